@@ -1,0 +1,53 @@
+"""A number with its interval, for one or many budgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate(NDArrayOperatorsMixin):
+    """Point estimates with 95% intervals, arrays of equal shape.
+
+    In arithmetic and in NumPy functions an ``Estimate`` stands for its point estimates. Numbers
+    that are not random (``exact``, ``closed_form``) have ``low == high == estimate``.
+    """
+
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, values) -> Estimate:
+        """An ``Estimate`` without uncertainty."""
+        values = np.asarray(values, dtype=np.float64)
+        return cls(values, values, values)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.estimate, dtype=dtype, copy=True if copy is None else copy)
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        plain = [x.estimate if isinstance(x, Estimate) else x for x in inputs]
+        return getattr(ufunc, method)(*plain, **kwargs)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return np.shape(self.estimate)
+
+    def __len__(self) -> int:
+        return len(self.estimate)
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index) -> Estimate:
+        return Estimate(self.estimate[index], self.low[index], self.high[index])
+
+    def __float__(self) -> float:
+        return float(self.estimate)
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self), spec) if spec else repr(self)

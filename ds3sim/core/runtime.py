@@ -1,0 +1,63 @@
+"""Devices and threads: where kernels run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def devices() -> list:
+    """JAX devices of the default backend."""
+    import jax
+
+    return jax.local_devices()
+
+
+def workers_per_device(device, count: int) -> int:
+    """Host threads that feed one device.
+
+    XLA runs our loops on one core of a CPU device, and runs calls from different threads side by
+    side, so a CPU device gets its share of the cores; an accelerator gets two, so that the next
+    launch is queued while one runs.
+    """
+    return max(1, cores() // count) if device.platform == "cpu" else 2
+
+
+def lanes_per_launch(device) -> int:
+    """Walks in one kernel launch: what fits the cache of a core, or fills an accelerator."""
+    return 2**15 if device.platform == "cpu" else 2**21
+
+
+def cache_folder() -> Path:
+    """Where the command line keeps compiled kernels: $DS3SIM_CACHE, else the user's cache folder."""
+    base = os.environ.get("DS3SIM_CACHE")
+    if base:
+        return Path(base)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ds3sim"
+
+
+def configure_process() -> None:
+    """Settings for a process that is ours (the command line): keep compiled kernels on disk.
+
+    The library never calls this; importing ds3sim changes no setting of JAX. A cache folder that
+    cannot be written is left alone.
+    """
+    import jax
+
+    folder = cache_folder() / "xla"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    if not os.access(folder, os.W_OK):
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)

@@ -1,0 +1,153 @@
+"""Engines: how a task is computed. All speak of the law of the hitting time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ds3sim.core.errors import InputError, StoppedEarly, require, whole_number
+
+if TYPE_CHECKING:
+    from ds3sim.engine.closed_form import ClosedForm
+    from ds3sim.engine.exact import Exact
+    from ds3sim.engine.importance import WeightedTally
+    from ds3sim.stats.tally import Tally
+    from ds3sim.strategy.task import Task
+
+RANDOM = ("traces", "population", "importance")
+NUMBERS = ("exact", "closed_form")
+MOST_TRACES = 10**15
+FIRST_ROUND = 2**16
+
+
+def exact(task: Task) -> Exact:
+    """The task by float64 linear algebra; any graph and step policy that has a transition tensor.
+
+    Raises:
+        InputError: a beam, a budget above 2^24 steps per trace, or a vote of more than 2000.
+    """
+    from ds3sim.engine.exact import Exact
+
+    return Exact(task)
+
+
+def closed_form(task: Task) -> ClosedForm:
+    """The task by formula.
+
+    Raises:
+        NoClosedForm: with the reason, where none is known.
+    """
+    from ds3sim.engine.closed_form import ClosedForm
+
+    return ClosedForm(task)
+
+
+def simulate(
+    task: Task,
+    traces: int = 1_000_000,
+    seed: int = 0,
+    engine: str = "traces",
+    *,
+    chunk: int | None = None,
+    relative_error: float | None = None,
+    max_traces: int = 10**9,
+    macro_steps: int | None = None,
+    first: int = 0,
+    progress=None,
+) -> Tally | WeightedTally:
+    """Simulate ``traces`` trials of a task (each has n traces).
+
+    The result depends on (task, seed, first, traces) alone: not on ``chunk``, the number of devices
+    or threads, or the kind of device.
+
+    Args:
+        task: the task; its largest budget bounds the walks.
+        traces: trials. With ``relative_error`` it is the size of the first look.
+        seed: whole number in [0, 2^63).
+        engine: ``traces``, ``population`` or ``importance``.
+        chunk: walks in one kernel launch; None fits the device.
+        relative_error: go on, doubling the trials, until the standard error of success is at most
+            this share of success at every budget where success is possible.
+        max_traces: bound for ``relative_error``.
+        macro_steps: steps per draw, a power of two; None chooses. It is part of the random stream.
+        first: number of the first trial: trials [0, a) and [a, b) add up to [0, b).
+        progress: called with the number of trials done since the last call.
+
+    Raises:
+        InputError: an argument out of range, or a task that the engine cannot do.
+        StoppedEarly: on Ctrl-C; ``.partial`` is the tally of what was done.
+    """
+    seed = whole_number("seed", seed, 0, 2**63 - 1)
+    traces = whole_number("traces", traces, 1, MOST_TRACES)
+    first = whole_number("first", first, 0, MOST_TRACES)
+    if engine in NUMBERS:
+        raise InputError(f"engine = {engine} is not random: call ds3sim.{engine}(task)")
+    require(engine in RANDOM, f"engine = {engine!r} is not known: choose one of {', '.join(RANDOM + NUMBERS)}")
+    if engine == "importance":
+        from ds3sim.engine import importance
+
+        require(relative_error is None, "relative_error works with engines traces and population, not importance")
+        require(first == 0, "engine importance always begins at trial 0")
+        return importance.run(task, seed, traces, lanes=chunk, progress=progress)
+    if engine == "population":
+        from ds3sim.engine import population
+
+        def run(begin, count):
+            return population.run(task, seed, begin, count, progress)
+    else:
+        from ds3sim.engine.traces import Sampler
+
+        if macro_steps is not None:
+            macro_steps = whole_number("macro_steps", macro_steps, 1, 1024)
+        wanted = traces if relative_error is None else max_traces
+        run = Sampler(task, seed, macro=macro_steps, lanes=chunk, wanted=wanted).run
+    if relative_error is None:
+        return _stopped(run, first, traces)
+    return _until(run, task, first, relative_error, whole_number("max_traces", max_traces, 1, MOST_TRACES))
+
+
+def _stopped(run, first: int, traces: int):
+    from dataclasses import replace
+
+    rule = {"rule": "traces", "traces": traces}
+    try:
+        return replace(run(first, traces), stopping=rule | {"reached": True})
+    except StoppedEarly as stop:
+        raise StoppedEarly(replace(stop.partial, stopping=rule | {"reached": False, "interrupted": True})) from None
+
+
+def _until(run, task, first: int, relative_error: float, max_traces: int):
+    """Rounds of doubling size until every possible budget is known well enough."""
+    from dataclasses import replace
+
+    require(
+        isinstance(relative_error, float | int) and 1e-6 <= relative_error < 1,
+        f"relative_error = {relative_error!r} is not allowed: it must lie between 1e-6 and 1",
+    )
+    shortest = task.graph.shortest_path
+    possible = [int(k) for k in task.budgets if shortest is not None and k // task.n >= shortest]
+    rule = {"rule": "relative_error", "relative_error": float(relative_error), "max_traces": max_traces}
+    tally, goal, reached = None, min(FIRST_ROUND, max_traces), False
+    while True:
+        done = tally.traces if tally is not None else 0
+        try:
+            part = run(first + done, goal - done)
+        except StoppedEarly as stop:
+            part = stop.partial if tally is None else tally + stop.partial
+            raise StoppedEarly(replace(part, stopping=rule | {"reached": False, "interrupted": True})) from None
+        tally = part if tally is None else tally + part
+        if not possible or task.graph.feasible == 0:
+            reached = True
+            break
+        p = np.asarray(tally.success(possible).estimate)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = np.where(p > 0, np.sqrt((1 - p) / (p * tally.traces)), np.inf)
+        reached = bool(np.all(error <= relative_error))
+        if reached or tally.traces >= max_traces:
+            break
+        goal = min(2 * tally.traces, max_traces)
+    return replace(tally, stopping=rule | {"reached": reached})
+
+
+__all__ = ["closed_form", "exact", "simulate"]

@@ -1,0 +1,114 @@
+"""Alias tables (Walker 1977), all rows at once: one table look-up samples any discrete law."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def alias_tables(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Alias tables of the rows of ``probability``.
+
+    The sweep of Huebschle-Schneider and Sanders ("Parallel weighted random sampling", 2022): light
+    items are filled up by the current heavy item; one that falls below 1 is itself filled up by
+    the next. Each pass settles one column of every row.
+
+    Args:
+        probability: float64 [R, W], nonnegative, rows sum to 1 (they are normalised here).
+
+    Returns:
+        threshold float64 [R, W] in [0, 1] and alias int64 [R, W]: draw a column c uniformly, keep it
+        with chance ``threshold[r, c]``, else take ``alias[r, c]``.
+    """
+    rows, width = probability.shape
+    weight = probability / probability.sum(axis=1, keepdims=True) * width
+    everyone = np.arange(rows)
+    light = weight < 1.0
+    order = np.argsort(~light, axis=1, kind="stable")
+    lights = light.sum(axis=1)
+    threshold = np.ones((rows, width))
+    alias = np.tile(np.arange(width), (rows, 1))
+    i = np.zeros(rows, dtype=np.int64)
+    j = lights.copy()
+    has_heavy = j < width
+    heavy = order[everyone, np.minimum(j, width - 1)]
+    spare = np.where(has_heavy, weight[everyone, heavy], 1.0)
+    for _ in range(width):
+        from_light = (spare >= 1.0) & (i < lights) & has_heavy
+        r = everyone[from_light]
+        item = order[r, i[r]]
+        threshold[r, item] = weight[r, item]
+        alias[r, item] = heavy[r]
+        spare[r] += weight[r, item] - 1.0
+        i[r] += 1
+        from_heavy = (spare < 1.0) & (j < width - 1) & ~from_light
+        r = everyone[from_heavy]
+        following = order[r, j[r] + 1]
+        threshold[r, heavy[r]] = spare[r]
+        alias[r, heavy[r]] = following
+        spare[r] += weight[r, following] - 1.0
+        heavy[r] = following
+        j[r] += 1
+        if not (from_light.any() or from_heavy.any()):
+            break
+    return np.clip(threshold, 0.0, 1.0), alias
+
+
+def packed_alias(probability: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An alias table for two 32-bit words: uint32 thresholds, and both outcomes in one uint32.
+
+    Args:
+        probability: float64 [R, W], W a power of two.
+        code: int [R, W] in [0, 65536), what column c of row r stands for.
+
+    Returns:
+        threshold uint32 [R, W] and outcome uint32 [R, W] (low half: the column's own code, high
+        half: its alias). Each probability is kept to within 2^-32 absolutely.
+    """
+    threshold, alias = alias_tables(probability)
+    other = np.take_along_axis(code, alias, axis=1)
+    limit = np.minimum(np.rint(threshold * 2.0**32), 2.0**32 - 1).astype(np.uint32)
+    return limit, (code.astype(np.uint32) | (other.astype(np.uint32) << np.uint32(16)))
+
+
+def row_tables(law: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Flat packed tables of the rows of ``law`` over its possible outcomes only.
+
+    Args:
+        law: float64 [R, C], rows sum to 1; an outcome's code is its column.
+
+    Returns:
+        threshold, outcome: uint32 [R * W], padded with zeros to a power of two of at least 4096, so
+        that tables of many sizes share one compiled kernel; and W, a power of two.
+    """
+    width = power_of_two(max(2, int((law > 0).sum(axis=1).max(initial=1))))
+    code = np.argsort(law <= 0, axis=1, kind="stable")[:, :width]
+    chance = np.take_along_axis(law, code, axis=1)
+    more = width - code.shape[1]
+    code, chance = np.pad(code, ((0, 0), (0, more)), mode="edge"), np.pad(chance, ((0, 0), (0, more)))
+    # What has no chance repeats a possible outcome, so that rounding can never produce it.
+    tables = packed_alias(chance, np.where(chance > 0, code, code[:, :1]))
+    size = power_of_two(max(4096, tables[0].size))
+    threshold, outcome = (np.concatenate([a.ravel(), np.zeros(size - a.size, np.uint32)]) for a in tables)
+    return threshold, outcome, width
+
+
+def power_of_two(value: int) -> int:
+    """The smallest power of two that is at least ``value`` (>= 1)."""
+    return 1 << max(0, int(value) - 1).bit_length()
+
+
+def lookup(threshold, outcome, row, mask, word0, word1):
+    """Sample from row ``row`` of a flat packed table of width mask + 1; int32 codes.
+
+    Args:
+        threshold, outcome: uint32 [R * W].
+        row: int32, first entry of the row in the flat table (row number times W).
+        mask: uint32, W - 1.
+        word0, word1: uint32 random words.
+    """
+    import jax.numpy as jnp
+
+    entry = row + (word0 & mask).astype(jnp.int32)
+    both = outcome[entry]
+    code = jnp.where(word1 < threshold[entry], both & np.uint32(0xFFFF), both >> np.uint32(16))
+    return code.astype(jnp.int32)

@@ -1,0 +1,81 @@
+"""Beam search as it is described: w particles, w*b real proposals a step, the w best are kept.
+
+With w = 1 this is ToT step by step, which the tests hold against its compiled tensor.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from ds3sim.core import rng
+from ds3sim.engine.alias import lookup
+from ds3sim.engine.walk import NEVER, endings, feasible_lanes, traced
+
+PROPOSALS_PER_STEP = 2**12
+
+
+def _beam(
+    keys, first_lane, valid, group, limit, error, threshold, outcome, mask, begin, rank, kind, max_steps, *, lanes, w, b
+):
+    """Endings, int32 [lanes], coded as in ``ds3sim.engine.walk``.
+
+    Args:
+        error: uint32 [2], chance that a step keeps proposals at random.
+        threshold, outcome: uint32, packed alias table with one row per node and, last, the start.
+        begin: int32, first entry of the start row.
+        rank: int32 [S], class of each node by score, 0 the best.
+        kind: int32 [S], 1 goal, 2 dead, 0 else.
+    """
+    import jax.numpy as jnp
+    from jax import lax
+
+    traced["beam"] += 1
+    index = jnp.arange(lanes, dtype=jnp.int32)
+    lane = first_lane + index.astype(jnp.uint32)
+    walking = (index < valid) & feasible_lanes(keys, lane, group, limit)
+    width = mask.astype(jnp.int32) + 1
+
+    def settle(node, time, state):
+        """Lanes whose beam holds the goal, or only dead nodes, are done."""
+        won = (kind[node] == 1).any(axis=1)
+        lost = (kind[node] == 2).all(axis=1)
+        done = -2 - (2 * time + jnp.where(won, 0, 1))
+        return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
+
+    def draws(purpose, number):
+        return rng.draw(keys[purpose], lane[:, None], number)
+
+    particle = jnp.arange(w, dtype=jnp.uint32)[None]
+    node = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, particle))
+    # The whole beam starts at one node: one draw, copied.
+    node = jnp.broadcast_to(node[:, :1], (lanes, w))
+    state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
+    proposal = jnp.arange(w * b, dtype=jnp.uint32)[None]
+
+    def unfinished(carry):
+        _, state, time = carry
+        return (time < max_steps) & jnp.any(state >= 0)
+
+    def advance(carry):
+        node, state, time = carry
+        number = time.astype(jnp.uint32) * np.uint32(PROPOSALS_PER_STEP) + proposal
+        parents = jnp.repeat(node, b, axis=1)
+        proposed = lookup(threshold, outcome, parents * width, mask, *draws(rng.WALK, number))
+        at_random = rng.below(*rng.draw(keys[rng.PRIORITY], lane, time.astype(jnp.uint32)), error)
+        order = jnp.where(at_random[:, None], 0, rank[proposed])
+        shuffle = draws(rng.KEEP, number)[0]
+        _, _, kept = lax.sort((order, shuffle, proposed), dimension=1, num_keys=2)
+        node = jnp.where(state[:, None] >= 0, kept[:, :w], node)
+        return node, settle(node, time + 1, state), time + 1
+
+    return endings(lax.while_loop(unfinished, advance, (node, state, jnp.int32(0)))[1], max_steps)
+
+
+@functools.cache
+def beam_kernel():
+    """The jitted kernel, made on first use; see :func:`_beam`."""
+    import jax
+
+    return jax.jit(_beam, static_argnames=("lanes", "w", "b"))

@@ -1,0 +1,114 @@
+"""Aggregators by enumeration: sums over what the n traces can do, for the ``exact`` engine.
+
+Nothing here is shared with ``ds3sim.theory``, which has the closed forms: agreement of the two
+means something.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from ds3sim.core.errors import require
+from ds3sim.strategy.aggregate import Aggregate, BestOfN, Majority, Single
+
+MOST_VOTES = 2000
+SPREAD = 12.0
+"""Counts further from their mean than this many standard deviations (plus 40) are left out: their
+chance is below 1e-30."""
+
+
+def success(aggregate: Aggregate, correct: float) -> float:
+    """Success of the aggregator when each trace is correct with chance ``correct``, independently."""
+    if isinstance(aggregate, Single):
+        return correct
+    if isinstance(aggregate, BestOfN):
+        return _best_of_n(aggregate, correct)
+    return _majority(aggregate, correct)
+
+
+def _log_binomial(n: int, k: np.ndarray) -> np.ndarray:
+    return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+
+
+def _window(n: int, p: float) -> np.ndarray:
+    """The counts of a binomial(n, p) that matter, int64, ascending."""
+    reach = SPREAD * np.sqrt(n * p * (1 - p)) + 40
+    return np.arange(max(0, int(n * p - reach)), min(n, int(n * p + reach)) + 1)
+
+
+def _binomial_law(n: int, p: float, k: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exponent = _log_binomial(n, k) + special.xlogy(k, p) + special.xlog1py(n - k, -p)
+    return np.exp(exponent)
+
+
+def _best_of_n(aggregate: BestOfN, correct: float) -> float:
+    """Sum over the number of correct traces and of accepted ones of either kind."""
+    n, verifier = aggregate.n, aggregate.verifier
+    require(
+        verifier.perfect or n <= MOST_VOTES,
+        f"engine exact enumerates an imperfect verifier up to n = {MOST_VOTES}, not {n}: use closed_form or traces",
+    )
+    total = 0.0
+    for c, chance in _weighted(n, correct):
+        right = _weighted(c, verifier.true_positive)
+        wrong = _weighted(n - c, verifier.false_positive)
+        i, pi = (np.array(x, dtype=np.float64) for x in zip(*right, strict=True))
+        j, pj = (np.array(x, dtype=np.float64) for x in zip(*wrong, strict=True))
+        accepted = i[:, None] + j[None, :]
+        fallback = c / n if verifier.fallback == "random" else 0.0
+        share = np.where(accepted > 0, i[:, None] / np.maximum(accepted, 1.0), fallback)
+        total += chance * float(pi @ share @ pj)
+    return total
+
+
+def _weighted(n: int, p: float) -> list[tuple[int, float]]:
+    """(count, chance) of a binomial(n, p), without those of no chance."""
+    if n == 0 or p <= 0.0:
+        return [(0, 1.0)]
+    if p >= 1.0:
+        return [(n, 1.0)]
+    counts = _window(n, p)
+    return list(zip(counts.tolist(), _binomial_law(n, p, counts).tolist(), strict=True))
+
+
+def _majority(aggregate: Majority, correct: float) -> float:
+    """Sum over the number k of correct votes; the wrong ones by :func:`_wins`."""
+    n = aggregate.n
+    require(
+        n <= MOST_VOTES,
+        f"engine exact enumerates votes up to n = {MOST_VOTES}, not {n}: use engine closed_form or traces",
+    )
+    weights = aggregate.errors.weights
+    return float(
+        sum(chance * _wins(n, k, weights, aggregate.ties) for k, chance in _weighted(n, correct) if k and chance)
+    )
+
+
+def _wins(n: int, k: int, weights: np.ndarray, ties: str) -> float:
+    """Chance that k correct votes of n win, the n - k wrong ones spread by ``weights``.
+
+    The wrong counts are independent Poissons given their sum n - k. Convolving Poisson laws cut at
+    k gives the chance that none exceeds k. A tie of t answers counts 1 / (1 + t), which is the mean
+    of y^t over y uniform in (0, 1); Gauss-Legendre nodes make that mean exact.
+    """
+    wrong = n - k
+    if k > wrong:
+        return 1.0
+    nodes, node_weights = np.array([0.0]), np.array([1.0])
+    if ties == "random":
+        most_tied = min(len(weights), wrong // k)
+        nodes, node_weights = np.polynomial.legendre.leggauss(most_tied // 2 + 1)
+        nodes, node_weights = (nodes + 1) / 2, node_weights / 2
+    counts = np.arange(k + 1)
+    total = 0.0
+    for y, weight in zip(nodes, node_weights, strict=True):
+        law = np.ones(1)
+        for c in weights:
+            cut = np.exp(special.xlogy(counts, wrong * c) - wrong * c - special.gammaln(counts + 1))
+            cut[k] *= y
+            law = np.convolve(law, cut)[: wrong + 1]
+        total += weight * (law[wrong] if len(law) > wrong else 0.0)
+    whole = np.exp(special.xlogy(wrong, wrong) - wrong - special.gammaln(wrong + 1))
+    return float(min(1.0, total / whole))

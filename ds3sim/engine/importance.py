@@ -1,0 +1,179 @@
+"""The importance engine: rare successes, by simulating a tilted walk and weighting what it finds.
+
+With h(s) = E[theta^T | start at s] the tilted tensor P~(s, s') = theta P(s, s') h(s') / h(s) is
+again stochastic, and a path that reaches the goal at time T has weight h(start) theta^-T whatever
+it visited (docs/theory.md, tilted walk). theta is chosen so that the tilted walk needs about the
+budget on average; on the chain that is r' = m/K. Every budget has a simulation of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ds3sim.core.errors import require
+from ds3sim.core.estimate import Estimate
+from ds3sim.engine.traces import Sampler
+from ds3sim.stats.tally import Tally
+from ds3sim.strategy.task import Task
+
+Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True, eq=False)
+class Tilt:
+    """A tilted walk: tensor float64 [S, S], start float64 [S], theta, and log h(start)."""
+
+    tensor: np.ndarray = field(repr=False)
+    start: np.ndarray = field(repr=False)
+    theta: float
+    log_h: float
+
+
+def tilt(tensor, start, goal, reaches, steps: int) -> Tilt:
+    """The tilt whose mean hitting time is ``steps`` (or the untilted walk given that it arrives).
+
+    Args:
+        tensor: float64 [S, S]; start float64 [S]; goal, reaches bool [S].
+        steps: budget K per trace, at least the shortest path.
+    """
+
+    def solve(theta: float):
+        inner = np.flatnonzero(reaches & ~goal)
+        moves = tensor[np.ix_(inner, inner)]
+        arrive = tensor[np.ix_(inner, np.flatnonzero(goal))].sum(axis=1)
+        system = np.eye(inner.size) - theta * moves
+        h = goal.astype(np.float64)
+        h[inner] = np.linalg.solve(system, theta * arrive)
+        slope = np.zeros_like(h)  # theta dh/dtheta
+        slope[inner] = np.linalg.solve(system, h[inner])
+        total = float(start @ h)
+        return h, total, float(start @ slope) / total
+
+    low, high = np.log(1e-9), 0.0
+    if solve(1.0)[2] > steps:
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            h, total, mean = solve(float(np.exp(middle)))
+            if total > 0 and mean > steps:
+                high = middle
+            elif total > 0:
+                low = middle
+            else:
+                low = middle
+        theta = float(np.exp(0.5 * (low + high)))
+    else:
+        theta = 1.0
+    h, total, _ = solve(theta)
+    tilted = np.zeros_like(tensor)
+    alive = h > 0
+    tilted[alive] = theta * tensor[alive] * h / h[alive][:, None]
+    fixed = goal | ~alive
+    tilted[fixed] = np.eye(len(h))[fixed]
+    tilted /= tilted.sum(axis=1, keepdims=True)
+    return Tilt(tilted, start * h / total, theta, float(np.log(total)))
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedTally:
+    """Weighted counts of the importance engine, one tally per budget.
+
+    Attributes:
+        parts: budget per trace -> (tilt or None where the goal cannot be reached, tally).
+    """
+
+    task: Task = field(repr=False)
+    seed: int
+    traces: int
+    parts: dict = field(repr=False)
+    engine: str = "importance"
+    stopping: dict = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        return self.task.identity
+
+    def _weighted(self, k: int, values) -> tuple[float, float]:
+        """Mean and variance of the mean of weight * values(T) 1{T <= k} over the traces."""
+        require(
+            k in self.parts,
+            f"a budget of {k} steps per trace was not simulated: engine importance knows only the budgets of the"
+            f" task ({', '.join(map(str, sorted(self.parts)))})",
+        )
+        tilted, tally = self.parts[k]
+        if tilted is None:
+            return 0.0, 0.0
+        time = np.arange(k + 1, dtype=np.float64)
+        weight = np.exp(tilted.log_h - time * np.log(tilted.theta)) * values(time)
+        share = tally.hits[: k + 1] / tally.traces
+        mean = float(share @ weight)
+        return mean, max(0.0, float(share @ weight**2) - mean**2) / tally.traces
+
+    def success(self, steps) -> Estimate:
+        """Success probability at each budget of the task, with normal 95% intervals."""
+        gamma = self.task.graph.feasible
+        found = np.array([self._weighted(int(k), np.ones_like) for k in np.atleast_1d(self.task.per_trace(steps))])
+        mean, half = gamma * found[:, 0], gamma * Z95 * np.sqrt(found[:, 1])
+        return _like(steps, mean, np.maximum(mean - half, 0.0), np.minimum(mean + half, 1.0))
+
+    trace_success = success
+
+    def _moment(self, steps, power: int) -> tuple[np.ndarray, np.ndarray]:
+        """E[min(T, k)^power] and the standard error, from k^power - E[(k^power - T^power)+]."""
+        gamma = self.task.graph.feasible
+        budgets = np.atleast_1d(self.task.per_trace(steps))
+        found = np.array([self._weighted(int(k), lambda t, k=k: float(k) ** power - t**power) for k in budgets])
+        return budgets.astype(np.float64) ** power - gamma * found[:, 0], gamma * np.sqrt(found[:, 1])
+
+    def expected_steps(self, steps) -> Estimate:
+        """Expected steps of a task at each of its budgets, with normal 95% intervals."""
+        mean, error = self._moment(steps, 1)
+        return _like(steps, mean, mean - Z95 * error, mean + Z95 * error)
+
+    def expected_square_steps(self, steps) -> np.ndarray:
+        """E[steps^2] at each budget, float64 [B]."""
+        return self._moment(steps, 2)[0]
+
+
+def run(task: Task, seed: int, traces: int, *, lanes=None, progress=None) -> WeightedTally:
+    """Simulate ``traces`` tilted traces for each budget of the task.
+
+    Raises:
+        InputError: several traces a task, a beam, or ``on_dead = stop`` where a trace can die (the
+            tilted walk never dies, so it cannot say when).
+    """
+    require(
+        task.n == 1,
+        f"engine importance estimates single traces, not n = {task.n}: use n = 1, or engine traces",
+    )
+    graph, tensor = task.graph, task.tensor
+    require(
+        task.on_dead == "exhaust" or not bool(graph.dead.any()),
+        "engine importance cannot count the steps of traces that die with on_dead = stop: use exhaust, or engine traces",
+    )
+    parts: dict[int, tuple[Tilt | None, Tally | None]] = {}
+    shortest = graph.shortest_path
+    for k in sorted({int(k) for k in task.budgets}):
+        if shortest is None or k < shortest:
+            parts[k] = (None, None)
+            continue
+        tilted = tilt(tensor, graph.start, graph.goal, graph.reaches_goal, k)
+        part = Task(_feasible(graph), task.step, task.aggregate, k)
+        name = hashlib.sha256(f"{task.identity} importance {k}".encode()).hexdigest()
+        sampler = Sampler(
+            part, seed, tensor=tilted.tensor, start=tilted.start, lanes=lanes, wanted=traces, identity=name
+        )
+        parts[k] = (tilted, sampler.run(0, traces, progress))
+    return WeightedTally(task, seed, traces, parts, stopping={"rule": "traces", "traces": traces})
+
+
+def _feasible(graph):
+    from dataclasses import replace
+
+    return replace(graph, feasible=1.0)
+
+
+def _like(steps, *parts) -> Estimate:
+    return Estimate(*(np.asarray(p, dtype=np.float64) if np.ndim(steps) else np.float64(p[0]) for p in parts))

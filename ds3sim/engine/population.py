@@ -1,0 +1,87 @@
+"""The population engine: how many traces are at each node, split by multinomials at every step.
+
+Exact in law, at a cost that does not depend on the number of traces. Counts are int64 and the
+splits NumPy's (binomials in float32 have a wrong variance above 10^6).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ds3sim.core.errors import StoppedEarly, require
+from ds3sim.stats.tally import Tally
+from ds3sim.strategy.task import Task
+
+BATCH = 10**12
+"""Traces of one batch, which has a random stream of its own."""
+
+MOST_STEPS_PER_TRACE = 2**24
+
+
+def run(task: Task, seed: int, first: int, traces: int, progress=None) -> Tally:
+    """The tally of ``traces`` traces, beginning with number ``first`` (a whole number of batches).
+
+    Raises:
+        InputError: an aggregator of several traces (a population has no groups of n traces), a
+            beam, a budget above 2^24 steps, or ``first`` inside a batch.
+        StoppedEarly: on Ctrl-C, with the batches done until then.
+    """
+    require(
+        task.n == 1,
+        f"engine population follows single traces, not groups of n = {task.n}: use engine traces for"
+        f" aggregate = {task.aggregate.name}",
+    )
+    require(first % BATCH == 0, f"engine population can only go on after whole batches of {BATCH:.0e} traces")
+    require(task.max_steps <= MOST_STEPS_PER_TRACE, f"steps = {task.max_steps} is more than {MOST_STEPS_PER_TRACE}")
+    graph, tensor = task.graph, task.tensor
+    hits, deaths = np.zeros(task.max_steps + 1, np.int64), np.zeros(task.max_steps + 1, np.int64)
+    done = feasible = 0
+    try:
+        while done < traces:
+            count = min(BATCH, traces - done)
+            key = np.random.SeedSequence([seed, int(task.identity, 16), (first + done) // BATCH])
+            rng = np.random.Generator(np.random.Philox(key))
+            able = int(rng.binomial(count, graph.feasible))
+            batch_hits, batch_deaths = _walk(rng, able, graph, tensor, task.max_steps)
+            hits, deaths, feasible, done = hits + batch_hits, deaths + batch_deaths, feasible + able, done + count
+            if progress is not None:
+                progress(count)
+    except KeyboardInterrupt:
+        raise StoppedEarly(_tally(task, seed, first, done, feasible, hits, deaths)) from None
+    return _tally(task, seed, first, done, feasible, hits, deaths)
+
+
+def _walk(rng, traces: int, graph, tensor, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Hits and deaths by time, int64 [max_steps + 1] each, of one population."""
+    hits, deaths = np.zeros(max_steps + 1, np.int64), np.zeros(max_steps + 1, np.int64)
+    counts = rng.multinomial(traces, graph.start)
+    # Only possible successors, so that a rounded last probability cannot leak into an impossible one.
+    rows = [np.flatnonzero(row > 0) for row in tensor]
+    laws = [tensor[s, rows[s]] / tensor[s, rows[s]].sum() for s in range(graph.size)]
+    for step in range(max_steps + 1):
+        hits[step], deaths[step] = counts[graph.goal].sum(), counts[graph.dead].sum()
+        counts[graph.goal | graph.dead] = 0
+        occupied = np.flatnonzero(counts)
+        if not occupied.size or step == max_steps:
+            break
+        after = np.zeros_like(counts)
+        for s in occupied:
+            after[rows[s]] += rng.multinomial(counts[s], laws[s])
+        counts = after
+    return hits, deaths
+
+
+def _tally(task: Task, seed, first, done, feasible, hits, deaths) -> Tally:
+    return Tally(
+        identity=task.identity,
+        engine="population",
+        seed=seed,
+        n=1,
+        traces=done,
+        feasible=feasible,
+        task_hits=hits,
+        hits=hits,
+        deaths=deaths,
+        stop_on_dead=task.on_dead == "stop",
+        ranges=((seed, first, first + done),) if done else (),
+    )

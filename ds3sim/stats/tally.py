@@ -1,0 +1,177 @@
+"""Tallies: additive counts from which every number of a simulation is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ds3sim.core.errors import require
+from ds3sim.core.estimate import Estimate
+from ds3sim.stats.intervals import clopper_pearson, mean_interval
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """What a random engine counted. Tallies of one task over disjoint trials add up.
+
+    A trial is one simulation of the whole task with its n traces. k runs over budgets per trace,
+    0..max_steps; budgets given to the methods are per task (floor(K/n) per trace).
+
+    Attributes:
+        identity: ``Task.identity``.
+        engine, seed: where the counts come from.
+        n: traces per task.
+        traces: trials done.
+        feasible: traces that could succeed (of ``traces * n``).
+        task_hits: int64 [max_steps + 1], trials by the smallest budget per trace at which the task
+            succeeds.
+        hits: int64 [max_steps + 1], feasible traces by hitting time of the goal.
+        deaths: int64 [max_steps + 1], feasible traces by time of death.
+        shared_feasibility: the n traces of a trial share one draw of feasibility.
+        stop_on_dead: a dead trace uses no more steps.
+        ranges: ((seed, first, end), ...), the trials counted, sorted and disjoint.
+        stopping: the rule by which the run ended.
+    """
+
+    identity: str
+    engine: str
+    seed: int
+    n: int
+    traces: int
+    feasible: int
+    task_hits: np.ndarray = field(repr=False)
+    hits: np.ndarray = field(repr=False)
+    deaths: np.ndarray = field(repr=False)
+    shared_feasibility: bool = True
+    stop_on_dead: bool = False
+    ranges: tuple[tuple[int, int, int], ...] = ()
+    stopping: dict = field(default_factory=dict)
+
+    @property
+    def max_steps(self) -> int:
+        """The largest budget per trace that was simulated."""
+        return len(self.hits) - 1
+
+    def _per_trace(self, steps) -> np.ndarray:
+        budgets = np.atleast_1d(np.asarray(steps))
+        require(
+            bool(np.all(budgets == np.floor(budgets))) and bool(np.all(budgets >= 0)),
+            f"steps = {steps!r} is not allowed: budgets are whole numbers, at least 0",
+        )
+        k = budgets.astype(np.int64) // self.n
+        top = int(k.max())
+        require(
+            top <= self.max_steps,
+            f"a budget of {top} steps per trace was not simulated: the largest was {self.max_steps};"
+            " simulate the task with a larger steps",
+        )
+        return k
+
+    def success(self, steps) -> Estimate:
+        """Success probability of the task at each budget, with exact (Clopper-Pearson) 95% intervals.
+
+        Args:
+            steps: budgets per task, whole numbers [B] (or one).
+
+        Raises:
+            InputError: a budget larger than the one simulated.
+        """
+        hits = np.cumsum(self.task_hits)[self._per_trace(steps)]
+        low, high = clopper_pearson(hits, self.traces)
+        return _like(steps, hits / max(1, self.traces), low, high)
+
+    def trace_success(self, steps) -> Estimate:
+        """Success probability of one trace at its share floor(K/n) of each budget.
+
+        The interval treats all traces as independent; with shared feasibility below 1 it counts
+        trials instead.
+        """
+        hits = np.cumsum(self.hits)[self._per_trace(steps)]
+        total = self.traces * self.n
+        low, high = clopper_pearson(hits, total)
+        if self.shared_feasibility and self.n > 1:
+            mean, square = hits / max(1, total), self._task_square(hits)
+            low, high = mean_interval(mean, square / self.n**2 - mean**2, self.traces, 1.0)
+        return _like(steps, hits / max(1, total), low, high)
+
+    def _task_square(self, hits) -> np.ndarray:
+        """E[(number of correct traces of a trial)^2], traces independent given feasibility."""
+        tasks = max(1, self.feasible // self.n)
+        p = hits / (tasks * self.n)
+        return (self.n * p * (1 - p) + (self.n * p) ** 2) * tasks / max(1, self.traces)
+
+    def _moments(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and second moment of the steps of one feasible trace at budget k, float64 [B]."""
+        ends = self.hits + self.deaths if self.stop_on_dead else self.hits
+        time = np.arange(self.max_steps + 1, dtype=np.float64)
+        count = np.cumsum(ends)[k]
+        first = np.cumsum(ends * time)[k]
+        second = np.cumsum(ends * time**2)[k]
+        total = max(1, self.feasible)
+        left = total - count
+        return (first + left * k) / total, (second + left * k.astype(np.float64) ** 2) / total
+
+    def expected_steps(self, steps) -> Estimate:
+        """Expected steps of a task at each budget, summed over its n traces, with 95% intervals.
+
+        An infeasible trace uses its whole share floor(K/n). Units: steps per task.
+        """
+        k = self._per_trace(steps)
+        mean, square = self._moments(k)
+        share = self.feasible / max(1, self.traces * self.n)
+        estimate = self.n * (share * mean + (1 - share) * k)
+        spread = self.n * np.maximum(0.0, square - mean**2)
+        if self.shared_feasibility:
+            variance = share * spread + share * (1 - share) * (self.n * (k - mean)) ** 2
+        else:
+            variance = share * spread + self.n * share * (1 - share) * (k - mean) ** 2
+        low, high = mean_interval(estimate, variance, self.traces, (self.n * k).astype(np.float64))
+        return _like(steps, estimate, np.maximum(low, 0.0), np.minimum(high, self.n * k))
+
+    def expected_square_steps(self, steps) -> np.ndarray:
+        """E[(steps of one trace)^2] at its share of each budget, float64 [B]."""
+        k = self._per_trace(steps)
+        share = self.feasible / max(1, self.traces * self.n)
+        return share * self._moments(k)[1] + (1 - share) * k.astype(np.float64) ** 2
+
+    def __add__(self, other: Tally) -> Tally:
+        """The tally of both sets of trials.
+
+        Raises:
+            InputError: different tasks or engines, or trials that both have counted.
+        """
+        require(
+            (self.identity, self.engine) == (other.identity, other.engine),
+            f"tallies of different problems cannot be added: {self.engine} {self.identity[:8]} and"
+            f" {other.engine} {other.identity[:8]}",
+        )
+        ranges = _joined(self.ranges + other.ranges)
+        return replace(
+            self,
+            traces=self.traces + other.traces,
+            feasible=self.feasible + other.feasible,
+            task_hits=self.task_hits + other.task_hits,
+            hits=self.hits + other.hits,
+            deaths=self.deaths + other.deaths,
+            ranges=ranges,
+        )
+
+
+def _joined(ranges) -> tuple[tuple[int, int, int], ...]:
+    """Sorted ranges with neighbours merged; overlapping ones are refused."""
+    out: list[tuple[int, int, int]] = []
+    for seed, first, end in sorted(ranges):
+        if out and out[-1][0] == seed and first < out[-1][2]:
+            require(False, f"trials {first}..{end} of seed {seed} are in both tallies: they would count twice")
+        if out and out[-1][0] == seed and first == out[-1][2]:
+            out[-1] = (seed, out[-1][1], end)
+        else:
+            out.append((seed, first, end))
+    return tuple(out)
+
+
+def _like(steps, estimate, low, high) -> Estimate:
+    """Scalars in, scalars out."""
+    parts = [np.asarray(a, dtype=np.float64) for a in (estimate, low, high)]
+    return Estimate(*(parts if np.ndim(steps) else [a[0] for a in parts]))
