@@ -34,11 +34,11 @@ def whole_number(name: str, value, low: int, high: int | None = None) -> int:
     """``value`` as an int in [low, high]; bools, fractions, NaN and strings are refused."""
     import numbers
 
-    ok = isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value
-    ok = ok and abs(float(value)) != float("inf") and int(value) == value
-    ok = ok and value >= low and (high is None or value <= high)
     bound = f"at least {low}" if high is None else f"between {low} and {high}"
-    require(ok, f"{name} = {value!r} is not allowed: it must be a whole number, {bound}")
+    refusal = f"{name} = {value!r} is not allowed: it must be a whole number, {bound}"
+    require(isinstance(value, numbers.Real) and not isinstance(value, bool), refusal)
+    require(abs(float(value)) < float("inf") and int(value) == value, refusal)
+    require(int(value) >= low and (high is None or int(value) <= high), refusal)
     return int(value)
 
 

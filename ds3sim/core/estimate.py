@@ -16,9 +16,9 @@ class Estimate(NDArrayOperatorsMixin):
     that are not random (``exact``, ``closed_form``) have ``low == high == estimate``.
     """
 
-    estimate: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    estimate: np.ndarray | np.float64
+    low: np.ndarray | np.float64
+    high: np.ndarray | np.float64
 
     @classmethod
     def of(cls, values) -> Estimate:

@@ -32,8 +32,8 @@ def workers_per_device(device, count: int) -> int:
 
 
 def lanes_per_launch(device) -> int:
-    """Walks in one kernel launch: what fits the cache of a core, or fills an accelerator."""
-    return 2**15 if device.platform == "cpu" else 2**21
+    """Walks in one kernel launch: enough to make the cost of a launch small, or to fill an accelerator."""
+    return 2**17 if device.platform == "cpu" else 2**21
 
 
 def cache_folder() -> Path:

@@ -9,8 +9,8 @@ import numpy as np
 from ds3sim.core.errors import InputError, StoppedEarly, require, whole_number
 
 if TYPE_CHECKING:
-    from ds3sim.engine.closed_form import ClosedForm
-    from ds3sim.engine.exact import Exact
+    from ds3sim.engine.formulas import ClosedForm
+    from ds3sim.engine.propagation import Exact
     from ds3sim.engine.importance import WeightedTally
     from ds3sim.stats.tally import Tally
     from ds3sim.strategy.task import Task
@@ -27,7 +27,7 @@ def exact(task: Task) -> Exact:
     Raises:
         InputError: a beam, a budget above 2^24 steps per trace, or a vote of more than 2000.
     """
-    from ds3sim.engine.exact import Exact
+    from ds3sim.engine.propagation import Exact
 
     return Exact(task)
 
@@ -38,7 +38,7 @@ def closed_form(task: Task) -> ClosedForm:
     Raises:
         NoClosedForm: with the reason, where none is known.
     """
-    from ds3sim.engine.closed_form import ClosedForm
+    from ds3sim.engine.formulas import ClosedForm
 
     return ClosedForm(task)
 
@@ -101,7 +101,11 @@ def simulate(
         if macro_steps is not None:
             macro_steps = whole_number("macro_steps", macro_steps, 1, 1024)
         wanted = traces if relative_error is None else max_traces
-        run = Sampler(task, seed, macro=macro_steps, lanes=chunk, wanted=wanted).run
+        sampler = Sampler(task, seed, macro=macro_steps, lanes=chunk, wanted=wanted)
+
+        def run(begin, count):
+            return sampler.run(begin, count, progress)
+
     if relative_error is None:
         return _stopped(run, first, traces)
     return _until(run, task, first, relative_error, whole_number("max_traces", max_traces, 1, MOST_TRACES))

@@ -16,8 +16,50 @@ from ds3sim.engine.walk import NEVER, endings, feasible_lanes, traced
 PROPOSALS_PER_STEP = 2**12
 
 
+def _best(rank, shuffle, proposed, w: int, classes: int):
+    """The w proposals of least rank, equal ranks in random order; int32 [lanes, w].
+
+    Rank, random bits and place go into one 32-bit key, so the next best is one minimum away. A key
+    needs 20 random bits (a tie between those falls to the lower place); else, or for many to keep,
+    a full sort does it.
+    """
+    import jax.numpy as jnp
+    from jax import lax
+
+    places = max(1, (proposed.shape[1] - 1).bit_length())
+    if w > 16 or classes + places > 12:
+        return lax.sort((rank, shuffle, proposed), dimension=1, num_keys=2)[2][:, :w]
+    place = jnp.arange(proposed.shape[1], dtype=jnp.uint32)[None]
+    noise = (shuffle >> np.uint32(classes + places)) << np.uint32(places)
+    key = (rank.astype(jnp.uint32) << np.uint32(32 - classes)) | noise | place
+    kept = []
+    for _ in range(w):
+        least = key.min(axis=1, keepdims=True)
+        where = (least & np.uint32(2**places - 1)).astype(jnp.int32)
+        kept.append(jnp.take_along_axis(proposed, where, axis=1))
+        key = jnp.where(key == least, np.uint32(2**32 - 1), key)
+    return jnp.concatenate(kept, axis=1)
+
+
 def _beam(
-    keys, first_lane, valid, group, limit, error, threshold, outcome, mask, begin, rank, kind, max_steps, *, lanes, w, b
+    keys,
+    first_lane,
+    valid,
+    group,
+    limit,
+    error,
+    threshold,
+    outcome,
+    mask,
+    begin,
+    rank,
+    kind,
+    max_steps,
+    *,
+    lanes,
+    w,
+    b,
+    classes,
 ):
     """Endings, int32 [lanes], coded as in ``ds3sim.engine.walk``.
 
@@ -27,6 +69,7 @@ def _beam(
         begin: int32, first entry of the start row.
         rank: int32 [S], class of each node by score, 0 the best.
         kind: int32 [S], 1 goal, 2 dead, 0 else.
+        classes: bits that hold any rank.
     """
     import jax.numpy as jnp
     from jax import lax
@@ -65,9 +108,8 @@ def _beam(
         proposed = lookup(threshold, outcome, parents * width, mask, *draws(rng.WALK, number))
         at_random = rng.below(*rng.draw(keys[rng.PRIORITY], lane, time.astype(jnp.uint32)), error)
         order = jnp.where(at_random[:, None], 0, rank[proposed])
-        shuffle = draws(rng.KEEP, number)[0]
-        _, _, kept = lax.sort((order, shuffle, proposed), dimension=1, num_keys=2)
-        node = jnp.where(state[:, None] >= 0, kept[:, :w], node)
+        kept = _best(order, draws(rng.KEEP, number)[0], proposed, w, classes)
+        node = jnp.where(state[:, None] >= 0, kept, node)
         return node, settle(node, time + 1, state), time + 1
 
     return endings(lax.while_loop(unfinished, advance, (node, state, jnp.int32(0)))[1], max_steps)
@@ -78,4 +120,4 @@ def beam_kernel():
     """The jitted kernel, made on first use; see :func:`_beam`."""
     import jax
 
-    return jax.jit(_beam, static_argnames=("lanes", "w", "b"))
+    return jax.jit(_beam, static_argnames=("lanes", "w", "b", "classes"))

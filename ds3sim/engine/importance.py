@@ -16,10 +16,9 @@ import numpy as np
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.traces import Sampler
+from ds3sim.stats.intervals import mean_interval
 from ds3sim.stats.tally import Tally
 from ds3sim.strategy.task import Task
-
-Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +94,8 @@ class WeightedTally:
     def identity(self) -> str:
         return self.task.identity
 
-    def _weighted(self, k: int, values) -> tuple[float, float]:
-        """Mean and variance of the mean of weight * values(T) 1{T <= k} over the traces."""
+    def _weighted(self, k: int, values) -> tuple[float, float, float]:
+        """Mean of weight * values(T) 1{T <= k} over the traces, and its 95% interval."""
         require(
             k in self.parts,
             f"a budget of {k} steps per trace was not simulated: engine importance knows only the budgets of the"
@@ -104,37 +103,37 @@ class WeightedTally:
         )
         tilted, tally = self.parts[k]
         if tilted is None:
-            return 0.0, 0.0
+            return 0.0, 0.0, 0.0
         time = np.arange(k + 1, dtype=np.float64)
         weight = np.exp(tilted.log_h - time * np.log(tilted.theta)) * values(time)
         share = tally.hits[: k + 1] / tally.traces
         mean = float(share @ weight)
-        return mean, max(0.0, float(share @ weight**2) - mean**2) / tally.traces
+        variance = max(0.0, float(share @ weight**2) - mean**2)
+        low, high = mean_interval(mean, variance, tally.traces, float(weight.max()))
+        return mean, float(low), float(high)
+
+    def _found(self, steps, values) -> np.ndarray:
+        """float64 [3, B]: mean, low, high of gamma times the weighted mean at each budget."""
+        budgets = np.atleast_1d(self.task.per_trace(steps))
+        return self.task.graph.feasible * np.array([self._weighted(int(k), values(int(k))) for k in budgets]).T
 
     def success(self, steps) -> Estimate:
-        """Success probability at each budget of the task, with normal 95% intervals."""
-        gamma = self.task.graph.feasible
-        found = np.array([self._weighted(int(k), np.ones_like) for k in np.atleast_1d(self.task.per_trace(steps))])
-        mean, half = gamma * found[:, 0], gamma * Z95 * np.sqrt(found[:, 1])
-        return _like(steps, mean, np.maximum(mean - half, 0.0), np.minimum(mean + half, 1.0))
+        """Success probability at each budget of the task, with 95% intervals (``mean_interval``)."""
+        mean, low, high = self._found(steps, lambda k: np.ones_like)
+        return _like(steps, mean, np.maximum(low, 0.0), np.minimum(high, 1.0))
 
     trace_success = success
 
-    def _moment(self, steps, power: int) -> tuple[np.ndarray, np.ndarray]:
-        """E[min(T, k)^power] and the standard error, from k^power - E[(k^power - T^power)+]."""
-        gamma = self.task.graph.feasible
-        budgets = np.atleast_1d(self.task.per_trace(steps))
-        found = np.array([self._weighted(int(k), lambda t, k=k: float(k) ** power - t**power) for k in budgets])
-        return budgets.astype(np.float64) ** power - gamma * found[:, 0], gamma * np.sqrt(found[:, 1])
-
     def expected_steps(self, steps) -> Estimate:
-        """Expected steps of a task at each of its budgets, with normal 95% intervals."""
-        mean, error = self._moment(steps, 1)
-        return _like(steps, mean, mean - Z95 * error, mean + Z95 * error)
+        """E[min(T, K)] = K - E[(K - T)+] at each budget of the task, with 95% intervals."""
+        full = np.atleast_1d(self.task.per_trace(steps)).astype(np.float64)
+        saved, low, high = self._found(steps, lambda k: lambda t: k - t)
+        return _like(steps, full - saved, np.maximum(full - high, 0.0), np.minimum(full - low, full))
 
     def expected_square_steps(self, steps) -> np.ndarray:
-        """E[steps^2] at each budget, float64 [B]."""
-        return self._moment(steps, 2)[0]
+        """E[min(T, K)^2] = K^2 - E[(K^2 - T^2)+] at each budget, float64 [B]."""
+        full = np.atleast_1d(self.task.per_trace(steps)).astype(np.float64)
+        return full**2 - self._found(steps, lambda k: lambda t: float(k) ** 2 - t**2)[0]
 
 
 def run(task: Task, seed: int, traces: int, *, lanes=None, progress=None) -> WeightedTally:
@@ -151,7 +150,7 @@ def run(task: Task, seed: int, traces: int, *, lanes=None, progress=None) -> Wei
     graph, tensor = task.graph, task.tensor
     require(
         task.on_dead == "exhaust" or not bool(graph.dead.any()),
-        "engine importance cannot count the steps of traces that die with on_dead = stop: use exhaust, or engine traces",
+        "engine importance cannot count the steps of traces that die with on_dead = stop: use engine traces",
     )
     parts: dict[int, tuple[Tilt | None, Tally | None]] = {}
     shortest = graph.shortest_path

@@ -72,15 +72,13 @@ def _table_bytes(rows: int, outcomes: int) -> int:
 def _choose_steps(moves: np.ndarray, max_steps: int) -> int:
     """L: about 32, less where the table would not fit memory, more for long walks on small graphs."""
     rows = len(moves)
-    needed = power_of_two(max_steps)
-    steps = min(USUAL_STEPS, needed)
+    # A walk to the budget takes four draws at least: it stays a walk, not a table of the answer.
+    steps = min(USUAL_STEPS, power_of_two(max_steps // 4 + 1) // 2 or 1)
     while steps > 1 and _table_bytes(rows, rows + 2 * steps) > TABLE_BYTES:
         steps //= 2
     if steps > 1 or rows == 0:
         while (
-            steps >= USUAL_STEPS
-            and 32 * steps <= max_steps
-            and _table_bytes(rows, rows + 4 * steps + 2) <= CACHE_BYTES
+            steps >= USUAL_STEPS and 32 * steps <= max_steps and _table_bytes(rows, rows + 4 * steps + 2) <= CACHE_BYTES
         ):
             steps *= 2
         return steps

@@ -25,7 +25,7 @@ def _first(times):
 
 def _accepted(words, limit):
     """bool: the verifier's decision from two random words; a limit of all ones means always."""
-    return (limit[0] == np.uint32(0xFFFFFFFF)) | rng.below(words[0], words[1], limit)
+    return ((limit[0] & limit[1]) == np.uint32(0xFFFFFFFF)) | rng.below(words[0], words[1], limit)
 
 
 def _verified(times, keys, lane, limits, *, abstain: bool):

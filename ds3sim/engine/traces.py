@@ -69,7 +69,9 @@ class Sampler:
         identity: names the random stream; None takes the task's.
     """
 
-    def __init__(self, task: Task, seed: int, *, tensor=None, start=None, macro=None, lanes=None, wanted=2**62, identity=None):
+    def __init__(
+        self, task: Task, seed: int, *, tensor=None, start=None, macro=None, lanes=None, wanted=2**62, identity=None
+    ):
         require(
             task.max_steps <= MOST_STEPS_PER_TRACE,
             f"steps = {task.max_steps} per trace is more than the traces engine keeps ({MOST_STEPS_PER_TRACE}):"
@@ -77,6 +79,7 @@ class Sampler:
         )
         self.task, self.seed, self.identity = task, seed, identity or task.identity
         self.devices = runtime.devices()
+        self._keys: tuple[int, np.ndarray] = (-1, np.empty(0))
         lanes = runtime.lanes_per_launch(self.devices[0]) if lanes is None else whole_number("chunk", lanes, 1, 2**26)
         lanes = min(lanes, max(1024, wanted * task.n))
         self.lanes = power_of_two(max(lanes, task.n))
@@ -95,9 +98,13 @@ class Sampler:
         self.on_device = [_put((shared, tables), device) for device in self.devices]
 
     def keys(self, batch: int) -> np.ndarray:
-        """uint32 [purposes, 2], the keys of a batch."""
-        purposes = range(rng.SPARE + 1)
-        return np.stack([rng.batch_key(self.seed, self.identity, batch, purpose) for purpose in purposes])
+        """uint32 [purposes, 2], the keys of a batch; kept, since many launches share one."""
+        kept = self._keys  # one read: threads may replace it meanwhile
+        if batch != kept[0]:
+            purposes = range(rng.SPARE + 1)
+            made = [rng.batch_key(self.seed, self.identity, batch, purpose) for purpose in purposes]
+            self._keys = kept = (batch, np.stack(made))
+        return kept[1]
 
     def __call__(self, launch: Launch, device: int) -> tuple[np.ndarray, np.ndarray, int]:
         """Run one launch: (counts of endings, counts of task hitting times, infeasible traces)."""
@@ -126,37 +133,26 @@ class Sampler:
             StoppedEarly: on Ctrl-C, with the tally of the trials done until then, in order.
         """
         top = self.task.max_steps
-        endings, task_hits = np.zeros(2 * top + 4, np.int64), np.zeros(top + 1, np.int64)
-        done = infeasible = 0
-        work = launches(first, traces, self.task.n, self.trials)
+        sums = {"endings": np.zeros(2 * top + 4, np.int64), "task_hits": np.zeros(top + 1, np.int64)}
+        sums |= {"done": 0, "infeasible": 0}
         count = len(self.devices)
         threads = count * runtime.workers_per_device(self.devices[0], count)
         with ThreadPoolExecutor(threads) as pool:
             waiting: deque = deque()
             try:
-                for number, launch in enumerate(work):
+                for number, launch in enumerate(launches(first, traces, self.task.n, self.trials)):
                     waiting.append((launch, pool.submit(self, launch, number % count)))
                     while len(waiting) > 2 * threads:
-                        done, infeasible = self._take(waiting, endings, task_hits, done, infeasible, progress)
+                        _take(waiting, sums, progress)
                 while waiting:
-                    done, infeasible = self._take(waiting, endings, task_hits, done, infeasible, progress)
+                    _take(waiting, sums, progress)
             except KeyboardInterrupt:
                 for _, future in waiting:
                     future.cancel()
-                raise StoppedEarly(self._tally(endings, task_hits, first, done, infeasible)) from None
-        return self._tally(endings, task_hits, first, done, infeasible)
+                raise StoppedEarly(self._tally(first, **sums)) from None
+        return self._tally(first, **sums)
 
-    def _take(self, waiting, endings, task_hits, done, infeasible, progress):
-        launch, future = waiting[0]
-        counts, hits, lost = future.result()
-        waiting.popleft()
-        endings += counts
-        task_hits += hits
-        if progress is not None:
-            progress(launch.count)
-        return done + launch.count, infeasible + lost
-
-    def _tally(self, endings, task_hits, first, done, infeasible) -> Tally:
+    def _tally(self, first, endings, task_hits, done, infeasible) -> Tally:
         task = self.task
         return Tally(
             identity=task.identity,
@@ -172,6 +168,19 @@ class Sampler:
             stop_on_dead=task.on_dead == "stop",
             ranges=((self.seed, first, first + done),) if done else (),
         )
+
+
+def _take(waiting: deque, sums: dict, progress) -> None:
+    """Add the oldest launch to the sums, in the order of trials, so that what is kept has no gaps."""
+    launch, future = waiting[0]
+    counts, hits, lost = future.result()
+    waiting.popleft()
+    sums["endings"] += counts
+    sums["task_hits"] += hits
+    sums["done"] += launch.count
+    sums["infeasible"] += lost
+    if progress is not None:
+        progress(launch.count)
 
 
 def _walk_arguments(table: MacroTable, max_steps: int, lanes: int) -> tuple[tuple, dict]:
@@ -204,7 +213,8 @@ def _beam_arguments(task: Task, lanes: int) -> tuple[tuple, dict]:
         kind,
         np.int32(task.max_steps),
     )
-    return arguments, {"lanes": lanes, "w": step.width, "b": step.branches}
+    classes = max(1, int(rank.max()).bit_length())
+    return arguments, {"lanes": lanes, "w": step.width, "b": step.branches, "classes": classes}
 
 
 def _count(values, size: int) -> np.ndarray:

@@ -34,8 +34,14 @@ def stage_sizes(lanes: int, rounds: int) -> tuple[int, ...]:
 
 def feasible_lanes(keys, lane, group, limit):
     """bool per lane: the draw of feasibility, shared by ``group`` consecutive lanes."""
-    word0, word1 = rng.draw(keys[rng.FEASIBLE], lane // group, np.uint32(0))
-    return (limit[0] == np.uint32(0xFFFFFFFF)) | rng.below(word0, word1, limit)
+    import jax.numpy as jnp
+    from jax import lax
+
+    def drawn(lane):
+        return rng.below(*rng.draw(keys[rng.FEASIBLE], lane // group, np.uint32(0)), limit)
+
+    certain = (limit[0] & limit[1]) == np.uint32(0xFFFFFFFF)
+    return lax.cond(certain, lambda lane: jnp.ones(lane.shape, bool), drawn, lane)
 
 
 def endings(state, max_steps):

@@ -150,13 +150,13 @@ def _hitting_value(tensor: np.ndarray, goal: np.ndarray, discount: float) -> tup
     inner_exponent = inner_exponent.astype(np.int64)
     for i in range(inner.size - 2, -1, -1):
         after, weight = column(i)
-        after, weight = after[inner_mantissa[after] > 0], weight[inner_mantissa[after] > 0]
-        if after.size == 0:
+        # Terms weight * v(after), and y_i, each with its own exponent; the largest sets the scale.
+        term, power = np.frexp(np.append(weight * inner_mantissa[after], value[i]))
+        power = power + np.append(inner_exponent[after], 0)
+        if not np.any(term > 0):
             continue
-        top = inner_exponent[after].max()
-        if value[i] > 0:
-            top = max(top, inner_exponent[i])
-        total = np.ldexp(value[i], -top) + weight @ np.ldexp(inner_mantissa[after], inner_exponent[after] - top)
+        top = power[term > 0].max()
+        total = np.sum(np.ldexp(term, power - top))
         inner_mantissa[i], more = np.frexp(total)
         inner_exponent[i] = top + more
     mantissa[inner], exponent[inner] = inner_mantissa, inner_exponent

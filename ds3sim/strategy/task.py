@@ -10,12 +10,12 @@ from functools import cached_property
 
 import numpy as np
 
-from ds3sim.core.errors import require, whole_number
+from ds3sim.core.errors import InputError, require, whole_number
 from ds3sim.model.graph import SkillGraph
-from ds3sim.strategy.aggregate import Aggregate, Single
+from ds3sim.strategy.aggregate import Aggregate, Majority, Single
 from ds3sim.strategy.steps import Beam, CoT, StepPolicy
 
-MOST_STEPS = 2**30 - 1
+MOST_STEPS = 2**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +50,7 @@ class Task:
             self.feasibility in ("per_task", "per_trace"),
             f"feasibility = {self.feasibility!r} is not known: choose per_task or per_trace",
         )
-        require(
-            self.on_dead in ("exhaust", "stop"), f"on_dead = {self.on_dead!r} is not known: choose exhaust or stop"
-        )
+        require(self.on_dead in ("exhaust", "stop"), f"on_dead = {self.on_dead!r} is not known: choose exhaust or stop")
         _ = self.budgets
 
     @cached_property
@@ -80,7 +78,7 @@ class Task:
         top = int(self.budgets.max())
         require(
             int(array.max()) <= top,
-            f"steps = {int(array.max())} is above the task's largest budget {top}: make the task with steps={int(array.max())}",
+            f"steps = {int(array.max())} is above the task's largest budget {top}: make the task with a larger steps",
         )
         out = array // self.n
         return out if np.ndim(steps) else out[0]
@@ -88,10 +86,8 @@ class Task:
     @cached_property
     def tensor(self) -> np.ndarray:
         """float64 [S, S]: the transition tensor under the step policy."""
-        require(
-            not isinstance(self.step, Beam),
-            "step = beam has no small transition tensor: use the traces engine, or tot for width 1",
-        )
+        if isinstance(self.step, Beam):
+            raise InputError("step = beam has no small transition tensor: use engine traces, or tot for width 1")
         return self.step.tensor(self.graph)
 
     @cached_property
@@ -108,7 +104,7 @@ class Task:
         digest.update(graph.goal.tobytes() + graph.dead.tobytes() + struct.pack("<d", graph.feasible))
         digest.update(b"score" + graph.score.tobytes() if graph.score is not None else b"none")
         said = (self.step.name, asdict(self.step), self.aggregate.name, asdict(self.aggregate))
-        if hasattr(self.aggregate, "errors"):
+        if isinstance(self.aggregate, Majority):
             said += (type(self.aggregate.errors).__name__,)
         said += (self.feasibility, self.on_dead, self.max_steps)
         digest.update(repr(said).encode())

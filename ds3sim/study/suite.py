@@ -8,7 +8,7 @@ import numpy as np
 
 from ds3sim.model.graph import SkillGraph
 from ds3sim.strategy.aggregate import BestOfN, GeometricErrors, Majority, Verifier, WeightErrors
-from ds3sim.strategy.steps import Beam, CoT, ToT
+from ds3sim.strategy.steps import Beam, ToT
 from ds3sim.strategy.task import Task
 
 TRACES = 200_000

@@ -97,7 +97,10 @@ def propagate(tensor, start, goal, dead, max_steps: int) -> tuple[np.ndarray, np
     inner = np.flatnonzero(~(goal | dead))
     moves = tensor[np.ix_(inner, inner)]
     leave = np.stack(
-        [tensor[np.ix_(inner, np.flatnonzero(goal))].sum(axis=1), tensor[np.ix_(inner, np.flatnonzero(dead))].sum(axis=1)],
+        [
+            tensor[np.ix_(inner, np.flatnonzero(goal))].sum(axis=1),
+            tensor[np.ix_(inner, np.flatnonzero(dead))].sum(axis=1),
+        ],
         axis=1,
     )
     out = np.zeros((2, max_steps + 1))

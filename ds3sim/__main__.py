@@ -1,0 +1,8 @@
+"""``python -m ds3sim``."""
+
+import sys
+
+from ds3sim.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Every config that is shipped runs, and its simulation agrees with its reference."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from statistics_budget import MOST_Z
+
+from ds3sim.report.rows import series
+from ds3sim.study.load import parse_override
+from ds3sim.study.plan import load
+from ds3sim.study.run import run
+
+FOLDER = Path(__file__).resolve().parents[1] / "configs"
+CONFIGS = sorted(FOLDER.glob("*.toml"))
+WANTED = ("quickstart", "tot-vs-cot", "best-of-n", "majority-vote", "from-file")
+
+
+def test_the_configs_that_the_readme_names_are_there():
+    assert set(WANTED) <= {path.stem for path in CONFIGS}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_config_agrees_with_its_reference(path):
+    study = load(path, [parse_override("engine.traces=20000"), parse_override("seed=12345")])
+    result = run(study)
+    names = {r.get("strategy") for r in result["results"]}
+    budgets = getattr(study.config.budget, study.unit)
+    assert len(result["results"]) == len(names) * len(budgets)
+    assert all(r["traces"] == 20_000 for r in result["results"])
+    for group in series(result):
+        for row in group.rows:
+            assert row.reference is not None, f"{group.name} at {row.steps} steps has no reference"
+            assert row.z_success is not None and abs(row.z_success) <= MOST_Z, (group.name, row.steps, row.z_success)
+            assert row.z_steps is not None and abs(row.z_steps) <= MOST_Z, (group.name, row.steps, row.z_steps)
+            low, high = row.success[1:]
+            assert low <= row.success[0] <= high
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_exact_agrees_with_the_reference(path):
+    result = run(load(path, [parse_override("engine.kind=exact")]))
+    for group in series(result):
+        for row in group.rows:
+            assert row.reference is not None
+            assert row.success[0] == pytest.approx(row.reference["success"], abs=1e-10)
+            assert row.expected_steps[0] == pytest.approx(row.reference["expected_steps"], rel=1e-9)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_the_resolved_config_gives_the_same_study(path, tmp_path):
+    first = load(path, [parse_override("engine.traces=2000")])
+    (tmp_path / "config.toml").write_text(first.toml(), encoding="utf-8")
+    second = load(tmp_path / "config.toml")
+    assert [p.task.identity for p in first.tasks] == [p.task.identity for p in second.tasks]
+    assert run(first)["results"] == run(second)["results"]
+
+
+def test_the_lessons_hold():
+    """What the comments in the configs say, by the exact engine."""
+
+    def success(name, *sets):
+        study = load(FOLDER / f"{name}.toml", [parse_override(s) for s in ("engine.kind=exact", *sets)])
+        return {
+            g.name: {r.data.get("flops", r.data["steps_per_trace"]): r.success[0] for r in g.rows}
+            for g in series(run(study))
+        }
+
+    both = success("tot-vs-cot")
+    assert both["tree, b = 4"][2.5e14] > both["chain"][2.5e14] > both["tree, b = 16"][2.5e14]
+    assert both["tree, b = 4"][1.6e14] < both["chain"][1.6e14]
+    plain = success("tot-vs-cot", "cost.attention=false")
+    for flops in (1.4e14, 1.8e14, 2.25e14):
+        assert plain["chain"][flops] > plain["tree, b = 4"][flops] > plain["tree, b = 16"][flops]
+    small = success("tot-vs-cot", "cost.parameters=1e8", "budget.flops=[4e12, 6e12, 8e12, 1e13, 1.6e13]")
+    for flops in (6e12, 8e12, 1e13):
+        assert small["tree, b = 16"][flops] > small["tree, b = 4"][flops] > small["chain"][flops]
+    assert small["tree, b = 16"][4e12] < small["tree, b = 4"][4e12]
+
+    best = success("best-of-n")
+    levels = [round(best[name][max(best[name])], 2) for name in best]
+    assert levels == [0.31, 0.78, 1.0, 0.8]
+
+    votes = success("majority-vote")
+    assert votes["majority of 25"][20] < votes["majority of 5"][20] < votes["one trace"][20]
+    assert votes["majority of 25"][28] > votes["majority of 5"][28] > votes["one trace"][28]
+
+    roots = success("from-file")
+    assert roots["one trace"][80] < roots["majority of 5"][80] < roots["tree, b = 4"][80]
+
+
+def test_a_config_runs_from_another_folder(tmp_path):
+    command = [sys.executable, "-m", "ds3sim", "run", str(FOLDER / "from-file.toml"), "--traces", "1000", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["name"] == "solving a quadratic equation"

@@ -1,0 +1,125 @@
+"""Population and importance engines, tallies, and validate."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from statistics_budget import MOST_Z, agrees
+
+from ds3sim.core.errors import InputError
+from ds3sim.engine import exact, simulate
+from ds3sim.engine.importance import tilt
+from ds3sim.model.graph import SkillGraph
+from ds3sim.strategy.aggregate import BestOfN
+from ds3sim.strategy.steps import ToT
+from ds3sim.strategy.task import Task
+from ds3sim.study.suite import suite
+from ds3sim.study.validate import validate
+
+GRAPH = SkillGraph.random(8, 0.6, degree=3, death=0.05, seed=9)
+
+
+def test_population_means_and_variances():
+    # Standard deviations of counts of 10^12 traces, over 400 seeds: a binomial in float32 fails here.
+    task = Task(SkillGraph.chain(3, 0.2, feasible=0.9), steps=[5, 12])
+    expected = np.asarray(exact(task).success([5, 12]))
+    traces, runs = 10**12, 400
+    found = np.array([np.asarray(simulate(task, traces, s, "population").success([5, 12])) for s in range(runs)])
+    error = np.sqrt(expected * (1 - expected) / traces)
+    z = (found - expected) / error
+    assert agrees(z.mean(axis=0), 0, 1 / np.sqrt(runs))
+    assert agrees(z.var(axis=0), 1, np.sqrt(2 / runs))
+
+
+def test_population_is_additive_by_whole_batches():
+    task = Task(GRAPH, steps=20, on_dead="stop")
+    whole = simulate(task, 2 * 10**12, 1, "population")
+    parts = simulate(task, 10**12, 1, "population", first=10**12) + simulate(task, 10**12, 1, "population")
+    assert np.array_equal(whole.hits, parts.hits) and np.array_equal(whole.deaths, parts.deaths)
+    with pytest.raises(InputError, match="whole batches"):
+        simulate(task, 10, 1, "population", first=5)
+    with pytest.raises(InputError, match="single traces"):
+        simulate(Task(GRAPH, aggregate=BestOfN(2), steps=20), 10, 1, "population")
+
+
+def test_tilted_chain_is_the_chain_of_rate_m_over_k():
+    graph, m, r, k = SkillGraph.chain(20, 0.05), 20, 0.05, 100
+    found = tilt(graph.transition_tensor(), graph.start, graph.goal, graph.reaches_goal, k)
+    np.testing.assert_allclose(found.tensor, SkillGraph.chain(m, m / k).transition_tensor(), atol=1e-9)
+    assert found.theta == pytest.approx((1 - m / k) / (1 - r), rel=1e-9)
+    np.testing.assert_allclose(found.tensor.sum(axis=1), 1.0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Task(SkillGraph.chain(20, 0.02, feasible=0.5), steps=[20, 21, 60, 200, 3000]),
+        Task(GRAPH, steps=[1, 2, 5, 60]),
+        Task(GRAPH, ToT(2, 0.2), steps=[3, 60]),
+    ],
+)
+def test_importance_is_right_where_plain_simulation_sees_nothing(task):
+    tally = simulate(task, 50_000, 3, "importance")
+    expected, found = np.asarray(exact(task).success(task.budgets)), tally.success(task.budgets)
+    error = (found.high - found.estimate) / 1.96
+    assert agrees(found.estimate, expected, error * 1.01 + 1e-9 * expected)
+    rare = (expected > 0) & (expected < 1e-6)
+    assert np.all(error[rare] < 0.03 * expected[rare])
+    steps = tally.expected_steps(task.budgets)
+    assert agrees(steps.estimate, np.asarray(exact(task).expected_steps(task.budgets)), (steps.high - steps.low) / 3.9)
+
+
+def test_importance_refusals():
+    with pytest.raises(InputError, match="single traces"):
+        simulate(Task(GRAPH, aggregate=BestOfN(2), steps=20), 10, 1, "importance")
+    with pytest.raises(InputError, match="on_dead"):
+        simulate(Task(GRAPH, steps=20, on_dead="stop"), 10, 1, "importance")
+    with pytest.raises(InputError, match="knows only the budgets"):
+        simulate(Task(GRAPH, steps=20), 10, 1, "importance").success(19)
+
+
+def test_tally_intervals_hold_what_they_say():
+    task = Task(SkillGraph.chain(4, 0.2, feasible=0.8), aggregate=BestOfN(2), steps=[20, 40])
+    expected = np.asarray(exact(task).success([20, 40]))
+    steps = np.asarray(exact(task).expected_steps([20, 40]))
+    runs, inside = 400, np.zeros((2, 2))
+    for seed in range(runs):
+        tally = simulate(task, 1000, seed)
+        for row, (estimate, truth) in enumerate(((tally.success, expected), (tally.expected_steps, steps))):
+            found = estimate([20, 40])
+            inside[row] += (found.low <= truth) & (truth <= found.high)
+    # At least 95%, less what chance takes from 400 runs; those of success are not much too wide.
+    assert np.all(inside / runs >= 0.95 - MOST_Z * np.sqrt(0.95 * 0.05 / runs))
+    assert np.all(inside[0] / runs < 1.0)
+
+
+def test_no_event_seen_still_has_an_interval():
+    tally = simulate(Task(SkillGraph.chain(5, 1e-6), steps=10), 1000)
+    assert tally.success(10).low == 0 < tally.success(10).high < 0.01
+    assert tally.expected_steps(10).low < 10 == tally.expected_steps(10).high
+
+
+def test_suite_is_large_and_varied():
+    cases = suite()
+    assert len(cases) >= 60 and len({c.name for c in cases}) == len(cases)
+    assert {c.engine for c in cases} == {"traces", "population", "importance"}
+
+
+@pytest.fixture(scope="module")
+def some_cases():
+    names = ("chain m=10 r=0.2", "ToT b=4", "best of 4", "majority of 5", "procedure", "population, chain")
+    return [replace(c, traces=c.traces if c.engine == "population" else 200_000) for c in suite() if c.name in names]
+
+
+@pytest.mark.parametrize(("perturb", "passed"), [(0.0, True), (0.02, False), (-0.02, False)])
+def test_validate_has_power(perturb, passed, some_cases, monkeypatch):
+    monkeypatch.setattr("ds3sim.study.validate.suite", lambda: some_cases)
+    result = validate(perturb=perturb)
+    assert result["passed"] is passed
+    assert result["family_wise_error"] == 1e-3
+    for row in result["cases"]:
+        assert set(row) == {"name", "quantity", "estimate", "expected", "z", "p_adjusted", "passed"}
+        assert row["passed"] == (row["p_adjusted"] > 1e-3)
+    if perturb:
+        failed = {row["name"] for row in result["cases"] if not row["passed"]}
+        assert failed == {c.name for c in some_cases}

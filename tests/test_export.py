@@ -1,0 +1,95 @@
+"""Exported chains against Storm, where it is installed."""
+
+import numpy as np
+import pytest
+
+from ds3sim.core.errors import InputError
+from ds3sim.model.graph import SkillGraph
+from ds3sim.strategy.steps import Beam, CoT, ToT
+from ds3sim.strategy.task import Task
+from ds3sim.study.export import drn, markov_chain, prism, write_model
+
+EDGES = [("A", "B", 0.5), ("B", "Z", 0.5), ("B", "X", 0.1), ("B", "A", 0.2), ("C", "Z", 0.2), ("Z", "A", 1.0)]
+GRAPHS = {
+    "chain": SkillGraph.chain(5, 0.3),
+    "infeasible": SkillGraph.chain(5, 0.3, 0.8),
+    "start not first": SkillGraph.from_edges(EDGES, start="B", goal="Z", dead="X"),
+    "starts": SkillGraph.from_edges(EDGES, start={"A": 0.3, "C": 0.7}, goal="Z", dead="X"),
+    "start on goal": SkillGraph.from_edges(EDGES, start={"A": 0.3, "Z": 0.7}, goal="Z", dead="X", feasible=0.6),
+    "layered": SkillGraph.layered(3, 2, 0.5, back=0.1, death=0.05, feasible=0.9, seed=3),
+}
+BUDGETS = (1, 2, 5, 12)
+
+
+def brute_force(task: Task, steps: int) -> float:
+    """Success within ``steps`` by powers of the tensor."""
+    law = task.graph.start.copy()
+    for _ in range(steps):
+        law = law @ task.tensor
+    return task.graph.feasible * float(law[task.graph.goal].sum())
+
+
+@pytest.mark.parametrize("step", [CoT(), ToT(3, 0.1)], ids=["cot", "tot"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_chain_has_the_law_of_the_trace(name, step):
+    task = Task(GRAPHS[name], step, steps=max(BUDGETS))
+    chain = markov_chain(task)
+    np.testing.assert_allclose(chain.tensor.sum(axis=1), 1.0, rtol=0, atol=1e-12)
+    law = np.eye(len(chain.tensor))[chain.initial]
+    for k in range(1, max(BUDGETS) + 1):
+        law = law @ chain.tensor
+        assert law[chain.labels["goal"]].sum() == pytest.approx(brute_force(task, k), abs=1e-14)
+
+
+@pytest.mark.parametrize("kind", ["prism", "drn"])
+@pytest.mark.parametrize("step", [CoT(), ToT(3, 0.1)], ids=["cot", "tot"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_storm_agrees(name, step, kind, tmp_path):
+    stormpy = pytest.importorskip("stormpy", reason="stormpy is not installed: exported files are not model-checked")
+    task = Task(GRAPHS[name], step, steps=max(BUDGETS))
+    path = str(write_model(task, kind, tmp_path / f"model.{kind}"))
+    wanted = ";".join(f'P=? [F<={k} "goal"]' for k in BUDGETS)
+    if kind == "prism":
+        program = stormpy.parse_prism_program(path)
+        properties = stormpy.parse_properties(wanted, program)
+        model = stormpy.build_model(program, properties)
+    else:
+        model, properties = stormpy.build_model_from_drn(path), stormpy.parse_properties(wanted)
+    start = model.initial_states[0]
+    checked = [stormpy.model_checking(model, p).get_value(start) for p in properties]
+    from ds3sim.engine import exact
+
+    expected = exact(task).success(list(BUDGETS)).estimate
+    np.testing.assert_allclose(checked, expected, rtol=0, atol=1e-13)
+
+
+def test_text_of_a_chain():
+    task = Task(SkillGraph.chain(1, 0.25), steps=1)
+    assert prism(task) == (
+        "// One trace under its step policy, exported by ds3sim. Success within K steps:\n"
+        '//   P=? [ F<=K "goal" ]\n'
+        "dtmc\n\nmodule trace\n  s : [0..1] init 0;\n"
+        "  [] s=0 -> 0.75:(s'=0) + 0.25:(s'=1); // 0\n"
+        "  [] s=1 -> 1.0:(s'=1); // 1\n"
+        "endmodule\n\n"
+        'label "goal" = s=1;\nlabel "dead" = false;\n\nrewards "steps"\n  true : 1;\nendrewards\n'
+    )
+    assert "state 0 init\n\taction 0\n\t\t0 : 0.75\n\t\t1 : 0.25\nstate 1 goal\n" in drn(task)
+
+
+def test_a_node_name_cannot_leave_its_comment():
+    graph = SkillGraph.from_edges([("A\nlabel", "Z", 0.5)], start="A\nlabel", goal="Z")
+    lines = prism(Task(graph, steps=1)).splitlines()
+    assert sum("A label" in line for line in lines) == 1
+    assert not any(line.startswith("label;") for line in lines)
+
+
+def test_what_cannot_be_exported(tmp_path):
+    task = Task(SkillGraph.chain(2, 0.5), steps=3)
+    with pytest.raises(InputError, match="beam"):
+        prism(Task(SkillGraph.chain(2, 0.5), Beam(2), steps=3))
+    with pytest.raises(InputError, match="choose prism or drn"):
+        write_model(task, "dot", tmp_path / "x")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_model(task, "drn", tmp_path / "none" / "x")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,77 @@
+import jax
+import numpy as np
+import pytest
+
+from ds3sim.core import rng
+
+
+@pytest.mark.parametrize(
+    ("counter", "key", "expected"),
+    [
+        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+        ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
+        ((0x243F6A88, 0x85A308D3), (0x13198A2E, 0x03707344), (0xC4923A9C, 0x483DF7A0)),
+    ],
+)
+def test_known_answers_of_random123(counter, key, expected):
+    counters = [np.array([c], dtype=np.uint32) for c in counter]
+    keys = [np.array([k], dtype=np.uint32) for k in key]
+    found = rng.threefry2x32(*keys, *counters)
+    assert [int(w[0]) for w in found] == list(expected)
+
+
+def test_same_as_jax():
+    key = jax.random.key(12345, impl="threefry2x32")
+    data = np.asarray(jax.random.key_data(key))
+    folded = np.asarray(jax.random.key_data(jax.random.fold_in(key, 77)))
+    # JAX folds 77 in as the block (0, 77) under the key.
+    ours = rng.threefry2x32(data[:1], data[1:], np.zeros(1, np.uint32), np.array([77], np.uint32))
+    assert [int(w[0]) for w in ours] == folded.tolist()
+
+
+def test_numpy_and_jax_give_the_same_words():
+    lane = np.arange(1000, dtype=np.uint32)
+    key = rng.batch_key(3, "ab" * 16, 5, rng.WALK)
+    host = rng.draw(key, lane, np.full_like(lane, 9))
+    device = jax.jit(rng.draw)(key, lane, np.uint32(9))
+    for a, b in zip(host, device, strict=True):
+        np.testing.assert_array_equal(a, np.asarray(b))
+
+
+def test_keys_differ_in_every_argument():
+    keys = {
+        rng.batch_key(seed, identity * 16, batch, purpose).tobytes()
+        for seed in (0, 1, 2**32, 2**62)
+        for identity in ("00", "01", "f0")
+        for batch in (0, 1, 2**33)
+        for purpose in range(8)
+    }
+    assert len(keys) == 4 * 3 * 3 * 8
+
+
+@pytest.mark.parametrize("p", [0.0, 1e-12, 0.3, 0.5, 1 - 1e-9, 1.0])
+def test_threshold_holds_the_probability(p):
+    high, low = rng.threshold(p)
+    held = (int(high) * 2**32 + int(low)) / 2**64
+    assert held == pytest.approx(p, rel=1e-15, abs=2**-63)
+
+
+def test_below_compares_64_bits():
+    limit = np.array([5, 7], dtype=np.uint32)
+    words = [(4, 9), (5, 6), (5, 7), (5, 8), (6, 0)]
+    found = [bool(rng.below(np.uint32(a), np.uint32(b), limit)) for a, b in words]
+    assert found == [True, True, False, False, False]
+
+
+def test_words_are_uniform_and_uncorrelated_over_lanes_and_draws():
+    from scipy.stats import chi2
+
+    key = rng.batch_key(0, "00" * 16, 0, rng.WALK)
+    lane, number = (a.ravel().astype(np.uint32) for a in np.meshgrid(np.arange(2**12), np.arange(2**8)))
+    for word in rng.draw(key, lane, number):
+        for shift in (0, 8, 16, 24):
+            byte = (word >> np.uint32(shift)) & np.uint32(255)
+            pair = byte[:-1:2].astype(int) * 256 + byte[1::2]
+            counts = np.bincount(pair, minlength=65536)
+            mean = pair.size / 65536
+            assert chi2.sf(float(((counts - mean) ** 2).sum() / mean), 65535) > 1e-10

@@ -1,0 +1,275 @@
+"""The traces engine: the law it samples, and what must not change it."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from statistics_budget import LEVEL, agrees
+
+from ds3sim.core.errors import InputError, StoppedEarly
+from ds3sim.engine import exact, simulate
+from ds3sim.engine.traces import BATCH, Sampler, batch_trials, launches
+from ds3sim.engine.walk import traced
+from ds3sim.model.graph import SkillGraph
+from ds3sim.stats.tests import goodness_of_fit
+from ds3sim.strategy.aggregate import BestOfN, GeometricErrors, Majority, Verifier
+from ds3sim.strategy.steps import Beam, CoT, ToT
+from ds3sim.strategy.task import Task
+
+SMALL = SkillGraph.random(9, 0.7, degree=3, death=0.03, seed=1)
+TASKS = {
+    "chain": Task(SkillGraph.chain(6, 0.3), steps=60),
+    "graph": Task(SMALL, ToT(2, 0.1), steps=40, on_dead="stop"),
+    "majority": Task(SkillGraph.chain(4, 0.3, feasible=0.7), CoT(), Majority(5), steps=90),
+    "verifier": Task(SMALL, CoT(), BestOfN(3, Verifier(0.7, 0.2)), steps=90, feasibility="per_trace"),
+    "beam": Task(SMALL, Beam(2, 2, 0.1), steps=12),
+}
+
+
+def same(a, b) -> bool:
+    counts = all(np.array_equal(getattr(a, x), getattr(b, x)) for x in ("task_hits", "hits", "deaths"))
+    return counts and (a.traces, a.feasible, a.ranges) == (b.traces, b.feasible, b.ranges)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_chunks_do_not_change_the_tally(name):
+    reference = simulate(TASKS[name], 5000, seed=7)
+    for chunk in (64, 1000, 4096, 2**17):
+        assert same(reference, simulate(TASKS[name], 5000, seed=7, chunk=chunk))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_trials_add_up(name):
+    whole = simulate(TASKS[name], 5000, seed=7)
+    parts = [simulate(TASKS[name], n, seed=7, first=f) for f, n in ((0, 1), (1, 1700), (1701, 3299))]
+    assert same(whole, parts[2] + parts[0] + parts[1])
+    with pytest.raises(InputError, match="count twice"):
+        parts[1] + whole
+
+
+def test_seeds_and_tasks_have_streams_of_their_own():
+    task = TASKS["chain"]
+    first = simulate(task, 5000, seed=0)
+    assert not same(first, replace(simulate(task, 5000, seed=1), seed=0))
+    other = simulate(replace(task, steps=61), 5000, seed=0)
+    assert not np.array_equal(first.hits, other.hits[:61])
+
+
+PROGRAM = """
+import json, sys
+sys.path.insert(0, {here!r})
+import jax
+from test_traces import TASKS
+from ds3sim.engine import simulate
+out = {{"devices": len(jax.devices())}}
+for name, task in TASKS.items():
+    tally = simulate(task, 3000, seed=11, chunk=512)
+    out[name] = [tally.task_hits.tolist(), tally.hits.tolist(), tally.deaths.tolist(), tally.feasible]
+print(json.dumps(out))
+"""
+
+
+@pytest.mark.parametrize("setting", ["1 device", "2 devices", "4 devices", "x64"])
+def test_devices_and_x64_do_not_change_the_tally(setting):
+    environment = dict(os.environ, JAX_PLATFORMS="cpu")
+    count = 1 if setting == "x64" else int(setting.split()[0])
+    environment["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={count}"
+    environment["JAX_ENABLE_X64"] = "1" if setting == "x64" else "0"
+    program = PROGRAM.format(here=os.path.dirname(__file__))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    out = json.loads(done.stdout)
+    assert out.pop("devices") == count
+    for name, found in out.items():
+        tally = simulate(TASKS[name], 3000, seed=11)
+        assert found == [tally.task_hits.tolist(), tally.hits.tolist(), tally.deaths.tolist(), tally.feasible]
+
+
+@pytest.mark.parametrize("macro_steps", [1, 4, 32, 256])
+def test_law_for_any_steps_per_draw(macro_steps):
+    task = Task(SMALL, steps=40)
+    tally = simulate(task, 100_000, seed=3, macro_steps=macro_steps)
+    numbers = exact(task)
+    for counts, law in ((tally.hits, numbers.pmf), (tally.deaths, numbers.death_pmf)):
+        beyond = tally.traces - counts.sum()
+        p = goodness_of_fit(np.append(counts, beyond), np.append(law, 1 - law.sum()))[2]
+        assert p > LEVEL
+
+
+def test_compiles_once_per_shape():
+    # Tasks of one shape: many sizes of graph, budgets, probabilities, seeds and numbers of traces.
+    for _ in range(2):
+        before = sum(traced.values())
+        for m, r, k in ((3, 0.2, 40), (5, 0.6, 64), (9, 0.31, 100), (20, 0.9, 250)):
+            for b, seed in ((1, 0), (3, 5)):
+                simulate(Task(SkillGraph.chain(m, r), ToT(b), steps=k), 40_000, seed=seed, chunk=2**14)
+        compiled = sum(traced.values()) - before
+        assert compiled <= 1
+    assert compiled == 0
+
+
+def test_launches_cover_every_trial_once():
+    for first, traces, n, trials in ((0, 10, 1, 3), (BATCH - 5, 20, 1, 7), (3, 5, 5000, 2)):
+        size = batch_trials(n)
+        assert size * n <= 2**32
+        seen = []
+        for launch in launches(first, traces, n, trials):
+            assert launch.first + launch.count <= size and launch.count <= trials
+            seen += range(launch.batch * size + launch.first, launch.batch * size + launch.first + launch.count)
+        assert seen == list(range(first, first + traces))
+
+
+def test_ctrl_c_keeps_what_was_done():
+    task = TASKS["chain"]
+    done = 0
+
+    def progress(count):
+        nonlocal done
+        done += count
+        if done >= 3000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(StoppedEarly) as stopped:
+        simulate(task, 50_000, seed=7, chunk=1024, progress=progress)
+    partial = stopped.value.partial
+    assert 3000 <= partial.traces < 50_000 and partial.stopping["interrupted"]
+    assert same(partial, simulate(task, partial.traces, seed=7))
+
+
+def test_relative_error_goes_on_until_reached():
+    task = Task(SkillGraph.chain(6, 0.3), steps=[5, 10, 40])
+    tally = simulate(task, relative_error=0.01, max_traces=2**22)
+    estimate = np.asarray(tally.success([10, 40]))
+    assert np.all(np.sqrt((1 - estimate) / (estimate * tally.traces)) <= 0.01)
+    assert tally.stopping == {
+        "rule": "relative_error",
+        "relative_error": 0.01,
+        "max_traces": 2**22,
+        "reached": True,
+    }
+    short = simulate(task, relative_error=1e-4, max_traces=70_000)
+    assert short.traces == 70_000 and not short.stopping["reached"]
+    never = simulate(Task(SkillGraph.chain(6, 0.3), steps=5), relative_error=0.01)
+    assert never.traces <= 2**16 and never.success(5).estimate == 0
+
+
+def test_memory_does_not_grow_with_traces():
+    sampler = Sampler(TASKS["chain"], 0)
+    assert sampler.lanes == Sampler(TASKS["chain"], 0, wanted=10**9).lanes <= 2**21
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 0.5, "a", True])
+def test_bad_seeds(seed):
+    with pytest.raises(InputError, match="seed"):
+        simulate(TASKS["chain"], 10, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"traces": 0}, "traces"),
+        ({"traces": 1.5}, "traces"),
+        ({"engine": "magic"}, "engine"),
+        ({"engine": "exact"}, "not random"),
+        ({"chunk": 0}, "chunk"),
+        ({"relative_error": 0}, "relative_error"),
+        ({"relative_error": float("nan")}, "relative_error"),
+        ({"macro_steps": 0}, "macro_steps"),
+    ],
+)
+def test_bad_arguments(arguments, match):
+    with pytest.raises(InputError, match=match):
+        simulate(TASKS["chain"], **({"traces": 10} | arguments))
+
+
+# ---- aggregators: the task hitting time against what its definition says ---------------------------
+
+
+def test_aggregators_against_exact():
+    budgets = [5, 20, 45, 90]
+    for aggregate in (BestOfN(3, Verifier(0.2, 0.6)), Majority(5, GeometricErrors(3, 0.4), "wrong"), Majority(4)):
+        for feasibility in ("per_task", "per_trace"):
+            task = Task(SkillGraph.chain(4, 0.3, feasible=0.6), CoT(), aggregate, budgets, feasibility)
+            tally, traces = simulate(task, 100_000, seed=5), 100_000
+            expected = np.asarray(exact(task).success(budgets))
+            error = np.sqrt(expected * (1 - expected) / traces)
+            assert agrees(tally.success(budgets).estimate, expected, error), task.aggregate
+            steps, numbers = tally.expected_steps(budgets), np.asarray(exact(task).expected_steps(budgets))
+            assert agrees(steps.estimate, numbers, (steps.high - steps.low) / 3.92)
+
+
+def test_votes_of_many_traces():
+    task = Task(SkillGraph.chain(1, 0.02), CoT(), Majority(1000, GeometricErrors(3, 0.9)), 1000 * 20)
+    tally = simulate(task, 4000, seed=2)
+    p = float(exact(task).success(20_000))
+    assert 0.01 < p < 0.99
+    assert agrees(float(tally.success(20_000)), p, np.sqrt(p * (1 - p) / 4000))
+
+
+# ---- beam ------------------------------------------------------------------------------------------
+
+
+def product_chain(graph, w, b, error, steps):
+    """P(T <= k) of a beam by enumerating all states of its w particles and all w*b proposals."""
+    import itertools
+    from collections import defaultdict
+
+    from ds3sim.strategy.steps import score_classes
+
+    tensor, rank = graph.transition_tensor(), score_classes(graph, 0.99)
+
+    def best(proposals, chance):
+        """Laws of the kept multiset, ties split evenly over all orders."""
+        out = defaultdict(float)
+        orders = list(itertools.permutations(range(len(proposals))))
+        for order in orders:
+            kept = sorted(order, key=lambda i: rank[proposals[i]])[:w]  # stable: ties by the order
+            out[tuple(sorted(proposals[i] for i in kept))] += (1 - error) * chance / len(orders)
+            out[tuple(sorted(proposals[i] for i in order[:w]))] += error * chance / len(orders)
+        return out
+
+    now = {tuple([int(np.argmax(graph.start))] * w): 1.0}
+    done, curve = 0.0, []
+    for _ in range(steps):
+        after = defaultdict(float)
+        for beam, p in now.items():
+            parents = [s for s in beam for _ in range(b)]
+            options = [[(t, tensor[s, t]) for t in np.flatnonzero(tensor[s])] for s in parents]
+            for choice in itertools.product(*options):
+                chance = p * np.prod([c for _, c in choice])
+                for kept, q in best([t for t, _ in choice], chance).items():
+                    if any(graph.goal[s] for s in kept):
+                        done += q
+                    elif not all(graph.dead[s] for s in kept):
+                        after[kept] += q
+        now = after
+        curve.append(done)
+    return np.array(curve)
+
+
+@pytest.mark.parametrize(("w", "b", "error"), [(2, 1, 0.0), (2, 2, 0.0), (2, 1, 0.5), (1, 3, 0.2)])
+def test_beam_against_the_product_chain(w, b, error):
+    graph = SkillGraph.from_edges(
+        [("a", "b", 0.4), ("b", "z", 0.3), ("a", "x", 0.2), ("b", "x", 0.1), ("b", "a", 0.2)],
+        start="a",
+        goal="z",
+        dead="x",
+    )
+    task = Task(graph, Beam(w, b, error), steps=6)
+    tally = simulate(task, 60_000, seed=1)
+    expected = product_chain(graph, w, b, error, 6)
+    found = np.asarray(tally.success(range(1, 7)))
+    assert agrees(found, expected, np.sqrt(expected * (1 - expected) / 60_000) + 1e-12)
+
+
+def test_wide_beams_use_the_sort_and_agree_with_narrow_keys():
+    # On one skill a beam of width w with b branches moves on when any of w*b proposals does.
+    graph = SkillGraph.chain(1, 0.01)
+    for w, b in ((20, 2), (40, 1)):
+        tally = simulate(Task(graph, Beam(w, b), steps=3), 40_000, seed=4)
+        expected = 1 - 0.99 ** (40 * np.arange(1, 4))
+        assert agrees(tally.success([1, 2, 3]).estimate, expected, np.sqrt(expected * (1 - expected) / 40_000))
