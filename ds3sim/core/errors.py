@@ -36,10 +36,12 @@ def whole_number(name: str, value, low: int, high: int | None = None) -> int:
 
     bound = f"at least {low}" if high is None else f"between {low} and {high}"
     refusal = f"{name} = {value!r} is not allowed: it must be a whole number, {bound}"
-    require(isinstance(value, numbers.Real) and not isinstance(value, bool), refusal)
-    require(abs(float(value)) < float("inf") and int(value) == value, refusal)
-    require(int(value) >= low and (high is None or int(value) <= high), refusal)
-    return int(value)
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise InputError(refusal)
+    require(abs(float(value)) < float("inf") and float(value).is_integer(), refusal)
+    whole = value if isinstance(value, int) else int(float(value))
+    require(whole >= low and (high is None or whole <= high), refusal)
+    return whole
 
 
 def fraction(name: str, value, low: float = 0.0, high: float = 1.0) -> float:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+
+
+Numbers = Any
+"""float64 [B] for several budgets, np.float64 for one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,9 +21,9 @@ class Estimate(NDArrayOperatorsMixin):
     that are not random (``exact``, ``closed_form``) have ``low == high == estimate``.
     """
 
-    estimate: np.ndarray | np.float64
-    low: np.ndarray | np.float64
-    high: np.ndarray | np.float64
+    estimate: Numbers
+    low: Numbers
+    high: Numbers
 
     @classmethod
     def of(cls, values) -> Estimate:

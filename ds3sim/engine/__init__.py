@@ -63,7 +63,7 @@ def simulate(
 
     Args:
         task: the task; its largest budget bounds the walks.
-        traces: trials. With ``relative_error`` it is the size of the first look.
+        traces: trials; not used with ``relative_error``.
         seed: whole number in [0, 2^63).
         engine: ``traces``, ``population`` or ``importance``.
         chunk: walks in one kernel launch; None fits the device.

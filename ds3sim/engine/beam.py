@@ -17,28 +17,30 @@ PROPOSALS_PER_STEP = 2**12
 
 
 def _best(rank, shuffle, proposed, w: int, classes: int):
-    """The w proposals of least rank, equal ranks in random order; int32 [lanes, w].
+    """The w proposals of least rank, equal ranks in random order; int32 [w, lanes].
+
+    Args:
+        rank, shuffle, proposed: int32, uint32, int32 [w * b, lanes].
 
     Rank, random bits and place go into one 32-bit key, so the next best is one minimum away. A key
-    needs 20 random bits (a tie between those falls to the lower place); else, or for many to keep,
-    a full sort does it.
+    needs 20 random bits (a tie between those falls to the lower place); else a full sort does it.
     """
     import jax.numpy as jnp
     from jax import lax
 
-    places = max(1, (proposed.shape[1] - 1).bit_length())
-    if w > 16 or classes + places > 12:
-        return lax.sort((rank, shuffle, proposed), dimension=1, num_keys=2)[2][:, :w]
-    place = jnp.arange(proposed.shape[1], dtype=jnp.uint32)[None]
+    places = max(1, (len(proposed) - 1).bit_length())
+    if w > 64 or classes + places > 12:
+        return lax.sort((rank, shuffle, proposed), dimension=0, num_keys=2)[2][:w]
+    place = jnp.arange(len(proposed), dtype=jnp.uint32)[:, None]
     noise = (shuffle >> np.uint32(classes + places)) << np.uint32(places)
     key = (rank.astype(jnp.uint32) << np.uint32(32 - classes)) | noise | place
-    kept = []
-    for _ in range(w):
-        least = key.min(axis=1, keepdims=True)
-        where = (least & np.uint32(2**places - 1)).astype(jnp.int32)
-        kept.append(jnp.take_along_axis(proposed, where, axis=1))
-        key = jnp.where(key == least, np.uint32(2**32 - 1), key)
-    return jnp.concatenate(kept, axis=1)
+
+    def take(key, _):
+        found = key == key.min(axis=0)
+        return jnp.where(found, np.uint32(2**32 - 1), key), jnp.where(found, proposed, 0).sum(axis=0, dtype=jnp.int32)
+
+    # A loop even for few rounds: written out, XLA works out every key again for each of its uses.
+    return lax.scan(take, key, length=w)[1]
 
 
 def _beam(
@@ -82,20 +84,18 @@ def _beam(
 
     def settle(node, time, state):
         """Lanes whose beam holds the goal, or only dead nodes, are done."""
-        won = (kind[node] == 1).any(axis=1)
-        lost = (kind[node] == 2).all(axis=1)
+        won = (kind[node] == 1).any(axis=0)
+        lost = (kind[node] == 2).all(axis=0)
         done = -2 - (2 * time + jnp.where(won, 0, 1))
         return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
 
     def draws(purpose, number):
-        return rng.draw(keys[purpose], lane[:, None], number)
+        return rng.draw(keys[purpose], lane, number)
 
-    particle = jnp.arange(w, dtype=jnp.uint32)[None]
-    node = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, particle))
-    # The whole beam starts at one node: one draw, copied.
-    node = jnp.broadcast_to(node[:, :1], (lanes, w))
+    # The whole beam starts at one node: one draw, copied. Lanes are the last axis throughout.
+    first = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, np.uint32(0)))
+    node = jnp.broadcast_to(first, (w, lanes))
     state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
-    proposal = jnp.arange(w * b, dtype=jnp.uint32)[None]
 
     def unfinished(carry):
         _, state, time = carry
@@ -103,13 +103,17 @@ def _beam(
 
     def advance(carry):
         node, state, time = carry
-        number = time.astype(jnp.uint32) * np.uint32(PROPOSALS_PER_STEP) + proposal
-        parents = jnp.repeat(node, b, axis=1)
-        proposed = lookup(threshold, outcome, parents * width, mask, *draws(rng.WALK, number))
         at_random = rng.below(*rng.draw(keys[rng.PRIORITY], lane, time.astype(jnp.uint32)), error)
-        order = jnp.where(at_random[:, None], 0, rank[proposed])
-        kept = _best(order, draws(rng.KEEP, number)[0], proposed, w, classes)
-        node = jnp.where(state[:, None] >= 0, kept, node)
+        first = time.astype(jnp.uint32) * np.uint32(PROPOSALS_PER_STEP)
+
+        def propose(place):
+            parent = node[place // np.uint32(b)] * width
+            proposed = lookup(threshold, outcome, parent, mask, *draws(rng.WALK, first + place))
+            return jnp.where(at_random, 0, rank[proposed]), draws(rng.KEEP, first + place)[0], proposed
+
+        proposals = lax.map(propose, jnp.arange(w * b, dtype=jnp.uint32))
+        kept = _best(*proposals, w, classes)
+        node = jnp.where(state >= 0, kept, node)
         return node, settle(node, time + 1, state), time + 1
 
     return endings(lax.while_loop(unfinished, advance, (node, state, jnp.int32(0)))[1], max_steps)

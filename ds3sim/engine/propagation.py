@@ -9,6 +9,7 @@ import numpy as np
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.enumerate import success
+from ds3sim.model.batch import TensorBatch
 from ds3sim.strategy.task import Task
 
 MOST_STEPS_PER_TRACE = 2**24
@@ -133,3 +134,20 @@ def _tail(pmf: np.ndarray) -> np.ndarray:
 
 def _like(steps, values: np.ndarray) -> Estimate:
     return Estimate.of(values if np.ndim(steps) else values[0])
+
+
+def propagate_batch(batch: TensorBatch, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """P(T <= k) and P(dead by k) of many walks at once, float64 [B, max_steps + 1] each.
+
+    For many small graphs: one product of [B, 1, S] and [B, S, S] a step. Nothing cancels, since
+    absorbing states keep what they hold.
+    """
+    goals = np.empty((len(batch.sizes), max_steps + 1))
+    deaths = np.empty_like(goals)
+    now = batch.start[:, None, :]
+    for k in range(max_steps + 1):
+        goals[:, k] = np.where(batch.goal, now[:, 0], 0.0).sum(axis=1)
+        deaths[:, k] = np.where(batch.dead, now[:, 0], 0.0).sum(axis=1)
+        if k < max_steps:
+            now = now @ batch.tensor
+    return goals, deaths
