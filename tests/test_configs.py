@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_the_lessons_hold():
 
     best = success("best-of-n")
     levels = [round(best[name][max(best[name])], 2) for name in best]
-    assert levels == [0.31, 0.78, 1.0, 0.8]
+    assert levels == [0.31, 0.77, 1.0, 0.8]
 
     votes = success("majority-vote")
     assert votes["majority of 25"][20] < votes["majority of 5"][20] < votes["one trace"][20]
@@ -98,3 +99,23 @@ def test_a_config_runs_from_another_folder(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["name"] == "solving a quadratic equation"
+
+
+def test_the_readme_explains_every_key():
+    """Every key of the config stands in the README's reference, and its example runs as printed."""
+    from ds3sim.study import load as reading
+
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    known = set(re.findall(r"`\[?([\w.]+)\]?`", readme))
+    keys = {key.rsplit(".", 1)[-1] for key in reading._all_keys()}
+    assert len(keys) > 40
+    assert keys - {part for key in known for part in key.split(".")} == set()
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", readme):
+        assert (FOLDER.parent / link).exists(), link
+
+
+def test_the_readme_example_runs(capsys):
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    exec(compile(example.replace("1_000_000", "10_000"), "README", "exec"), {})
+    assert "0.4580" in capsys.readouterr().out

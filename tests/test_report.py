@@ -56,7 +56,8 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        self.text.append(data)
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
 
     @property
     def words(self) -> str:
@@ -241,7 +242,7 @@ def test_the_page_says_what_was_asked_and_found():
     assert "A chain of 10 skills. Each step moves on with probability 0.2" in page
     assert "Chain of thought" in page and "One trace decides" in page
     assert "20,000 trials of the task, seed 7" in page
-    assert "at 200 steps the task is solved with probability" in page[:600] or "At 200 steps" in page[:600]
+    assert "At 200 steps the task is solved with probability" in page[:200]
     assert 'kind = "chain"' in page
     assert "250 ms" in page
     assert words.probability(result["results"][3]["success"]["estimate"]) in page
@@ -267,7 +268,7 @@ def test_any_budgets_give_a_page(budgets, flops):
 
 
 def test_rare_events_give_a_page():
-    result = make_result(budgets=(40, 60, 100, 200), r=0.02, m=12)
+    result = make_result(budgets=(80, 100, 140, 200), r=0.02, m=12, traces=10**8)
     assert figures.accuracy_figure(result).axes[0].get_yscale() == "log"
     Page(render_page(result, CONFIG))
 
@@ -313,7 +314,7 @@ def test_the_accuracy_figure_shows_the_numbers():
     assert top.get_xscale() == "log"
     labels = [t.get_text() for t in top.get_legend().get_texts()]
     assert labels == [*SEVERAL, "theory (closed form)"]
-    drawn = {tuple(np.round(line.get_ydata(), 12)) for line in top.lines}
+    drawn = {tuple(np.round(np.asarray(line.get_ydata(), dtype=float), 12)) for line in top.lines}
     for group in series(result):
         assert tuple(round(r.success[0], 12) for r in group.rows) in drawn
         assert tuple(round(r.reference["success"], 12) for r in group.rows) in drawn
@@ -337,12 +338,12 @@ def test_figures_change_no_global_setting():
     code = """
 import sys; sys.path.insert(0, "tests")
 import matplotlib
-before = dict(matplotlib.rcParams)
+before = dict(dict.items(matplotlib.rcParams))  # reading "backend" would import pyplot
 from report_fixture import make_result
 from ds3sim.report import figures
 figures.render(figures.accuracy_figure(make_result()), "png")
 figures.render(figures.cost_figure(make_result()), "svg")
-assert dict(matplotlib.rcParams) == before
+assert dict(dict.items(matplotlib.rcParams)) == before
 assert "matplotlib.pyplot" not in sys.modules
 """
     root = write.Path(__file__).resolve().parents[1]

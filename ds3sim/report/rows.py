@@ -144,7 +144,7 @@ def _z(difference: float, spread: float) -> float:
     return difference / spread if spread > 0 else math.copysign(math.inf, difference)
 
 
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "name",
     "engine",
     "seed",

@@ -34,7 +34,7 @@ def scientific(value: float, digits: int = 4) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def short(value: float) -> str:
+def short(value: Any) -> str:
     """A number in a sentence: 0.2, 24, 1e10."""
     return f"{value:,.4g}" if value == 0 or 1e-4 <= abs(value) < 1e7 else scientific(value)
 
@@ -163,7 +163,9 @@ def budget_words(budget: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     unit = next((u for u in ("steps_per_trace", "tokens", "flops") if budget.get(u)), "steps")
     given = {"steps_per_trace": "steps of each trace", "tokens": "output tokens of a task", "flops": "FLOPs of a task"}
     span = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}" if steps else "no"
-    text = f"{len(steps)} budget{'s' if len(steps) != 1 else ''}, {span} steps per task, shared by its traces."
+    given_values = budget.get(unit)
+    count = len(given_values) if isinstance(given_values, list | tuple) else len(steps)
+    text = f"{count} budget{'s' if count != 1 else ''}, {span} steps per task, shared by its traces."
     if unit != "steps":
         text += f" They were given as {given[unit]}."
     stop = budget.get("on_dead") == "stop"

@@ -101,17 +101,17 @@ def write_run(result: Mapping[str, Any], study: Study, out) -> list[Path]:
 
 def run_files(result: Mapping[str, Any], config_text: str) -> dict[str, bytes]:
     """The files of a run: name to content."""
-    clean = _finite(result)
+    clean: dict[str, Any] = _finite(result)
     out = {
         "config.toml": config_text.encode(),
-        "results.csv": results_csv(result).encode(),
+        "results.csv": results_csv(clean).encode(),
         "results.json": _json(clean),
         "environment.json": _json(clean.get("environment") or {}),
         "report.html": render_page(clean, config_text).encode(),
         MARKER: b"This folder was written by ds3sim run --out; ds3sim may replace it.\n",
     }
     for name, make in (("accuracy", figures.accuracy_figure), ("cost", figures.cost_figure)):
-        figure = make(result)
+        figure = make(clean)
         out |= {f"{name}.{kind}": figures.render(figure, kind) for kind in ("png", "svg")}
     return out
 
@@ -149,11 +149,11 @@ def _take_place(temporary: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _json(value) -> bytes:
+def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _finite(value):
+def _finite(value: Any) -> Any:
     """A copy that JSON can hold: NumPy scalars as Python's, infinities and NaN as null."""
     if isinstance(value, Mapping):
         return {str(k): _finite(v) for k, v in value.items()}
