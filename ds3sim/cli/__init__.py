@@ -60,6 +60,10 @@ def build_parser() -> Parser:
     run.add_argument("--out", metavar="DIR", help="write config, results, figures and report.html to this folder")
     _output_options(run)
 
+    from ds3sim.cli import sweep
+
+    sweep.add_parsers(command, _set_option, _output_options)
+
     validate = command("validate", "check engines against exact values and formulas; exit 1 where they disagree")
     validate.add_argument("config", metavar="CONFIG", nargs="?", help="check this config's task; without it a suite")
     validate.add_argument("--perturb", metavar="X", default=0.0, type=float, help="shift the simulated r by this share")
@@ -67,9 +71,16 @@ def build_parser() -> Parser:
     _set_option(validate)
     _output_options(validate)
 
-    report = command("report", "make the report page of a folder that run --out wrote")
-    report.add_argument("folder", metavar="DIR", help="folder written by run --out")
-    report.add_argument("--out", metavar="FILE", required=True, help="the HTML file to write")
+    from ds3sim.cli import stores
+
+    report = command("report", "make the report page of a folder that run --out wrote, or of a sweep's store")
+    report.add_argument("folder", metavar="DIR|STORE", help="folder of run --out, file of sweep --store or of --json")
+    report.add_argument(
+        "--out", metavar="FILE", required=True, help="HTML page; or the numbers: .csv, .parquet, .nc, .zarr, .json"
+    )
+    report.add_argument("--sweep", metavar="NAME", help="which sweep of a store; without it the one used last")
+    report.set_defaults(function=stores.report)
+    stores.add_parser(commands)
 
     export = command("export", "write one trace's Markov chain for a model checker")
     export.add_argument("config", metavar="CONFIG", help="TOML file")
@@ -77,6 +88,22 @@ def build_parser() -> Parser:
     export.add_argument("--out", metavar="FILE", required=True, help="the file to write")
     export.add_argument("--strategy", metavar="NAME", help="which one of several strategies")
     _set_option(export)
+
+    from ds3sim.cli import reproduce
+
+    reproduce.add_parser(commands)
+
+    from ds3sim.cli import allocate
+
+    allocate.add_parser(commands)
+
+    from ds3sim.cli import train
+
+    train.add_parser(commands, _set_option, _output_options)
+
+    from ds3sim.cli import fit
+
+    fit.add_parsers(commands)
 
     schema = command("schema", "print the JSON schema of configs, for editors")
     schema.set_defaults(json=True)
@@ -115,7 +142,7 @@ def main(argv: list[str] | None = None) -> int:
         args = build_parser().parse_args(argv)
         from ds3sim.cli import commands
 
-        code = getattr(commands, args.command)(args)
+        code = (getattr(args, "function", None) or getattr(commands, args.command))(args)
         sys.stdout.flush()
         return code
     except SystemExit as stop:  # --help and --version

@@ -37,6 +37,10 @@ def run(args: Namespace) -> int:
         from ds3sim.report.write import check_out
 
         check_out(args.out)
+    from ds3sim.cli import sweep
+
+    if sweep.is_tasks(args.config, overrides_of(args)):
+        return sweep.run_tasks(args)
     from ds3sim.engine import RANDOM
     from ds3sim.study.plan import load
     from ds3sim.study.run import run as run_study

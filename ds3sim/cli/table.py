@@ -37,6 +37,11 @@ def number(value, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def budget(steps) -> str:
+    """A budget in steps, which may be a real number."""
+    return f"{steps:,}" if isinstance(steps, int) else number(steps, 6)
+
+
 def probability(value) -> str:
     """A probability with 5 decimals; small ones keep their digits."""
     if value is None:
@@ -64,7 +69,7 @@ def print_result(result: Mapping) -> None:
         success = row["success"]
         cells = [row["strategy"]] if several else []
         cells += [number(row[given])] if given else []
-        cells += [f"{row['steps']:,}", probability(success["estimate"])]
+        cells += [budget(row["steps"]), probability(success["estimate"])]
         cells += [f"{probability(success['low'])} to {probability(success['high'])}"] if sampled else []
         cells += [probability(known["success"]) if known else "-"]
         cells += [number(row["expected_steps"]["estimate"]), number(row["expected_tokens"])]

@@ -1,6 +1,9 @@
 """Errors a user can cause. Each message names the value, the cause and the fix."""
 
 
+import math
+
+
 class InputError(ValueError):
     """Something the user gave cannot be used: a config, a graph, a budget, an argument.
 
@@ -9,7 +12,9 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str):
-        super().__init__(" ".join(str(message).split()))
+        line = " ".join(str(message).split())
+        # Control characters of a name or value would reach the terminal.
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line))
 
 
 class NoClosedForm(InputError):
@@ -30,25 +35,45 @@ def require(condition: bool, message: str) -> None:
         raise InputError(message)
 
 
+def shown(value, most: int = 60) -> str:
+    """``value`` for a message, as Python writes it, cut to ``most`` characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more than 4300 digits
+        return f"a huge {type(value).__name__}"
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def whole_number(name: str, value, low: int, high: int | None = None) -> int:
-    """``value`` as an int in [low, high]; bools, fractions, NaN and strings are refused."""
+    """``value`` as an int in [low, high].
+
+    Raises:
+        InputError: it is out of range, a bool, a fraction, NaN, infinite or no number.
+    """
     import numbers
 
-    bound = f"at least {low}" if high is None else f"between {low} and {high}"
-    refusal = f"{name} = {value!r} is not allowed: it must be a whole number, {bound}"
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise InputError(refusal)
-    require(abs(float(value)) < float("inf") and float(value).is_integer(), refusal)
-    whole = value if isinstance(value, int) else int(float(value))
-    require(whole >= low and (high is None or whole <= high), refusal)
+    whole = None
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        whole = int(value)  # not through float: that keeps 53 bits only
+    elif isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value) and value % 1 == 0:
+        whole = int(value)
+    if whole is None or whole < low or (high is not None and whole > high):
+        bound = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise InputError(f"{name} = {shown(value)} is not allowed: it must be a whole number, {bound}")
     return whole
 
 
 def fraction(name: str, value, low: float = 0.0, high: float = 1.0) -> float:
-    """``value`` as a float in [low, high]; NaN, bools and strings are refused."""
+    """``value`` as a float in [low, high].
+
+    Raises:
+        InputError: it is out of range, a bool, NaN or no number.
+    """
     import numbers
 
-    ok = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    ok = ok and low <= float(value) <= high
-    require(ok, f"{name} = {value!r} is not allowed: it must be a number between {low:g} and {high:g}")
+    # Compared before it is converted: a huge int has no float.
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not low <= value <= high:
+        raise InputError(
+            f"{name} = {shown(value)} is not allowed: it must be a number between {low:g} and {high:g}"
+        )
     return float(value)

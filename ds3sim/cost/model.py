@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike
 from ds3sim.core.errors import InputError, require
 
 _MOST_STEPS = 2**53
+MOST = 1e60
+"""Largest number of a cost model: no product of a few overflows."""
 
 
 def _amount(name: str, values) -> np.ndarray:
@@ -39,6 +41,7 @@ def _scalar(name: str, value, positive: bool = False, whole: bool = False) -> fl
     require(np.ndim(value) == 0 and not isinstance(value, (bool, np.bool_)), f"{name} = {value!r} is not a number")
     number = float(_amount(name, value))
     require(not positive or number > 0, f"{name} = {number:g} is not allowed: it must be above 0")
+    require(number <= MOST, f"{name} = {number:g} is not allowed: it must be at most {MOST:g}")
     require(not whole or number == int(number), f"{name} = {number:g} is not allowed: it must be a whole number")
     return int(number) if number == int(number) and number < 2**53 else number
 

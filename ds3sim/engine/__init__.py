@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ds3sim.core.errors import InputError, StoppedEarly, require, whole_number
+from ds3sim.core.errors import InputError, StoppedEarly, require, shown, whole_number
 
 if TYPE_CHECKING:
     from ds3sim.engine.formulas import ClosedForm
@@ -29,7 +29,7 @@ def exact(task: Task) -> Exact:
     """
     from ds3sim.engine.propagation import Exact
 
-    return Exact(task)
+    return Exact(_checked(task))
 
 
 def closed_form(task: Task) -> ClosedForm:
@@ -40,7 +40,14 @@ def closed_form(task: Task) -> ClosedForm:
     """
     from ds3sim.engine.formulas import ClosedForm
 
-    return ClosedForm(task)
+    return ClosedForm(_checked(task))
+
+
+def _checked(task) -> Task:
+    from ds3sim.strategy.task import Task
+
+    require(isinstance(task, Task), f"task = {shown(task)} is not a task: make one with Task(graph, steps=...)")
+    return task
 
 
 def simulate(
@@ -70,7 +77,7 @@ def simulate(
         relative_error: go on, doubling the trials, until the standard error of success is at most
             this share of success at every budget where success is possible.
         max_traces: bound for ``relative_error``.
-        macro_steps: steps per draw, a power of two; None chooses. It is part of the random stream.
+        macro_steps: steps per draw, 1 to 1024; None chooses. It is part of the random stream.
         first: number of the first trial: trials [0, a) and [a, b) add up to [0, b).
         progress: called with the number of trials done since the last call.
 
@@ -78,6 +85,7 @@ def simulate(
         InputError: an argument out of range, or a task that the engine cannot do.
         StoppedEarly: on Ctrl-C; ``.partial`` is the tally of what was done.
     """
+    task = _checked(task)
     seed = whole_number("seed", seed, 0, 2**63 - 1)
     traces = whole_number("traces", traces, 1, MOST_TRACES)
     first = whole_number("first", first, 0, MOST_TRACES)
@@ -108,7 +116,8 @@ def simulate(
 
     if relative_error is None:
         return _stopped(run, first, traces)
-    return _until(run, task, first, relative_error, whole_number("max_traces", max_traces, 1, MOST_TRACES))
+    most = whole_number("max_traces", max_traces, 1, MOST_TRACES)
+    return _until(run, task, first, relative_error, most, adds=engine == "traces")
 
 
 def _stopped(run, first: int, traces: int):
@@ -121,8 +130,12 @@ def _stopped(run, first: int, traces: int):
         raise StoppedEarly(replace(stop.partial, stopping=rule | {"reached": False, "interrupted": True})) from None
 
 
-def _until(run, task, first: int, relative_error: float, max_traces: int):
-    """Rounds of doubling size until every possible budget is known well enough."""
+def _until(run, task, first: int, relative_error: float, max_traces: int, adds: bool):
+    """Rounds of doubling size until every possible budget is known well enough.
+
+    ``adds``: a round simulates what is missing. Else each simulates all trials from ``first`` on (a
+    population splits all of its traces at once, and costs the same for any number).
+    """
     from dataclasses import replace
 
     require(
@@ -136,11 +149,13 @@ def _until(run, task, first: int, relative_error: float, max_traces: int):
     while True:
         done = tally.traces if tally is not None else 0
         try:
-            part = run(first + done, goal - done)
+            part = run(first + done, goal - done) if adds else run(first, goal)
         except StoppedEarly as stop:
-            part = stop.partial if tally is None else tally + stop.partial
+            part = stop.partial if tally is None or not adds else tally + stop.partial
+            if not adds and tally is not None and part.traces < tally.traces:
+                part = tally
             raise StoppedEarly(replace(part, stopping=rule | {"reached": False, "interrupted": True})) from None
-        tally = part if tally is None else tally + part
+        tally = part if tally is None or not adds else tally + part
         if not possible or task.graph.feasible == 0:
             reached = True
             break

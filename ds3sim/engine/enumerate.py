@@ -22,9 +22,8 @@ def success(aggregate: Aggregate, correct: float) -> float:
     """Success of the aggregator when each trace is correct with chance ``correct``, independently."""
     if isinstance(aggregate, Single):
         return correct
-    if isinstance(aggregate, BestOfN):
-        return _best_of_n(aggregate, correct)
-    return _majority(aggregate, correct)
+    found = _best_of_n(aggregate, correct) if isinstance(aggregate, BestOfN) else _majority(aggregate, correct)
+    return min(1.0, found)  # the sum of many rounded chances may end just above
 
 
 def _log_binomial(n: int, k: np.ndarray) -> np.ndarray:

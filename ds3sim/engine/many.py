@@ -18,11 +18,12 @@ import numpy as np
 from ds3sim.core import rng, runtime
 from ds3sim.core.errors import StoppedEarly, require, whole_number
 from ds3sim.engine import MOST_TRACES
-from ds3sim.engine.alias import lookup, power_of_two
-from ds3sim.engine.outcome import _outcome, outcome_tables
+from ds3sim.engine.alias import power_of_two
+from ds3sim.engine.many_kernels import outcome_many_kernel, walk_many_kernel
+from ds3sim.engine.outcome import outcome_tables
 from ds3sim.engine.tables import Table, Walk, batch_keys, macro_steps, macro_tables, walk_of
 from ds3sim.engine.traces import MOST_STEPS_PER_TRACE, Sampler, batch_trials
-from ds3sim.engine.walk import NEVER, NOT_REACHED, endings, stage_sizes, traced
+from ds3sim.engine.walk import stage_sizes
 from ds3sim.stats.tally import Tally
 from ds3sim.strategy.steps import Beam
 from ds3sim.strategy.task import Task
@@ -33,8 +34,7 @@ ENTRIES_AT_ONCE = 2**23
 """At most so many tasks, and about so many table entries, are made together."""
 TABLE_ENTRIES = 2**20
 """Entries of the tables of one launch; a task with a larger table goes alone."""
-OVER = -2 - 2 * 2**28
-"""State of a walk that has used up its budget: a hitting time beyond any budget."""
+TABLE_SIZES = (2**17, TABLE_ENTRIES)
 
 
 def simulate_many(
@@ -87,7 +87,7 @@ def simulate_many(
         places.append(job)
     alone = [job for job in jobs.values() if isinstance(job.task.step, Beam)]
     try:
-        _run(_waves([job for job in jobs.values() if job not in alone]), seed, chunk, progress)
+        _run([job for job in jobs.values() if not isinstance(job.task.step, Beam)], seed, chunk, progress)
         for job in alone:
             _alone(job, seed, chunk, progress)
     except KeyboardInterrupt:
@@ -172,19 +172,27 @@ class _Ready:
     limit: np.ndarray
 
 
-def _waves(jobs: Sequence[_Job]) -> Iterator[tuple[tuple, list[_Ready]]]:
-    """(kernel shape, jobs with tables), a bounded number at a time. Budgets of one law share its table."""
+def _waves(jobs: Sequence[_Job], lanes: int) -> Iterator[tuple]:
+    """(kernel shape, jobs with tables, layout), a bounded number at a time. Budgets of one law share its table."""
     shapes: dict[tuple, list[_Job]] = {}
     for job in jobs:
         shapes.setdefault((job.task.n, _kind(job.task.aggregate)), []).append(job)
     for (n, kind), members in shapes.items():
+        layout = _layout(members, n, lanes)
         for part in _parts(members):
             groups: dict[bool, list[_Ready]] = {}
             for ready in _prepare(part):
                 groups.setdefault(ready.rounds > 8, []).append(ready)
             for long, group in groups.items():
                 # Walks of about equal length end together, so that no row waits for others.
-                yield (n, kind, long), sorted(group, key=lambda r: r.rounds)
+                yield (n, kind, long), sorted(group, key=lambda r: r.rounds), layout
+
+
+def _layout(jobs: Sequence[_Job], n: int, lanes: int) -> tuple[int, int]:
+    """(trials of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel."""
+    trials = max(1, min(power_of_two(max(job.traces for job in jobs)), ROW_LANES // n))
+    total = sum(-(-job.traces // trials) + 1 for job in jobs)
+    return trials, min(max(1, lanes // (trials * n)), power_of_two(total))
 
 
 def _parts(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
@@ -242,7 +250,7 @@ def _small(tables: tuple) -> tuple:
 # ---- running ------------------------------------------------------------------------------------
 
 
-def _run(waves, seed: int, chunk, progress) -> None:
+def _run(jobs: Sequence[_Job], seed: int, chunk, progress) -> None:
     devices = runtime.devices()
     count = len(devices)
     threads = count * runtime.workers_per_device(devices[0], count)
@@ -251,24 +259,24 @@ def _run(waves, seed: int, chunk, progress) -> None:
         waiting: deque = deque()
         number = 0
         try:
-            for shape, ready in waves:
-                for rows, width, size in _pack(ready, shape[0], lanes):
+            for shape, ready, (trials, size) in _waves(jobs, lanes):
+                for rows in _pack(ready, shape[0], trials, size):
                     device = devices[number % count]
-                    waiting.append((rows, pool.submit(_launch, rows, shape, width, size, seed, device)))
+                    waiting.append(pool.submit(_launch, rows, shape, trials * shape[0], size, seed, device))
                     number += 1
                     while len(waiting) > 2 * threads:
                         _take(waiting, progress)
             while waiting:
                 _take(waiting, progress)
         except KeyboardInterrupt:
-            for _, future in waiting:
+            for future in waiting:
                 future.cancel()
             raise
 
 
 def _take(waiting: deque, progress) -> None:
     """Add the oldest launch to its tasks' sums, in the order of trials."""
-    rows, future = waiting[0]
+    future = waiting[0]
     found = future.result()
     waiting.popleft()
     done = 0
@@ -279,23 +287,17 @@ def _take(waiting: deque, progress) -> None:
         progress(done)
 
 
-def _pack(ready: Sequence[_Ready], n: int, lanes: int):
-    """Fill launches with rows: (rows, lanes of a row, rows of the kernel).
+def _pack(ready: Sequence[_Ready], n: int, trials: int, size: int) -> Iterator[list]:
+    """Fill launches with at most ``size`` rows of at most ``trials`` trials.
 
     A row is (job, batch, first trial in the batch, trials), and never crosses the end of a batch.
     """
-    most = max(r.job.traces for r in ready)
-    trials = max(1, min(power_of_two(most), ROW_LANES // n))
-    width = trials * n
-    capacity = max(1, lanes // width)
-    total = sum(-(-r.job.traces // trials) + 1 for r in ready)
-    size = min(capacity, power_of_two(total))
     batch_size = batch_trials(n)
     rows: list = []
     entries = 0
     for r in ready:
         if rows and entries + r.table.threshold.size > TABLE_ENTRIES:
-            yield rows, width, size
+            yield rows
             rows, entries = [], 0
         entries += r.table.threshold.size
         first, end = r.job.first, r.job.first + r.job.traces
@@ -305,10 +307,10 @@ def _pack(ready: Sequence[_Ready], n: int, lanes: int):
             rows.append((r, batch, inside, here))
             first += here
             if len(rows) == size:
-                yield rows, width, size
+                yield rows
                 rows, entries = [], r.table.threshold.size
     if rows:
-        yield rows, width, size
+        yield rows
 
 
 def _launch(rows, shape, width: int, size: int, seed: int, device) -> list:
@@ -342,10 +344,7 @@ def _launch(rows, shape, width: int, size: int, seed: int, device) -> list:
         limit[begin:end] = r.limit
         base += table.threshold.size
     # Few sizes of tables, so that few kernels are compiled.
-    space = 2**16
-    while space < base:
-        space *= 4
-    space = min(space, max(power_of_two(base), 2**16))
+    space = next((size for size in TABLE_SIZES if base <= size), power_of_two(base))
     threshold, outcome = np.zeros(space, np.uint32), np.zeros(space, np.uint32)
     base = 0
     for r, _, _ in pieces:
@@ -380,108 +379,3 @@ def _filled(rows, size: int) -> Iterator[_Ready]:
 
 def _hits(times: np.ndarray, top: int) -> np.ndarray:
     return np.bincount(times[times <= top], minlength=top + 1)
-
-
-# ---- kernels ------------------------------------------------------------------------------------
-
-
-def _walk_many(keys, first_trial, limit, numbers, threshold, outcome, *, n, width, stages):
-    """:func:`ds3sim.engine.walk._walk` for rows of lanes that belong to different tasks."""
-    import jax.numpy as jnp
-    from jax import lax
-
-    traced["walk_many"] += 1
-    valid, group, base, columns, transient, steps, rounds, max_steps = numbers[:, :, None]
-    index = jnp.arange(width, dtype=jnp.int32)[None, :]
-    lane = (first_trial * np.uint32(n))[:, None] + index.astype(jnp.uint32)
-    walking = (index < valid) & _feasible(keys, lane, group.astype(jnp.uint32), limit)
-    state = jnp.where(walking, transient * columns, jnp.int32(NEVER))
-    home = jnp.arange(stages[0], dtype=jnp.int32)
-    result = jnp.full(stages[0], NEVER, dtype=jnp.int32)
-    law = (keys[:, rng.WALK, 0, None], keys[:, rng.WALK, 1, None], base, columns, transient, steps, rounds)
-    time = jnp.int32(0)
-
-    def advance(carry, lane, law):
-        state, time = carry
-        key0, key1, base, columns, transient, steps, rounds = law
-        word0, word1 = rng.threefry2x32(key0, key1, lane, jnp.broadcast_to(time.astype(jnp.uint32), lane.shape))
-        mask = (columns - 1).astype(jnp.uint32)
-        code = lookup(threshold, outcome, base + jnp.maximum(state, 0), mask, word0, word1)
-        left = code - transient
-        died = (left > steps).astype(jnp.int32)
-        when = time * steps + left - died * (steps + 1)
-        walks = jnp.where(time + 1 < rounds, code * columns, jnp.int32(OVER))
-        after = jnp.where(left < 0, walks, -2 - (2 * when + died))
-        return jnp.where(state >= 0, after, state), time + 1
-
-    row = None
-    for size, smaller in zip(stages, (*stages[1:], 0), strict=True):
-
-        def unfinished(carry, smaller=smaller):
-            return jnp.sum(carry[0] >= 0, dtype=jnp.int32) > smaller
-
-        state, time = lax.while_loop(unfinished, functools.partial(advance, lane=lane, law=law), (state, time))
-        flat = state.reshape(-1)
-        result = result.at[home].set(flat, mode="drop")
-        if smaller:
-            kept = jnp.nonzero(flat >= 0, size=smaller, fill_value=size - 1)[0].astype(jnp.int32)
-            real = jnp.arange(smaller, dtype=jnp.int32) < jnp.sum(flat >= 0, dtype=jnp.int32)
-            home = jnp.where(real, home[kept], stages[0])
-            state = jnp.where(real, flat[kept], NEVER)
-            lane = lane.reshape(-1)[kept]
-            if row is None:  # from here on each lane carries its task's numbers
-                row = kept // width
-                law = tuple(a[:, 0][row] for a in law)
-            else:
-                law = tuple(a[kept] for a in law)
-    return endings(result.reshape(-1, width), max_steps)
-
-
-def _feasible(keys, lane, group, limit):
-    """bool per lane: :func:`ds3sim.engine.walk.feasible_lanes` for rows of different tasks."""
-    import jax.numpy as jnp
-    from jax import lax
-
-    certain = ((limit[:, 0] & limit[:, 1]) == np.uint32(0xFFFFFFFF))[:, None]
-    key0, key1 = keys[:, rng.FEASIBLE, 0, None], keys[:, rng.FEASIBLE, 1, None]
-
-    def drawn(lane):
-        words = rng.threefry2x32(key0, key1, lane // group, jnp.zeros_like(lane))
-        return certain | rng.below(*words, limit[:, None, :])
-
-    return lax.cond(jnp.all(certain), lambda lane: jnp.ones(lane.shape, bool), drawn, lane)
-
-
-def _outcome_many(ending, keys, first_trial, tables, *, n, trials, kind):
-    import jax
-
-    def one(ending, keys, first_trial, tables):
-        first_lane = first_trial * np.uint32(n)
-        return _outcome(ending, keys, first_lane, first_trial, tables, n=n, trials=trials, kind=kind)
-
-    return jax.vmap(one)(ending, keys, first_trial, tables)
-
-
-@functools.cache
-def walk_many_kernel():
-    """The jitted walk over [rows, lanes].
-
-    Args of the kernel: keys uint32 [rows, purposes, 2]; first trial uint32 [rows]; limit uint32
-    [rows, 2]; numbers int32 [8, rows] (valid lanes, lanes that share feasibility, first table
-    entry, table width, transient states, steps per draw, draws, largest budget); threshold, outcome
-    uint32 [entries]; static n, width, stages. Returns endings int32 [rows, width].
-    """
-    import jax
-
-    return jax.jit(_walk_many, static_argnames=("n", "width", "stages"))
-
-
-@functools.cache
-def outcome_many_kernel():
-    """The jitted map from endings int32 [rows, lanes] to task hitting times int32 [rows, trials]."""
-    import jax
-
-    return jax.jit(_outcome_many, static_argnames=("n", "trials", "kind"))
-
-
-__all__ = ["NOT_REACHED", "simulate_many"]

@@ -28,6 +28,12 @@ BATCH = 2**20
 """Trials of one batch (fewer where a task has more than 4096 traces): part of the definition of
 the random stream, so never a setting."""
 
+FEWEST_LANES = 64
+"""A smaller chunk saves no memory: a launch would only cost more than what it does."""
+
+MOST_VOTE_COUNTS = 2**24
+"""Counts of votes that one launch keeps, 4 bytes each."""
+
 MOST_STEPS_PER_TRACE = 2**24
 """Largest histogram of hitting times, in steps."""
 
@@ -81,10 +87,13 @@ class Sampler:
         self.devices = runtime.devices()
         self._keys: tuple[int, np.ndarray] = (-1, np.empty(0))
         lanes = runtime.lanes_per_launch(self.devices[0]) if lanes is None else whole_number("chunk", lanes, 1, 2**26)
-        lanes = min(lanes, max(1024, wanted * task.n))
+        lanes = min(max(lanes, FEWEST_LANES), max(1024, wanted * task.n))
         self.lanes = power_of_two(max(lanes, task.n))
-        self.trials = self.lanes // task.n
         self.kind, tables = outcome_tables(task.aggregate)
+        if self.kind[0] == "voted":  # a trial keeps a count for each wrong answer
+            while self.lanes >= 2 * task.n and self.lanes // task.n * self.kind[2] > MOST_VOTE_COUNTS:
+                self.lanes //= 2
+        self.trials = self.lanes // task.n
         graph = task.graph
         self.is_beam = isinstance(task.step, Beam)
         if self.is_beam:

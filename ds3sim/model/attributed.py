@@ -12,8 +12,8 @@ import numbers
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from ds3sim.core.errors import InputError, require
-from ds3sim.model.build import name_of, short, shown
+from ds3sim.core.errors import InputError, require, shown
+from ds3sim.model.build import name_of, short
 
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 

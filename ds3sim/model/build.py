@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ds3sim.core.errors import InputError, fraction, require
+from ds3sim.core.errors import InputError, fraction, require, shown
 from ds3sim.model.graph import ROW_TOLERANCE, SkillGraph
 
 
@@ -57,18 +57,14 @@ def short(value, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
-def shown(value, most: int = 60) -> str:
-    """``value`` for a message, strings in quotes."""
-    try:
-        return short(repr(value), most)
-    except ValueError:  # an int of more than 4300 digits
-        return f"a huge {type(value).__name__}"
-
-
 def name_of(value, place: str) -> str:
     """The name of a node: strings without outer blanks, integers in decimal (3 and "3" are one node)."""
     ok = isinstance(value, str | numbers.Integral) and not isinstance(value, bool | np.bool_)
-    name = str(value).strip() if ok else ""
+    try:
+        name = str(value).strip() if ok else ""
+        name.encode()
+    except ValueError:  # an int of more than 4300 digits, or half of a UTF-16 pair
+        name = ""
     if name:
         return name
     raise InputError(f"{place}: {shown(value)} cannot name a node: use a non-empty string or an integer")

@@ -9,8 +9,8 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ds3sim.core.errors import InputError, require
-from ds3sim.model.build import short, shown
+from ds3sim.core.errors import InputError, require, shown
+from ds3sim.model.build import short
 from ds3sim.model.graph import SkillGraph
 
 LARGEST_FILE = 256 * 2**20

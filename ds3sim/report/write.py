@@ -42,6 +42,8 @@ def check_out(out) -> Path:
     Raises:
         InputError: it is a file, a folder with other files, or cannot be made.
     """
+    if not str(out).strip() or "\0" in str(out):
+        raise InputError(f"--out {out}: is not the name of a folder: name one for the results")
     path = Path(os.path.abspath(out))
     try:
         if path.is_dir():
@@ -56,8 +58,12 @@ def check_out(out) -> Path:
             raise InputError(f"{out}: {base} is a file, not a folder: give another folder")
         if not os.access(base, os.W_OK | os.X_OK):
             raise InputError(f"{out}: no permission to write in {base}: give another folder")
-    except OSError as error:
-        raise InputError(f"{out}: cannot be used: {error.strerror or error}") from error
+        # Modes do not tell all (root, special file systems): try.
+        os.rmdir(tempfile.mkdtemp(prefix=".ds3sim.", dir=base))
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{out}: cannot be used: {getattr(error, 'strerror', None) or error}") from error
     return path
 
 
@@ -103,11 +109,11 @@ def run_files(result: Mapping[str, Any], config_text: str) -> dict[str, bytes]:
     """The files of a run: name to content."""
     clean: dict[str, Any] = _finite(result)
     out = {
-        "config.toml": config_text.encode(),
+        "config.toml": config_text.encode(errors="replace"),  # a folder may have a name that is not UTF-8
         "results.csv": results_csv(clean).encode(),
         "results.json": _json(clean),
         "environment.json": _json(clean.get("environment") or {}),
-        "report.html": render_page(clean, config_text).encode(),
+        "report.html": render_page(clean, config_text).encode(errors="replace"),
         MARKER: b"This folder was written by ds3sim run --out; ds3sim may replace it.\n",
     }
     for name, make in (("accuracy", figures.accuracy_figure), ("cost", figures.cost_figure)):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ds3sim.core.errors import require
+from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.estimate import Estimate
 from ds3sim.stats.intervals import clopper_pearson, mean_interval
 
@@ -54,18 +54,21 @@ class Tally:
         return len(self.hits) - 1
 
     def _per_trace(self, steps) -> np.ndarray:
-        budgets = np.atleast_1d(np.asarray(steps))
-        require(
-            bool(np.all(budgets == np.floor(budgets))) and bool(np.all(budgets >= 0)),
-            f"steps = {steps!r} is not allowed: budgets are whole numbers, at least 0",
-        )
+        budgets = np.atleast_1d(np.asarray(steps)).ravel()
+        # Texts are made only on failure: this runs for every point of a sweep.
+        if not (
+            budgets.dtype.kind in "iuf"
+            and budgets.size
+            and np.all(budgets == np.floor(budgets))
+            and np.all((budgets >= 0) & (budgets <= 2**53))
+        ):
+            raise InputError(f"steps = {shown(steps)} is not allowed: budgets are whole numbers, 0 to 2^53")
         k = budgets.astype(np.int64) // self.n
-        top = int(k.max())
-        require(
-            top <= self.max_steps,
-            f"a budget of {top} steps per trace was not simulated: the largest was {self.max_steps};"
-            " simulate the task with a larger steps",
-        )
+        if int(k.max()) > self.max_steps:
+            raise InputError(
+                f"a budget of {int(k.max())} steps per trace was not simulated: the largest was {self.max_steps};"
+                " simulate the task with a larger steps"
+            )
         return k
 
     def success(self, steps) -> Estimate:

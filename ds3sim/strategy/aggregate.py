@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ds3sim.core.errors import fraction, require, whole_number
+from ds3sim.core.errors import fraction, require, shown, whole_number
 
 MOST_TRACES_PER_TASK = 2**16
 
@@ -28,8 +28,9 @@ class Verifier:
     fallback: str = "random"
 
     def __post_init__(self):
-        fraction("true_positive", self.true_positive)
-        fraction("false_positive", self.false_positive)
+        # Plain numbers, whatever was given: they enter the identity of the task.
+        object.__setattr__(self, "true_positive", fraction("true_positive", self.true_positive))
+        object.__setattr__(self, "false_positive", fraction("false_positive", self.false_positive))
         require(
             self.fallback in ("random", "abstain"),
             f"fallback = {self.fallback!r} is not known: choose random or abstain",
@@ -53,8 +54,8 @@ class GeometricErrors:
     decay: float = 0.746
 
     def __post_init__(self):
-        whole_number("categories", self.categories, 2, 4096)
-        fraction("decay", self.decay)
+        object.__setattr__(self, "categories", whole_number("categories", self.categories, 2, 4096))
+        object.__setattr__(self, "decay", fraction("decay", self.decay))
 
     @property
     def weights(self) -> np.ndarray:
@@ -70,8 +71,12 @@ class WeightErrors:
     values: tuple[float, ...] = (1.0,)
 
     def __post_init__(self):
-        object.__setattr__(self, "values", tuple(float(fraction("errors.weights", w)) for w in self.values))
-        require(len(self.values) >= 1, "errors.weights is empty: give one chance per wrong answer")
+        require(
+            isinstance(self.values, tuple | list | np.ndarray),
+            f"errors.weights = {shown(self.values)} is not a list: give one chance per wrong answer",
+        )
+        object.__setattr__(self, "values", tuple(fraction("errors.weights", w) for w in self.values))
+        require(1 <= len(self.values) < 4096, "errors.weights needs one chance per wrong answer, 1 to 4095 of them")
         total = sum(self.values)
         require(abs(total - 1) <= 1e-9, f"errors.weights sum to {total:.12g}: they must sum to 1")
 
@@ -89,7 +94,8 @@ class Single:
     name = "single"
 
     def __post_init__(self):
-        require(self.n == 1, f"aggregate = single has n = {self.n!r}: use n = 1, or best_of_n or majority")
+        require(self.n == 1, f"aggregate = single has n = {shown(self.n)}: use n = 1, or best_of_n or majority")
+        object.__setattr__(self, "n", 1)
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ class BestOfN:
 
     def __post_init__(self):
         object.__setattr__(self, "n", whole_number("n", self.n, 1, MOST_TRACES_PER_TASK))
+        require(isinstance(self.verifier, Verifier), f"verifier = {shown(self.verifier)} is not a Verifier")
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,10 @@ class Majority:
 
     def __post_init__(self):
         object.__setattr__(self, "n", whole_number("n", self.n, 1, MOST_TRACES_PER_TASK))
+        require(
+            isinstance(self.errors, GeometricErrors | WeightErrors),
+            f"errors = {shown(self.errors)} is not an error model: use GeometricErrors or WeightErrors",
+        )
         require(self.ties in ("random", "wrong"), f"ties = {self.ties!r} is not known: choose random or wrong")
 
 

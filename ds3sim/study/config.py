@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from ds3sim.cost.model import MOST as MOST_COST
 from ds3sim.engine import MOST_TRACES
 from ds3sim.model.generators import MOST_SKILLS
 from ds3sim.strategy.aggregate import MOST_TRACES_PER_TASK
@@ -30,15 +31,23 @@ def refuse(message: str, key: str | None = None) -> PydanticCustomError:
 def _number(value):
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refuse("must be a number")
-    if math.isnan(value) or math.isinf(value):
+    if not _finite(value):
         raise refuse("must be a finite number")
     return float(value)
+
+
+def _finite(value: int | float) -> bool:
+    """False too for an int that no float can hold."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _whole(value):
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refuse("must be a whole number")
-    if math.isnan(value) or math.isinf(value) or value != int(value):
+    if isinstance(value, float) and not value.is_integer():  # so are NaN and infinity
         raise refuse("must be a whole number")
     return int(value)
 
@@ -48,6 +57,8 @@ def _text(value):
         raise refuse("must be a text in quotes that is not empty")
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
         raise refuse("must be one line without control characters")
+    if any("\ud800" <= character <= "\udfff" for character in value):  # bytes of an argument that are not UTF-8
+        raise refuse("must be UTF-8 text")
     return value
 
 
@@ -76,7 +87,7 @@ def _start(value):
         if not value:
             raise refuse("is an empty table: give a probability to at least one node")
         for name, share in value.items():
-            if isinstance(share, bool) or not isinstance(share, int | float) or not math.isfinite(share):
+            if isinstance(share, bool) or not isinstance(share, int | float) or not _finite(share):
                 raise refuse("must be a finite number", name)
         return {str(name): float(share) for name, share in value.items()}
     return _names(value) if isinstance(value, list | tuple) else _name(value)
@@ -283,13 +294,13 @@ class Budget(Model):
 class Cost(Model):
     """Tokens and FLOPs. Without ``parameters`` only tokens are reported."""
 
-    tokens_per_step: Annotated[Number, Field(gt=0)] = Field(
+    tokens_per_step: Annotated[Number, Field(gt=0, le=MOST_COST)] = Field(
         default=25.0, description="omega, output tokens of one step"
     )
-    parameters: Annotated[Number, Field(gt=0)] | None = Field(default=None, description="N, non-embedding parameters")
-    prompt_tokens: Annotated[Number, Field(ge=0)] = Field(default=0.0, description="omega_p, tokens of the prompt")
-    layers: Annotated[Whole, Field(ge=0)] = Field(default=0, description="n_layer of the transformer")
-    attention_width: Annotated[Whole, Field(ge=0)] = Field(default=0, description="d_attn of the transformer")
+    parameters: Annotated[Number, Field(gt=0, le=MOST_COST)] | None = Field(default=None, description="N, non-embedding parameters")
+    prompt_tokens: Annotated[Number, Field(ge=0, le=MOST_COST)] = Field(default=0.0, description="omega_p, tokens of the prompt")
+    layers: Annotated[Whole, Field(ge=0, le=MOST_COST)] = Field(default=0, description="n_layer of the transformer")
+    attention_width: Annotated[Whole, Field(ge=0, le=MOST_COST)] = Field(default=0, description="d_attn of the transformer")
     attention: Truth = Field(True, description="false: parameter-only accounting")
     shared_prefill: Truth = Field(True, description="false: each of n traces pays the prompt")
 

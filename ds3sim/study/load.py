@@ -6,14 +6,18 @@ import copy
 import difflib
 import tomllib
 from collections.abc import Iterable
+from datetime import date, time
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.errors import shown as as_python
 from ds3sim.study import config as c
 
 MOST_BYTES = 2**24
+MOST_LEVELS = 32
+"""Tables and lists within one another."""
 KINDS = {
     "graph": {"chain": c.ChainGraph, "file": c.FileGraph, "layered": c.LayeredGraph, "random": c.RandomGraph},
     "errors": {
@@ -81,7 +85,7 @@ def parse_toml(text: str, label: str) -> dict:
     import re
 
     try:
-        return tomllib.loads(text)
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
@@ -90,6 +94,13 @@ def parse_toml(text: str, label: str) -> dict:
         raise InputError(f"{label}, line {line}: not valid TOML: {cause}: correct this line") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{label}: not usable TOML: {str(error)[:100]}") from None
+    # What the parser can nest, above all by dotted keys, is more than recursion can read afterwards.
+    level: list = [tables]
+    for _ in range(MOST_LEVELS):
+        inner = (value for part in level for value in (part.values() if isinstance(part, dict) else part))
+        level = [value for value in inner if isinstance(value, dict | list)]
+    require(not level, f"{label}: not usable TOML: nested more than {MOST_LEVELS} deep: no config needs that")
+    return tables
 
 
 def parse_override(text: str, option: str = "--set") -> Override:
@@ -98,27 +109,28 @@ def parse_override(text: str, option: str = "--set") -> Override:
     Raises:
         InputError: there is no ``=`` or the key is not a dotted key.
     """
-    label = f"{option} {text}"
+    label = f"{option} {text if len(text) <= 200 else text[:197] + '...'}"
     key, equals, value = text.partition("=")
     require(equals == "=" and key.strip() != "", f"{label}: is not key=value: write it as in --set engine.traces=1e6")
     try:
         node: object = tomllib.loads(f"{key} = 0")
     except (ValueError, RecursionError):
-        raise InputError(f"{label}: {key!r} is not a dotted key: write it as in --set engine.traces=1e6") from None
+        raise InputError(f"{label}: {shown(key)} is not a dotted key: write it as in --set engine.traces=1e6") from None
     path: tuple[str, ...] = ()
     while isinstance(node, dict):
-        require(len(node) == 1, f"{label}: {key!r} is not one dotted key")
+        require(len(node) == 1, f"{label}: {shown(key)} is not one dotted key")
         name, node = next(iter(node.items()))
         path += (name,)
+        require(len(path) <= MOST_LEVELS, f"{label}: the key has more than {MOST_LEVELS} parts: no config needs that")
     return path, override_value(value.strip()), label
 
 
 def override_value(text: str):
     """A value as TOML reads it; what is no TOML value is a text."""
     try:
-        parsed = tomllib.loads(f"value = {text}")
+        parsed = parse_toml(f"value = {text}", "value")
         return parsed["value"] if set(parsed) == {"value"} else text
-    except (ValueError, RecursionError):
+    except InputError:
         return text
 
 
@@ -177,7 +189,9 @@ def _written(value) -> str:
         return str(value).lower()
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_written(item) for item in value[:20]) + "]"
-    return f"{value:.15g}" if isinstance(value, float) else repr(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return f"{value:.15g}" if isinstance(value, float) else as_python(value, 200)
 
 
 def _generic(path: tuple) -> tuple:

@@ -90,7 +90,7 @@ def load(path, overrides: Iterable[Override] = ()) -> Study:
     """
     path = Path(path)
     config = read_config(path, overrides)
-    name = config.name if config.name is not None else path.stem or "study"
+    name = config.name if config.name is not None else path.stem.encode(errors="replace").decode() or "study"
     return plan(config.model_copy(update={"name": name}), path.parent, str(path))
 
 
@@ -143,7 +143,8 @@ def build_graph(graph: GraphTable, folder: Path, source: str) -> SkillGraph:
         try:
             exists = path.exists()
         except (OSError, ValueError) as error:
-            raise InputError(f"{told}: is not a usable path: {error}") from None
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"{told}: is not a usable path: {reason}") from None
         require(exists, f"{told}: no such file: the path is relative to the config's folder")
         with _within(f"{source}: graph"):
             return SkillGraph.load(

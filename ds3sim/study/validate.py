@@ -12,6 +12,7 @@ from ds3sim.stats.tests import binomial_p, binomial_z, goodness_of_fit, holm, me
 from ds3sim.strategy.steps import Beam
 from ds3sim.strategy.task import Task
 from ds3sim.study.suite import Case, perturbed, suite
+from ds3sim.training.checks import checks as training_checks
 
 FAMILY_WISE_ERROR = 1e-3
 NUMBERS_AGREE = 1e-9
@@ -51,6 +52,10 @@ def validate(config=None, perturb: float = 0.0, seed: int = 0, progress=None) ->
         if progress is not None:
             progress(case.name, number, len(cases))
         checks += _checks(case, perturb, seed)
+    if config is None:
+        if progress is not None:
+            progress("training side", len(cases), len(cases) + 1)
+        checks += [Check(*row) for row in training_checks(perturb, seed)]
     adjusted = holm([c.p for c in checks])
     rows = [
         {

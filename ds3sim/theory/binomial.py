@@ -39,7 +39,8 @@ _CONVERGED = 4e-16
 _MOST_TERMS = 200_000
 
 
-def _stirling_error(n: np.ndarray) -> np.ndarray:
+def stirling_error(n: np.ndarray) -> np.ndarray:
+    """log n! - log(sqrt(2 pi n) (n/e)^n) for n >= 0 (0 at n = 0)."""
     large = np.maximum(n, 16.0)
     inverse = 1.0 / (large * large)
     series = np.zeros_like(large)
@@ -81,7 +82,7 @@ def binomial_pmf(k, n, p) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         excess = k - n * p
         left = n - k
-        exponent = _stirling_error(n) - _stirling_error(k) - _stirling_error(left)
+        exponent = stirling_error(n) - stirling_error(k) - stirling_error(left)
         exponent -= _deviance(k, n * p, excess) + _deviance(left, n * (1.0 - p), -excess)
         middle = np.exp(exponent) * np.sqrt(n / (2.0 * np.pi * k * left))
         out[inside] = np.where(k == 0, np.exp(n * log_q), np.where(left == 0, np.exp(n * np.log(p)), middle))

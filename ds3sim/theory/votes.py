@@ -5,19 +5,15 @@ A failed trace votes for wrong answer j with probability c_j. Everything is floa
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from ds3sim.core.errors import NoClosedForm, fraction, require, whole_number
 from ds3sim.theory.binomial import binomial_pmf, binomial_tails
 from ds3sim.theory.inputs import fraction_array
+from ds3sim.theory.plurality import EXACT, chances
 
-MOST_VOTES = 2048
-"""The dynamic program keeps one float64 [n+1, n+1] matrix and takes about n^3 (M-1) operations."""
-
-_NEGLIGIBLE = 1e-290
-"""Probabilities below this are set to 0: they cannot matter and subnormal numbers are slow."""
+MOST_VOTES = EXACT
+"""Up to here every Q_k is computed; :func:`ds3sim.theory.plurality.chances` approximates beyond."""
 
 
 def geometric_weights(categories: int, decay: float) -> np.ndarray:
@@ -47,7 +43,7 @@ def plurality(n: int, weights, ties: str = "random") -> np.ndarray:
         ties: ``random`` (uniform among the tied) or ``wrong`` (a tie counts as failure).
 
     Returns:
-        float64 [n+1], read-only (it is cached). Absolute error below 1e-12.
+        float64 [n+1], read-only (it is cached). Absolute error below 1e-12; values above 1e-290 keep 10 digits.
 
     Raises:
         InputError: an argument outside its range.
@@ -57,7 +53,7 @@ def plurality(n: int, weights, ties: str = "random") -> np.ndarray:
     require(ties in ("random", "wrong"), f"ties = {ties!r} is not known: choose random or wrong")
     if n > MOST_VOTES:
         raise NoClosedForm(f"n = {n} votes: plurality is computed for up to {MOST_VOTES}; use engine = traces")
-    return _plurality(n, tuple(_weights(weights).tolist()), ties)
+    return chances(n, weights, ties)
 
 
 def vote_success(p1, n: int, weights, ties: str = "random") -> np.ndarray:
@@ -92,78 +88,3 @@ def authors_vote(p1, n: int, answers: int) -> np.ndarray:
     p1 = fraction_array("p1", p1)
     n, answers = whole_number("n", n, 1), whole_number("answers", answers, 2)
     return binomial_tails(-(-(n + 1) // answers), n, p1)[0][()]
-
-
-def _weights(weights) -> np.ndarray:
-    """The positive weights, largest first, scaled to sum 1 exactly as far as float64 goes."""
-    c = np.atleast_1d(fraction_array("weights", weights)).ravel()
-    total = float(c.sum())
-    require(c.size >= 1 and abs(total - 1) <= 1e-9, f"weights sum to {total:.12g}: they must sum to 1")
-    return np.sort(c[c > 0])[::-1] / total
-
-
-def _binomial_table(n: int, p: float, q: float) -> np.ndarray:
-    """P(Bin(w, p) = i) at [w, i] for w, i = 0..n, by Pascal's rule: positive sums, about w/2 roundings."""
-    table = np.zeros((n + 1, n + 1))
-    table[0, 0] = 1.0
-    for w in range(1, n + 1):
-        table[w, : w + 1] = q * table[w - 1, : w + 1]
-        table[w, 1 : w + 1] += p * table[w - 1, :w]
-        table[w, : w + 1][table[w, : w + 1] < _NEGLIGIBLE] = 0.0
-    return table
-
-
-@lru_cache(maxsize=64)
-def _plurality(n: int, weights: tuple[float, ...], ties: str) -> np.ndarray:
-    """The dynamic program behind (9), one category of wrong answers after the other.
-
-    The n-k wrong votes are dealt out by thinning: with w votes left, category j takes i of them
-    with the binomial probability of c_j / (c_j + c_{j+1} + ...). That is (9) with its factorials
-    absorbed: every number is a probability, so nothing overflows, nothing cancels, and what
-    underflows is negligible. The state is kept for each k: [t, w], t categories tied at k, w votes
-    left. A category may take at most k. In the order k = 1, 2, ... the matrix of "takes fewer than
-    k" only gains one diagonal, so one matrix serves all k.
-    """
-    c = np.array(weights)
-    categories = c.size
-    rest = np.cumsum(c[::-1])[::-1]
-    after = np.append(rest[1:], 0.0)
-    result = np.zeros(n + 1)
-    result[n // 2 + 1 :] = 1.0
-    # With k below n/M the wrong votes cannot all stay at k or fewer: Q = 0. Above n/2: Q = 1.
-    first, last = -(-n // (categories + 1)), n // 2
-    states = {k: (n - k, _start(k, n, categories, ties)) for k in range(max(first, 1), last + 1)}
-    for j in range(categories):
-        table = _binomial_table(n, c[j] / rest[j], after[j] / rest[j])
-        fewer = np.zeros((n + 1, n + 1))
-        flat = fewer.ravel()
-        filled = 0
-        for k, (low, state) in states.items():
-            for i in range(filled, k):  # entry [w, w - i] = P(the category takes i of w)
-                flat[i * (n + 1) :: n + 2] = table[i:, i]
-            filled = max(filled, k)
-            high = low + state.shape[1] - 1
-            new_low = max(0, low - k)
-            new_high = min(high, (categories - 1 - j) * k)  # what the categories to come can hold
-            new = state @ fewer[low : high + 1, new_low : new_high + 1]
-            if state.shape[0] > 1:
-                shifted = state[:-1] * table[low : high + 1, k]
-                begin = max(low, k)
-                end = min(high, new_high + k)
-                if end >= begin:
-                    new[1:, begin - k - new_low : end - k - new_low + 1] += shifted[:, begin - low : end - low + 1]
-            new[new < _NEGLIGIBLE] = 0.0
-            states[k] = (new_low, new)
-    for k, (_, state) in states.items():
-        result[k] = state[:, 0] @ (1.0 / (1.0 + np.arange(state.shape[0])))
-    result = np.minimum(result, 1.0)
-    result.setflags(write=False)
-    return result
-
-
-def _start(k: int, n: int, categories: int, ties: str) -> np.ndarray:
-    """State before the first category: no ties, all n-k wrong votes left; [t, 1]."""
-    most_tied = min(categories, (n - k) // k) if ties == "random" else 0
-    state = np.zeros((most_tied + 1, 1))
-    state[0, 0] = 1.0
-    return state

@@ -1,0 +1,76 @@
+"""``ds3sim allocate``: the best use of a lifetime's compute."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+
+def add_parser(commands) -> None:
+    """Add the command; ``commands`` is what ``add_subparsers`` returned."""
+    parser = commands.add_parser(
+        "allocate",
+        help="best model size, training tokens and tokens per task for a compute",
+        description="Best model size, training tokens and tokens per task for a compute over the lifetime.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("config", metavar="CONFIG", help="TOML file with [allocate] and [tasks]")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change or add a key of the config, as in --set allocate.compute=1e22 (repeatable)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--quiet", action="store_true", help="no progress and no messages")
+    parser.set_defaults(function=run)
+
+
+def run(args: Namespace) -> int:
+    """The command; returns the exit code."""
+    from ds3sim.cli.commands import _print_json, overrides_of
+    from ds3sim.cli.progress import case_bar
+    from ds3sim.study.allocate_config import read_allocate_config
+    from ds3sim.study.allocate_run import run_allocation
+
+    config = read_allocate_config(args.config, overrides_of(args))
+    total = len(config.allocate.compute)
+    with case_bar(args.quiet or total == 1) as progress:
+        report = None if progress is None else lambda done: progress("allocating", done, total)
+        result = run_allocation(config, args.config, report)
+    if args.json:
+        _print_json(result)
+    else:
+        print_allocation(result)
+    return 0
+
+
+def print_allocation(result: dict) -> None:
+    """The table and the sentences."""
+    from ds3sim.cli.table import _console, _table, number
+
+    compared = {row["compute"]: row for row in result["comparison"]}
+    columns = [("compute", True), ("N", True), ("D", True), ("D/N", True), ("steps", True), ("tokens a task", True)]
+    columns += [("inference", True), ("loss", True), ("accuracy", True)]
+    columns += [("with D = kappa N", True), ("extra compute", True)] if compared else []
+    columns += [("held back by", False)]
+    table = _table(columns)
+    for row in result["results"]:
+        other = compared.get(row["compute"])
+        cells = [
+            number(row["compute"]),
+            number(row["parameters"]),
+            number(row["training_tokens"]),
+            number(row["kappa"]),
+        ]
+        cells += [number(row["steps"], 6), number(row["tokens_per_task"])]
+        cells += [f"{100 * row['inference_share']:.3g}%", number(row["loss"]), number(row["accuracy"])]
+        if compared:
+            cells += [number(other["chinchilla"]["accuracy"]) if other else "-"]
+            cells += [f"{number(other['extra_compute'], 3)}x" if other and other["extra_compute"] else "-"]
+        table.add_row(*cells, ", ".join(row["bounds"]) or ("saturated" if row["saturated"] else ""))
+    console = _console()
+    console.print(f"{result['name']}: mode {result['mode']}, {result['tasks']:g} tasks, {result['constants']['name']}")
+    console.print(table)
+    for line in result["words"]:
+        console.print(line, soft_wrap=True)

@@ -1,0 +1,54 @@
+"""The search over whole K, and records of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+STEPS_TOLERANCE = 1e-6
+"""K is the best whole number where that is finer than this relative width, else a best within it."""
+
+
+def zoom(evaluate: Callable, most: int, sign: int) -> tuple[np.ndarray, tuple, int]:
+    """Whole K in [1, most] at which sign * evaluate(K)[0] is largest: a grid, then the best places closer.
+
+    Returns all points looked at in order, what ``evaluate`` gave there, and the index of the best.
+    """
+    small = np.arange(1, 33)
+    large = np.geomspace(33, max(most, 33), max(2, int(np.log(max(most, 33) / 33) / 0.2)))
+    grid = np.unique(np.concatenate([small, np.round(large)]))
+    points = grid[grid <= most].astype(np.float64)
+    values = evaluate(points)
+    score = sign * values[0]
+    padded = np.concatenate([[-np.inf], score, [-np.inf]])
+    peaks = np.flatnonzero((padded[1:-1] >= padded[:-2]) & (padded[1:-1] >= padded[2:]) & np.isfinite(score))
+    peaks = peaks[np.argsort(-score[peaks], kind="stable")][:3]
+    seen = [(points, values)]
+    for peak in peaks:
+        low, high = float(points[max(peak - 1, 0)]), float(points[min(peak + 1, points.size - 1)])
+        while high - low > 2 and high - low > STEPS_TOLERANCE * high:
+            inner = np.unique(np.round(np.linspace(low, high, 13)))
+            found = evaluate(inner)
+            seen.append((inner, found))
+            top = int(np.argmax(sign * found[0]))
+            low, high = float(inner[max(top - 1, 0)]), float(inner[min(top + 1, inner.size - 1)])
+        last = np.arange(low, high + 1) if high - low <= 2 else np.array([low, float(round((low + high) / 2)), high])
+        seen.append((last, evaluate(last)))
+    steps = np.concatenate([s for s, _ in seen])
+    steps, first = np.unique(steps, return_index=True)
+    merged = tuple(_merge([v[i] for _, v in seen], first) for i in range(len(values)))
+    return steps, merged, int(np.argmax(sign * merged[0]))
+
+
+def _merge(parts: list, index: np.ndarray):
+    """Arrays, or records of arrays, one after the other, at ``index``."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)[index]
+    kind = type(parts[0])
+    return kind(**{k: np.concatenate([getattr(p, k) for p in parts])[index] for k in kind.__dataclass_fields__})
+
+
+def at(record, index: int):
+    """The record of one point."""
+    return type(record)(**{k: np.asarray(getattr(record, k)).ravel()[index] for k in type(record).__dataclass_fields__})

@@ -1,0 +1,165 @@
+"""The store's file: opening it, its transactions, and what to say when the disk or the file refuses.
+
+SQLite with a rollback journal: after ``kill -9`` or a power cut the file holds what was committed
+before, and the next program that opens it undoes the unfinished rest. One file, nothing beside it
+between two commits.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from ds3sim.core.errors import InputError, require
+
+APPLICATION = 0x64733373  # "ds3s"
+SCHEMA = 1
+"""Format of the file; a file with a larger number was written by a newer ds3sim."""
+
+_TABLES = """
+CREATE TABLE problem (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, description BLOB);
+CREATE TABLE part (problem INTEGER NOT NULL REFERENCES problem, engine TEXT NOT NULL, seed INTEGER NOT NULL,
+  first INTEGER NOT NULL, end INTEGER NOT NULL, n INTEGER NOT NULL, shared INTEGER NOT NULL, stop INTEGER NOT NULL,
+  feasible INTEGER NOT NULL, counts BLOB NOT NULL, code INTEGER NOT NULL,
+  UNIQUE (problem, engine, seed, first, end));
+CREATE TABLE number (identity TEXT NOT NULL, engine TEXT NOT NULL, seed INTEGER NOT NULL, traces INTEGER NOT NULL,
+  body BLOB NOT NULL, UNIQUE (identity, engine, seed, traces));
+CREATE TABLE sweep (digest TEXT PRIMARY KEY, name TEXT NOT NULL, common TEXT NOT NULL, used INTEGER NOT NULL,
+  body BLOB NOT NULL);
+"""
+
+_SAID = {
+    sqlite3.SQLITE_BUSY: "is locked by another process: wait until that ends, or write to another store and merge",
+    sqlite3.SQLITE_LOCKED: "is locked by another process: wait until that ends, or write to another store and merge",
+    sqlite3.SQLITE_FULL: "cannot be written, the disk is full: make room and start again; what was stored is kept",
+    sqlite3.SQLITE_IOERR: "cannot be read or written ({}): look at the disk and its space; what was stored is kept",
+    sqlite3.SQLITE_CORRUPT: "is damaged or cut short ({}): take a copy of it that is whole; nothing was changed",
+    sqlite3.SQLITE_NOTADB: "is not a ds3sim store: name a file that ds3sim sweep --store wrote, or a new one",
+    sqlite3.SQLITE_READONLY: "may only be read: change its permissions or its folder's, or copy it elsewhere",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: look at its permissions and those of its folder",
+    sqlite3.SQLITE_TOOBIG: "cannot hold a row this large ({}): lower the budget",
+}
+
+
+@contextmanager
+def one_line(path) -> Iterator[None]:
+    """Turn SQLite's errors into an InputError that names the file, the cause and the fix."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        said = _SAID.get(code, "cannot be used ({}): take another file")
+        raise InputError(f"{path}: {said.format(error)}") from None
+
+
+def connect(path, *, create: bool, readonly: bool, wait: float) -> sqlite3.Connection:
+    """A connection to a store that was looked through.
+
+    Args:
+        path: the file.
+        create: make it where it is missing.
+        readonly: for reading; a journal left by a crash is still played back.
+        wait: seconds to wait for another process that writes.
+
+    Raises:
+        InputError: missing, no file, no store, of a newer format, damaged, or locked.
+    """
+    _look_at(path, create and not readonly)
+    mode = "rwc" if create and not readonly else "rw"
+    with one_line(path):
+        # "rw" opens a file that may only be read for reading.
+        name = f"file:{quote(os.path.abspath(path))}?mode={mode}"
+        db = sqlite3.connect(name, uri=True, timeout=wait, isolation_level=None)
+    try:
+        with one_line(path):
+            db.execute("PRAGMA synchronous = EXTRA")
+            if readonly:
+                db.execute("PRAGMA query_only = ON")
+            _accept(db, path, readonly)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def connect_memory() -> sqlite3.Connection:
+    """The same tables without a file."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    _make(db)
+    return db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, path) -> Iterator[None]:
+    """All of it or nothing. Another writer is waited for before the work, not after it."""
+    with one_line(path):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+            raise
+
+
+def _look_at(path, create: bool) -> None:
+    """What can be said without opening the file."""
+    require(str(path).strip() != "", "the name of the store is empty: name a file")
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        require(create, f"{path}: no such store: give a file that ds3sim sweep --store wrote")
+        parent = Path(path).parent
+        require(parent.is_dir(), f"{path}: there is no folder {parent}: make it first")
+        return
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be used: {getattr(error, 'strerror', None) or error}") from None
+    require(not stat.S_ISDIR(mode), f"{path}: is a folder: name a file")
+    require(stat.S_ISREG(mode), f"{path}: is not a regular file: name a file")
+
+
+def _accept(db: sqlite3.Connection, path, readonly: bool) -> None:
+    """Refuse what is not a whole store of a format we know; make the tables of an empty file."""
+    if _is_empty(db):
+        require(not readonly, f"{path}: is empty, not a ds3sim store")
+        with transaction(db, path):
+            if _is_empty(db):  # another process may have been faster
+                _make(db)
+    application, version = (db.execute(f"PRAGMA {key}").fetchone()[0] for key in ("application_id", "user_version"))
+    require(application == APPLICATION, f"{path}: {_SAID[sqlite3.SQLITE_NOTADB]}")
+    require(
+        version <= SCHEMA,
+        f"{path}: was written by a newer ds3sim (format {version}; this one reads up to {SCHEMA}): update ds3sim",
+    )
+    damaged = f"{path}: {_SAID[sqlite3.SQLITE_CORRUPT]}"
+    db.execute("BEGIN")  # nobody writes between the two looks at the size
+    db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    pages, size = (db.execute(f"PRAGMA {key}").fetchone()[0] for key in ("page_count", "page_size"))
+    whole = os.path.getsize(path) >= pages * size  # SQLite reads a last page that is cut as if zeros followed
+    db.execute("COMMIT")
+    require(whole, damaged.format("its last page is cut"))
+    found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    require(found == "ok", damaged.format(" ".join(found.split())))
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    missing = {"problem", "part", "number", "sweep"} - tables
+    require(not missing, damaged.format("tables are missing"))
+
+
+def _is_empty(db: sqlite3.Connection) -> bool:
+    pragmas = [db.execute(f"PRAGMA {key}").fetchone()[0] for key in ("application_id", "user_version")]
+    return pragmas == [0, 0] and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+
+
+def _make(db: sqlite3.Connection) -> None:
+    for statement in _TABLES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+    db.execute(f"PRAGMA application_id = {APPLICATION}")
+    db.execute(f"PRAGMA user_version = {SCHEMA}")

@@ -1,0 +1,125 @@
+"""Rows of the store: histograms as small blobs, and which rows may be added without counting twice."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+Range = tuple[int, int]
+"""(first, end): the trials first .. end - 1."""
+
+_HEAD = struct.Struct("<cq")
+
+
+class Damaged(ValueError):
+    """A row that cannot be read or that contradicts itself."""
+
+
+def encode(task_hits: np.ndarray, hits: np.ndarray, deaths: np.ndarray) -> bytes:
+    """Three histograms int64 [K + 1] as one blob.
+
+    ``task_hits`` is kept as its difference from ``hits`` (zero for a single trace). Histograms with
+    few entries are kept as places and values, others as differences of neighbours; small numbers
+    leave most bytes zero, so the bytes are sorted by significance before zlib.
+    """
+    table = np.stack([task_hits - hits, hits, deaths]).astype(np.int64)
+    flat = table.ravel()
+    where = np.flatnonzero(flat)
+    if 3 * where.size < flat.size:
+        kind, numbers = b"S", np.concatenate([np.diff(where, prepend=0), flat[where]])
+    else:
+        kind, numbers = b"D", np.diff(table, axis=1, prepend=0).ravel()
+    folded = ((numbers << 1) ^ (numbers >> 63)).astype("<i8")  # small magnitudes, both signs
+    shuffled = np.ascontiguousarray(folded.view(np.uint8).reshape(-1, 8).T)
+    return _HEAD.pack(kind, table.shape[1]) + zlib.compress(shuffled.tobytes(), 6)
+
+
+def decode(blob: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The inverse of :func:`encode`: task_hits, hits, deaths, int64 [K + 1] each.
+
+    Raises:
+        Damaged: these are not bytes that ``encode`` wrote.
+    """
+    try:
+        kind, size = _HEAD.unpack_from(blob)
+        raw = np.frombuffer(zlib.decompress(blob[_HEAD.size :]), dtype=np.uint8)
+        folded = np.ascontiguousarray(raw.reshape(8, -1).T).view("<u8").ravel()
+        numbers = ((folded >> np.uint64(1)) ^ (np.uint64(0) - (folded & np.uint64(1)))).view(np.int64)
+        if kind == b"D":
+            table = np.cumsum(numbers.reshape(3, size), axis=1)
+        elif kind == b"S":
+            where, values = np.split(numbers, 2)
+            table = np.zeros(3 * size, np.int64)
+            table[np.cumsum(where)] = values
+            table = table.reshape(3, size)
+        else:
+            raise Damaged("unknown kind of histogram")
+    except (struct.error, zlib.error, ValueError, IndexError, MemoryError) as error:
+        raise Damaged(str(error)) from None
+    return table[0] + table[1], table[1], table[2]
+
+
+def checksum(*facts) -> int:
+    """CRC-32 of a row: its key, its numbers and its blob."""
+    code = 0
+    for fact in facts:
+        code = zlib.crc32(fact if isinstance(fact, bytes) else f"{fact}\0".encode(), code)
+    return code
+
+
+def cover(rows: Iterable[Range], first: int = 0, end: int | None = None) -> list[Range]:
+    """Disjoint rows inside [first, end) that hold the most trials, sorted.
+
+    Rows overlap when two machines cut the same trials differently; adding both would count trials
+    twice. Of several best choices the one with the fewest rows is taken, then the one whose rows
+    begin first, so that the choice depends on the rows alone.
+    """
+    inside = sorted({r for r in rows if r[0] >= first and (end is None or r[1] <= end)})
+    if all(a[1] <= b[0] for a, b in pairwise(inside)):
+        return inside
+    inside.sort(key=lambda r: (r[1], r[0]))
+    ends = [r[1] for r in inside]
+    # best[i]: (trials, -rows) of the best choice among the first i rows.
+    best, taken = [(0, 0)], []
+    for i, (begin, stop) in enumerate(inside):
+        before = bisect_right(ends, begin, 0, i)
+        trials, count = best[before]
+        with_it = (trials + stop - begin, count - 1)
+        taken.append(with_it > best[i])
+        best.append(max(with_it, best[i]))
+    chosen, i = [], len(inside)
+    while i > 0:
+        if taken[i - 1]:
+            chosen.append(inside[i - 1])
+            i = bisect_right(ends, inside[i - 1][0], 0, i - 1)
+        else:
+            i -= 1
+    return chosen[::-1]
+
+
+def gaps(covered: Sequence[Range], first: int, end: int) -> list[Range]:
+    """The parts of [first, end) that sorted disjoint ranges leave open."""
+    out = []
+    for begin, stop in covered:
+        if begin > first:
+            out.append((first, min(begin, end)))
+        first = max(first, stop)
+    if first < end:
+        out.append((first, end))
+    return out
+
+
+def joined(ranges: Iterable[Range]) -> list[Range]:
+    """Sorted disjoint ranges with neighbours merged."""
+    out: list[Range] = []
+    for begin, stop in sorted(ranges):
+        if out and out[-1][1] == begin:
+            out[-1] = (out[-1][0], stop)
+        else:
+            out.append((begin, stop))
+    return out

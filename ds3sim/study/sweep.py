@@ -1,0 +1,250 @@
+"""Run a sweep: every point with the engine of the config, points of one shape together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+
+from ds3sim.core.errors import InputError, StoppedEarly, require
+from ds3sim.engine import NUMBERS, simulate
+from ds3sim.engine.many import simulate_many
+from ds3sim.strategy.task import Task
+from ds3sim.study.collect import collect
+from ds3sim.study.environment import environment
+from ds3sim.study.laws import closed_forms, exacts
+from ds3sim.study.levels import real_law
+from ds3sim.study.run import as_plain
+from ds3sim.study.store import Store
+from ds3sim.study.sweep_plan import Entry, SweepPlan
+from ds3sim.study.sweep_rows import References, rows_of
+
+HISTOGRAM_BYTES = 2**28
+MOST_ENTRIES = 16384
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a sweep; ``result`` holds the points that were finished."""
+
+    def __init__(self, result: dict):
+        super().__init__("stopped by Ctrl-C; finished points are kept")
+        self.result = result
+
+
+def run_sweep(plan: SweepPlan, store: Store | None = None, progress: Callable | None = None) -> dict:
+    """The result of a sweep, as ``ds3sim sweep --json`` prints it.
+
+    Args:
+        plan: from :func:`ds3sim.study.sweep_plan.read_sweep`.
+        store: keeps what random engines simulate, and goes on from there.
+        progress: called with (trials, points) just done.
+
+    Returns:
+        ``{"points": [{"axes", "results", "reference"}], "environment": {...}}``, points in row-major order of
+        the axes, ``results`` and ``reference`` as in ``run``.
+
+    Raises:
+        InputError: an engine cannot do a point, or the store cannot be used.
+        Interrupted: Ctrl-C; ``.result`` holds the points done until then.
+    """
+    begun = time.perf_counter()
+    points: list[dict] = []
+    refer = References()
+    first = plan.strategies[0]
+
+    def result(**more) -> dict:
+        said = {"name": plan.name, "seed": plan.config.seed, "engine": plan.config.engine.kind, "match": plan.match}
+        said |= {"wall_s": time.perf_counter() - begun, **more}
+        return as_plain({"points": points, "environment": {**environment(), **said}})
+
+    try:
+        for entries, found in evaluate(plan, store, progress):
+            rows, reference = rows_of(entries, found), refer(entries)
+            for entry, own, known in zip(entries, rows, reference, strict=True):
+                if entry.strategy == first:
+                    points.append({"axes": entry.axes, "results": [], "reference": []})
+                points[-1]["results"] += own
+                points[-1]["reference"] += known
+            if progress is not None:
+                progress(0, sum(entry.strategy == first for entry in entries))
+    except KeyboardInterrupt:
+        raise Interrupted(result(interrupted=True)) from None
+    return result()
+
+
+def evaluate(plan: SweepPlan, store: Store | None = None, progress: Callable | None = None) -> Iterator[tuple]:
+    """(entries, laws of their tasks), block by block, in the order of the points.
+
+    A block holds all strategies of its points and bounded memory; a law is a tally, or numbers.
+    On Ctrl-C the leading complete points of the block are yielded before the KeyboardInterrupt goes on.
+    """
+    if store is not None:
+        entries = list(plan.entries())
+        _storable(plan, entries)
+        store.put_points(plan.name, [contents(entry) for entry in entries], plan.common())
+    else:
+        entries = plan.entries()
+    for block in _blocks(entries):
+        stopped = False
+        laws: dict[tuple, object] = {}
+        try:
+            _block(plan, block, laws, store, progress)
+        except KeyboardInterrupt:
+            stopped = True
+        found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
+        whole = len(block)
+        if stopped:
+            lacking = next((e.point for e, own in zip(block, found, strict=True) if any(x is None for x in own)), None)
+            whole = next((i for i, entry in enumerate(block) if entry.point == lacking), whole)
+        if whole:
+            yield block[:whole], found[:whole]
+        if stopped:
+            raise KeyboardInterrupt
+
+
+def _blocks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Whole points, until their histograms fill the memory allowed."""
+    block: list[Entry] = []
+    used, seen = 0, set()
+    for _, group in groupby(entries, key=lambda entry: entry.point):
+        point = list(group)
+        need = 0
+        for task in (task for entry in point for task in entry.tasks):
+            if task.identity not in seen and point[0].engine.kind not in NUMBERS:
+                need += 24 * (task.max_steps + 64)
+        if block and (used + need > HISTOGRAM_BYTES or len(block) >= MOST_ENTRIES):
+            yield block
+            block, used, seen = [], 0, set()
+        block += point
+        used += need
+        seen |= {task.identity for entry in point for task in entry.tasks}
+    if block:
+        yield block
+
+
+def _name(entry: Entry, task: Task) -> tuple:
+    """What decides a law: equal tasks of a block are computed once."""
+    engine = entry.engine
+    budgets = () if engine.kind in ("traces", "population") else tuple(task.budgets.tolist())
+    limits = (engine.traces, engine.relative_error, engine.max_traces)
+    return (task.identity, budgets, entry.real, engine.kind, *limits, entry.seed)
+
+
+def _block(plan: SweepPlan, block: Sequence[Entry], laws: dict, store, progress) -> None:
+    """Fill ``laws`` for all tasks of a block."""
+    wanted: dict[tuple, tuple] = {}
+    for entry in block:
+        for task, form in zip(entry.tasks, entry.forms, strict=True):
+            wanted.setdefault(_name(entry, task), (entry, task, form))
+    kinds: dict[tuple, list[tuple]] = {}
+    for name, (entry, _, _) in wanted.items():
+        engine = entry.engine
+        until, real = engine.relative_error is not None, entry.real is not None
+        kinds.setdefault((engine.kind, engine.traces, until, entry.seed, real), []).append(name)
+    for (kind, traces, until, seed, _), names in kinds.items():
+        entries, tasks, forms = zip(*(wanted[name] for name in names), strict=True)
+        try:
+            if entries[0].real is not None:
+                laws.update(zip(names, map(real_law, tasks, forms, (e.real for e in entries)), strict=True))
+            elif kind == "closed_form":
+                laws.update(zip(names, closed_forms(tasks, forms), strict=True))
+            elif kind == "exact":
+                laws.update(zip(names, exacts(tasks), strict=True))
+            elif store is not None and kind in ("traces", "population"):
+                laws.update(zip(names, _stored(entries, tasks, store, kind, traces, seed, progress), strict=True))
+            elif kind == "traces" and not until:
+                count = _tell(progress)
+                laws.update(
+                    zip(
+                        names,
+                        simulate_many(tasks, traces, seed, chunk=entries[0].engine.chunk, progress=count),
+                        strict=True,
+                    )
+                )
+            else:
+                for name, entry, task in zip(names, entries, tasks, strict=True):
+                    laws[name] = _single(entry, task, progress)
+        except StoppedEarly as stop:
+            if isinstance(stop.partial, list):
+                done = zip(names, stop.partial, strict=True)
+                laws.update((name, law) for name, law in done if law is not None and law.traces == traces)
+            raise KeyboardInterrupt from None
+        except InputError as error:
+            where = f"{plan.source}: engine.kind = {kind}"
+            raise type(error)(f"{where}: {error}" if not str(error).startswith(plan.source) else str(error)) from None
+
+
+def _tell(progress):
+    return None if progress is None else lambda trials: progress(trials, 0)
+
+
+def _single(entry: Entry, task: Task, progress):
+    """One task by an engine that has no batch; what it needs later is kept, not its histograms."""
+    engine = entry.engine
+    limit = {} if engine.max_traces is None else {"max_traces": engine.max_traces}
+    return simulate(
+        task,
+        traces=engine.traces,
+        seed=entry.seed,
+        engine=engine.kind,
+        chunk=engine.chunk,
+        relative_error=engine.relative_error,
+        progress=_tell(progress),
+        **limit,
+    )
+
+
+# ---- with a store -------------------------------------------------------------------------------
+
+
+def contents(entry: Entry) -> dict:
+    """An entry as plain data (:mod:`ds3sim.study.points`)."""
+    return {
+        "axes": entry.axes,
+        "strategy": entry.strategy,
+        "engine": entry.engine.kind,
+        "parts": [
+            {"identity": task.identity, "weight": weight}
+            for task, weight in zip(entry.tasks, entry.weights, strict=True)
+        ],
+        "n": entry.tasks[0].n,
+        "proposals": entry.tasks[0].step.proposals,
+        "tokens_per_step": entry.tokens_per_step,
+        "cost": None if entry.cost is None else asdict(entry.cost),
+        "rows": [dict(row) for row in entry.rows],
+    }
+
+
+def _storable(plan: SweepPlan, entries: Sequence[Entry]) -> None:
+    """Only tallies that add up can be kept."""
+    for entry in entries:
+        kind = entry.engine.kind
+        require(
+            kind in ("traces", "population"),
+            f"{plan.source}: engine.kind = {kind}: a store keeps counts of traces: use engine traces or population,"
+            " or leave --store out",
+        )
+        require(
+            entry.engine.relative_error is None,
+            f"{plan.source}: engine.relative_error cannot be kept in a store: give engine.traces; a later run with more"
+            " traces extends what is there",
+        )
+
+
+def _stored(entries, tasks, store: Store, kind: str, traces: int, seed: int, progress) -> list:
+    told = [0]
+
+    def count(now) -> None:
+        if progress is not None:
+            progress(now.trials_done - told[0], 0)
+            told[0] = now.trials_done
+
+    def many(tasks, traces, seed, *, firsts, progress):
+        if kind == "traces":
+            return simulate_many(tasks, traces, seed, firsts=firsts, chunk=entries[0].engine.chunk, progress=progress)
+        each = zip(tasks, firsts, strict=True)
+        return [simulate(task, traces, seed, "population", first=first, progress=progress) for task, first in each]
+
+    items = [(task, {**entry.said, "axes": entry.axes}) for entry, task in zip(entries, tasks, strict=True)]
+    return collect(items, store, traces=traces, seed=seed, simulate_many=many, engine=kind, progress=count)

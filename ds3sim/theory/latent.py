@@ -1,0 +1,222 @@
+"""Latent difficulty: a task's success rate R is 0 with chance 1-A, else Beta(alpha, beta) (docs/theory.md section 4).
+
+pass@N (12), plurality votes (13) and their plateau (14), moments, densities and distribution functions. Functions
+whose docstring says so take NumPy or JAX arrays; with JAX nothing is checked and gradients exist in every argument.
+
+Everything rests on one identity. With f(x) = log Gamma(x+a) - log Gamma(x),
+log B(a, b)/B(a, b+N) = f(b+N) - f(b), which is written with Stirling's form at x + 12 and its large terms combined
+before they cancel, and 12 exact factors. So (12) keeps 13 digits or more for N up to 10^12, for rates near 0 and
+for beta up to 10^9, where differences of log-gammas have none left.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from ds3sim.core.errors import require
+from ds3sim.theory.inputs import fraction_array, whole_array
+
+_SHIFT = 12
+_SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
+MOST_EXACT = 2**22
+"""Largest N whose beta-binomial law is written out."""
+
+
+def module(*values):
+    """jax.numpy where one of the values is a JAX array or tracer, else numpy."""
+    jax = sys.modules.get("jax")
+    if jax is not None and any(isinstance(v, jax.Array) for v in values):
+        return jax.numpy
+    return np
+
+
+def _higher(x):
+    """Stirling's error of log Gamma(x) without its first term 1/(12 x), x >= 12."""
+    square = 1.0 / (x * x)
+    out = 0.0 * x
+    for coefficient in reversed(_SERIES[1:]):
+        out = out * square + coefficient
+    return out * square / x
+
+
+def log_ratio(a, b, n):
+    """log B(a, b) - log B(a, b+n) >= 0, so that a Beta(a, b) rate fails n times with chance exp(-it).
+
+    Args:
+        a, b: > 0. n: >= 0, need not be whole. NumPy or JAX, broadcast.
+
+    Returns:
+        float64 of the broadcast shape (NumPy); relative error about 1e-14 for n up to 1e12.
+    """
+    xp = module(a, b, n)
+    y = b + n
+    steps = xp.arange(float(_SHIFT)) if xp is np else np.arange(float(_SHIFT))
+    a_, b_, n_, y_ = (xp.asarray(v)[..., None] for v in (a, b, n, y))
+    # the shift: sum of log (b+i+a)(y+i) / ((b+i)(y+i+a)), each factor 1 + a n / ((b+i)(y+i+a))
+    exact = xp.log1p((a_ / (b_ + steps)) * (n_ / (y_ + steps + a_))).sum(-1)
+    x, y = b + _SHIFT, y + _SHIFT
+    share = n / (x + a)
+    large = a * xp.log1p(share) + (x - 0.5) * xp.log1p(-(a / y) * share) + n * xp.log1p(a / y)
+    first = _SERIES[0] * a * (1.0 / (x * (x + a)) - 1.0 / (y * (y + a)))
+    rest = (_higher(y + a) - _higher(y)) - (_higher(x + a) - _higher(x))
+    return exact + large + first + rest
+
+
+def log_rising(x, k):
+    """log Gamma(x+k) - log Gamma(x) = log x (x+1) ... (x+k-1) for whole k; x > 0, x + k > 0. NumPy or JAX, broadcast.
+
+    Absolute error about 1e-16 |k| (1 + log(x+k)).
+    """
+    xp = module(x, k)
+    steps = np.arange(float(_SHIFT))
+    shift = xp.log1p(xp.asarray(k)[..., None] / (xp.asarray(x)[..., None] + steps)).sum(-1)
+    x = x + _SHIFT
+    large = (x - 0.5) * xp.log1p(k / x) + k * xp.log(x + k) - k
+    return large - _SERIES[0] * k / (x * (x + k)) + _higher(x + k) - _higher(x) - shift
+
+
+def pass_at_n(n, solvable, alpha, beta):
+    """pass@N = A (1 - B(alpha, beta+N) / B(alpha, beta)), docs/theory.md (12); [DS3].
+
+    Args:
+        n: N >= 0, need not be whole. solvable: A in [0, 1]. alpha, beta: > 0. NumPy or JAX, broadcast.
+
+    Returns:
+        float64 of the broadcast shape; relative error below 1e-12 for N up to 1e12.
+
+    Raises:
+        InputError: (NumPy) an argument outside its range.
+    """
+    xp = module(n, solvable, alpha, beta)
+    if xp is np:
+        n = np.asarray(n, dtype=np.float64)
+        solvable, alpha, beta = check(solvable, alpha, beta)
+        require(bool(np.all(np.isfinite(n) & (n >= 0))), "n is not allowed: numbers of samples must be finite, >= 0")
+    out = solvable * -xp.expm1(-log_ratio(alpha, beta, n))
+    return out[()] if xp is np else out
+
+
+def check(solvable, alpha, beta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A, alpha and beta as float64 arrays.
+
+    Raises:
+        InputError: A outside [0, 1], alpha or beta not above 0 or not finite.
+    """
+    solvable = fraction_array("solvable", solvable)
+    out = [solvable]
+    for name, value in (("alpha", alpha), ("beta", beta)):
+        array = np.asarray(value)
+        good = array.dtype.kind in "iuf" and bool(np.all(np.isfinite(array) & (array > 0)))
+        require(good, f"{name} = {value!r} is not allowed: it must be a finite number above 0")
+        out.append(array.astype(np.float64))
+    return out[0], out[1], out[2]
+
+
+def log_probability(correct, n, alpha, beta):
+    """log of the beta-binomial chance of ``correct`` of ``n``, without log C(n, c), which no parameter enters.
+
+    log B(alpha+c, beta+n-c) / B(alpha, beta). NumPy or JAX, broadcast; nothing is checked. Absolute error about
+    1e-15 n log n.
+    """
+    return log_rising(alpha, correct) + log_rising(beta, n - correct) - log_rising(alpha + beta, n)
+
+
+def count_law(n: int, alpha: float, beta: float) -> np.ndarray:
+    """Chances of k = 0..n correct of n when the rate is Beta(alpha, beta): C(n,k) B(alpha+k, beta+n-k)/B(alpha, beta).
+
+    Args:
+        n: whole, 1 <= n <= ``MOST_EXACT``. alpha, beta: > 0.
+
+    Returns:
+        float64 [n+1]; relative error about 1e-11.
+
+    Raises:
+        InputError: an argument outside its range.
+    """
+    size = int(whole_array("n", n, 1))
+    require(size <= MOST_EXACT, f"n = {size} is more than {MOST_EXACT}, the most whose law is written out")
+    _, alpha, beta = (float(v) for v in check(1.0, alpha, beta))
+    k = np.arange(size, dtype=np.float64)
+    ratios = np.log((k + alpha) / (k + 1.0)) + np.log((size - k) / (size - k - 1.0 + beta))
+    law = np.exp(np.concatenate([[0.0], np.cumsum(ratios)]) - float(log_ratio(alpha, beta, float(size))))
+    return law / law.sum()
+
+
+def moments(solvable, alpha, beta) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of the success rate R over tasks, float64 of the broadcast shape.
+
+    E[R] = A alpha/(alpha+beta); E[R^2] = E[R] (alpha+1)/(alpha+beta+1).
+    """
+    solvable, alpha, beta = check(solvable, alpha, beta)
+    mean = solvable * alpha / (alpha + beta)
+    square = mean * (alpha + 1.0) / (alpha + beta + 1.0)
+    return mean, square - mean**2
+
+
+def density(rate, solvable, alpha, beta) -> np.ndarray:
+    """Density of the continuous part of R at ``rate``; its integral over (0, 1) is A (an atom 1 - A lies at 0)."""
+    from scipy.special import xlog1py, xlogy
+
+    rate = fraction_array("rate", rate)
+    solvable, alpha, beta = check(solvable, alpha, beta)
+    with np.errstate(divide="ignore"):
+        power = xlogy(alpha - 1.0, rate) + xlog1py(beta - 1.0, -rate)
+        return (solvable * np.exp(power - _log_beta(alpha, beta)))[()]
+
+
+def distribution(rate, solvable, alpha, beta) -> np.ndarray:
+    """P(R <= rate) = 1 - A (1 - I_rate(alpha, beta)), float64 of the broadcast shape."""
+    from scipy.special import betainc
+
+    rate = fraction_array("rate", rate)
+    solvable, alpha, beta = check(solvable, alpha, beta)
+    return (1.0 - solvable * (1.0 - betainc(alpha, beta, rate)))[()]
+
+
+def critical_rate(c_star) -> np.ndarray:
+    """r_c = c*/(1+c*): above it the correct answer is the likeliest one; docs/theory.md (14)."""
+    c_star = fraction_array("c_star", c_star)
+    return (c_star / (1.0 + c_star))[()]
+
+
+def plateau(solvable, alpha, beta, c_star) -> np.ndarray:
+    """P_MV@inf = A (1 - I_{r_c}(alpha, beta)), docs/theory.md (14); [DS3]. c* is the largest weight of (11)."""
+    from scipy.special import betaincc
+
+    solvable, alpha, beta = check(solvable, alpha, beta)
+    return (solvable * betaincc(alpha, beta, critical_rate(c_star)))[()]
+
+
+def vote_at_n(n: int, solvable, alpha, beta, weights, ties: str = "random") -> float:
+    """P_MV@N = A sum_k C(N,k) B(alpha+k, beta+N-k)/B(alpha,beta) Q_k(N), docs/theory.md (13), ours.
+
+    Exact (float64, about 1e-12) for N up to 2048; to 2^20 the transition of Q_k from 0 to 1 is interpolated (error
+    below 1e-6); beyond, the difference to the plateau (14) is continued as N^(-1/2) from N = 2^20 (error below
+    1e-4; see docs/forecasting.md for what was measured).
+
+    Args:
+        n: N votes, whole, >= 1.
+        solvable, alpha, beta: numbers.
+        weights: c_j of the wrong answers, sum 1.
+        ties: ``random`` or ``wrong``.
+
+    Raises:
+        InputError: an argument outside its range.
+    """
+    from ds3sim.theory import plurality
+
+    size = int(whole_array("n", n, 1))
+    solvable, alpha, beta = (float(v) for v in check(solvable, alpha, beta))
+    if size <= plurality.LARGEST:
+        return solvable * float(count_law(size, alpha, beta) @ plurality.chances(size, weights, ties))
+    far = float(plateau(solvable, alpha, beta, np.max(weights)))
+    near = vote_at_n(plurality.LARGEST, solvable, alpha, beta, weights, ties)
+    return far + (near - far) * (plurality.LARGEST / size) ** 0.5
+
+
+def _log_beta(alpha, beta):
+    from scipy.special import betaln
+
+    return betaln(alpha, beta)

@@ -1,0 +1,176 @@
+"""From training to the step success: the loss (24) and the bridge (25) of docs/theory.md section 8.
+
+:func:`loss` and :func:`step_success` take NumPy arrays (float64 out, arguments checked) or JAX arrays
+and tracers (dtype of the input, nothing checked, gradients in every argument). The constants come by
+name, because published ones differ a lot in what they call optimal: see :data:`CONSTANTS`.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from ds3sim.core.errors import InputError, require
+
+
+@dataclass(frozen=True)
+class LossConstants:
+    """The constants of (24), L = E + A N^-alpha + B D^-beta, in nats per token.
+
+    Attributes:
+        E: loss with unlimited parameters and data, >= 0.
+        A, alpha: of the parameters, > 0.
+        B, beta: of the data, > 0.
+        name: what messages call them.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    E: float
+    A: float
+    B: float
+    alpha: float
+    beta: float
+    name: str = "user"
+
+    def __post_init__(self):
+        for field in fields(self)[:5]:
+            value = getattr(self, field.name)
+            ok = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+            ok = ok and (value > 0 or (field.name == "E" and value == 0))
+            require(bool(ok), f"constants.{field.name} = {value!r} is not allowed: it must be a finite number above 0")
+            object.__setattr__(self, field.name, float(value))
+
+
+CONSTANTS: dict[str, LossConstants] = {
+    "hoffmann": LossConstants(1.69, 406.4, 410.7, 0.34, 0.28, "hoffmann"),
+    "hoffmann_source": LossConstants(1.69337, 406.40, 410.72, 0.33917, 0.28491, "hoffmann_source"),
+    "epoch": LossConstants(1.8172, 482.01, 2085.43, 0.3478, 0.3658, "epoch"),
+}
+"""``hoffmann``: as printed in [H22] and used by [DS3]. ``hoffmann_source``: the same fit with the digits that
+[H22]'s source has. ``epoch``: the refit of the same data by [B24b] (Besiroglu et al., arXiv:2404.10102).
+
+At C = 5.76e23 (Chinchilla's compute) :func:`loss_optimal` gives D/N = 92.6, 58.9 and 18.4 tokens a
+parameter: only ``epoch`` agrees with the rule D = 20 N."""
+
+
+def constants_of(constants: str | Mapping | LossConstants) -> LossConstants:
+    """The constants by name, from a mapping with E, A, B, alpha, beta (and name), or as they are.
+
+    Raises:
+        InputError: an unknown name, a missing or unknown key, or a value outside its range.
+    """
+    if isinstance(constants, LossConstants):
+        return constants
+    if isinstance(constants, Mapping):
+        wanted = [field.name for field in fields(LossConstants)]
+        missing = [name for name in wanted[:5] if name not in constants]
+        require(not missing, f"constants.{missing[0] if missing else ''} is missing: give E, A, B, alpha and beta")
+        unknown = [str(key) for key in constants if key not in wanted]
+        require(not unknown, f"unknown key constants.{unknown[0] if unknown else ''}: known are {', '.join(wanted)}")
+        return LossConstants(**constants)
+    if constants not in CONSTANTS:
+        import difflib
+
+        near = difflib.get_close_matches(str(constants).lower(), CONSTANTS, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        names = ", ".join(CONSTANTS)
+        raise InputError(f"constants = {constants!r}: choose {names}{hint}, or give E, A, B, alpha, beta")
+    return CONSTANTS[constants]
+
+
+def loss(parameters, tokens, constants: str | Mapping | LossConstants = "hoffmann"):
+    """L(N, D) = E + A N^-alpha + B D^-beta, docs/theory.md (24); [H22].
+
+    Args:
+        parameters: N, > 0; infinity allowed. NumPy or JAX, any shape.
+        tokens: D, training tokens, > 0; infinity is the loss with unlimited data. Broadcast with N.
+        constants: a name of :data:`CONSTANTS`, a mapping, or :class:`LossConstants`.
+
+    Returns:
+        Loss in nats per token, of the broadcast shape; NumPy float64, or a JAX array if any input is one.
+
+    Raises:
+        InputError: unknown constants; with NumPy input also N or D not above 0.
+    """
+    c = constants_of(constants)
+    if _is_jax(parameters, tokens):
+        return c.E + c.A * parameters**-c.alpha + c.B * tokens**-c.beta
+    parameters, tokens = _positive("parameters", parameters), _positive("tokens", tokens)
+    return (c.E + c.A * parameters**-c.alpha + c.B * tokens**-c.beta)[()]
+
+
+def loss_optimal(compute, constants: str | Mapping | LossConstants = "hoffmann") -> tuple[np.ndarray, np.ndarray]:
+    """N and D that minimise (24) at 6 N D = C, docs/theory.md (24.1).
+
+    N = G (C/6)^(beta/(alpha+beta)), D = (C/6)/N, G = (alpha A / (beta B))^(1/(alpha+beta)).
+
+    Args:
+        compute: C, training FLOPs, > 0, any shape.
+        constants: as :func:`loss`.
+
+    Returns:
+        (N, D), float64 of the shape of ``compute``.
+
+    Raises:
+        InputError: unknown constants, or C not above 0.
+    """
+    c = constants_of(constants)
+    product = _positive("compute", compute) / 6.0
+    total = c.alpha + c.beta
+    parameters = (c.alpha * c.A / (c.beta * c.B)) ** (1.0 / total) * product ** (c.beta / total)
+    return parameters[()], (product / parameters)[()]
+
+
+def step_success(L, L0, a=1.0, d=0.0, iota=1.0, b=5.0):
+    """xi = clip(iota (a sigma(b (L0 - L)) + d), 0, 1), docs/theory.md (25); [DS3].
+
+    Small values keep their digits: sigma is not formed as a difference from 1.
+
+    Args:
+        L: training loss, NumPy or JAX, any shape.
+        L0: how easy the skill is: the loss at which sigma is 1/2. Broadcast with L.
+        a, d, iota, b: of the bridge; the single-task study of [DS3] has b = 20.
+
+    Returns:
+        Step success in [0, 1]; NumPy float64, or a JAX array if any input is one.
+
+    Raises:
+        InputError: NumPy input that is not numbers or is NaN.
+    """
+    if _is_jax(L, L0, a, d, iota, b):
+        import jax
+        import jax.numpy as jnp
+
+        return jnp.clip(iota * (a * jax.nn.sigmoid(b * (L0 - L)) + d), 0.0, 1.0)
+    from scipy.special import expit
+
+    names = ("L", "L0", "a", "d", "iota", "b")
+    L, L0, a, d, iota, b = (_real(name, value) for name, value in zip(names, (L, L0, a, d, iota, b), strict=True))
+    return np.clip(iota * (a * expit(b * (L0 - L)) + d), 0.0, 1.0)[()]
+
+
+def _is_jax(*values) -> bool:
+    """Whether any value is a JAX array or a tracer; does not import JAX."""
+    jax = sys.modules.get("jax")
+    return jax is not None and any(isinstance(value, jax.Array) for value in values)
+
+
+def _real(name: str, values) -> np.ndarray:
+    array = np.asarray(values)
+    require(array.dtype.kind in "iuf", f"{name} = {values!r} is not a number or an array of numbers")
+    array = array.astype(np.float64)
+    require(not bool(np.isnan(array).any()), f"{name} is not a number (NaN)")
+    return array
+
+
+def _positive(name: str, values) -> np.ndarray:
+    array = _real(name, values)
+    if not (array > 0).all():
+        raise InputError(f"{name} = {array[~(array > 0)].flat[0]:g} is not allowed: it must be above 0")
+    return array

@@ -1,0 +1,222 @@
+"""Lifetime compute and the cheapest training for a given inference demand (docs/theory.md section 8).
+
+C = 6 N D + 2 N a + W(N) b, where a = I E[Omega] is the lifetime's tokens and W = n_layer d_attn grows with
+the model. Arrays broadcast; float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ds3sim.core.errors import require
+from ds3sim.theory.loss import LossConstants
+
+_HALVINGS = 60
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """W(N) = n_layer d_attn = scale N^power: the width that attention pays for, as a function of N.
+
+    ``Architecture()`` has W = 0: parameter-only accounting, the paper's in its allocation study.
+
+    Attributes:
+        scale: >= 0.
+        power: in [0, 1].
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    scale: float = 0.0
+    power: float = 2.0 / 3.0
+
+    def __post_init__(self):
+        require(math.isfinite(self.scale) and self.scale >= 0, f"scale = {self.scale:g} is not allowed: at least 0")
+        require(0 <= self.power <= 1, f"power = {self.power:g} is not allowed: it must be between 0 and 1")
+
+    @classmethod
+    def of_aspect(cls, aspect: float) -> Architecture:
+        """From d_model / n_layer = ``aspect``, with N = 12 n_layer d_model^2 and d_attn = d_model [K20].
+
+        n_layer = (N / (12 aspect^2))^(1/3), so W = aspect (N / (12 aspect^2))^(2/3).
+        """
+        require(math.isfinite(aspect) and aspect > 0, f"aspect = {aspect:g} is not allowed: it must be above 0")
+        return cls(aspect * (12.0 * aspect**2) ** (-2.0 / 3.0), 2.0 / 3.0)
+
+    @classmethod
+    def of_table(cls, rows: Sequence[Sequence[float]]) -> Architecture:
+        """The power law that fits rows of (N, n_layer, d_attn) best, by least squares in the logarithms."""
+        table = np.asarray(rows, dtype=np.float64)
+        require(table.ndim == 2 and table.shape[1] == 3 and len(table) >= 2, "table needs rows of [N, layers, width]")
+        require(bool((table > 0).all() and np.isfinite(table).all()), "table holds a number that is not above 0")
+        x, y = np.log(table[:, 0]), np.log(table[:, 1] * table[:, 2])
+        require(np.ptp(x) > 0, "table needs models of different N")
+        power = float(np.cov(x, y, bias=True)[0, 1] / x.var())
+        require(
+            0 <= power <= 1, f"table gives layers times width a power of {power:.3g} in N: it must be between 0 and 1"
+        )
+        return cls(float(np.exp(y.mean() - power * x.mean())), power)
+
+    def width(self, parameters):
+        """W(N)."""
+        return self.scale * np.asarray(parameters, dtype=np.float64) ** self.power
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where N and D are searched, and the largest budget in steps."""
+
+    parameters: tuple[float, float] = (1e7, 1e14)
+    tokens: tuple[float, float] = (1e7, 1e14)
+    steps: int = 10**7
+
+    def __post_init__(self):
+        for name in ("parameters", "tokens"):
+            low, high = getattr(self, name)
+            require(0 < low < high < math.inf, f"{name} = [{low:g}, {high:g}] is not a range of numbers above 0")
+        require(1 <= self.steps <= 10**12, f"steps = {self.steps} is not allowed: it must be between 1 and 1e12")
+
+
+@dataclass(frozen=True)
+class Training:
+    """The best training per point; ``loss`` is infinite where the compute does not pay for any."""
+
+    parameters: np.ndarray
+    tokens: np.ndarray
+    loss: np.ndarray
+
+
+def _halve(low, high, above):
+    """Bisection in [low, high] (logarithms) for the first point at which ``above`` holds; exact to rounding."""
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        yes = above(middle)
+        high, low = np.where(yes, middle, high), np.where(yes, low, middle)
+    return 0.5 * (low + high)
+
+
+def data_left(compute, parameters, tokens, price, shape: Architecture):
+    """D with 6 N D + 2 N a + W b = C: what the inference leaves for training; may be negative."""
+    return (compute - 2.0 * parameters * tokens - shape.width(parameters) * price) / (6.0 * parameters)
+
+
+def best_training(compute, tokens, price, constants: LossConstants, box: Box, shape: Architecture) -> Training:
+    """N and D of the lowest loss (24) with 6 N D + 2 N a + W(N) b <= C; docs/theory.md (26.1).
+
+    The stationary point in ln N is a root of alpha A N^-alpha = beta B D^(-beta-1) (-dD/d ln N), with
+    -dD/d ln N = D + a/3 + s W b/(6N), s = d ln W / d ln N. The left side falls and the right one rises with N,
+    so the root is unique, and bisection finds it to rounding. Then it is moved into the box.
+
+    Args:
+        compute: C, FLOPs.
+        tokens: a, lifetime output tokens, >= 0.
+        price: b, FLOPs per unit of W, >= 0.
+    """
+    compute, tokens, price = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (compute, tokens, price)))
+    c = constants
+    low, high = (np.full(compute.shape, math.log(v)) for v in box.parameters)
+
+    def data(x):
+        return data_left(compute, np.exp(x), tokens, price, shape)
+
+    def rising(x):
+        n = np.exp(x)
+        d = data(x)
+        safe = np.maximum(d, box.tokens[0] * 1e-9)
+        slope = safe + tokens / 3.0 + shape.power * shape.width(n) / n * price / 6.0
+        return (d <= 0) | (c.beta * c.B * safe ** (-c.beta - 1.0) * slope > c.alpha * c.A * n**-c.alpha)
+
+    possible = data(low) >= box.tokens[0]
+    best = _halve(low, high, rising)
+    d = data(best)
+    if not np.all((d >= box.tokens[0]) & (d <= box.tokens[1])):
+        # D falls with N: the N at which the box of D is entered from above, and left below.
+        ceiling = _halve(low, high, lambda x: data(x) < box.tokens[1])
+        last = _halve(low, high, lambda x: data(x) < box.tokens[0])
+        last = np.where(data(high) >= box.tokens[0], high, last)
+        best = np.clip(best, np.minimum(ceiling, last), last)
+        best = np.where(data(high) >= box.tokens[1], high, best)  # all of the box is affordable
+    n = np.exp(best)
+    d = np.clip(data(best), box.tokens[0], box.tokens[1])
+    return Training(n, d, np.where(possible, c.E + c.A * n**-c.alpha + c.B * d**-c.beta, np.inf))
+
+
+def tied_training(
+    compute, tokens, price, kappa: float, constants: LossConstants, box: Box, shape: Architecture
+) -> Training:
+    """The largest model with D = kappa N that C pays for: 6 kappa N^2 + 2 N a + W(N) b <= C, N and D in the box."""
+    compute, tokens, price = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (compute, tokens, price)))
+    first = max(box.parameters[0], box.tokens[0] / kappa)
+    top = min(box.parameters[1], box.tokens[1] / kappa)
+    require(first < top, f"kappa = {kappa:g} leaves no model in the box: widen parameters or tokens")
+    low, high = (np.full(compute.shape, math.log(v)) for v in (first, top))
+
+    def above(x):
+        n = np.exp(x)
+        return 6.0 * kappa * n * n + 2.0 * n * tokens + shape.width(n) * price > compute
+
+    n = np.exp(np.where(above(high), _halve(low, high, above), high))
+    c = constants
+    with np.errstate(over="ignore"):
+        value = c.E + c.A * n**-c.alpha + c.B * (kappa * n) ** -c.beta
+    return Training(n, kappa * n, np.where(above(low), np.inf, value))
+
+
+def unlimited_data(compute, steps_tokens, price, constants: LossConstants, box: Box, shape: Architecture) -> Training:
+    """The largest model that C pays for at 2 N a + W(N) b <= C, with D infinite."""
+    compute, tokens, price = np.broadcast_arrays(
+        *(np.asarray(v, dtype=np.float64) for v in (compute, steps_tokens, price))
+    )
+    low, high = (np.full(compute.shape, math.log(v)) for v in box.parameters)
+
+    def above(x):
+        n = np.exp(x)
+        return 2.0 * n * tokens + shape.width(n) * price > compute
+
+    n = np.exp(np.where(above(high), _halve(low, high, above), high))
+    loss = constants.E + constants.A * n**-constants.alpha
+    return Training(n, np.full(n.shape, np.inf), np.where(above(low), np.inf, loss))
+
+
+def cheapest_training(
+    loss, tokens, price, constants: LossConstants, box: Box, shape: Architecture
+) -> tuple[Training, np.ndarray]:
+    """N and D on the contour of ``loss`` with the least 6 N D + 2 N a + W(N) b, and that cost; (26.2).
+
+    The dual of :func:`best_training`: D = (B / (L - E - A N^-alpha))^(1/beta), minimised over ln N by
+    bisection on the sign of the derivative. The cost is infinite where the box does not reach the loss.
+    """
+    loss, tokens, price = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (loss, tokens, price)))
+    c = constants
+    low, high = (np.full(loss.shape, math.log(v)) for v in box.parameters)
+
+    def gap(x):
+        return loss - c.E - c.A * np.exp(x) ** -c.alpha
+
+    def data(x):
+        with np.errstate(over="ignore", divide="ignore"):
+            return np.where(gap(x) > 0, (c.B / np.maximum(gap(x), 1e-300)) ** (1.0 / c.beta), np.inf)
+
+    least = _halve(low, high, lambda x: data(x) <= box.tokens[1])  # below it D would leave the box
+    most = _halve(low, high, lambda x: data(x) < box.tokens[0])
+    possible = data(high) <= box.tokens[1]
+
+    def rising(x):
+        """d cost / d ln N > 0."""
+        n, d, g = np.exp(x), data(x), np.maximum(gap(x), 1e-300)
+        with np.errstate(over="ignore", invalid="ignore"):
+            shrink = d * c.alpha * c.A * n**-c.alpha / (c.beta * g)  # -dD / d ln N
+            return np.isfinite(d) & (
+                6.0 * n * (d - shrink) + 2.0 * n * tokens + shape.power * shape.width(n) * price > 0
+            )
+
+    best = np.clip(_halve(low, high, rising), least, np.maximum(least, most))
+    n = np.exp(best)
+    d = np.clip(data(best), *box.tokens)
+    cost = 6.0 * n * d + 2.0 * n * tokens + shape.width(n) * price
+    return Training(n, d, loss), np.where(possible, cost, np.inf)

@@ -1,0 +1,85 @@
+"""A quick engine for tests of the store: every trial has its own random number, so any split adds up."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ds3sim.model.graph import SkillGraph
+from ds3sim.stats.tally import Tally
+from ds3sim.strategy.task import Task
+
+
+def tasks(count: int, steps: int = 40) -> list[Task]:
+    return [Task(SkillGraph.chain(skills=3, success=0.1 + 0.001 * i), steps=steps) for i in range(count)]
+
+
+def hashed(task: Task, seed: int, first: int, end: int) -> np.ndarray:
+    """Uniform uint64 of each trial, a function of (task, seed, trial): splitmix64."""
+    with np.errstate(over="ignore"):
+        x = np.arange(first, end, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        x += np.uint64(int(task.identity[:16], 16) ^ seed)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
+
+
+def toy(task: Task, traces: int, seed: int, first: int = 0) -> Tally:
+    """A tally that is no simulation of the task, but adds up like one."""
+    numbers = hashed(task, seed, first, first + traces)
+    top = task.max_steps
+    time_of = (numbers % np.uint64(2 * top)).astype(np.int64)
+    hits = np.bincount(time_of[time_of <= top], minlength=top + 1)
+    lost = int((numbers >> np.uint64(60) == 0).sum())
+    return Tally(
+        identity=task.identity,
+        engine="traces",
+        seed=seed,
+        n=task.n,
+        traces=traces,
+        feasible=traces - lost,
+        task_hits=hits,
+        hits=hits,
+        deaths=np.zeros(top + 1, np.int64),
+        ranges=((seed, first, first + traces),),
+    )
+
+
+def toy_many(tasks, traces, seed, *, firsts=None, progress=None):
+    out = []
+    for task, first in zip(tasks, firsts or [0] * len(tasks), strict=True):
+        out.append(toy(task, traces, seed, first))
+        if progress is not None:
+            progress(traces)
+    return out
+
+
+def counts(tally) -> tuple:
+    """Everything of a tally that has to be equal bit for bit."""
+    arrays = tuple(array.tobytes() for array in (tally.task_hits, tally.hits, tally.deaths))
+    return (tally.identity, tally.seed, tally.n, tally.traces, tally.feasible, tally.ranges, arrays)
+
+
+def work(path: str, number: int, traces: int) -> None:
+    """What the tests kill: collect slowly, in many small transactions."""
+    from ds3sim.study import collect as module
+    from ds3sim.study.store import Store
+
+    def slow(todo, count, seed, *, firsts=None, progress=None):
+        time.sleep(0.002)
+        return toy_many(todo, count, seed, firsts=firsts, progress=progress)
+
+    module.FIRST_GROUP = 1.0
+    with Store.open(path) as store:
+        print("open", flush=True)
+        items = [(task, {"number": i}) for i, task in enumerate(tasks(number))]
+        module.collect(items, store, traces=traces, seed=3, simulate_many=slow, commit_s=0.0)
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    work(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

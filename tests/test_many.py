@@ -1,0 +1,159 @@
+"""Many tasks at once: bit for bit the tallies of one task at a time, in a few kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ds3sim.core import rng
+from ds3sim.core.errors import InputError, StoppedEarly
+from ds3sim.engine import simulate
+from ds3sim.engine.macro import macro_table
+from ds3sim.engine.many import simulate_many
+from ds3sim.engine.tables import batch_keys, macro_tables, walk_of
+from ds3sim.engine.traces import BATCH
+from ds3sim.engine.walk import traced
+from ds3sim.model.graph import SkillGraph
+from ds3sim.strategy.aggregate import BestOfN, GeometricErrors, Majority, Verifier
+from ds3sim.strategy.steps import Beam, CoT, ToT
+from ds3sim.strategy.task import Task
+
+SMALL = SkillGraph.random(9, 0.7, degree=3, death=0.03, seed=1)
+CHAIN = SkillGraph.chain(4, 0.3, feasible=0.7)
+TASKS = [
+    Task(SkillGraph.chain(6, 0.3), steps=60),
+    Task(SkillGraph.chain(6, 0.3), steps=7),
+    Task(SkillGraph.chain(6, 0.3), steps=3000),
+    Task(SkillGraph.chain(3, 0.01), steps=3000),
+    Task(SkillGraph.chain(1, 1.0), steps=0),
+    Task(SkillGraph.chain(2, 0.0), steps=40),
+    Task(SMALL, ToT(2, 0.1), steps=40, on_dead="stop"),
+    Task(SMALL, ToT(3), steps=333),
+    Task(CHAIN, CoT(), Majority(5), steps=90),
+    Task(CHAIN, CoT(), Majority(5, GeometricErrors(3, 0.5), ties="wrong"), steps=90),
+    Task(CHAIN, CoT(), BestOfN(7), steps=300, feasibility="per_trace"),
+    Task(SMALL, CoT(), BestOfN(3, Verifier(0.7, 0.2)), steps=90, feasibility="per_trace"),
+    Task(SMALL, CoT(), BestOfN(3, Verifier(0.8, 0.3, "abstain")), steps=120),
+    Task(SkillGraph.chain(2, 0.3), CoT(), BestOfN(1500), steps=1500 * 9),
+    Task(SkillGraph.random(80, 0.9, degree=5, death=0.01, seed=2), steps=500),
+    Task(SMALL, Beam(2, 2, 0.1), steps=12),
+]
+
+
+def same(a, b) -> bool:
+    counts = all(np.array_equal(getattr(a, x), getattr(b, x)) for x in ("task_hits", "hits", "deaths"))
+    facts = ("identity", "engine", "seed", "n", "traces", "feasible", "ranges", "stopping", "shared_feasibility")
+    return counts and all(getattr(a, x) == getattr(b, x) for x in facts) and a.stop_on_dead == b.stop_on_dead
+
+
+@pytest.fixture(scope="module")
+def singles():
+    return [simulate(task, 3000, seed=7) for task in TASKS]
+
+
+def test_each_tally_is_that_of_the_single_task(singles):
+    many = simulate_many(TASKS, 3000, 7)
+    assert [same(a, b) for a, b in zip(many, singles, strict=True)] == [True] * len(TASKS)
+
+
+@pytest.mark.parametrize("chunk", [64, 5000])
+def test_neither_grouping_nor_chunk_matters(singles, chunk):
+    for part in ([2, 11, 0, 8], [8], [3, 1, 15]):
+        many = simulate_many([TASKS[i] for i in part], 3000, 7, chunk=chunk)
+        assert all(same(a, singles[i]) for a, i in zip(many, part, strict=True))
+
+
+def test_parts_add_up_across_the_end_of_a_batch():
+    tasks = [TASKS[i] for i in (0, 8, 11)]
+    firsts = [BATCH - 700, BATCH - 1, 5]
+    counts = [1500, 2, 1100]
+    many = simulate_many(tasks, counts, 3, firsts=firsts)
+    for task, tally, first, count in zip(tasks, many, firsts, counts, strict=True):
+        assert same(tally, simulate(task, count, 3, first=first))
+    a = simulate_many(tasks, 400, 3)
+    b = simulate_many(tasks, 600, 3, firsts=[400] * 3)
+    for task, x, y in zip(tasks, a, b, strict=True):
+        whole = simulate(task, 1000, 3)
+        assert np.array_equal((x + y).hits, whole.hits) and np.array_equal((x + y).task_hits, whole.task_hits)
+
+
+def test_equal_tasks_are_simulated_once_and_both_answered():
+    told = []
+    many = simulate_many([TASKS[0], TASKS[1], TASKS[0]], 500, 1, progress=told.append)
+    assert sum(told) == 1000
+    assert same(many[0], many[2])
+
+
+def test_a_large_sweep_compiles_a_handful_of_kernels():
+    """10^4 points: 20 sizes, 100 rates, 5 budgets, a few kernels, not one a point."""
+    graphs = [SkillGraph.chain(m, r) for m in range(1, 21) for r in np.linspace(0.03, 0.9, 100)]
+    tasks = [Task(graph, steps=k) for graph in graphs for k in (5, 20, 60, 150, 400)]
+    assert len(tasks) == 10_000
+    before = sum(traced.values())
+    many = simulate_many(tasks, 64, 11)
+    assert sum(traced.values()) - before <= 6
+    assert all(tally.traces == 64 and tally.ranges == ((11, 0, 64),) for tally in many)
+    for i in (0, 4567, 9999):
+        assert same(many[i], simulate(tasks[i], 64, 11))
+
+
+def test_the_tables_are_those_of_a_single_task():
+    walks, expected = [], []
+    for size in (1, 2, 5, 11, 16, 33, 70):
+        graphs = [SkillGraph.chain(size, r) for r in (0.0, 0.013, 0.5, 1.0)]
+        graphs += [
+            SkillGraph.random(size, 0.8, degree=min(3, size - 1), death=0.05, seed=i) for i in range(3) if size > 1
+        ]
+        for graph in graphs:
+            for steps in (1, 4, 32, 64):
+                tensor = graph.transition_tensor()
+                walks.append((walk_of(Task(graph), tensor), steps))
+                expected.append(macro_table(tensor, graph.start, graph.goal, graph.dead, 1000, steps))
+    for made, single in zip(macro_tables(walks), expected, strict=True):
+        size = made.threshold.size
+        assert np.array_equal(made.threshold, single.threshold[:size])
+        assert np.array_equal(made.outcome, single.outcome[:size])
+        assert (made.width, made.transient, made.steps) == (single.width, single.transient, single.steps)
+
+
+def test_the_keys_are_those_of_single_batches():
+    names = [TASKS[0].identity, TASKS[3].identity, "f" * 32]
+    keys = batch_keys(2**63 - 1, names, [0, 5, 2**33])
+    for i, (name, batch) in enumerate(zip(names, (0, 5, 2**33), strict=True)):
+        for purpose in range(rng.SPARE + 1):
+            assert np.array_equal(keys[i, purpose], rng.batch_key(2**63 - 1, name, batch, purpose))
+
+
+def test_ctrl_c_keeps_what_was_done():
+    calls = []
+
+    def stop(done):
+        calls.append(done)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    tasks = [Task(SkillGraph.chain(3, r), steps=20) for r in np.linspace(0.1, 0.9, 12)]
+    with pytest.raises(StoppedEarly) as stopped:
+        simulate_many(tasks, 4000, 2, chunk=2048, progress=stop)
+    found = stopped.value.partial
+    assert len(found) == 12 and any(tally is None for tally in found)
+    begun = [(task, tally) for task, tally in zip(tasks, found, strict=True) if tally is not None]
+    assert sum(tally.traces for _, tally in begun) == sum(calls)
+    for task, tally in begun:
+        alone = simulate(task, tally.traces, 2)
+        assert np.array_equal(tally.hits, alone.hits) and tally.ranges == alone.ranges
+
+
+def test_bad_arguments_are_one_line():
+    for arguments, said in (
+        ({"traces": 0}, "traces = 0"),
+        ({"traces": [5, 5]}, "2 entries for 1 tasks"),
+        ({"traces": 5, "firsts": [-1]}, "firsts = -1"),
+        ({"traces": 5, "seed": -1}, "seed = -1"),
+        ({"traces": 5, "chunk": 0}, "chunk = 0"),
+    ):
+        with pytest.raises(InputError, match=said):
+            simulate_many([TASKS[0]], **arguments)
+    with pytest.raises(InputError, match="more than the traces engine keeps"):
+        simulate_many([Task(CHAIN, steps=2**25)], 10)
+    assert simulate_many([], 10) == []

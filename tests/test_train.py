@@ -1,0 +1,432 @@
+"""[model] kind = "tripartite" in run and sweep, tasks of levels of skills, and ``ds3sim train``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import betainc
+from statistics_budget import MOST_Z
+
+from ds3sim.cli import main
+from ds3sim.model.graph import SkillGraph
+from ds3sim.model.lump import ChainForm
+from ds3sim.strategy.aggregate import BestOfN, Majority
+from ds3sim.strategy.task import Task
+from ds3sim.study.levels import _moments, real_law
+from ds3sim.study.load import parse_override
+from ds3sim.study.points import point_rows
+from ds3sim.study.store import Store
+from ds3sim.study.sweep import contents, run_sweep
+from ds3sim.study.sweep_plan import read_sweep
+from ds3sim.study.train import run_training
+from ds3sim.study.train_config import read_train_config
+from ds3sim.study.tripartite import TripartiteModel, trained
+from ds3sim.theory import chain
+from ds3sim.training.accuracy import Reasoning, Tasks, reason, reason_steps
+from ds3sim.training.model import compute_optimal, train
+from ds3sim.training.percolate import giant_shares
+from ds3sim.training.scaled import largest_component, sample_skills
+from ds3sim.training.skills import giant
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+MODEL = '[model]\nkind = "tripartite"\ntraining_flops = 3.35e25\n'
+TASKS = "[tasks]\nlevel = [60, 70]\nskills = [2, 15]\n"
+AUTHORS = (
+    MODEL
+    + 'finite_size = "authors_code"\nround_steps = false\n'
+    + TASKS
+    + '[strategy]\nfeasibility = "per_trace"\n[budget]\nflops = [1e15, 1e16, 1e17]\n[engine]\nkind = "closed_form"\n'
+)
+SMALL = MODEL + "[tasks]\nlevel = [60, 63]\nskills = [2, 4]\n[budget]\ntokens = [1000, 4000]\n[engine]\ntraces = 3000\n"
+
+
+def plan_of(tmp_path, text, *overrides):
+    path = tmp_path / "t.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_sweep(path, [parse_override(o) for o in overrides], need_axes=False)
+
+
+def one_point(tmp_path, text, *overrides):
+    return run_sweep(plan_of(tmp_path, text, *overrides))["points"][0]
+
+
+def command(args, capsys):
+    code = main([str(arg) for arg in args])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+# ---- the AIME study -----------------------------------------------------------------------------
+
+
+def test_the_authors_numbers(tmp_path):
+    """Accuracy and cost that the authors' code gives; keyed by flops."""
+    rows = {row["flops"]: row for row in one_point(tmp_path, AUTHORS)["results"]}
+    known = {1e15: (0.164936, 9.23035e14), 1e16: (0.450262, 7.62076e15), 1e17: (0.733309, 7.21731e16)}
+    for flops, (accuracy, cost) in known.items():
+        row = rows[flops]
+        assert row["success"]["estimate"] == pytest.approx(accuracy, abs=6e-7)
+        assert row["authors_flops"] == pytest.approx(cost, rel=6e-6)
+        assert row["budget_flops"] == pytest.approx(flops, rel=1e-12)
+        assert row["steps"] == pytest.approx(flops / (2 * 5.28361e11 * 25), rel=1e-5)
+        assert 0 < row["expected_flops"] < row["authors_flops"]
+
+
+STRATEGIES = (
+    "",
+    'step = "tot"\nbranches = 3',
+    'aggregate = "best_of_n"\nn = 4',
+    'aggregate = "majority"\nn = 5',
+    'aggregate = "majority"\nn = 3\nfeasibility = "per_trace"',
+)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_closed_form_is_the_training_sides_own_accuracy(tmp_path, strategy):
+    """Chains with weights, against the grid of theory that chooses the levels inside."""
+    text = MODEL + TASKS + f"[strategy]\n{strategy}\n[budget]\nflops = [3e15, 2e16, 3e17]\n"
+    rows = one_point(tmp_path, text, "engine.kind=closed_form")["results"]
+    options = {}
+    for line in strategy.splitlines():
+        key, value = line.split(" = ")
+        options[key] = json.loads(value)
+    options.pop("step", None)
+    model = train(*compute_optimal(3.35e25))
+    how = Reasoning(**options)
+    known = reason(model, [3e15, 2e16, 3e17], Tasks(), how)
+    for i, row in enumerate(rows):
+        assert row["success"]["estimate"] == pytest.approx(float(known.accuracy[i]), abs=1e-12)
+        assert row["mean_flops"] == pytest.approx(float(known.flops[i]), rel=1e-9)
+    counted = reason_steps(
+        model, [r["steps_per_trace"] for r in rows], Tasks(), replace(how, steps="min", level_ties="lowest")
+    )
+    assert [r["authors_flops"] for r in rows] == pytest.approx(counted.flops.tolist(), rel=1e-12)
+
+
+def test_engines_agree(tmp_path):
+    """The simulated mixture, and the exact one, beside the formula."""
+    tot = '[strategies.tot]\nstep = "tot"\nbranches = 2\n'
+    best = '[strategies.best]\naggregate = "best_of_n"\nn = 2\n'
+    vote = '[strategies.vote]\naggregate = "majority"\nn = 3\n'
+    text = SMALL + "[strategies.cot]\n" + tot + best + vote
+    formula = one_point(tmp_path, text, "engine.kind=closed_form")
+    exact = one_point(tmp_path, text, "engine.kind=exact")
+    traces = one_point(tmp_path, text)
+    assert len(formula["results"]) == 8
+    for a, b, c, known in zip(*(p["results"] for p in (formula, exact, traces)), traces["reference"], strict=True):
+        assert a["tokens"] in (1000.0, 4000.0)
+        assert a["success"]["estimate"] == pytest.approx(b["success"]["estimate"], abs=1e-11)
+        assert a["expected_steps"]["estimate"] == pytest.approx(b["expected_steps"]["estimate"], rel=1e-10)
+        assert known["success"] == pytest.approx(a["success"]["estimate"], abs=1e-12)
+        p = c["success"]
+        # 95% intervals, stretched to the whole family of tests
+        half = max(p["high"] - p["estimate"], p["estimate"] - p["low"])
+        assert abs(p["estimate"] - a["success"]["estimate"]) <= MOST_Z / 1.96 * half
+        s = c["expected_steps"]
+        half = max(s["high"] - s["estimate"], s["estimate"] - s["low"])
+        assert abs(s["estimate"] - a["expected_steps"]["estimate"]) <= MOST_Z / 1.96 * half
+        assert c["mean_flops"] == pytest.approx(2 * 5.28361e11 * c["expected_tokens"], rel=1e-5)
+
+
+def test_the_level_is_the_best_of_all_by_brute_force(tmp_path):
+    """(4), (5) and (1) written out again, level by level, for each task and budget."""
+    found = one_point(tmp_path, SMALL, "engine.kind=closed_form")["results"]
+    model = train(*compute_optimal(3.35e25))
+    sigma = 0.5 * np.log(np.arange(1, 101))
+    total = np.zeros(2)
+    for at in range(60, 64):
+        for m in range(2, 5):
+            best = np.zeros(2)
+            for other in range(1, 101):
+                p, share = model.p[other - 1], model.giant[other - 1]
+                if other < at:
+                    need = np.ceil(m * np.prod(sigma[other:at]) * (1 - 1e-9))
+                else:
+                    need = m if other == at else max(np.ceil(m / np.prod(sigma[at:other]) * (1 - 1e-9)), 2)
+                r = p * (0.5 / np.ceil(6 * need) + 0.5) * p
+                if need > 160 or r <= 0 or share <= 0:
+                    continue
+                k = np.array([40, 160])
+                best = np.maximum(
+                    best, np.where(k >= need, share**need * betainc(need, np.maximum(k - need + 1, 1), r), 0)
+                )
+            total += best / 12
+    assert [row["success"]["estimate"] for row in found] == pytest.approx(total.tolist(), abs=1e-10)
+
+
+def test_a_store_keeps_weights_by_budget(tmp_path):
+    plan = plan_of(tmp_path, SMALL, "tasks.level=[58, 64]", "budget.tokens=[150, 4000]")
+    (entry,) = plan.entries()
+    weights = np.array(entry.weights)
+    assert weights.shape == (len(entry.tasks), 2) and np.allclose(weights.sum(axis=0), 1.0)
+    assert (weights == 0).any()  # some chain serves one budget alone
+    with Store.open(tmp_path / "s.ds3") as store:
+        first = run_sweep(plan, store)["points"][0]["results"]
+        point = json.loads(json.dumps(contents(entry)))
+        again = point_rows(point, [store.tally(part["identity"], "traces") for part in point["parts"]])
+    for a, b in zip(first, again, strict=True):
+        assert a["success"]["estimate"] == pytest.approx(b["success"]["estimate"], abs=1e-15)
+        assert a["mean_flops"] == pytest.approx(b["mean_flops"], rel=1e-12)
+
+
+def test_training_compute_is_an_axis(tmp_path):
+    axes = '[sweep.axes]\n"model.training_flops" = [1e25, 1e26]\n"tasks.level" = [60, 68]\n'
+    result = run_sweep(plan_of(tmp_path, SMALL + axes, "engine.kind=closed_form"))
+    values = {tuple(p["axes"].values()): p["results"][1] for p in result["points"]}
+    assert len(values) == 4
+    assert values[1e26, 60]["success"]["estimate"] > values[1e25, 60]["success"]["estimate"]
+    assert values[1e26, 60]["success"]["estimate"] > values[1e26, 68]["success"]["estimate"]
+    # 2 N a token, with the N of each point
+    ratio = values[1e26, 60]["budget_flops"] / values[1e25, 60]["budget_flops"]
+    assert ratio == pytest.approx(np.sqrt(10), rel=1e-12)
+
+
+def test_ranges_lists_weights_and_pairs(tmp_path):
+    def value(text):
+        budget = "[budget]\nsteps = [300]\n[engine]\nkind = 'closed_form'\n"
+        return one_point(tmp_path, MODEL + text + budget)["results"][0]["success"]["estimate"]
+
+    at = {m: value(f"[tasks]\nlevel = 62\nskills = {m}\n") for m in (2, 3, 4, 5)}
+    assert value("[tasks]\nlevel = [62]\nskills = [2, 5]\n") == pytest.approx(sum(at.values()) / 4, abs=1e-12)
+    assert value("[tasks]\nlevel = [62, 62]\nskills = [2, 3, 5]\n") == pytest.approx(
+        (at[2] + at[3] + at[5]) / 3, abs=1e-12
+    )
+    both = value("[tasks]\nlevel = [62]\nskills = [2, 5]\nweights = [[3], [1]]\n")
+    assert both == pytest.approx((3 * at[2] + at[5]) / 4, abs=1e-12)
+    spread = value("[tasks]\nlevel = [62]\nskills = [2, 5]\nweights = [[1], [0], [0], [1]]\n")
+    assert spread == pytest.approx((at[2] + at[5]) / 2, abs=1e-12)
+    pairs = value("[tasks]\nlevel = [62, 62]\nskills = [2, 5]\nzip = true\nweights = [1, 3]\n")
+    assert pairs == pytest.approx((at[2] + 3 * at[5]) / 4, abs=1e-12)
+
+
+def test_a_task_beyond_reach_fails(tmp_path):
+    rows = one_point(tmp_path, SMALL, "tasks.level=[100]", "model.training_flops=1e22")["results"]
+    for row in rows:
+        assert row["success"]["estimate"] == 0.0
+        assert row["expected_steps"]["estimate"] == row["steps"]
+
+
+def test_a_cost_model_of_ones_own(tmp_path):
+    text = SMALL + "[cost]\ntokens_per_step = 50\nlayers = 10\nattention_width = 1000\n"
+    row = one_point(tmp_path, text, "engine.kind=closed_form")["results"][0]
+    assert row["steps"] == 20
+    n = trained(TripartiteModel(training_flops=3.35e25)).parameters
+    assert row["budget_flops"] == pytest.approx(2 * float(n) * 1000 + 2 * 10 * 1000 * (1000 * 999 / 2), rel=1e-12)
+
+
+# ---- budgets that are not whole -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("aggregate", [None, BestOfN(3), Majority(3)])
+def test_real_budgets_are_the_whole_ones_where_they_are_whole(aggregate):
+    more = {} if aggregate is None else {"aggregate": aggregate}
+    n = 1 if aggregate is None else 3
+    task = Task(SkillGraph.chain(4, 0.2, 0.7), steps=[3 * n, 4 * n, 20 * n, 90 * n], **more)
+    law = real_law(task, ChainForm(4, 0.2), [3.0, 4.0, 20.0, 90.0])
+    from ds3sim.engine import closed_form
+
+    known = closed_form(task)
+    assert law.success(task.budgets).estimate == pytest.approx(known.success(task.budgets).estimate, abs=1e-13)
+    spent = known.expected_steps(task.budgets).estimate
+    assert law.expected_steps(task.budgets).estimate == pytest.approx(spent, rel=1e-12)
+    square = known.expected_square_steps(task.budgets)
+    assert law.expected_square_steps(task.budgets) == pytest.approx(square, rel=1e-12)
+
+
+def test_moments_lie_between_those_of_whole_budgets():
+    k = np.array([4.2, 9.5, 40.7])
+    first, second = _moments(4.0, np.float64(0.3), k)
+    assert np.all(chain.expected_steps(4, 0.3, np.floor(k)) <= first)
+    assert np.all(first <= chain.expected_steps(4, 0.3, np.ceil(k)))
+    assert np.all(second >= first**2)
+    assert _moments(4.0, np.float64(0.0), k)[0].tolist() == k.tolist()
+
+
+# ---- train --------------------------------------------------------------------------------------
+
+
+def test_train_reports_the_study(tmp_path):
+    path = tmp_path / "m.toml"
+    path.write_text(AUTHORS, encoding="utf-8")
+    result = run_training(read_train_config(path, [parse_override("simulation.enabled=false")]))
+    assert result["concepts"] == pytest.approx(2.11345e8, rel=1e-5)
+    assert result["texts_per_concept"] == pytest.approx(5.0, rel=1e-12)
+    assert result["threshold"]["eps_bp"] == pytest.approx(0.51, abs=5e-6)
+    assert result["threshold"]["x_bp"] == pytest.approx(0.41777, abs=5e-6)
+    assert result["threshold"]["scale"] == pytest.approx(0.808, abs=5e-4)
+    assert result["unlearnt"] < 1e-12 and result["learnt"] == pytest.approx(1.0)
+    levels = {row["level"]: row for row in result["levels"]}
+    assert all(levels[at]["p"] > 0.99 and levels[at]["giant"] > 0.99 for at in range(1, 61))
+    assert all(levels[at]["p"] == 0 for at in range(65, 101))
+    assert result["highest_level"] == 60 and result["simulation"] is None
+
+
+def test_train_simulates_what_theory_says(tmp_path):
+    """At the simulated size: stuck runs against (20), skills against the exact binomial law."""
+    path = tmp_path / "m.toml"
+    text = "seed = 4\n[model]\nparameters = 5e6\ntokens = 1.1e8\nlevels = 12\nskills_per_level = 400\n"
+    path.write_text(text + "[simulation]\ngraphs = 60\nmodels = 6\n", encoding="utf-8")
+    result = run_training(read_train_config(path))
+    found = result["simulation"]
+    assert found["concepts"] == 2000 and not found["scaled"] and found["models"] == 6
+    assert abs(found["theory"]["z_stuck"]) < MOST_Z
+    for row in result["levels"]:
+        own, exact = row["simulated"], row["exact"]
+        error = np.sqrt(exact["acquired"] * (1 - exact["acquired"]) / (6 * 400)) + 1.0 / 2400
+        assert abs(own["acquired"]["estimate"] - exact["acquired"]) < MOST_Z * error + 1e-3, row
+        assert own["p"]["estimate"] <= own["acquired"]["estimate"] + 1e-12
+    assert result["levels"][0]["simulated"]["giant"]["estimate"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_train_says_that_it_scaled_down(capsys, tmp_path):
+    path = tmp_path / "m.toml"
+    path.write_text(MODEL + "[simulation]\ngraphs = 4\nconcepts = 500\nmodels = 1\n", encoding="utf-8")
+    code, out, err = command(["train", path, "--set", "model.skills_per_level=50", "--set", "model.levels=5"], capsys)
+    assert code == 0 and err == ""
+    assert "graphs of 500 concepts" in out and "in place of 2.113e+08" in out and "eps_BP = 0.51" in out
+
+
+def test_train_leaves_out_what_does_not_fit(tmp_path):
+    path = tmp_path / "m.toml"
+    path.write_text(MODEL + "skills_per_level = 1e6\n[simulation]\ngraphs = 2\nconcepts = 300\n", encoding="utf-8")
+    result = run_training(read_train_config(path))
+    assert result["simulation"]["models"] == 0 and result["levels"][0]["simulated"] is None
+    assert any("skills are not simulated" in note for note in result["notes"])
+    path.write_text(MODEL + "tokens_per_parameter = 1e9\n[simulation]\ngraphs = 2\n", encoding="utf-8")
+    result = run_training(read_train_config(path))
+    assert result["simulation"] is None and "nothing is simulated" in result["notes"][0]
+
+
+def test_sampled_components_are_those_of_the_other_sampler():
+    """The largest component of G(S, c/S), by pairs drawn here and by the rows of percolate."""
+    random = np.random.default_rng(7)
+    mine = np.array([largest_component(random, 3000, 2.0 / 3000).mean() for _ in range(40)])
+    other = giant_shares(40, 3000, 2.0 / 3000, seed=3)
+    error = np.hypot(mine.std(ddof=1), other.std(ddof=1)) / np.sqrt(40)
+    assert abs(mine.mean() - other.mean()) < MOST_Z * error
+    assert mine.mean() == pytest.approx(float(giant(2.0)), abs=MOST_Z * mine.std() / np.sqrt(40) + 2e-3)
+    assert not largest_component(random, 100, 0.0).any()
+    assert largest_component(random, 100, 1.0).all() and largest_component(random, 1, 0.0).shape == (1,)
+    small = np.array([largest_component(random, 2, 0.3).sum() for _ in range(4000)])
+    assert set(small) == {0, 2}
+    assert abs((small == 2).mean() - 0.3) < MOST_Z * np.sqrt(0.21 / 4000)
+
+
+def test_sampled_skills_repeat_and_do_not_depend_on_the_number_of_models():
+    training = TripartiteModel(levels=4, skills_per_level=200, parameters=1e7).training
+    one, two = sample_skills([0.9], 4000.0, training, 3), sample_skills([0.9, 0.1], 4000.0, training, 3)
+    assert np.array_equal(one.p[0], two.p[0]) and np.all(two.p[1] <= two.p[0])
+    assert not np.array_equal(one.p[0], sample_skills([0.9], 4000.0, training, 4).p[0])
+
+
+# ---- configs, figures, broken inputs ------------------------------------------------------------
+
+
+def test_the_aime_config_runs(capsys):
+    code, out, _ = command(
+        ["run", CONFIGS / "aime.toml", "--traces", "40", "--json", "--set", "tasks.level=[60, 61]"], capsys
+    )
+    assert code == 0
+    rows = json.loads(out)["results"]
+    assert len(rows) == 24 and {row["tokens"] for row in rows} == {2183, 5417, 8075, 13792, 19566, 22490}
+    code, out, _ = command(["run", CONFIGS / "aime.toml", "--engine", "closed_form", "--json"], capsys)
+    best = {(r["strategy"], r["tokens"]): r["success"]["estimate"] for r in json.loads(out)["results"]}
+    for tokens in (2183, 22490):
+        order = [best[name, tokens] for name in ("chain", "tree, b = 4", "best of 8", "majority of 8")]
+        assert order == sorted(order, reverse=True)
+    published = [0.314, 0.404, 0.435, 0.510, 0.565, 0.571]
+    mine = [best["chain", t] for t in (2183, 5417, 8075, 13792, 19566, 22490)]
+    assert np.sqrt(np.mean((np.array(mine) - published) ** 2)) < 0.03
+
+
+def test_the_train_config_runs(capsys):
+    few = ["--set", "simulation.graphs=20", "--set", "simulation.models=1"]
+    code, out, err = command(["train", CONFIGS / "train.toml", *few], capsys)
+    assert code == 0 and err == "" and "Highest level" in out
+    code, out, _ = command(["train", CONFIGS / "aime.toml", "--set", "simulation.enabled=false", "--json"], capsys)
+    assert code == 0 and json.loads(out)["highest_level"] == 60
+
+
+def test_published_points_are_read(tmp_path):
+    from ds3sim.core.errors import InputError
+    from ds3sim.report.reproduce.aime import DATA, published
+
+    assert published(None)[0].tolist() == [2183, 5417, 8075, 13792, 19566, 22490]
+    assert published(tmp_path)[1][0] == 0.314
+    (tmp_path / DATA).write_text("Budget,Tokens,Accuracy\n1,100,0.2\n2,300,0.5\n", encoding="utf-8")
+    assert [v.tolist() for v in published(tmp_path)] == [[100.0, 300.0], [0.2, 0.5]]
+    for text in ("Tokens\n1\n", "Tokens,Accuracy\n1,x\n", "Tokens,Accuracy\n1,2\n3,0.4\n", "", "Tokens,Accuracy\n5\n"):
+        (tmp_path / DATA).write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match=r"Tokens and Accuracy|Tokens above 0"):
+            published(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SMALL.replace('"tripartite"', '"tripartit"'), "choose loss or tripartite (did you mean tripartite?)"),
+        (SMALL.replace('kind = "tripartite"\n', ""), 'use kind = "tripartite"'),
+        (SMALL.replace("level = [60, 63]\n", "success = [0.5]\n"), "needs tasks.level in place of tasks.success"),
+        (SMALL.replace(MODEL, ""), "tasks.level needs the training side"),
+        (SMALL.replace("[60, 63]", "[60, 101]"), "tasks.level = 101: is above the 100 levels"),
+        (SMALL.replace("[60, 63]", "[63, 60]"), "range from low to high"),
+        (SMALL.replace("[60, 63]", "[]"), "empty list"),
+        (SMALL.replace("[60, 63]", "[0, 3]"), "at least 1"),
+        (SMALL.replace("[60, 63]", "[1, 10000]").replace("[2, 4]", "[1, 8000]"), "at most 100,000"),
+        (SMALL.replace("[2, 4]\n", "[2, 4]\nfeasible = 0.5\n"), "tasks.feasible = 0.5 has no effect with level"),
+        (SMALL.replace("[2, 4]\n", "[2, 4]\nweights = [[1, 2], [3, 4], [5, 6]]\n"), "lists of"),
+        (SMALL.replace("3.35e25", "3.35e25\nparameters = 1e9"), "stands beside parameters"),
+        (SMALL.replace("training_flops = 3.35e25", "tokens = 1e9"), "needs parameters beside it"),
+        (
+            SMALL.replace("training_flops = 3.35e25", "parameters = 1e9\ntokens = 1e9\ntokens_per_parameter = 3"),
+            "no effect",
+        ),
+        (SMALL.replace("3.35e25", "3.35e25\nlevels = 70\nskills_per_level = [1, 2]"), "one for each level"),
+        (SMALL.replace("3.35e25", "-1"), "must be above 0"),
+        (SMALL.replace("3.35e25", "1e6"), "train a larger model"),
+        (SMALL.replace("3.35e25", "3.35e25\nserch = 1"), "did you mean model.search?"),
+        (SMALL.replace("3.35e25", "3.35e25\nsearch = 2"), "model.search = 2: must be at most 1"),
+        (SMALL.replace("3.35e25", '3.35e25\nfinite_size = "exact"'), "model.finite_size = 'exact': choose"),
+        (SMALL.replace("3.35e25", "3.35e25\nround_steps = false"), "works with engine.kind = closed_form"),
+        (SMALL.replace("3.35e25", "3.35e25\nround_steps = 0"), "must be true or false"),
+        (SMALL + "[graph]\nskills = 2\nsuccess = 0.4\n", "stands beside [graph]"),
+    ],
+)
+def test_broken_runs(tmp_path, capsys, text, said):
+    path = tmp_path / "bad.toml"
+    path.write_text(text, encoding="utf-8")
+    code, out, err = command(["run", path], capsys)
+    assert code == 2 and out == "" and err.count("\n") == 1 and err.startswith("error: ")
+    assert said in err, err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "has no [model]"),
+        ("model = 3\n", "must be a table"),
+        ("[model]\nkind = 'loss'\n", "model.kind = 'loss': training needs"),
+        ("[model]\ntraining_flop = 1e24\n", "did you mean model.training_flops?"),
+        ("[model]\ntraining_flops = 'x'\n", "must be a number"),
+        ("[model]\ntraining_flops = 1e24\nlevels = 0\n", "model.levels = 0: must be at least 1"),
+        ("[model]\nskills_per_level = 'many'\n", "model.skills_per_level"),
+        ("[model]\nskills_per_level = [1, 2]\n", "one for each level"),
+        ("[model]\n[simulation]\ngraphs = 0\n", "simulation.graphs = 0: must be at least 1"),
+        ("[model]\n[simulation]\ngraph = 3\n", "did you mean simulation.graphs?"),
+        ("[model]\n[simulatoin]\n", "did you mean simulation?"),
+        ("seed = -1\n[model]\n", "seed = -1: must be at least 0"),
+        ("[model\n", "not valid TOML"),
+    ],
+)
+def test_broken_trainings(tmp_path, capsys, text, said):
+    path = tmp_path / "bad.toml"
+    path.write_text(text, encoding="utf-8")
+    code, out, err = command(["train", path], capsys)
+    assert code == 2 and out == "" and err.count("\n") == 1 and err.startswith("error: ")
+    assert said in err, err
+    code, _, err = command(["train", tmp_path / "none.toml"], capsys)
+    assert code == 2 and "no such file" in err

@@ -1,0 +1,105 @@
+"""Sampled skill graphs: components against networkx and enumeration, walks against formulas; checks for validate."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+from statistics_budget import LEVEL, agrees
+
+from ds3sim.core.errors import InputError
+from ds3sim.stats.tests import goodness_of_fit, holm
+from ds3sim.theory import chain
+from ds3sim.training.checks import checks
+from ds3sim.training.exact import largest_component_law
+from ds3sim.training.percolate import all_in, components, giant_shares, largest, sampled_links
+from ds3sim.training.sample import LINKS, identity, keys
+from ds3sim.training.skills import giant
+from ds3sim.training.walks import READINGS, walk_models
+
+
+def same_partition(a, b) -> bool:
+    return len(set(zip(a, b, strict=True))) == len(set(a)) == len(set(b))
+
+
+@pytest.mark.parametrize(("skills", "chance"), [(60, 0.02), (300, 0.004), (20, 0.5)])
+def test_sparse_components_against_networkx(skills, chance):
+    made = keys(0, identity("links", skills, chance, "sparse"), range(6), LINKS)
+    found = components(6, skills, chance, method="sparse")
+    for g in range(6):
+        graph = nx.empty_graph(skills)
+        graph.add_edges_from(zip(*(x.tolist() for x in sampled_links(made[g], skills, chance)), strict=True))
+        label = np.empty(skills, dtype=int)
+        parts = list(nx.connected_components(graph))
+        for number, part in enumerate(parts):
+            label[list(part)] = number
+        assert same_partition(found[g].tolist(), label.tolist())
+        assert largest(found[g : g + 1]).sum() == max(map(len, parts))
+
+
+@pytest.mark.parametrize("method", ["dense", "sparse"])
+@pytest.mark.parametrize(("skills", "chance"), [(4, 0.3), (6, 0.4), (3, 0.0), (3, 1.0), (1, 0.5)])
+def test_largest_component_by_enumeration(method, skills, chance):
+    law = largest_component_law(skills, chance)
+    assert law.sum() == pytest.approx(1)
+    found = np.rint(giant_shares(1_500, skills, chance, seed=1, method=method) * skills).astype(int)
+    assert goodness_of_fit(np.bincount(found, minlength=skills + 1), law / law.sum())[2] > LEVEL
+
+
+@pytest.mark.parametrize("method", ["dense", "sparse"])
+def test_giant_of_large_graphs(method):
+    skills, graphs, c = 1_500, 24, 2.0
+    shares = giant_shares(graphs, skills, c / skills, seed=2, method=method)
+    gamma = giant(c)
+    variance = gamma * (1 - gamma) / (1 - c * (1 - gamma)) ** 2 / skills
+    assert agrees(shares.mean(), gamma, np.sqrt(variance / graphs) + 1 / skills)
+
+
+def test_results_do_not_depend_on_batches():
+    whole = components(7, 50, 0.04)
+    assert np.array_equal(whole, components(7, 50, 0.04, batch=3))
+    assert np.array_equal(whole[3:], components(4, 50, 0.04, first=3))
+    assert np.all(np.isin(whole, range(50)))
+
+
+def test_all_in():
+    # 3 of 5 skills in the component, two drawn: 3/5 * 2/4
+    assert all_in(0.6, 5, 2) == pytest.approx(0.3)
+    assert all_in(np.array([0.2, 1.0]), 5, 2) == pytest.approx([0.0, 1.0])
+    assert all_in(0.5, 10_000, 4) == pytest.approx(0.5**4, rel=1e-3)
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_walks_follow_the_hops_of_their_graph(reading):
+    found = walk_models(10, 200, 0.05, 2, [3, 8, 100], reading, search=0.3, seed=3)
+    for k in range(3):
+        p = float(found.given_graph[:, k].mean())
+        gap = float((found.success - found.given_graph)[:, k].mean())
+        assert agrees(gap, 0.0, np.sqrt(max(p * (1 - p), 1e-9) / (10 * 16 * 64)))
+    assert np.all(found.success[:, -1] <= found.feasible + 1e-12)
+    again = walk_models(4, 200, 0.05, 2, [3, 8, 100], reading, search=0.3, seed=3)
+    assert np.array_equal(again.success, found.success[:4])
+
+
+def test_complete_graph_is_the_chain():
+    found = walk_models(3, 30, 1.0, 4, [4, 6, 12], "detours", search=0.5, seed=4, traces=512)
+    weight = 0.5 / 24 + 0.5
+    want = chain.success(4, weight, np.array([4, 6, 12]))
+    assert found.hops == pytest.approx([4.0] * 3)
+    assert found.mean_field == pytest.approx(want)
+    assert agrees(found.success.mean(axis=0), want, np.sqrt(want * (1 - want) / (3 * 16 * 512)))
+
+
+@pytest.mark.parametrize("change", [{"skills": 0}, {"chance": 1.2}, {"method": "x"}, {"graphs": 0}, {"skills": 10**6}])
+def test_bad_input(change):
+    with pytest.raises(InputError):
+        components(**({"graphs": 1, "skills": 10, "chance": 0.1} | change))
+
+
+@pytest.mark.slow
+def test_checks_for_validate():
+    rows = checks(seed=1)
+    assert len({(r[0], r[1]) for r in rows}) == len(rows)
+    assert min(holm([r[5] for r in rows])) > 1e-4
+    wrong = checks(perturb=0.1, seed=1)
+    assert sum(p < 1e-6 for p in holm([r[5] for r in wrong])) >= 10
