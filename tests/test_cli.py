@@ -261,6 +261,16 @@ ERRORS = [
         "beam.toml: engine.kind = exact: step = beam has no small transition tensor: use engine traces,"
         " or tot for width 1",
     ),
+    ("run x.toml --set name=\udcff", "--set name=\\udcff: name = '\\udcff': must be UTF-8 text"),
+    (
+        "run x.toml --set a" + ".a" * 40 + "=1",
+        "--set a" + ".a" * 40 + "=1: the key has more than 32 parts: no config needs that",
+    ),
+    (
+        "run x.toml --set graph.success=1" + "0" * 400,
+        "--set graph.success=1" + "0" * 181 + "...: graph.success = 1" + "0" * 56 + "...: must be a finite number",
+    ),
+    ("run x.toml --out=", "--out : is not the name of a folder: name one for the results"),
     ("run x.toml --out file", "file: is a file: give a folder for the results"),
     ("run x.toml --out .", ".: is a folder with files that ds3sim did not write: give a new or an empty folder"),
     ("validate none.toml", "none.toml: no such file: check the path to the config"),
@@ -374,6 +384,24 @@ def test_ctrl_c_keeps_what_was_computed(here, tmp_path):
     assert abs(row["success"]["estimate"] - 5 / 16) <= 5 * (55 / 256 / row["traces"]) ** 0.5
     assert result["reference"][0]["success"] == pytest.approx(5 / 16)
     assert (tmp_path / "out" / "results.json").is_file()
+
+
+# The second one strikes while the engine waits for its threads.
+INTERRUPTED_TWICE = INTERRUPTED.replace(
+    "commands.progress_bar = bar",
+    """commands.progress_bar = bar
+from concurrent.futures import ThreadPoolExecutor as Pool
+leave = Pool.__exit__
+Pool.__exit__ = lambda self, *what: [signal.raise_signal(signal.SIGINT), leave(self, *what)][1]""",
+)
+
+
+def test_a_second_interrupt_at_once_loses_nothing(here, tmp_path):
+    argv = ["run", "x.toml", "--json", "--traces", "1e12", "--set", "budget.steps=[4]"]
+    process = start(["-c", INTERRUPTED_TWICE, *argv], tmp_path)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 130, err
+    assert json.loads(out)["stopping"]["interrupted"] is True
 
 
 def test_ctrl_c_before_anything_was_computed(here, capsys, monkeypatch):

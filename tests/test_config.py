@@ -1,5 +1,6 @@
 """Configs: what is read, what is refused and in which words, and how budgets become steps."""
 
+import os
 import tomllib
 
 import numpy as np
@@ -287,6 +288,18 @@ REFUSED = [
     ("name = 5\n" + BASE, "x.toml: name = 5: must be a text in quotes that is not empty"),
     (BASE + "[cost]\ntokens_per_step = 0\n", "x.toml: cost.tokens_per_step = 0: must be above 0"),
     (BASE + '[cost]\nattention = "yes"\n', "x.toml: cost.attention = 'yes': must be true or false"),
+    # integers that no float can hold, dates, control characters
+    (GRAPH.replace("0.5", "1" + "0" * 400) + BUDGET, f"x.toml: graph.success = 1{'0' * 56}...: must be a finite number"),
+    (GRAPH.replace("0.5", "0x" + "f" * 9000) + BUDGET, "x.toml: graph.success = a huge int: must be a finite number"),
+    (f"seed = 1{'0' * 400}\n" + BASE, f"x.toml: seed = 1{'0' * 56}...: must be at most 9223372036854775807"),
+    (GRAPH + f"[budget]\nsteps = [1{'0' * 400}]\n",
+     f"x.toml: budget.steps[0] = 1{'0' * 56}...: must be at most 9007199254740992"),
+    (BASE + f"[cost]\nlayers = 1{'0' * 400}\n", f"x.toml: cost.layers = 1{'0' * 56}...: must be at most 1e+60"),
+    (FILE + f'start = {{A = 1{"0" * 400}}}\ngoal = "Z"\n' + BUDGET,
+     f"x.toml: graph.start.A = 1{'0' * 56}...: must be a finite number"),
+    (GRAPH.replace("0.5", "1979-05-27") + BUDGET, "x.toml: graph.success = 1979-05-27: must be a number"),
+    (BASE + '"\\u001b[31m" = 1\n',
+     "x.toml: unknown key budget.\\x1b[31m: known keys here are steps, steps_per_trace, tokens, flops, on_dead"),
     # budgets
     (GRAPH + "[budget]\n",
      "x.toml: budget gives no budget: add one of steps, steps_per_trace, tokens, flops, for example steps = [50, 100]"),
@@ -369,7 +382,6 @@ def test_errors_of_overrides_name_them(study):
 def test_files_that_are_no_configs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b'seed = 0\nname = "\xe9"\n')
-    (tmp_path / "deep.toml").write_text("x = " + "[" * 5000)
     for path, message in [
         ("none.toml", "none.toml: no such file: check the path to the config"),
         (".", ".: is a folder: name the config file in it"),
@@ -378,5 +390,15 @@ def test_files_that_are_no_configs(tmp_path, monkeypatch):
         with pytest.raises(InputError) as caught:
             load(path)
         assert str(caught.value) == message
-    with pytest.raises(InputError, match=r"^deep\.toml: not usable TOML"):
-        load("deep.toml")
+    # Brackets exhaust the parser; dotted keys do not, nor do a few hundred brackets.
+    for text in ("x = " + "[" * 5000, BASE + "a" + ".a" * 800 + " = 1", "x = " + "[" * 300 + "]" * 300):
+        (tmp_path / "deep.toml").write_text(text)
+        with pytest.raises(InputError, match=r"^deep\.toml: not usable TOML"):
+            load("deep.toml")
+
+
+def test_a_file_name_that_is_not_utf8_makes_a_name_that_is(tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"caf\xe9.toml")
+    with open(path, "wb") as file:
+        file.write(BASE.encode())
+    assert load(os.fsdecode(path)).name == "caf?"

@@ -17,7 +17,7 @@ from ds3sim.study.plan import load
 from ds3sim.study.run import run
 
 FOLDER = Path(__file__).resolve().parents[1] / "configs"
-OTHERS = ("sweep-", "allocate")
+OTHERS = ("sweep-", "allocate", "aime", "train")
 """Configs of other commands, which have tests of their own."""
 CONFIGS = sorted(path for path in FOLDER.glob("*.toml") if not path.stem.startswith(OTHERS))
 WANTED = ("quickstart", "tot-vs-cot", "best-of-n", "majority-vote", "from-file")

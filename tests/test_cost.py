@@ -154,6 +154,8 @@ def test_tokens_and_no_parameters():
         ("parameters", True),
         ("parameters", [1e9]),
         ("prompt_tokens", -3),
+        ("prompt_tokens", 1e200),
+        ("layers", 10**400),
         ("layers", 1.5),
         ("attention_width", float("nan")),
         ("attention", 1),

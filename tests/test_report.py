@@ -143,6 +143,21 @@ def test_a_file_in_the_way_is_refused(tmp_path, study, place):
     assert (tmp_path / "file").read_text() == "a file"
 
 
+def test_a_place_that_refuses_is_found_before_the_run(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(write.tempfile, "mkdtemp", refuse)
+    with pytest.raises(InputError, match="Read-only"):
+        write.check_out(tmp_path / "out")
+    monkeypatch.undo()
+    write.check_out(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+    for name in ("", " ", "a\0b"):
+        with pytest.raises(InputError, match="not the name of a folder"):
+            write.check_out(name)
+
+
 def test_a_failure_leaves_the_old_run(tmp_path, study, monkeypatch):
     out = tmp_path / "run"
     write.write_run(make_result(), study, out)

@@ -12,7 +12,7 @@ from statistics_budget import LEVEL, agrees
 
 from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.engine import exact, simulate
-from ds3sim.engine.traces import BATCH, Sampler, batch_trials, launches
+from ds3sim.engine.traces import BATCH, MOST_VOTE_COUNTS, Sampler, batch_trials, launches
 from ds3sim.engine.walk import traced
 from ds3sim.model.graph import SkillGraph
 from ds3sim.stats.tests import goodness_of_fit
@@ -40,6 +40,15 @@ def test_chunks_do_not_change_the_tally(name):
     reference = simulate(TASKS[name], 5000, seed=7)
     for chunk in (64, 1000, 4096, 2**17):
         assert same(reference, simulate(TASKS[name], 5000, seed=7, chunk=chunk))
+
+
+def test_many_answers_and_tiny_chunks_make_launches_of_a_fair_size():
+    task = Task(SkillGraph.chain(4, 0.3), CoT(), Majority(2, GeometricErrors(4096)), steps=20)
+    assert Sampler(task, 0).trials * 4095 <= MOST_VOTE_COUNTS
+    assert Sampler(task, 0, lanes=2**20).trials * 4095 <= MOST_VOTE_COUNTS
+    assert Sampler(TASKS["chain"], 0, lanes=1).lanes == 64
+    wide = Task(SkillGraph.chain(4, 0.3), CoT(), Majority(2**16, GeometricErrors(4096)), steps=20)
+    assert Sampler(wide, 0).trials == 1
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -169,7 +169,7 @@ def test_a_store_keeps_weights_by_budget(tmp_path):
         point = json.loads(json.dumps(contents(entry)))
         again = point_rows(point, [store.tally(part["identity"], "traces") for part in point["parts"]])
     for a, b in zip(first, again, strict=True):
-        assert a["success"]["estimate"] == pytest.approx(b["success"]["estimate"], abs=1e-15)
+        assert a["success"]["estimate"] == pytest.approx(b["success"]["estimate"], abs=1e-13)
         assert a["mean_flops"] == pytest.approx(b["mean_flops"], rel=1e-12)
 
 
@@ -266,20 +266,25 @@ def test_train_reports_the_study(tmp_path):
 
 
 def test_train_simulates_what_theory_says(tmp_path):
-    """At the simulated size: stuck runs against (20), skills against the exact binomial law."""
+    """At the simulated size: stuck runs against (20) near the threshold, skills against the exact binomial law."""
     path = tmp_path / "m.toml"
-    text = "seed = 4\n[model]\nparameters = 5e6\ntokens = 1.1e8\nlevels = 12\nskills_per_level = 400\n"
-    path.write_text(text + "[simulation]\ngraphs = 60\nmodels = 6\n", encoding="utf-8")
+    text = "seed = 4\n[model]\nparameters = 5e6\nlevels = 12\nskills_per_level = 400\nconcepts_needed = 2\n"
+    path.write_text(text + "tokens = 9.2e7\n[simulation]\ngraphs = 200\nmodels = 1\n", encoding="utf-8")
     result = run_training(read_train_config(path))
     found = result["simulation"]
-    assert found["concepts"] == 2000 and not found["scaled"] and found["models"] == 6
-    assert abs(found["theory"]["z_stuck"]) < MOST_Z
+    assert found["concepts"] == 2000 and found["texts"] == 9200 and not found["scaled"]
+    assert 0.3 < found["theory"]["stuck"] < 0.8 and abs(found["theory"]["z_stuck"]) < MOST_Z
+    path.write_text(text + "tokens = 1.6e8\n[simulation]\ngraphs = 6\nmodels = 6\n", encoding="utf-8")
+    result = run_training(read_train_config(path))
+    assert result["simulation"]["stuck"]["estimate"] == 0 and result["simulation"]["models"] == 6
     for row in result["levels"]:
         own, exact = row["simulated"], row["exact"]
-        error = np.sqrt(exact["acquired"] * (1 - exact["acquired"]) / (6 * 400)) + 1.0 / 2400
-        assert abs(own["acquired"]["estimate"] - exact["acquired"]) < MOST_Z * error + 1e-3, row
+        error = np.sqrt(exact["acquired"] * (1 - exact["acquired"]) / (6 * 400)) + 0.5 / 2400
+        assert abs(own["acquired"]["estimate"] - exact["acquired"]) < MOST_Z * error, row
         assert own["p"]["estimate"] <= own["acquired"]["estimate"] + 1e-12
-    assert result["levels"][0]["simulated"]["giant"]["estimate"] == pytest.approx(1.0, abs=0.01)
+    first = result["levels"][0]
+    assert 0.5 < first["exact"]["p"] < 0.9 and first["acquired"] == 0  # the Chernoff form gives up
+    assert first["simulated"]["giant"]["estimate"] == pytest.approx(first["exact"]["giant"], abs=0.01)
 
 
 def test_train_says_that_it_scaled_down(capsys, tmp_path):
@@ -378,7 +383,7 @@ def test_published_points_are_read(tmp_path):
         (SMALL.replace("[60, 63]", "[0, 3]"), "at least 1"),
         (SMALL.replace("[60, 63]", "[1, 10000]").replace("[2, 4]", "[1, 8000]"), "at most 100,000"),
         (SMALL.replace("[2, 4]\n", "[2, 4]\nfeasible = 0.5\n"), "tasks.feasible = 0.5 has no effect with level"),
-        (SMALL.replace("[2, 4]\n", "[2, 4]\nweights = [[1, 2], [3, 4], [5, 6]]\n"), "lists of"),
+        (SMALL.replace("[2, 4]\n", "[2, 4]\nweights = [[1, 2, 3], [3, 4, 5]]\n"), "lists of"),
         (SMALL.replace("3.35e25", "3.35e25\nparameters = 1e9"), "stands beside parameters"),
         (SMALL.replace("training_flops = 3.35e25", "tokens = 1e9"), "needs parameters beside it"),
         (

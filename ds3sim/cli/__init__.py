@@ -8,8 +8,14 @@ computed kept, 141 the reader of stdout went away.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import os
+import signal
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from typing import NoReturn
 
 from ds3sim.core.errors import InputError
@@ -142,8 +148,9 @@ def main(argv: list[str] | None = None) -> int:
         args = build_parser().parse_args(argv)
         from ds3sim.cli import commands
 
-        code = (getattr(args, "function", None) or getattr(commands, args.command))(args)
-        sys.stdout.flush()
+        with _one_interrupt():
+            code = (getattr(args, "function", None) or getattr(commands, args.command))(args)
+            sys.stdout.flush()
         return code
     except SystemExit as stop:  # --help and --version
         return int(stop.code or 0)
@@ -157,6 +164,35 @@ def main(argv: list[str] | None = None) -> int:
         # Python flushes stdout once more at exit: let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+@contextlib.contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """Ctrl-C counts once a second.
+
+    ``timeout -s INT`` and some terminals send it twice in a row; the second would strike while what
+    was computed is being put together.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    last = -math.inf
+
+    def interrupt(number, frame):
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 1.0:
+            last = now
+            signal.default_int_handler(number, frame)
+
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, before)
 
 
 def _tolerant(stream) -> None:

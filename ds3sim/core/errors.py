@@ -1,6 +1,5 @@
 """Errors a user can cause. Each message names the value, the cause and the fix."""
 
-
 import math
 
 
@@ -73,7 +72,5 @@ def fraction(name: str, value, low: float = 0.0, high: float = 1.0) -> float:
 
     # Compared before it is converted: a huge int has no float.
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not low <= value <= high:
-        raise InputError(
-            f"{name} = {shown(value)} is not allowed: it must be a number between {low:g} and {high:g}"
-        )
+        raise InputError(f"{name} = {shown(value)} is not allowed: it must be a number between {low:g} and {high:g}")
     return float(value)

@@ -106,8 +106,18 @@ def _free_weights(seen: np.ndarray, size: int) -> np.ndarray:
         raw = np.exp(-np.concatenate([[0.0], np.cumsum(np.exp(np.clip(z, -12.0, 4.0)))]))
         return raw / raw.sum()
 
-    found = minimize(lambda z: -_score(weights(z), seen), np.full(size - 1, -1.0), method="L-BFGS-B")
-    return weights(found.x)
+    total = float(seen.sum())
+    found = [
+        minimize(
+            lambda z: -_score(weights(z), seen) / total,
+            np.full(size - 1, start),
+            method="L-BFGS-B",
+            bounds=[(-12.0, 4.0)] * (size - 1),
+            options={"ftol": 1e-13, "gtol": 1e-8, "maxiter": 300},
+        )
+        for start in (-4.0, -1.0, 0.0)
+    ]
+    return weights(min(found, key=lambda f: f.fun).x)
 
 
 def _score(weights, seen) -> float:

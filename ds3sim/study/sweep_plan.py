@@ -314,7 +314,8 @@ class SweepPlan:
             return model.model_validate(table)
         except ValidationError as error:
             item = error.errors(include_url=False)[0]
-            path = (name, *item["loc"])
+            key = item.get("ctx", {}).get("key")
+            path = (name, *item["loc"], *([key] if key else []))
             said = load._say(item["type"], item.get("ctx", {}), path, {name: table}, item["msg"])
             raise InputError(f"{self._place(path)}: {said}") from None
 

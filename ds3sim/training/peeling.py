@@ -144,7 +144,8 @@ def peeling(
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(scale > 0, distance / scale, np.sign(distance) * np.inf)
     stuck = np.where(some, ndtr(-np.where(np.isnan(z), 0.0, z)), 1.0)
-    gamma = np.where(some, level * of_concept.node(of_text.edge(at)), 0.0)
+    some_level = np.where(np.isfinite(level), level, 0.0)  # far too many texts: nothing stays unknown
+    gamma = np.where(some, some_level * of_concept.node(of_text.edge(at)), 0.0)
     unlearnt = np.minimum(1.0, gamma / eps * stuck)
     if not np.all(some):
         rest = of_concept.node(of_text.edge(fixed_point(of_concept, of_text, eps)))

@@ -1,0 +1,133 @@
+"""The commands fit and plan: JSON as documented, figures, one-line errors."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ds3sim.cli import main
+from ds3sim.theory import latent
+from ds3sim.theory.votes import geometric_weights
+
+
+@pytest.fixture(scope="module")
+def counts_file(tmp_path_factory):
+    rng = np.random.default_rng(3)
+    weights = geometric_weights(6, 0.6)
+    rows = ["problem,n,correct,answer_counts,tokens_mean"]
+    for i in range(120):
+        rate = rng.beta(0.5, 1.5) if rng.random() < 0.9 else 0.0
+        correct = int(rng.binomial(40, rate))
+        given = {f"w{j}": int(m) for j, m in enumerate(rng.permutation(rng.multinomial(40 - correct, weights))) if m}
+        if correct:
+            given["right"] = correct
+        text = json.dumps(given).replace('"', '""')
+        rows.append(f'p{i},40,{correct},"{text}",300')
+    path = tmp_path_factory.mktemp("logs") / "counts.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def curve_file(tmp_path_factory):
+    n = np.geomspace(1, 1000, 12)
+    path = tmp_path_factory.mktemp("curves") / "curve.csv"
+    rows = [f"{k},{y}" for k, y in zip(n, latent.pass_at_n(n, 0.9, 0.4, 3.0), strict=True)]
+    path.write_text("N,pass\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def run(capsys, *argv):
+    code = main([str(a) for a in argv])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_pass_at_n_of_counts(capsys, counts_file, tmp_path):
+    out = tmp_path / "fit"
+    code, text, err = run(
+        capsys, "fit", "pass-at-n", counts_file, "--at", "1,10,1e6", "--json", "--out", out, "--parameters", "8e9"
+    )
+    assert code == 0, err
+    result = json.loads(text)
+    assert {"solvable", "alpha", "beta", "standard_errors", "log_likelihood", "at_bound", "predictions"} <= set(result)
+    assert set(result["standard_errors"]) == {"solvable", "alpha", "beta"}
+    rows = result["predictions"]
+    assert [r["n"] for r in rows] == [1, 10, 1_000_000]
+    for row in rows:
+        assert 0 <= row["low"] <= row["estimate"] <= row["high"] <= 1
+        assert row["estimate"] == pytest.approx(
+            float(latent.pass_at_n(row["n"], result["solvable"], result["alpha"], result["beta"]))
+        )
+    assert rows[1]["tokens"] == 3000 and rows[1]["flops"] == pytest.approx(2 * 8e9 * 3000)
+    assert (out / "fit.svg").stat().st_size > 1000 and json.loads((out / "result.json").read_text()) == result
+
+
+def test_pass_at_n_of_a_curve(capsys, curve_file):
+    code, text, err = run(capsys, "fit", "pass-at-n", curve_file, "--json", "--quiet")
+    assert code == 0 and err == ""
+    result = json.loads(text)
+    assert result["solvable"] == pytest.approx(0.9, abs=1e-3) and result["squared_error"] < 1e-9
+    assert all(r["same_problems"]["low"] <= r["estimate"] <= r["same_problems"]["high"] for r in result["predictions"])
+    code, text, _ = run(capsys, "fit", "pass-at-n", curve_file)
+    assert code == 0 and "pass@N" in text and "squared error" in text
+
+
+def test_votes(capsys, counts_file):
+    code, text, err = run(capsys, "fit", "votes", counts_file, "--at", "1,100", "--json", "--errors", "geometric")
+    assert code == 0, err
+    result = json.loads(text)
+    errors = result["errors"]
+    assert errors["kind"] == "geometric" and abs(errors["categories"] - 6) <= 2
+    weights = geometric_weights(errors["categories"], errors["decay"])
+    assert result["c_star"] == pytest.approx(weights[0])
+    rates = [result["latent"][k] for k in ("solvable", "alpha", "beta")]
+    assert result["plateau"] == pytest.approx(float(latent.plateau(*rates, weights[0])))
+    assert result["predictions"][1]["estimate"] == pytest.approx(latent.vote_at_n(100, *rates, weights), abs=1e-9)
+    assert result["predictions"][1]["low"] < result["predictions"][1]["estimate"] < result["predictions"][1]["high"]
+
+
+def test_plan(capsys, counts_file, curve_file):
+    code, text, _ = run(capsys, "plan", counts_file, "--target", "0.6", "--json")
+    assert code == 0
+    result = json.loads(text)
+    rows = {r["strategy"]: r for r in result["strategies"]}
+    assert set(rows) == {"single", "best_of_n", "majority"}
+    n, rates = rows["best_of_n"]["n"], [result["latent"][k] for k in ("solvable", "alpha", "beta")]
+    assert latent.pass_at_n(n, *rates) >= 0.6 > latent.pass_at_n(n - 1, *rates)
+    assert result["recommended"] == {"strategy": "best_of_n", "n": n}
+    code, text, _ = run(capsys, "plan", counts_file, "--tokens", "6100", "--json")
+    assert code == 0 and json.loads(text)["budget"]["samples"] == 20
+    code, text, _ = run(capsys, "plan", counts_file, "--flops", 2 * 8e9 * 300 * 7.5, "--parameters", "8e9", "--json")
+    assert code == 0 and json.loads(text)["budget"]["samples"] == 7
+    code, text, _ = run(capsys, "plan", curve_file, "--target", "0.95", "--quiet")
+    assert code == 0 and "out of reach" in text
+
+
+@pytest.mark.parametrize(
+    ("argv", "why"),
+    [
+        (["fit", "pass-at-n", "{missing}"], "no such file"),
+        (["fit", "pass-at-n", "{curve}", "--at", "1,x"], "--at x"),
+        (["fit", "pass-at-n", "{curve}", "--at", "2.5"], "whole"),
+        (["fit", "pass-at-n", "{curve}", "--problems", "0"], "--problems"),
+        (["fit", "pass-at-n", "{bad}"], "above"),
+        (["fit", "pass-at-n", "{zero}"], "nothing can be fitted"),
+        (["fit", "votes", "{zero}"], "answers"),
+        (["fit", "votes", "{counts}", "--errors", "normal"], "not known"),
+        (["fit", "votes", "{curve}", "--latent", "1,2"], "three numbers"),
+        (["plan", "{counts}"], "--target"),
+        (["plan", "{counts}", "--target", "1.5"], "between 0 and 1"),
+        (["plan", "{counts}", "--flops", "1e12"], "--parameters"),
+        (["plan", "{curve}", "--tokens", "100"], "--tokens-per-sample"),
+        (["plan", "{counts}", "--tokens", "100"], "below one sample"),
+    ],
+)
+def test_one_line_errors(capsys, tmp_path, counts_file, curve_file, argv, why):
+    (tmp_path / "bad.csv").write_text("problem,n,correct\na,5,7\nb,5,1\n")
+    (tmp_path / "zero.csv").write_text("problem,n,correct\na,5,0\nb,5,0\n")
+    files = {"missing": tmp_path / "none.csv", "bad": tmp_path / "bad.csv", "zero": tmp_path / "zero.csv"}
+    files |= {"counts": counts_file, "curve": curve_file}
+    code, out, err = run(capsys, *[a.format(**files) for a in argv])
+    assert code == 2 and out == ""
+    assert err.count("\n") == 1 and err.startswith("error: ") and why in err, err
