@@ -268,7 +268,7 @@ ERRORS = [
     ),
     (
         "run x.toml --set graph.success=1" + "0" * 400,
-        "--set graph.success=1" + "0" * 181 + "...: graph.success = 1" + "0" * 56 + "...: must be a finite number",
+        "--set graph.success=1" + "0" * 182 + "...: graph.success = 1" + "0" * 56 + "...: must be a finite number",
     ),
     ("run x.toml --out=", "--out : is not the name of a folder: name one for the results"),
     ("run x.toml --out file", "file: is a file: give a folder for the results"),

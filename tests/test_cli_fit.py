@@ -111,7 +111,7 @@ def test_plan(capsys, counts_file, curve_file):
         (["fit", "pass-at-n", "{curve}", "--at", "1,x"], "--at x"),
         (["fit", "pass-at-n", "{curve}", "--at", "2.5"], "whole"),
         (["fit", "pass-at-n", "{curve}", "--problems", "0"], "--problems"),
-        (["fit", "pass-at-n", "{bad}"], "above"),
+        (["fit", "pass-at-n", "{bad}"], "line 2"),
         (["fit", "pass-at-n", "{zero}"], "nothing can be fitted"),
         (["fit", "votes", "{zero}"], "answers"),
         (["fit", "votes", "{counts}", "--errors", "normal"], "not known"),

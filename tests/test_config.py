@@ -289,7 +289,8 @@ REFUSED = [
     (BASE + "[cost]\ntokens_per_step = 0\n", "x.toml: cost.tokens_per_step = 0: must be above 0"),
     (BASE + '[cost]\nattention = "yes"\n', "x.toml: cost.attention = 'yes': must be true or false"),
     # integers that no float can hold, dates, control characters
-    (GRAPH.replace("0.5", "1" + "0" * 400) + BUDGET, f"x.toml: graph.success = 1{'0' * 56}...: must be a finite number"),
+    (GRAPH.replace("0.5", f"1{'0' * 400}") + BUDGET,
+     f"x.toml: graph.success = 1{'0' * 56}...: must be a finite number"),
     (GRAPH.replace("0.5", "0x" + "f" * 9000) + BUDGET, "x.toml: graph.success = a huge int: must be a finite number"),
     (f"seed = 1{'0' * 400}\n" + BASE, f"x.toml: seed = 1{'0' * 56}...: must be at most 9223372036854775807"),
     (GRAPH + f"[budget]\nsteps = [1{'0' * 400}]\n",

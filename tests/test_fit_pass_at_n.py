@@ -127,7 +127,7 @@ def test_curves_that_tell_nothing():
 def test_published_curves_reach_the_authors_errors(name):
     points = load_log(DATA / f"{name}.csv").points
     fit = fit_curve(points.n, points.success)
-    assert fit.quality <= PUBLISHED[name] * (1 + 1e-4)
+    assert fit.quality <= PUBLISHED[name] + 5e-7  # printed with six decimals
     if name == "pythia28B":  # theirs stopped at beta = 18
         assert fit.quality < 0.0003 and fit.at_bound == ()
         assert fit.beta == pytest.approx(15.7, abs=0.05) and fit.solvable == pytest.approx(0.9645, abs=1e-3)

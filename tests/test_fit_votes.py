@@ -63,8 +63,8 @@ def test_other_kinds_are_found():
     zipf = 1.0 / np.arange(1, 30.0) ** 1.5
     fit = fit_answers(answers_of(rng, zipf / zipf.sum(), 300, 80))
     assert fit.kind == "zipf" and fit.exponent == pytest.approx(1.5, abs=0.1)
-    free = fit_answers(answers_of(rng, [0.48, 0.48, 0.04], 200, 60))
-    assert free.kind == "weights" and free.c_star == pytest.approx(0.48, abs=0.02)
+    free = fit_answers(answers_of(rng, [0.7, 0.1, 0.1, 0.1], 200, 60))
+    assert free.kind == "weights" and free.c_star == pytest.approx(0.7, abs=0.02)
     same = fit_answers(answers_of(rng, np.full(5, 0.2)), kind="uniform")
     assert same.categories == 6 and same.decay == 1.0
 

@@ -1,7 +1,5 @@
 """Errors a user can cause. Each message names the value, the cause and the fix."""
 
-import math
-
 
 class InputError(ValueError):
     """Something the user gave cannot be used: a config, a graph, a budget, an argument.
@@ -54,8 +52,11 @@ def whole_number(name: str, value, low: int, high: int | None = None) -> int:
     whole = None
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         whole = int(value)  # not through float: that keeps 53 bits only
-    elif isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value) and value % 1 == 0:
-        whole = int(value)
+    elif isinstance(value, numbers.Real) and not isinstance(value, bool):
+        try:
+            whole = int(float(value)) if float(value).is_integer() else None
+        except OverflowError:  # a Fraction that no float can hold
+            whole = None
     if whole is None or whole < low or (high is not None and whole > high):
         bound = f"at least {low}" if high is None else f"between {low} and {high}"
         raise InputError(f"{name} = {shown(value)} is not allowed: it must be a whole number, {bound}")

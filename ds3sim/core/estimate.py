@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-
 Numbers = Any
 """float64 [B] for several budgets, np.float64 for one."""
 

@@ -10,8 +10,8 @@ from ds3sim.core.errors import InputError, StoppedEarly, require, shown, whole_n
 
 if TYPE_CHECKING:
     from ds3sim.engine.formulas import ClosedForm
-    from ds3sim.engine.propagation import Exact
     from ds3sim.engine.importance import WeightedTally
+    from ds3sim.engine.propagation import Exact
     from ds3sim.stats.tally import Tally
     from ds3sim.strategy.task import Task
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ds3sim.core.errors import NoClosedForm
 from ds3sim.core.estimate import Estimate
+from ds3sim.engine import latent
 from ds3sim.model.lump import ChainForm, chain_form
 from ds3sim.strategy.aggregate import BestOfN, Majority
 from ds3sim.strategy.steps import Beam, ToT
@@ -52,6 +53,8 @@ class ClosedForm:
     def success(self, steps) -> Estimate:
         """Success probability of the task at each budget (steps per task): (1) with (7), (8) or (10)."""
         task = self.task
+        if latent.shared_rate(task) is not None:
+            return _like(steps, latent.by_formula(task, np.atleast_1d(task.per_trace(steps))))
         p = self._trace(np.atleast_1d(task.per_trace(steps)))
         gamma = task.graph.feasible
         if task.feasibility == "per_trace":

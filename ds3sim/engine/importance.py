@@ -49,7 +49,7 @@ def tilt(tensor, start, goal, reaches, steps: int) -> Tilt:
         slope = np.zeros_like(h)  # theta dh/dtheta
         slope[inner] = np.linalg.solve(system, h[inner])
         total = float(start @ h)
-        return h, total, float(start @ slope) / total
+        return h, total, float(start @ slope) / total if total > 0 else 0.0  # h underflows at a theta far too small
 
     low, high = np.log(1e-9), 0.0
     if solve(1.0)[2] > steps:

@@ -19,6 +19,7 @@ from ds3sim.core import rng, runtime
 from ds3sim.core.errors import StoppedEarly, require, whole_number
 from ds3sim.engine import MOST_TRACES
 from ds3sim.engine.alias import power_of_two
+from ds3sim.engine.latent import shared_rate
 from ds3sim.engine.many_kernels import outcome_many_kernel, walk_many_kernel
 from ds3sim.engine.outcome import outcome_tables
 from ds3sim.engine.tables import Table, Walk, batch_keys, macro_steps, macro_tables, walk_of
@@ -85,14 +86,19 @@ def simulate_many(
         if job is None:
             job = jobs[key] = _Job(task, first, count)
         places.append(job)
-    alone = [job for job in jobs.values() if isinstance(job.task.step, Beam)]
+    alone = [job for job in jobs.values() if _by_itself(job.task)]
     try:
-        _run([job for job in jobs.values() if not isinstance(job.task.step, Beam)], seed, chunk, progress)
+        _run([job for job in jobs.values() if not _by_itself(job.task)], seed, chunk, progress)
         for job in alone:
             _alone(job, seed, chunk, progress)
     except KeyboardInterrupt:
         raise StoppedEarly([job.tally(seed) if job.done else None for job in places]) from None
     return [job.tally(seed) for job in places]
+
+
+def _by_itself(task: Task) -> bool:
+    """Whether the task has a kernel of its own."""
+    return isinstance(task.step, Beam) or shared_rate(task) is not None
 
 
 @dataclass(eq=False)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
+from ds3sim.engine import latent
 from ds3sim.engine.enumerate import success
 from ds3sim.model.batch import TensorBatch
 from ds3sim.strategy.task import Task
@@ -59,6 +60,8 @@ class Exact:
     def success(self, steps) -> Estimate:
         """Success probability of the task at each budget (steps per task)."""
         task = self.task
+        if latent.shared_rate(task) is not None:
+            return _like(steps, latent.by_sums(task, np.atleast_1d(task.per_trace(steps))))
         correct = self._trace(np.atleast_1d(task.per_trace(steps)))
         able = task.graph.feasible
         if task.feasibility == "per_task":

@@ -15,6 +15,7 @@ import numpy as np
 
 from ds3sim.core import rng, runtime
 from ds3sim.core.errors import StoppedEarly, require, whole_number
+from ds3sim.engine import latent
 from ds3sim.engine.alias import power_of_two, row_tables
 from ds3sim.engine.beam import PROPOSALS_PER_STEP, beam_kernel
 from ds3sim.engine.macro import MacroTable, macro_table
@@ -96,8 +97,11 @@ class Sampler:
         self.trials = self.lanes // task.n
         graph = task.graph
         self.is_beam = isinstance(task.step, Beam)
+        self.is_urn = latent.shared_rate(task) is not None
         if self.is_beam:
             arguments, self.static = _beam_arguments(task, self.lanes)
+        elif self.is_urn:
+            arguments, self.static = latent.urn_arguments(task, self.lanes)
         else:
             law = (task.tensor if tensor is None else tensor, graph.start if start is None else start)
             table = macro_table(*law, graph.goal, graph.dead, max(1, task.max_steps), macro)
@@ -124,7 +128,7 @@ class Sampler:
         keys = jax.device_put(self.keys(launch.batch), self.devices[device])
         first_lane = np.uint32(launch.first * n)
         valid = launch.count * n
-        kernel = beam_kernel() if self.is_beam else walk_kernel()
+        kernel = beam_kernel() if self.is_beam else latent.urn_kernel() if self.is_urn else walk_kernel()
         ending = kernel(keys, first_lane, np.int32(valid), *shared, **self.static)
         counts = _count(ending, 2 * top + 4)
         infeasible = int(counts[1]) - (self.lanes - valid)

@@ -107,17 +107,14 @@ def _free_weights(seen: np.ndarray, size: int) -> np.ndarray:
         return raw / raw.sum()
 
     total = float(seen.sum())
-    found = [
-        minimize(
-            lambda z: -_score(weights(z), seen) / total,
-            np.full(size - 1, start),
-            method="L-BFGS-B",
-            bounds=[(-12.0, 4.0)] * (size - 1),
-            options={"ftol": 1e-13, "gtol": 1e-8, "maxiter": 300},
-        )
-        for start in (-4.0, -1.0, 0.0)
-    ]
-    return weights(min(found, key=lambda f: f.fun).x)
+    found = minimize(
+        lambda z: -_score(weights(z), seen) / total,
+        np.full(size - 1, -1.0),
+        method="L-BFGS-B",
+        bounds=[(-12.0, 4.0)] * (size - 1),
+        options={"ftol": 1e-11, "gtol": 1e-7, "maxiter": 100},
+    )
+    return weights(found.x)
 
 
 def _score(weights, seen) -> float:

@@ -187,6 +187,13 @@ class SkillGraph:
         return random(skills, success, **options)
 
     @classmethod
+    def latent(cls, solvable: float, alpha: float, beta: float) -> SkillGraph:
+        """Tasks of different success rates, as fitted from logs; see :func:`ds3sim.model.latent.latent`."""
+        from ds3sim.model.latent import latent
+
+        return latent(solvable, alpha, beta)
+
+    @classmethod
     def load(cls, path, *, start=None, goal=None, dead=(), score=None, feasible: float = 1.0) -> SkillGraph:
         """Read a graph from a CSV edge list, node-link JSON or GraphML; see :mod:`ds3sim.model.files`."""
         from ds3sim.model.files import load

@@ -12,6 +12,7 @@ import numpy as np
 
 from ds3sim.core.errors import InputError, require, whole_number
 from ds3sim.model.graph import SkillGraph
+from ds3sim.model.latent import LatentGraph
 from ds3sim.strategy.aggregate import Aggregate, Majority, Single
 from ds3sim.strategy.steps import Beam, CoT, StepPolicy
 
@@ -51,6 +52,12 @@ class Task:
             f"feasibility = {self.feasibility!r} is not known: choose per_task or per_trace",
         )
         require(self.on_dead in ("exhaust", "stop"), f"on_dead = {self.on_dead!r} is not known: choose exhaust or stop")
+        if isinstance(self.graph, LatentGraph):
+            require(isinstance(self.step, CoT), "graph = latent has one step a trace, nothing to branch: use step = cot")
+            require(
+                self.feasibility == "per_task" or self.n == 1,
+                "graph = latent: the n traces of a task share its success rate: use feasibility = per_task",
+            )
         _ = self.budgets
 
     @cached_property
@@ -103,6 +110,8 @@ class Task:
             digest.update(struct.pack("<q", array.size) + np.ascontiguousarray(array).tobytes())
         digest.update(graph.goal.tobytes() + graph.dead.tobytes() + struct.pack("<d", graph.feasible))
         digest.update(b"score" + graph.score.tobytes() if graph.score is not None else b"none")
+        if isinstance(graph, LatentGraph):
+            digest.update(b"latent" + struct.pack("<2d", graph.alpha, graph.beta))
         said = (self.step.name, asdict(self.step), self.aggregate.name, asdict(self.aggregate))
         if isinstance(self.aggregate, Majority):
             said += (type(self.aggregate.errors).__name__,)

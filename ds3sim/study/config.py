@@ -170,6 +170,15 @@ class RandomGraph(_Graph):
     seed: Seed = Field(default=0, description="seed of the graph's own randomness")
 
 
+class LatentGraph(Model):
+    """Tasks of different success rates R: 0 with chance 1 - solvable, else Beta(alpha, beta); one step decides."""
+
+    kind: Literal["latent"] = "latent"
+    solvable: Fraction = Field(default=1.0, description="A, share of tasks that can be solved")
+    alpha: Annotated[Number, Field(gt=0)] = Field(description="of the beta law of success rates")
+    beta: Annotated[Number, Field(gt=0)] = Field(description="of the beta law of success rates")
+
+
 class VerifierModel(Model):
     """Which traces of best_of_n are accepted."""
 
@@ -297,10 +306,16 @@ class Cost(Model):
     tokens_per_step: Annotated[Number, Field(gt=0, le=MOST_COST)] = Field(
         default=25.0, description="omega, output tokens of one step"
     )
-    parameters: Annotated[Number, Field(gt=0, le=MOST_COST)] | None = Field(default=None, description="N, non-embedding parameters")
-    prompt_tokens: Annotated[Number, Field(ge=0, le=MOST_COST)] = Field(default=0.0, description="omega_p, tokens of the prompt")
+    parameters: Annotated[Number, Field(gt=0, le=MOST_COST)] | None = Field(
+        default=None, description="N, non-embedding parameters"
+    )
+    prompt_tokens: Annotated[Number, Field(ge=0, le=MOST_COST)] = Field(
+        default=0.0, description="omega_p, tokens of the prompt"
+    )
     layers: Annotated[Whole, Field(ge=0, le=MOST_COST)] = Field(default=0, description="n_layer of the transformer")
-    attention_width: Annotated[Whole, Field(ge=0, le=MOST_COST)] = Field(default=0, description="d_attn of the transformer")
+    attention_width: Annotated[Whole, Field(ge=0, le=MOST_COST)] = Field(
+        default=0, description="d_attn of the transformer"
+    )
     attention: Truth = Field(True, description="false: parameter-only accounting")
     shared_prefill: Truth = Field(True, description="false: each of n traces pays the prompt")
 
@@ -331,7 +346,7 @@ class Engine(Model):
         return self
 
 
-Graph = Annotated[ChainGraph | FileGraph | LayeredGraph | RandomGraph, Field(discriminator="kind")]
+Graph = Annotated[ChainGraph | FileGraph | LayeredGraph | RandomGraph | LatentGraph, Field(discriminator="kind")]
 
 
 class Config(Model):

@@ -19,7 +19,13 @@ MOST_BYTES = 2**24
 MOST_LEVELS = 32
 """Tables and lists within one another."""
 KINDS = {
-    "graph": {"chain": c.ChainGraph, "file": c.FileGraph, "layered": c.LayeredGraph, "random": c.RandomGraph},
+    "graph": {
+        "chain": c.ChainGraph,
+        "file": c.FileGraph,
+        "layered": c.LayeredGraph,
+        "random": c.RandomGraph,
+        "latent": c.LatentGraph,
+    },
     "errors": {
         "geometric": c.GeometricModel,
         "uniform": c.UniformModel,

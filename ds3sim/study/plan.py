@@ -22,7 +22,7 @@ from ds3sim.study.load import Override, dotted, read_config, shown
 TOKENS_PER_STEP = 25.0
 """omega where the config has no cost model."""
 
-GraphTable = c.ChainGraph | c.FileGraph | c.LayeredGraph | c.RandomGraph
+GraphTable = c.ChainGraph | c.FileGraph | c.LayeredGraph | c.RandomGraph | c.LatentGraph
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,8 @@ def build_graph(graph: GraphTable, folder: Path, source: str) -> SkillGraph:
     with _within(f"{source}: graph"):
         if isinstance(graph, c.ChainGraph):
             return SkillGraph.chain(**options)
+        if isinstance(graph, c.LatentGraph):
+            return SkillGraph.latent(**options)
         return SkillGraph.layered(**options) if isinstance(graph, c.LayeredGraph) else SkillGraph.random(**options)
 
 

@@ -80,7 +80,7 @@ def make(options: Options) -> Drawing:
     )  # fmt: skip
     slope = np.polyfit(np.log10(x), y, 1)[0], np.polyfit(np.log10(x), at, 1)[0]
     found.append(f"Accuracy per decade of tokens: {slope[0]:.3f} published, {slope[1]:.3f} here.")
-    for i, flops in enumerate((1e25, 3e25, 1e26, 3e26)):
+    for i, flops in enumerate((1e25, 2e25, 5e25, 1e26)):
         value = reason_steps(train(*compute_optimal(flops), Training()), np.floor(tokens / 25)).accuracy
         style.line(right, tokens, value, i, f"{style.number(flops)} FLOPs", linestyle="solid")
         sheet.curve("compute", f"C_tr={flops:g}", "budget_tokens", tokens, "accuracy", value)

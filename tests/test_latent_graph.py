@@ -1,0 +1,136 @@
+"""The graph kind latent: all engines against (12), (13), quadrature and each other; chunks; refusals."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+import ds3sim as ds
+from ds3sim.cli import main
+from ds3sim.core.errors import InputError
+from ds3sim.engine.latent import thresholds
+from ds3sim.engine.many import simulate_many
+from ds3sim.strategy.aggregate import BestOfN, GeometricErrors, Majority, Single, Verifier
+from ds3sim.strategy.steps import ToT
+from ds3sim.theory import latent as theory
+from ds3sim.theory.aggregate import best_of_n_verified
+
+LAW = (0.9, 0.4, 1.5)
+AGGREGATES = [
+    BestOfN(8),
+    BestOfN(6, Verifier(0.9, 0.2)),
+    BestOfN(6, Verifier(0.9, 0.2, "abstain")),
+    Majority(7, GeometricErrors(5, 0.6)),
+    Majority(6, GeometricErrors(3, 1.0), "wrong"),
+    Single(),
+]
+
+
+def task_of(aggregate, **options):
+    return ds.Task(ds.SkillGraph.latent(*LAW), aggregate=aggregate, steps=[0, aggregate.n, 3 * aggregate.n], **options)
+
+
+@pytest.mark.parametrize("how", AGGREGATES, ids=repr)
+def test_engines_agree(how):
+    task = task_of(how)
+    exact, formula = ds.exact(task), ds.closed_form(task)
+    np.testing.assert_allclose(
+        exact.success(task.budgets).estimate, formula.success(task.budgets).estimate, rtol=1e-10, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        exact.expected_steps(task.budgets).estimate, formula.expected_steps(task.budgets).estimate, rtol=1e-12
+    )
+    tally = ds.simulate(task, traces=200_000, seed=4)
+    want = exact.success(task.budgets).estimate
+    error = np.sqrt(want * (1 - want) / 200_000)
+    assert np.all(np.abs(tally.success(task.budgets).estimate - want) <= 5 * error)
+
+
+def test_values():
+    a, alpha, beta = LAW
+    best = ds.closed_form(task_of(BestOfN(8))).success([8]).estimate[0]
+    assert best == pytest.approx(float(theory.pass_at_n(8, *LAW)), rel=1e-13)
+    single = ds.exact(task_of(Single())).success([1]).estimate[0]
+    assert single == pytest.approx(a * alpha / (alpha + beta), rel=1e-12)
+    law = stats.beta(alpha, beta)
+    mean = integrate.quad(
+        lambda u: float(best_of_n_verified(min(law.ppf(u), 1.0), 6, 0.9, 0.2, "random")), 0, 1, limit=400
+    )[0]
+    never = float(best_of_n_verified(0.0, 6, 0.9, 0.2, "random"))
+    found = ds.closed_form(task_of(BestOfN(6, Verifier(0.9, 0.2)))).success([6]).estimate[0]
+    assert found == pytest.approx(a * mean + (1 - a) * never, rel=1e-6)
+
+
+def test_the_number_of_correct_traces_is_beta_binomial():
+    """Votes over one wrong answer with ties lost: more than half of n correct, for every n."""
+    for n in (2, 3, 9):
+        task = task_of(Majority(n, GeometricErrors(2, 1.0), "wrong"))
+        want = LAW[0] * stats.betabinom.sf(n // 2, n, *LAW[1:])
+        tally = ds.simulate(task, traces=100_000, seed=n)
+        assert ds.exact(task).success([n]).estimate[0] == pytest.approx(want, rel=1e-10)
+        assert abs(tally.success([n]).estimate[0] - want) < 5 * np.sqrt(want * (1 - want) / 100_000)
+
+
+def test_tallies_do_not_depend_on_chunks():
+    task = task_of(Majority(7, GeometricErrors(5, 0.6)))
+    one, two = (ds.simulate(task, traces=5000, seed=1, chunk=chunk) for chunk in (1024, 2**16))
+    np.testing.assert_array_equal(one.task_hits, two.task_hits)
+    np.testing.assert_array_equal(one.hits, two.hits)
+    many = simulate_many([task, task_of(Single())], 5000, 1)
+    np.testing.assert_array_equal(many[0].task_hits, one.task_hits)
+    parts = ds.simulate(task, traces=2000, seed=1) + ds.simulate(task, traces=3000, seed=1, first=2000)
+    np.testing.assert_array_equal(parts.task_hits, one.task_hits)
+
+
+def test_population_and_importance():
+    task = task_of(Single())
+    want = ds.exact(task).success([1]).estimate[0]
+    for engine in ("population", "importance"):
+        tally = ds.simulate(task, traces=100_000, seed=2, engine=engine)
+        assert abs(tally.success([1]).estimate[0] - want) <= 5 * np.sqrt(want * (1 - want) / 100_000)
+        with pytest.raises(InputError, match="n = 8"):
+            ds.simulate(task_of(BestOfN(8)), traces=1000, engine=engine)
+
+
+def test_identity_tells_laws_of_equal_mean_apart():
+    tasks = [ds.Task(ds.SkillGraph.latent(0.9, f * 0.4, f * 1.5), aggregate=BestOfN(4), steps=4) for f in (1, 2)]
+    assert tasks[0].identity != tasks[1].identity
+
+
+def test_refusals():
+    graph = ds.SkillGraph.latent(*LAW)
+    with pytest.raises(InputError, match="cot"):
+        ds.Task(graph, step=ToT(2), steps=5)
+    with pytest.raises(InputError, match="per_task"):
+        ds.Task(graph, aggregate=BestOfN(2), steps=5, feasibility="per_trace")
+    for bad in ((1.1, 1.0, 1.0), (0.5, 0.0, 1.0), (0.5, 1.0, float("nan"))):
+        with pytest.raises(InputError, match="not allowed"):
+            ds.SkillGraph.latent(*bad)
+    with pytest.raises(InputError, match="2001"):
+        ds.simulate(task_of(BestOfN(2001)), traces=10)
+
+
+def test_thresholds_are_exact():
+    from ds3sim.core import rng
+
+    chance = np.random.default_rng(0).random(50)
+    np.testing.assert_array_equal(thresholds(chance), rng.threshold(chance))
+
+
+def test_config(tmp_path, capsys):
+    path = tmp_path / "latent.toml"
+    path.write_text(
+        '[graph]\nkind = "latent"\nsolvable = 0.9\nalpha = 0.4\nbeta = 1.5\n[strategy]\naggregate = "best_of_n"\nn = 8\n'
+        "[budget]\nsteps = [8]\n[engine]\ntraces = 20000\n"
+    )
+    assert main(["run", str(path), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    want = float(theory.pass_at_n(8, *LAW))
+    assert result["reference"][0]["success"] == pytest.approx(want, rel=1e-9)
+    assert abs(result["results"][0]["success"]["estimate"] - want) < 5 * np.sqrt(want * (1 - want) / 20_000)
+    assert main(["validate", str(path)]) == 0
+    assert main(["validate", str(path), "--perturb", "0.2"]) == 1
+    capsys.readouterr()
+    assert main(["run", str(path), "--set", "graph.alpha=-1"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
