@@ -121,7 +121,8 @@ def test_thresholds_are_exact():
 def test_config(tmp_path, capsys):
     path = tmp_path / "latent.toml"
     path.write_text(
-        '[graph]\nkind = "latent"\nsolvable = 0.9\nalpha = 0.4\nbeta = 1.5\n[strategy]\naggregate = "best_of_n"\nn = 8\n'
+        '[graph]\nkind = "latent"\nsolvable = 0.9\nalpha = 0.4\nbeta = 1.5\n'
+        '[strategy]\naggregate = "best_of_n"\nn = 8\n'
         "[budget]\nsteps = [8]\n[engine]\ntraces = 20000\n"
     )
     assert main(["run", str(path), "--json"]) == 0

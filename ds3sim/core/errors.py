@@ -69,9 +69,14 @@ def fraction(name: str, value, low: float = 0.0, high: float = 1.0) -> float:
     Raises:
         InputError: it is out of range, a bool, NaN or no number.
     """
+    import contextlib
+    import math
     import numbers
 
-    # Compared before it is converted: a huge int has no float.
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not low <= value <= high:
+    number = math.nan
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # a huge int has no float
+            number = float(value)
+    if not low <= number <= high:
         raise InputError(f"{name} = {shown(value)} is not allowed: it must be a number between {low:g} and {high:g}")
-    return float(value)
+    return number

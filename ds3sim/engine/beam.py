@@ -111,8 +111,8 @@ def _beam(
             proposed = lookup(threshold, outcome, parent, mask, *draws(rng.WALK, first + place))
             return jnp.where(at_random, 0, rank[proposed]), draws(rng.KEEP, first + place)[0], proposed
 
-        proposals = lax.map(propose, jnp.arange(w * b, dtype=jnp.uint32))
-        kept = _best(*proposals, w, classes)
+        ranks, shuffle, proposed = lax.map(propose, jnp.arange(w * b, dtype=jnp.uint32))
+        kept = _best(ranks, shuffle, proposed, w, classes)
         node = jnp.where(state >= 0, kept, node)
         return node, settle(node, time + 1, state), time + 1
 

@@ -53,7 +53,7 @@ class Task:
         )
         require(self.on_dead in ("exhaust", "stop"), f"on_dead = {self.on_dead!r} is not known: choose exhaust or stop")
         if isinstance(self.graph, LatentGraph):
-            require(isinstance(self.step, CoT), "graph = latent has one step a trace, nothing to branch: use step = cot")
+            require(isinstance(self.step, CoT), "graph = latent: one step decides a trace: use step = cot")
             require(
                 self.feasibility == "per_task" or self.n == 1,
                 "graph = latent: the n traces of a task share its success rate: use feasibility = per_task",

@@ -43,6 +43,9 @@ class Entry:
         return import_module(f"{__name__}.{self.module}").make(options)
 
 
+CURVES = "llama8BpassN.csv"
+"""One of the published curves; the others lie beside it."""
+
 FIGURES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
@@ -63,6 +66,9 @@ FIGURES: dict[str, Entry] = {
         Entry("disorder", "disorder", "sampled skill graphs against the mean field of the giant component"),
         Entry("aime", "aime", "accuracy against tokens in the AIME study, with published points"),
         Entry("emergence", "emergence", "accuracy against training compute at several token budgets"),
+        Entry("pass-at-n", "pass_at_n", "published pass@N and vote curves of five models, and their fits", CURVES),
+        Entry("error-weights", "error_weights", "which wrong answers are given, fitted to vote curves", CURVES),
+        Entry("difficulty", "difficulty", "one law of difficulty fitted to five models at once", CURVES),
     )
 }
 
