@@ -242,7 +242,8 @@ def test_schema_lists_the_keys():
     }
     assert schema["additionalProperties"] is False
     assert schema["required"] == ["graph", "budget"]
-    assert set(schema["properties"]["graph"]["discriminator"]["mapping"]) == {"chain", "file", "layered", "random"}
+    kinds = set(schema["properties"]["graph"]["discriminator"]["mapping"])
+    assert kinds == {"chain", "file", "layered", "random", "latent"}
 
 
 # fmt: off
@@ -274,7 +275,7 @@ REFUSED = [
     ('[graph]\nkind = "chain"\nskills = 3\n' + BUDGET,
      "x.toml: graph.success is missing: add it (r, chance that one step moves on)"),
     ('[graph]\nkind = "chian"\n' + BUDGET,
-     "x.toml: graph.kind = 'chian': choose chain, file, layered or random (did you mean chain?)"),
+     "x.toml: graph.kind = 'chian': choose chain, file, layered, random or latent (did you mean chain?)"),
     (BASE + "[engine]\ntraces = true\n", "x.toml: engine.traces = true: must be a whole number"),
     (BASE + "[engine]\ntraces = 1.5\n", "x.toml: engine.traces = 1.5: must be a whole number"),
     (BASE + "[engine]\ntraces = inf\n", "x.toml: engine.traces = inf: must be a whole number"),

@@ -141,3 +141,12 @@ def test_many_votes_against_simulation():
     error = max(won.std(), 0.01) / np.sqrt(trials)
     assert 0.05 < won.mean() < 0.95
     assert abs(plurality.chances(n, weights)[k] - won.mean()) < 5 * error
+
+
+@pytest.mark.parametrize(("categories", "decay"), [(11, 0.746), (50, 1.0), (50, 0.999), (4, 0.999)])
+def test_votes_beyond_the_largest_count(categories, decay, monkeypatch):
+    """The continuation to larger N, tried where the true value can still be computed: within the stated 1e-4."""
+    weights, rates = geometric_weights(categories, decay), (0.95, 0.4, 3.0)
+    want = latent.vote_at_n(2**18, *rates, weights)
+    monkeypatch.setattr(plurality, "LARGEST", 2**16)
+    assert latent.vote_at_n(2**18, *rates, weights) == pytest.approx(want, abs=1e-4)

@@ -33,7 +33,7 @@ def _solver(loss: Callable):
             z, state, step = carry
             now, gradient = value_and_grad(z, state=state)
             updates, state = method.update(gradient, state, z, value=now, grad=gradient, value_fn=value)
-            new = optax.apply_updates(z, updates)
+            new = jnp.asarray(optax.apply_updates(z, updates))  # pyright: ignore[reportArgumentType]
             # a failed line search gives NaN: stay
             return jnp.where(jnp.isfinite(new).all(), new, z), state, step + 1
 

@@ -225,9 +225,9 @@ class _Votes:
         return _Votes(self.n[at], self.y[at], self.parameters)
 
     def __call__(self, weights) -> np.ndarray:
-        solvable = self.parameters[0]
+        solvable, alpha, beta = self.parameters
         known = {k: solvable * float(law @ plurality.chances(k, weights, quick=True)) for k, law in self.laws.items()}
-        far = float(latent.plateau(*self.parameters, np.max(weights)))
+        far = float(latent.plateau(solvable, alpha, beta, np.max(weights)))
         return np.array(
             [known[k] if k <= _FAR else far + (known[_FAR] - far) * (_FAR / k) ** 0.5 for k in self.n.tolist()]
         )
@@ -250,7 +250,7 @@ def fit_vote_curve(n, success, parameters, kind: str | None = None) -> ErrorFit:
     n, y = whole_votes(n, success)
     require(n.size >= 3, f"a vote curve of {n.size} different N: the error model needs at least 3")
     require(int(n.max()) <= plurality.LARGEST, f"a vote curve can reach N = {plurality.LARGEST}, not {n.max()}")
-    votes = _Votes(n, y, tuple(float(v) for v in parameters))
+    votes = _Votes(n, y, (float(parameters[0]), float(parameters[1]), float(parameters[2])))
     found = {}
     for name in (kind,) if kind else ("geometric", "uniform", "zipf"):
         found[name] = _least_squares(name, votes)
@@ -304,7 +304,7 @@ def _parameter(kind: str, count: int, votes: _Votes, best) -> tuple[float, int, 
                 return weights_of(kind, count, p)[0] - aim
 
             if off(0.0) * off(top) < 0:
-                end = float(brentq(off, 0.0, top, xtol=1e-6))
+                end = float(brentq(off, 0.0, top, xtol=1e-6))  # pyright: ignore[reportArgumentType]
                 low, high = (low, end) if (side == 0) == (kind == "geometric") else (end, high)
     found = minimize_scalar(
         lambda p: votes.error(weights_of(kind, count, p)),

@@ -90,7 +90,9 @@ def fit_votes(log, kind: str | None = None, parameters=None, rates: LatentFit | 
     if rates is not None:
         parameters = rates.parameters
         notes = [*rates.warnings, *notes]
-    return VoteFit(tuple(parameters), rates, errors, tuple(notes))
+    assert parameters is not None
+    a, alpha, beta = parameters
+    return VoteFit((float(a), float(alpha), float(beta)), rates, errors, tuple(notes))
 
 
 def _rates_of_votes(n, success) -> tuple[tuple[float, float, float], str]:

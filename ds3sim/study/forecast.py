@@ -49,7 +49,7 @@ class Prices:
             raise InputError("the log does not say how many tokens a sample has: give --tokens-per-sample")
         if tokens is not None:
             return int(tokens / self.per_sample)
-        if self.cost is None or not self.cost.has_flops:
+        if flops is None or self.cost is None or not self.cost.has_flops:
             raise InputError("a budget in FLOPs needs the model's size: give --parameters")
         low, high = 0, 1
         while high < MOST_AHEAD and (self.flops(high) or 0.0) <= flops:

@@ -193,8 +193,8 @@ def vote_at_n(n: int, solvable, alpha, beta, weights, ties: str = "random") -> f
     """P_MV@N = A sum_k C(N,k) B(alpha+k, beta+N-k)/B(alpha,beta) Q_k(N), docs/theory.md (13), ours.
 
     Exact (float64, about 1e-12) for N up to 2048; to 2^20 the transition of Q_k from 0 to 1 is interpolated (error
-    below 1e-6); beyond, the difference to the plateau (14) is continued as N^(-1/2) from N = 2^20 (error below
-    1e-4; see docs/forecasting.md for what was measured).
+    below 1e-6); beyond, the difference to the plateau (14) is that of 2^20 votes over weights
+    spread out as far as N votes tell them apart, times (2^20/N)^(1/2) (error below 1e-4, docs/forecasting.md).
 
     Args:
         n: N votes, whole, >= 1.
@@ -212,8 +212,21 @@ def vote_at_n(n: int, solvable, alpha, beta, weights, ties: str = "random") -> f
     if size <= plurality.LARGEST:
         return solvable * float(count_law(size, alpha, beta) @ plurality.chances(size, weights, ties))
     far = float(plateau(solvable, alpha, beta, np.max(weights)))
-    near = vote_at_n(plurality.LARGEST, solvable, alpha, beta, weights, ties)
-    return far + (near - far) * (plurality.LARGEST / size) ** 0.5
+    scale = (plurality.LARGEST / size) ** 0.5
+    near = vote_at_n(plurality.LARGEST, solvable, alpha, beta, _spread_out(weights, 1.0 / scale), ties)
+    return far + (near - far) * scale
+
+
+def _spread_out(weights, by: float) -> np.ndarray:
+    """Weights whose distances to the largest are ``by`` times as large: with by = sqrt(N/n), n votes over them are to
+    each other as N votes over the given ones. What falls below half the largest cannot win and shares what is left."""
+    c = np.sort(np.asarray(weights, dtype=np.float64).ravel())[::-1]
+    moved = c[0] - (c[0] - c) * by
+    kept = moved[moved > 0.5 * c[0]]
+    left = max(1.0 - float(kept.sum()), 0.0)
+    pieces = int(np.ceil(left / (0.5 * c[0])))
+    out = np.concatenate([kept, np.full(pieces, left / pieces)]) if pieces and left > 1e-12 else kept
+    return out / out.sum()
 
 
 def _log_beta(alpha, beta):

@@ -202,7 +202,7 @@ def _one(n: int, k: int, c: np.ndarray, ties: str) -> float:
         product = base.copy()
         for row, number in zip(factor, power, strict=True):
             product *= row if number == 1 else row**number
-        total += share * float((fold * (product * back).real).sum())
+        total += share * float((fold * np.real(product * back)).sum())
     whole = float(_log_poisson(np.array([wrong]), t, far)[0]) - (free if far else 0.0)
     return float(np.exp(log_scale - whole) * max(total, 0.0) / length)
 
@@ -230,7 +230,7 @@ def _transform(law: np.ndarray, begin: int, length: int, angle: np.ndarray) -> n
 def _good_length(least: int) -> int:
     from scipy.fft import next_fast_len
 
-    return int(next_fast_len(max(least, 8), real=True))
+    return int(next_fast_len(max(least, 8), real=True) or least)
 
 
 @lru_cache(maxsize=64)

@@ -59,8 +59,8 @@ def make(options: Options) -> Drawing:
         "error-weights",
         "Wrong answers and the vote",
         "Left: chances of the wrong answers of three error models, fitted to the published vote curve by the exact vote"
-        " (13). Right: the vote curves; dots are simulations of the geometric model with 95% intervals. A vote curve tells"
-        " the largest chance c* well, and the number of answers hardly.",
+        " (13). Right: the vote curves; dots are simulations of the geometric model with 95% intervals. A vote curve"
+        " tells the largest chance c* well, and the number of answers hardly.",
         {"": figure},
         sheet,
         found,

@@ -26,9 +26,9 @@ def make(options: Options) -> Drawing:
     return Drawing(
         "pass-at-n",
         "pass@N of five models",
-        "(a) Published pass@N (diamonds), least-squares fit of the zero-inflated beta-binomial (lines), and simulation of"
-        " the fitted model (dots with 95% intervals). (b) Majority votes of two models: published, fitted, simulated; the"
-        " dashed line is the plateau. (c) The fitted laws of a task's success rate.",
+        "(a) Published pass@N (diamonds), least-squares fit of the zero-inflated beta-binomial (lines), and simulation"
+        " of the fitted model (dots with 95% intervals). (b) Majority votes of two models: published, fitted,"
+        " simulated; the dashed line is the plateau. (c) The fitted laws of a task's success rate.",
         figures,
         sheet,
         found,
@@ -40,6 +40,10 @@ def _task(parameters, n: int, aggregate):
     from ds3sim.strategy.task import Task
 
     return Task(latent_graph(*parameters), aggregate=aggregate, steps=n)
+
+
+def _vote(n: int, fit, errors) -> float:
+    return latent.vote_at_n(n, fit.solvable, fit.alpha, fit.beta, errors.weights)
 
 
 def _published(axes, n, y, index: int) -> None:
@@ -64,10 +68,10 @@ def _oracle(every, sheet: Sheet, options: Options, found: list[str]):
             sheet.points("a", model.name, "samples", [k], "pass_at_n", points)
         a, alpha, beta = fit.parameters
         bound = f"; at its bound: {', '.join(fit.at_bound)}" if fit.at_bound else "; an interior optimum"
-        theirs = "theirs has A at its bound" if model.authors[0] == 1.0 else "theirs is interior"
+        theirs = "the same optimum, A at its bound" if model.authors[0] == 1.0 else "no optimum of the squared error"
         found.append(
-            f"{model.name}: A = {a:.3f}, alpha = {alpha:.3f}, beta = {beta:.3f}, squared error {fit.quality:.6f}{bound}."
-            f" The authors' {model.authors}: {model.squared_error:.6f}; {theirs}."
+            f"{model.name}: A = {a:.3f}, alpha = {alpha:.3f}, beta = {beta:.3f}, squared error"
+            f" {fit.quality:.6f}{bound}. The authors' {model.authors}: {model.squared_error:.6f}; {theirs}."
         )
     axes.set(xlabel="Samples N", ylabel="pass@N", ylim=(-0.03, 1.03))
     style.logarithmic(axes)
@@ -87,8 +91,8 @@ def _votes(every, sheet: Sheet, options: Options, found: list[str]):
         n, y = curve(options, model.vote)
         errors = fit_vote_curve(n, y, fit.parameters, "geometric")
         votes = np.unique(np.geomspace(1, options.pick(1000, 100), options.pick(40, 12)).astype(int))
-        value = np.array([latent.vote_at_n(int(k), *fit.parameters, errors.weights) for k in votes])
-        end = float(latent.plateau(*fit.parameters, errors.c_star))
+        value = np.array([_vote(int(k), fit, errors) for k in votes])
+        end = float(latent.plateau(fit.solvable, fit.alpha, fit.beta, errors.c_star))
         style.line(axes, votes, value, i, model.name, linestyle="solid")
         axes.axhline(end, color=style.colour(i), linewidth=0.9, linestyle=(0, (5, 3)))
         _published(axes, n, y, i)
@@ -98,7 +102,7 @@ def _votes(every, sheet: Sheet, options: Options, found: list[str]):
         for k in options.pick((1, 8, 64, 256), (1, 8)):
             task = _task(fit.parameters, k, Majority(k, WeightErrors(weights)))
             tally = walk(task, options, options.pick(20_000, 2_000))
-            points = success_points(tally, [k], latent.vote_at_n(k, *fit.parameters, errors.weights))
+            points = success_points(tally, [k], _vote(k, fit, errors))
             style.dots(axes, [k], points, i)
             sheet.points("b", model.name, "votes", [k], "accuracy", points)
         found.append(
