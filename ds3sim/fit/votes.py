@@ -116,7 +116,7 @@ def _rates_of_votes(n, success) -> tuple[tuple[float, float, float], str]:
     start = [math.log(0.4), math.log(0.4 * (1 - mean) / mean), 1.0]
     found = least_squares(miss, start, bounds=([-6, -6, -4], [4, 8, 6]), max_nfev=25)
     note = (
-        "a vote curve alone hardly tells the success rates: A = 1 is assumed; give the pass@N of the same model and"
-        " benchmark (--pass-at-n) or its parameters (--latent)"
+        "a vote curve alone hardly tells the success rates: A = 1 is assumed, and intervals take the rates as"
+        " known; give the pass@N of the same model and benchmark (--pass-at-n) or its parameters (--latent)"
     )
     return (1.0, math.exp(found.x[0]), math.exp(found.x[1])), note
