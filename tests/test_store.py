@@ -308,7 +308,7 @@ def start(path, number, traces):
 
 
 def test_kill_9_at_random_moments(tmp_path):
-    path, number, traces = tmp_path / "s.db", 150, 2000
+    path, number, traces = tmp_path / "s.db", 500, 2000
     rng = np.random.default_rng(20)
     kills, rows = 0, [0]
     for _ in range(60):

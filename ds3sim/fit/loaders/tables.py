@@ -67,13 +67,16 @@ def _csv_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int, di
 
     columns: list[str] = []
     reader = csv.reader(content(), strict=True, skipinitialspace=True)
-    csv.field_size_limit(2**31 - 1)  # answer_counts of many answers; lines_of bounds what is read
 
     def next_row():
+        # answer_counts of many answers are long, lines_of bounds what is read; the limit is global, so it is put back
+        before = csv.field_size_limit(2**31 - 1)
         try:
             return next(reader, None)
         except csv.Error as error:
             raise InputError(f"{where}, line {at[0]}: not a CSV row ({error}): check the quotes and commas") from None
+        finally:
+            csv.field_size_limit(before)
 
     header = next_row()
     require(header is not None, f"{where}: the file is empty: it needs a header row and rows")
