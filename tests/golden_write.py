@@ -2,31 +2,41 @@
 
 The tallies are the definition of the random streams. They are never rewritten to make a test pass: a store that
 somebody keeps adds new trials to old ones, so a changed stream is a fault of the code. They are written when a case
-is added (``--new``), or when the streams are changed on purpose and the changelog says so.
+is added (``--new``), or when the streams are changed on purpose and the changelog says so. The same holds for the
+outputs: a key that is gone or a number that changed breaks the readers of ``--json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
+import golden_commands
 import golden_tallies
 
 
-def lines(table: dict) -> str:
-    """JSON with one line for each entry, so that a diff shows which changed."""
-    entries = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in table.items())
-    return f"{{\n{entries}\n}}\n"
+def command_output(name: str) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        found = golden_commands.output(name, Path(folder) / "here")
+    assert found["code"] in (0, 1), f"{name} is refused"
+    return found
 
 
-def write_tallies(new: bool) -> None:
-    file = golden_tallies.FILE
+def write(file: Path, names: Iterable[str], make: Callable[[str], dict], new: bool) -> None:
+    """One line for each entry, so that a diff shows which changed."""
     kept = json.loads(file.read_text(encoding="utf-8")) if new and file.exists() else {}
-    found = {name: kept.get(name) or golden_tallies.compute(case) for name, case in golden_tallies.CASES.items()}
-    file.write_text(lines(found), encoding="utf-8")
+    found = {name: kept[name] if name in kept else make(name) for name in names}
+    entries = ",\n".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in found.items())
+    file.write_text(f"{{\n{entries}\n}}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--new", action="store_true", help="leave the entries that exist as they are")
-    write_tallies(parser.parse_args().new)
+    new = parser.parse_args().new
+    cases = golden_tallies.CASES
+    write(golden_tallies.FILE, cases, lambda name: golden_tallies.compute(cases[name]), new)
+    write(golden_commands.FILE, golden_commands.COMMANDS, command_output, new)

@@ -1,6 +1,6 @@
-"""Golden tallies: the random streams are, bit for bit, what they were when tests/golden was written.
+"""Golden files: the random streams are, bit for bit, what they were, and so is the output of every command.
 
-tests/golden_tallies.py has the cases, tests/golden_write.py writes the files.
+tests/golden_tallies.py and tests/golden_commands.py have the cases, tests/golden_write.py writes the files.
 """
 
 import json
@@ -9,10 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import golden_commands as commands
 import golden_tallies as tallies
 import pytest
+from golden_commands import COMMANDS
 from golden_tallies import CASES
 
+OUTPUTS = json.loads(commands.FILE.read_text(encoding="utf-8"))
 GOLDEN = json.loads(tallies.FILE.read_text(encoding="utf-8"))
 TOGETHER = {name: case for name, case in CASES.items() if case.in_batches}
 CHUNKED = (
@@ -25,16 +28,22 @@ CHUNKED = (
 )
 
 
-def same(found, golden, tolerance: float = 1e-12) -> bool:
-    """Floats to a relative tolerance, all else equal; objects may have keys that the golden one lacks."""
-    if isinstance(golden, dict):
-        return isinstance(found, dict) and all(k in found and same(found[k], v, tolerance) for k, v in golden.items())
-    if isinstance(golden, list):
-        pairs = isinstance(found, list) and len(found) == len(golden) and zip(found, golden, strict=True)
-        return bool(pairs) and all(same(a, b, tolerance) for a, b in pairs) if golden else found == []
+def differences(found, golden, tolerance: float = 1e-12, where: str = "") -> list[str]:
+    """Where two values differ: floats by a relative tolerance, all else at all. ``found`` may have more keys."""
+    if isinstance(golden, dict) and isinstance(found, dict):
+        gone = [f"{where}.{key} is gone" for key in golden if key not in found]
+        both = [key for key in golden if key in found]
+        return gone + [
+            line for key in both for line in differences(found[key], golden[key], tolerance, f"{where}.{key}")
+        ]
+    if isinstance(golden, list) and isinstance(found, list) and len(found) == len(golden):
+        pairs = enumerate(zip(found, golden, strict=True))
+        return [line for at, (a, b) in pairs for line in differences(a, b, tolerance, f"{where}[{at}]")]
     if isinstance(golden, float) and isinstance(found, float):
-        return found == pytest.approx(golden, rel=tolerance, abs=0.0)
-    return type(found) is type(golden) and found == golden
+        equal = found == pytest.approx(golden, rel=tolerance, abs=0.0)
+    else:
+        equal = type(found) is type(golden) and found == golden
+    return [] if equal else [f"{where}: {found!r}, golden {golden!r}"]
 
 
 @pytest.fixture(scope="module")
@@ -72,33 +81,34 @@ def batches():
     return tallies.compute_batches(TOGETHER)
 
 
-def test_each_case_has_a_golden_tally():
+def test_each_case_has_a_golden_entry():
     assert list(GOLDEN) == list(CASES)
+    assert list(OUTPUTS) == list(COMMANDS)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_tally(name):
     found = tallies.compute(CASES[name])
-    assert same(found, GOLDEN[name]), (found, GOLDEN[name])
+    assert differences(found, GOLDEN[name]) == []
 
 
 @pytest.mark.parametrize("chunk", [64, 100, 5000])
 @pytest.mark.parametrize("name", CHUNKED)
 def test_tally_in_chunks(name, chunk):
     found = tallies.compute(CASES[name], chunk)
-    assert same(found, GOLDEN[name]), (found, GOLDEN[name])
+    assert differences(found, GOLDEN[name]) == []
 
 
 @pytest.mark.parametrize("name", TOGETHER)
 def test_tally_in_batches(batches, name):
-    assert same(batches[name], GOLDEN[name]), (batches[name], GOLDEN[name])
+    assert differences(batches[name], GOLDEN[name]) == []
 
 
 def test_tally_in_small_batches():
     names = list(TOGETHER)
     for part in (names[0:1], names[3:40:9], names[::-7]):
         found = tallies.compute_batches({name: CASES[name] for name in part}, 1000)
-        assert {name: same(found[name], GOLDEN[name]) for name in part} == dict.fromkeys(part, True)
+        assert differences(found, {name: GOLDEN[name] for name in part}) == []
 
 
 @pytest.mark.parametrize("way", ["alone", "batches"])
@@ -106,4 +116,16 @@ def test_tally_on_four_devices(four_devices, way):
     found = four_devices()
     assert found["devices"] == 4
     names = CASES if way == "alone" else TOGETHER
-    assert [name for name in names if not same(found[way].get(name), GOLDEN[name])] == []
+    assert differences(found[way], {name: GOLDEN[name] for name in names}) == []
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_output(name, tmp_path, cache, monkeypatch):
+    monkeypatch.setenv("DS3SIM_CACHE", str(cache))
+    found = commands.output(name, tmp_path / "here")
+    assert differences(found, OUTPUTS[name], COMMANDS[name].tolerance) == []
