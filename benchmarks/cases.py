@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ds3sim.model.graph import SkillGraph
+from ds3sim.graph.graph import SkillGraph
 
 
 @dataclass(frozen=True)

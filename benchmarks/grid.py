@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special
 
 from ds3sim.theory import chain
-from ds3sim.theory.grid import study_grid, success_all_skills
+from ds3sim.theory.chain_table import study_grid, success_all_skills
 
 SKILLS = 50
 

@@ -45,8 +45,8 @@ def contender(name: str, case: Case) -> Callable[[int, int], np.ndarray | tuple[
 
 
 def _ours(case: Case):
-    from ds3sim.engine import simulate
-    from ds3sim.strategy.task import Task
+    from ds3sim.engine.simulate import simulate
+    from ds3sim.task.task import Task
 
     task = Task(case.graph, steps=case.steps)
 

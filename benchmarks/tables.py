@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ds3sim.model.graph import SkillGraph
+from ds3sim.graph.graph import SkillGraph
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ds3sim.core.errors import InputError, NoClosedForm
     from ds3sim.core.estimate import Estimate
-    from ds3sim.cost.model import CostModel
-    from ds3sim.engine import closed_form, exact, simulate
-    from ds3sim.model.graph import SkillGraph
-    from ds3sim.stats.tally import Tally
-    from ds3sim.strategy.aggregate import BestOfN, GeometricErrors, Majority, Single, Verifier, WeightErrors
-    from ds3sim.strategy.steps import Beam, CoT, ToT
-    from ds3sim.strategy.task import Task
+    from ds3sim.engine.simulate import closed_form, exact, simulate
+    from ds3sim.engine.tally import Tally
+    from ds3sim.graph.graph import SkillGraph
+    from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
+    from ds3sim.task.steps import Beam, CoT, ToT
+    from ds3sim.task.task import Task
+    from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
+    from ds3sim.theory.cost import CostModel
 
     __version__: str
 
@@ -45,22 +46,22 @@ __all__ = [
 ]
 
 _HOME = {
-    "SkillGraph": "model.graph",
-    "Task": "strategy.task",
-    "CoT": "strategy.steps",
-    "ToT": "strategy.steps",
-    "Beam": "strategy.steps",
-    "Single": "strategy.aggregate",
-    "BestOfN": "strategy.aggregate",
-    "Majority": "strategy.aggregate",
-    "Verifier": "strategy.aggregate",
-    "GeometricErrors": "strategy.aggregate",
-    "WeightErrors": "strategy.aggregate",
-    "simulate": "engine",
-    "exact": "engine",
-    "closed_form": "engine",
-    "CostModel": "cost.model",
-    "Tally": "stats.tally",
+    "SkillGraph": "graph.graph",
+    "Task": "task.task",
+    "CoT": "task.steps",
+    "ToT": "task.steps",
+    "Beam": "task.steps",
+    "Single": "task.aggregate",
+    "BestOfN": "task.aggregate",
+    "Majority": "task.aggregate",
+    "Verifier": "task.aggregate",
+    "GeometricErrors": "task.wrong_answers",
+    "WeightErrors": "task.wrong_answers",
+    "simulate": "engine.simulate",
+    "exact": "engine.simulate",
+    "closed_form": "engine.simulate",
+    "CostModel": "theory.cost",
+    "Tally": "engine.tally",
     "Estimate": "core.estimate",
     "InputError": "core.errors",
     "NoClosedForm": "core.errors",

@@ -2,7 +2,7 @@
 
 import sys
 
-from ds3sim.cli import main
+from ds3sim.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,7 +12,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ds3sim.cli import main
+from ds3sim.cli.main import main
 
 FOLDER = Path(__file__).parent / "golden"
 FILE = FOLDER / "commands.json"

@@ -26,7 +26,7 @@ from ds3sim import (
     WeightErrors,
     simulate,
 )
-from ds3sim.engine.many import simulate_many  # the one line that knows where batches are computed
+from ds3sim.engine.traces.run import simulate_many  # the one line that knows where batches are computed
 
 FILE = Path(__file__).parent / "golden" / "tallies.json"
 CHUNK = 1024

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ds3sim.model.graph import SkillGraph
-from ds3sim.stats.tally import Tally
-from ds3sim.strategy.task import Task
+from ds3sim.engine.tally import Tally
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.task import Task
 
 
 def tasks(count: int, steps: int = 40) -> list[Task]:
@@ -65,8 +65,8 @@ def counts(tally) -> tuple:
 
 def work(path: str, number: int, traces: int) -> None:
     """What the tests kill: collect slowly, in many small transactions."""
-    from ds3sim.study import collect as module
-    from ds3sim.study.store import Store
+    from ds3sim.store import collect as module
+    from ds3sim.store.store import Store
 
     def slow(todo, count, seed, *, firsts=None, progress=None):
         time.sleep(0.002)

@@ -11,10 +11,11 @@ import pytest
 from scipy.special import betainc
 from scipy.stats import linregress
 
-from ds3sim.cli import main
+from ds3sim.allocate.curves import along, compare, exponents, inference_map, steps_for
+from ds3sim.allocate.solve import Problem, least_compute, solve
+from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
-from ds3sim.study.allocate import Problem, least_compute, solve
-from ds3sim.study.allocate_curves import along, compare, exponent, exponents, inference_map, steps_for
+from ds3sim.stats.slopes import exponent
 from ds3sim.theory import chain
 from ds3sim.theory.difficulty import Bridge, Mixture
 from ds3sim.theory.loss import CONSTANTS, loss, loss_optimal, step_success
@@ -257,7 +258,7 @@ def test_bounds_and_refusals():
 
 @pytest.mark.parametrize("shape", [Architecture(), ATTENTION], ids=["parameters", "attention"])
 def test_gradients_against_differences_and_the_search(shape):
-    from ds3sim.study.allocate_gradient import log_accuracy, maximise
+    from ds3sim.allocate.gradient import log_accuracy, maximise
 
     p = problem(shape=shape)
     found = solve(p, 1e18)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ds3sim.core.errors import InputError
-from ds3sim.engine.propagation import propagate, propagate_batch
-from ds3sim.model.batch import stack
-from ds3sim.model.graph import SkillGraph
-from ds3sim.strategy.steps import ToT
+from ds3sim.engine.exact import propagate, propagate_batch
+from ds3sim.graph.batch import stack
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.steps import ToT
 
 GRAPHS = [
     SkillGraph.chain(3, 0.4),

@@ -13,7 +13,7 @@ from benchmarks.cases import Case, Law, cases
 from benchmarks.measure import Absent, Row, Worker
 from benchmarks.peers import MACRO, contender, numpy_lockstep
 from benchmarks.tables import Tables, alias
-from ds3sim.model.graph import SkillGraph
+from ds3sim.graph.graph import SkillGraph
 from ds3sim.stats.tests import goodness_of_fit, holm
 
 TRACES = 2**16

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ds3sim.cli import main
+from ds3sim.cli.main import main
 
 BASE = """
 name = "small"
@@ -94,7 +94,7 @@ def test_seed_decides_and_chunk_does_not(here, capsys):
 
 
 def test_costs_are_those_of_the_cost_model(here, capsys):
-    from ds3sim.cost.model import CostModel
+    from ds3sim.theory.cost import CostModel
 
     strategies = (
         '[strategies.cot]\n[strategies.tot]\nstep = "tot"\nbranches = 2\naggregate = "best_of_n"\nn = 3\n'
@@ -199,7 +199,7 @@ def test_schema_version_help(capsys):
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import sys; from ds3sim.cli import main; main(['--help']);"
+        "import sys; from ds3sim.cli.main import main; main(['--help']);"
         "print([m for m in ('jax', 'numpy', 'pydantic', 'rich', 'matplotlib', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -360,8 +360,8 @@ def start(arguments, cwd):
 # Ctrl-C comes when the first launch is done.
 INTERRUPTED = """
 import contextlib, os, signal, sys
-from ds3sim import cli
-from ds3sim.cli import commands
+from ds3sim.cli import main as cli
+from ds3sim.cli import run as commands
 signal.signal(signal.SIGINT, signal.default_int_handler)
 @contextlib.contextmanager
 def bar(*_):

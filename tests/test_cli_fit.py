@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from ds3sim.cli import main
+from ds3sim.cli.main import main
 from ds3sim.theory import latent
 from ds3sim.theory.votes import geometric_weights
 

@@ -6,13 +6,14 @@ import tomllib
 import numpy as np
 import pytest
 
+from ds3sim.config.build import load
+from ds3sim.config.read import apply_overrides, parse_override
+from ds3sim.config.tables import Config
 from ds3sim.core.errors import InputError
-from ds3sim.cost.model import CostModel
-from ds3sim.strategy.aggregate import BestOfN, GeometricErrors, Majority, Single, Verifier, WeightErrors
-from ds3sim.strategy.steps import Beam, CoT, ToT
-from ds3sim.study.config import Config
-from ds3sim.study.load import apply_overrides, parse_override
-from ds3sim.study.plan import load
+from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
+from ds3sim.task.steps import Beam, CoT, ToT
+from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
+from ds3sim.theory.cost import CostModel
 
 GRAPH = '[graph]\nkind = "chain"\nskills = 3\nsuccess = 0.5\n'
 BUDGET = "[budget]\nsteps = [5]\n"

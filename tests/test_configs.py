@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from statistics_budget import MOST_Z
 
+from ds3sim.config.build import load
+from ds3sim.config.read import parse_override
 from ds3sim.report.rows import series
-from ds3sim.study.load import parse_override
-from ds3sim.study.plan import load
 from ds3sim.study.run import run
 
 FOLDER = Path(__file__).resolve().parents[1] / "configs"
@@ -105,7 +105,7 @@ def test_a_config_runs_from_another_folder(tmp_path):
 
 def test_the_readme_explains_every_key():
     """Every key of the config stands in the README's reference, and its example runs as printed."""
-    from ds3sim.study import load as reading
+    from ds3sim.config import read as reading
 
     readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
     known = set(re.findall(r"`\[?([\w.]+)\]?`", readme))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ds3sim.core.errors import InputError
-from ds3sim.cost import CostModel, dollars, flops_monkeys
+from ds3sim.theory.cost import CostModel, dollars, flops_monkeys
 
 BIG = CostModel(25, 1e10, prompt_tokens=200, layers=96, attention_width=12288)
 WIDE = CostModel(25, 1e6, prompt_tokens=100, layers=10, attention_width=4096)

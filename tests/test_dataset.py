@@ -10,19 +10,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ds3sim.cli import main
+from ds3sim.cli.main import main
+from ds3sim.config.build import load
+from ds3sim.config.read import parse_override
 from ds3sim.core.errors import InputError
-from ds3sim.cost.model import CostModel
-from ds3sim.engine import closed_form
-from ds3sim.report.store_page import choose_lines, render_store_page
-from ds3sim.study import dataset, tidy
-from ds3sim.study.collect import collect
-from ds3sim.study.dataset import check_path, read_result, to_dataset, to_table, write
-from ds3sim.study.load import parse_override
-from ds3sim.study.plan import load
-from ds3sim.study.points import point_entry, point_rows, store_result
+from ds3sim.engine.simulate import closed_form
+from ds3sim.report.sweep_page import choose_lines, render_store_page
+from ds3sim.results import dataset, tidy
+from ds3sim.results.dataset import check_path, read_result, to_dataset, to_table, write
+from ds3sim.store.collect import collect
+from ds3sim.store.contents import point_entry, point_rows, store_result
+from ds3sim.store.store import Store
 from ds3sim.study.run import run
-from ds3sim.study.store import Store
+from ds3sim.theory.cost import CostModel
 from tests.store_fixture import toy
 
 xarray = pytest.importorskip("xarray")
@@ -239,7 +239,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_heavy_packages_wait_until_they_are_needed():
     code = (
-        "import sys, ds3sim.study.dataset, ds3sim.study.store, ds3sim.study.collect, ds3sim.cli.stores\n"
+        "import sys, ds3sim.results.dataset, ds3sim.store.store, ds3sim.store.collect, ds3sim.cli.console\n"
         "print([n for n in ('pandas', 'xarray', 'pyarrow', 'h5netcdf', 'jax') if n in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -281,7 +281,7 @@ def study_of(tmp_path, success):
 
 def fill(tmp_path, values=(0.2, 0.4)):
     """A store with a small sweep, and the studies of its points."""
-    from ds3sim.engine import simulate
+    from ds3sim.engine.simulate import simulate
 
     def many(tasks, traces, seed, *, firsts=None, progress=None):
         return [simulate(t, traces, seed, first=f) for t, f in zip(tasks, firsts, strict=True)]

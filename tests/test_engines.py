@@ -7,14 +7,14 @@ import pytest
 from statistics_budget import MOST_Z, agrees
 
 from ds3sim.core.errors import InputError
-from ds3sim.engine import exact, simulate
 from ds3sim.engine.importance import tilt
-from ds3sim.model.graph import SkillGraph
-from ds3sim.strategy.aggregate import BestOfN
-from ds3sim.strategy.steps import ToT
-from ds3sim.strategy.task import Task
-from ds3sim.study.suite import suite
-from ds3sim.study.validate import validate
+from ds3sim.engine.simulate import exact, simulate
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.aggregate import BestOfN
+from ds3sim.task.steps import ToT
+from ds3sim.task.task import Task
+from ds3sim.validate.suite import suite
+from ds3sim.validate.validate import validate
 
 GRAPH = SkillGraph.random(8, 0.6, degree=3, death=0.05, seed=9)
 
@@ -125,9 +125,9 @@ def some_cases():
 
 @pytest.mark.parametrize(("perturb", "passed"), [(0.0, True), (0.02, False), (-0.02, False)])
 def test_validate_has_power(perturb, passed, some_cases, monkeypatch):
-    monkeypatch.setattr("ds3sim.study.validate.suite", lambda: some_cases)
+    monkeypatch.setattr("ds3sim.validate.validate.suite", lambda: some_cases)
     # The training side has a test of its power of its own.
-    monkeypatch.setattr("ds3sim.study.validate.training_checks", lambda perturb, seed: [])
+    monkeypatch.setattr("ds3sim.validate.validate.training_checks", lambda perturb, seed: [])
     result = validate(perturb=perturb)
     assert result["passed"] is passed
     assert result["family_wise_error"] == 1e-3

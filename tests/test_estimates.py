@@ -16,20 +16,12 @@ from scipy.special import betaln
 from statistics_budget import MOST_Z, agrees
 
 from ds3sim.core.errors import InputError
-from ds3sim.fit import majority
-from ds3sim.fit.estimates import (
-    best_of_curve,
-    largest_k,
-    mean_tokens,
-    pass_at_k,
-    pass_curve,
-    pass_hat_curve,
-    pass_hat_k,
-    vote_curve,
-)
-from ds3sim.fit.majority import vote_exact, vote_sampled, vote_table
-from ds3sim.fit.records import MISSING, Counts, Samples, to_counts
-from ds3sim.fit.resample import _resampled_means, bootstrap
+from ds3sim.fit.estimates import vote_at_k as majority
+from ds3sim.fit.estimates.curve import best_of_curve, largest_k, mean_tokens, pass_curve, pass_hat_curve, vote_curve
+from ds3sim.fit.estimates.pass_at_k import pass_at_k, pass_hat_k
+from ds3sim.fit.estimates.vote_at_k import vote_exact, vote_sampled, vote_table
+from ds3sim.fit.logs.records import MISSING, Counts, Samples, to_counts
+from ds3sim.stats.bootstrap import _resampled_means, bootstrap
 from ds3sim.theory.votes import geometric_weights, vote_success
 
 

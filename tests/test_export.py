@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ds3sim.core.errors import InputError
-from ds3sim.model.graph import SkillGraph
-from ds3sim.strategy.steps import Beam, CoT, ToT
-from ds3sim.strategy.task import Task
-from ds3sim.study.export import drn, markov_chain, prism, write_model
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.export import drn, markov_chain, prism, write_model
+from ds3sim.task.steps import Beam, CoT, ToT
+from ds3sim.task.task import Task
 
 EDGES = [("A", "B", 0.5), ("B", "Z", 0.5), ("B", "X", 0.1), ("B", "A", 0.2), ("C", "Z", 0.2), ("Z", "A", 1.0)]
 GRAPHS = {
@@ -57,7 +57,7 @@ def test_storm_agrees(name, step, kind, tmp_path):
         model, properties = stormpy.build_model_from_drn(path), stormpy.parse_properties(wanted)
     start = model.initial_states[0]
     checked = [stormpy.model_checking(model, p).get_value(start) for p in properties]
-    from ds3sim.engine import exact
+    from ds3sim.engine.simulate import exact
 
     expected = exact(task).success(list(BUDGETS)).estimate
     np.testing.assert_allclose(checked, expected, rtol=0, atol=1e-13)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds3sim.core.errors import InputError
-from ds3sim.model import files
-from ds3sim.model.graph import SkillGraph
+from ds3sim.graph import load as files
+from ds3sim.graph.graph import SkillGraph
 
 HEAD = "source,target,probability\n"
 GRAPHS = Path(__file__).parents[1] / "configs" / "graphs"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ds3sim.core.errors import InputError
-from ds3sim.fit.mixture import ModelCurve, fit_difficulty, predicted
+from ds3sim.fit.difficulty import ModelCurve, fit_difficulty, predicted
 
 LAW = ((1, 20), [0.8, 0.2], [0.5, 1.7], [0.3, 0.15], 1.0, 2.0, 0.0)
 

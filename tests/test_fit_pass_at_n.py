@@ -7,8 +7,9 @@ import pytest
 from scipy import optimize, stats
 
 from ds3sim.core.errors import InputError
-from ds3sim.fit import descent, pass_at_n
-from ds3sim.fit.loaders import load_log
+from ds3sim.fit import optimise as descent
+from ds3sim.fit import pass_at_n
+from ds3sim.fit.logs.load import load_log
 from ds3sim.fit.pass_at_n import fit_counts, fit_curve
 from ds3sim.theory import latent
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ds3sim.core.errors import InputError
-from ds3sim.fit import patterns
-from ds3sim.fit.errors import fit_answers, fit_vote_curve, whole_votes
+from ds3sim.fit import agreement as patterns
+from ds3sim.fit.wrong_answers import fit_answers, fit_vote_curve, whole_votes
 from ds3sim.theory import latent
 from ds3sim.theory.votes import geometric_weights
 

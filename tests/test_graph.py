@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds3sim.core.errors import InputError, NoClosedForm
-from ds3sim.model.graph import SkillGraph
-from ds3sim.model.lump import ChainForm, chain_form, fewest_steps
-from ds3sim.strategy.steps import ToT
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.graph.lump import ChainForm, chain_form, fewest_steps
+from ds3sim.task.steps import ToT
 
 
 def law(tensor, start, goal, steps):

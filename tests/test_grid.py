@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ds3sim.core.errors import InputError
-from ds3sim.theory import chain, grid
-from ds3sim.theory.grid import study_grid, success_all_skills
+from ds3sim.theory import chain
+from ds3sim.theory import chain_table as grid
+from ds3sim.theory.chain_table import study_grid, success_all_skills
 
 ENGINES = ("jax", "numpy")
 

@@ -83,7 +83,7 @@ def test_help_needs_no_heavy_package(arguments):
     found = fresh(
         f"""
         import contextlib, io, json, sys
-        from ds3sim.cli import main
+        from ds3sim.cli.main import main
         with contextlib.redirect_stdout(io.StringIO()) as out:
             try:
                 code = main({arguments!r})

@@ -7,12 +7,13 @@ import pytest
 from scipy import integrate, stats
 
 import ds3sim as ds
-from ds3sim.cli import main
+from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
-from ds3sim.engine.latent import thresholds
-from ds3sim.engine.many import simulate_many
-from ds3sim.strategy.aggregate import BestOfN, GeometricErrors, Majority, Single, Verifier
-from ds3sim.strategy.steps import ToT
+from ds3sim.engine.traces.run import simulate_many
+from ds3sim.engine.traces.urn import thresholds
+from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
+from ds3sim.task.steps import ToT
+from ds3sim.task.wrong_answers import GeometricErrors
 from ds3sim.theory import latent as theory
 from ds3sim.theory.aggregate import best_of_n_verified
 

@@ -14,10 +14,13 @@ import numpy as np
 import pytest
 import real_logs
 
+from ds3sim.core import files as read
 from ds3sim.core.errors import InputError
-from ds3sim.fit.loaders import FORMATS, inspect_log, load_log, read, zipped
-from ds3sim.fit.loaders.grade import extractor, grader, last_boxed, normalized
-from ds3sim.fit.records import MISSING, Counts, to_counts
+from ds3sim.fit.logs import inspect_ai as inspect_log
+from ds3sim.fit.logs import zipped
+from ds3sim.fit.logs.grade import extractor, grader, last_boxed, normalized
+from ds3sim.fit.logs.load import FORMATS, load_log
+from ds3sim.fit.logs.records import MISSING, Counts, to_counts
 
 LOGS = Path(__file__).parent / "data" / "logs"
 CURVES = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -698,7 +701,7 @@ def test_the_format_can_be_named(tmp_path):
 
 def test_importing_the_loaders_imports_no_heavy_package():
     code = (
-        "import sys, ds3sim.fit.loaders;"
+        "import sys, ds3sim.fit.logs.load;"
         "print([m for m in ('pandas', 'pyarrow', 'yaml', 'backports', 'inspect_ai', 'lm_eval') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds3sim.core.errors import InputError
-from ds3sim.engine.alias import alias_tables, row_tables
-from ds3sim.engine.macro import macro_table
-from ds3sim.model.graph import SkillGraph
+from ds3sim.engine.traces.alias import alias_tables, row_tables
+from ds3sim.engine.traces.tables import macro_table
+from ds3sim.graph.graph import SkillGraph
 
 
 def law_of(threshold, alias):

@@ -7,16 +7,16 @@ import pytest
 
 from ds3sim.core import rng
 from ds3sim.core.errors import InputError, StoppedEarly
-from ds3sim.engine import simulate
-from ds3sim.engine.macro import macro_table
-from ds3sim.engine.many import simulate_many
-from ds3sim.engine.tables import batch_keys, macro_tables, walk_of
-from ds3sim.engine.traces import BATCH
-from ds3sim.engine.walk import traced
-from ds3sim.model.graph import SkillGraph
-from ds3sim.strategy.aggregate import BestOfN, GeometricErrors, Majority, Verifier
-from ds3sim.strategy.steps import Beam, CoT, ToT
-from ds3sim.strategy.task import Task
+from ds3sim.engine.simulate import simulate
+from ds3sim.engine.traces.pack import BATCH
+from ds3sim.engine.traces.run import simulate_many
+from ds3sim.engine.traces.tables import batch_keys, macro_table, macro_tables, walk_of
+from ds3sim.engine.traces.walk import traced
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.aggregate import BestOfN, Majority, Verifier
+from ds3sim.task.steps import Beam, CoT, ToT
+from ds3sim.task.task import Task
+from ds3sim.task.wrong_answers import GeometricErrors
 
 SMALL = SkillGraph.random(9, 0.7, degree=3, death=0.03, seed=1)
 CHAIN = SkillGraph.chain(4, 0.3, feasible=0.7)

@@ -5,11 +5,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from ds3sim.core.errors import InputError, fraction, shown, whole_number
-from ds3sim.engine import closed_form, exact, simulate
-from ds3sim.model.graph import SkillGraph
-from ds3sim.strategy.aggregate import BestOfN, GeometricErrors, Majority, Single, Verifier, WeightErrors
-from ds3sim.strategy.task import Task
+from ds3sim.core.check import fraction, whole_number
+from ds3sim.core.errors import InputError, shown
+from ds3sim.engine.simulate import closed_form, exact, simulate
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
+from ds3sim.task.task import Task
+from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
 
 CHAIN = SkillGraph.chain(3, 0.5)
 HUGE = [10**400, -(10**400), 16**10_000, Fraction(10**400, 3), float("inf"), float("nan")]

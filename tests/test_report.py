@@ -18,12 +18,14 @@ import pytest
 from report_fixture import CONFIG, make_result
 from scipy.stats import binomtest, norm
 
+from ds3sim.config.build import load
 from ds3sim.core.errors import InputError
-from ds3sim.report import figures, words, write
+from ds3sim.report import prose as words
+from ds3sim.report import run_figures as figures
+from ds3sim.report import write
 from ds3sim.report.curves import grid, theory_curves
-from ds3sim.report.page import render_page, report_from_dir
 from ds3sim.report.rows import COLUMNS, binomial_score, series, table
-from ds3sim.study.plan import load
+from ds3sim.report.run_page import render_page, report_from_dir
 
 SEVERAL = {"chain of thought": (1, 1), "tree of thoughts": (1, 4), "best of 8": (8, 1)}
 
@@ -355,7 +357,7 @@ import sys; sys.path.insert(0, "tests")
 import matplotlib
 before = dict(dict.items(matplotlib.rcParams))  # reading "backend" would import pyplot
 from report_fixture import make_result
-from ds3sim.report import figures
+from ds3sim.report import run_figures as figures
 figures.render(figures.accuracy_figure(make_result()), "png")
 figures.render(figures.cost_figure(make_result()), "svg")
 assert dict(dict.items(matplotlib.rcParams)) == before

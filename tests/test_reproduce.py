@@ -11,12 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ds3sim.cli import main
+from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
-from ds3sim.report.reproduce import FIGURES, Entry, chosen
-from ds3sim.report.reproduce.base import COLUMNS, Drawing, Options, Sheet, fitted_line, joined, success_points
-from ds3sim.report.reproduce.token_budget import COST
-from ds3sim.report.reproduce.write import PAGE, check_folder, drawing_files, page, write_drawing
+from ds3sim.report.points import joined
+from ds3sim.reproduce.drawing import COLUMNS, Drawing, Options, Sheet
+from ds3sim.reproduce.figures.token_budget import COST
+from ds3sim.reproduce.registry import FIGURES, Entry, chosen
+from ds3sim.reproduce.simulated import success_points
+from ds3sim.reproduce.write import PAGE, check_folder, drawing_files, page, write_drawing
+from ds3sim.stats.slopes import fitted_line
 from ds3sim.theory import chain
 from tests.statistics_budget import MOST_Z
 
@@ -207,7 +210,7 @@ def test_out_is_checked(tmp_path, capsys):
 
 
 def drawing(name="token-budget") -> Drawing:
-    from ds3sim.report.reproduce import style
+    from ds3sim.report import style
 
     figure, axes = style.canvas(1, 1, (3, 2))
     axes[0, 0].plot([1, 2], [1, 2])
@@ -238,7 +241,7 @@ def test_a_crash_while_writing_leaves_the_page_whole(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         real(source, target)
 
-    monkeypatch.setattr("ds3sim.report.reproduce.write.os.replace", fails)
+    monkeypatch.setattr("ds3sim.reproduce.write.os.replace", fails)
     with pytest.raises(InputError, match="No space left"):
         write_drawing(drawing("expected-steps"), out, Options(), 1.0)
     assert (out / PAGE).read_text() == before == page(out)
@@ -263,7 +266,7 @@ def test_a_figure_that_needs_data_says_so(tmp_path):
 
 def test_all_makes_every_figure_and_leaves_out_those_without_data(tmp_path, monkeypatch, capsys):
     few = {"token-budget": FIGURES["token-budget"], "zz": Entry("zz", "zz", "needs data", data="zz.csv")}
-    monkeypatch.setattr("ds3sim.report.reproduce.FIGURES", few)
+    monkeypatch.setattr("ds3sim.reproduce.registry.FIGURES", few)
     assert main(["reproduce", "all", "--quick", "--out", str(tmp_path / "f")]) == 0
     said = capsys.readouterr().err
     assert "zz: left out, it needs --data with zz.csv" in said and "[1/2] token-budget" in said
@@ -274,8 +277,8 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path, monkeypatch, capsys):
     def stop(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ds3sim.report.reproduce.token_budget.make", lambda options: drawing())
-    monkeypatch.setattr("ds3sim.report.reproduce.strategy_maps.make", stop)
+    monkeypatch.setattr("ds3sim.reproduce.figures.token_budget.make", lambda options: drawing())
+    monkeypatch.setattr("ds3sim.reproduce.figures.strategy_maps.make", stop)
     assert main(["reproduce", "all", "--quick", "--out", str(tmp_path / "f")]) == 130
     assert "up to token-budget are kept" in capsys.readouterr().err
     assert (tmp_path / "f" / PAGE).is_file() and not (tmp_path / "f" / "strategy-maps.csv").exists()

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds3sim.core.errors import InputError
-from ds3sim.model.graph import SkillGraph
-from ds3sim.strategy.steps import Beam, CoT, ToT, best_of_b, hitting_value, score_classes
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.scores import best_of_b, hitting_value, score_classes
+from ds3sim.task.steps import Beam, CoT, ToT
 
 
 def exact_value(tensor, goal, discount, digits=60):
@@ -277,7 +278,7 @@ def test_nodes_of_a_layer_tie(discount):
 
 
 def test_sparse_and_dense_elimination_agree(monkeypatch):
-    from ds3sim.strategy import steps
+    from ds3sim.task import steps
 
     graph = SkillGraph.layered(150, 2, 0.2, back=0.3, death=0.01, seed=7)
     called = []

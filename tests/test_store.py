@@ -19,15 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds3sim.core.errors import InputError, StoppedEarly
-from ds3sim.engine import simulate
-from ds3sim.strategy.aggregate import BestOfN
-from ds3sim.strategy.task import Task
-from ds3sim.study import collect as collect_module
-from ds3sim.study import store as store_module
-from ds3sim.study.collect import Progress, collect, piece_trials
-from ds3sim.study.store import Store
-from ds3sim.study.store_merge import merge, summary
-from ds3sim.study.store_rows import Damaged, cover, decode, encode, gaps, joined
+from ds3sim.engine.simulate import simulate
+from ds3sim.store import collect as collect_module
+from ds3sim.store import store as store_module
+from ds3sim.store.collect import Progress, collect, piece_trials
+from ds3sim.store.merge import merge, summary
+from ds3sim.store.ranges import Damaged, cover, decode, encode, gaps, joined
+from ds3sim.store.store import Store
+from ds3sim.task.aggregate import BestOfN
+from ds3sim.task.task import Task
 from tests.store_fixture import counts, tasks, toy, toy_many
 
 WORKER = Path(__file__).with_name("store_fixture.py")
@@ -363,7 +363,7 @@ def limited(folder, code: str, limit: int) -> subprocess.CompletedProcess:
 FILL = """
 import os
 from ds3sim.core.errors import InputError
-from ds3sim.study.store import Store
+from ds3sim.store.store import Store
 from tests.store_fixture import tasks, toy
 try:
     with Store.open(os.environ["HERE"] + "/s.db") as store:

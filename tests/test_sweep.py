@@ -13,20 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ds3sim.cli import main
+from ds3sim.cli.main import main
+from ds3sim.config.build import load
+from ds3sim.config.expand import read_sweep
+from ds3sim.config.read import parse_override
 from ds3sim.core.errors import InputError
 from ds3sim.core.estimate import Estimate
-from ds3sim.engine.walk import traced
+from ds3sim.engine.law import mixed
+from ds3sim.engine.traces.walk import traced
 from ds3sim.stats.intervals import clopper_pearson
+from ds3sim.store.contents import store_result
+from ds3sim.store.store import Store
 from ds3sim.study.choose import choose
-from ds3sim.study.load import parse_override
-from ds3sim.study.plan import load
-from ds3sim.study.points import store_result
-from ds3sim.study.run import run
-from ds3sim.study.store import Store
-from ds3sim.study.sweep import run_sweep
-from ds3sim.study.sweep_plan import read_sweep
-from ds3sim.study.sweep_rows import mixed
+from ds3sim.study.run import run, run_sweep
 from ds3sim.theory.difficulty import Bridge, Mixture
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"

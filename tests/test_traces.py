@@ -11,14 +11,16 @@ import pytest
 from statistics_budget import LEVEL, agrees
 
 from ds3sim.core.errors import InputError, StoppedEarly
-from ds3sim.engine import exact, simulate
-from ds3sim.engine.traces import BATCH, MOST_VOTE_COUNTS, Sampler, batch_trials, launches
-from ds3sim.engine.walk import traced
-from ds3sim.model.graph import SkillGraph
+from ds3sim.engine.simulate import exact, simulate
+from ds3sim.engine.traces.pack import BATCH, batch_trials, launches
+from ds3sim.engine.traces.sampler import MOST_VOTE_COUNTS, Sampler
+from ds3sim.engine.traces.walk import traced
+from ds3sim.graph.graph import SkillGraph
 from ds3sim.stats.tests import goodness_of_fit
-from ds3sim.strategy.aggregate import BestOfN, GeometricErrors, Majority, Verifier
-from ds3sim.strategy.steps import Beam, CoT, ToT
-from ds3sim.strategy.task import Task
+from ds3sim.task.aggregate import BestOfN, Majority, Verifier
+from ds3sim.task.steps import Beam, CoT, ToT
+from ds3sim.task.task import Task
+from ds3sim.task.wrong_answers import GeometricErrors
 
 SMALL = SkillGraph.random(9, 0.7, degree=3, death=0.03, seed=1)
 TASKS = {
@@ -227,7 +229,7 @@ def product_chain(graph, w, b, error, steps):
     import itertools
     from collections import defaultdict
 
-    from ds3sim.strategy.steps import score_classes
+    from ds3sim.task.scores import score_classes
 
     tensor, rank = graph.transition_tensor(), score_classes(graph, 0.99)
 

@@ -11,26 +11,25 @@ import pytest
 from scipy.special import betainc
 from statistics_budget import MOST_Z
 
-from ds3sim.cli import main
-from ds3sim.model.graph import SkillGraph
-from ds3sim.model.lump import ChainForm
-from ds3sim.strategy.aggregate import BestOfN, Majority
-from ds3sim.strategy.task import Task
-from ds3sim.study.levels import _moments, real_law
-from ds3sim.study.load import parse_override
-from ds3sim.study.points import point_rows
-from ds3sim.study.store import Store
-from ds3sim.study.sweep import contents, run_sweep
-from ds3sim.study.sweep_plan import read_sweep
+from ds3sim.cli.main import main
+from ds3sim.config.expand import read_sweep
+from ds3sim.config.read import parse_override
+from ds3sim.config.training import TripartiteModel, read_train_config, trained
+from ds3sim.engine.closed_form import _moments, real_law
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.graph.lump import ChainForm
+from ds3sim.store.contents import contents, point_rows
+from ds3sim.store.store import Store
+from ds3sim.study.run import run_sweep
 from ds3sim.study.train import run_training
-from ds3sim.study.train_config import read_train_config
-from ds3sim.study.tripartite import TripartiteModel, trained
+from ds3sim.task.aggregate import BestOfN, Majority
+from ds3sim.task.task import Task
 from ds3sim.theory import chain
-from ds3sim.training.accuracy import Reasoning, Tasks, reason, reason_steps
-from ds3sim.training.model import compute_optimal, train
-from ds3sim.training.percolate import giant_shares
+from ds3sim.theory.skills import giant
+from ds3sim.theory.trained import compute_optimal, train
+from ds3sim.training.components import giant_shares
+from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
 from ds3sim.training.scaled import largest_component, sample_skills
-from ds3sim.training.skills import giant
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 MODEL = '[model]\nkind = "tripartite"\ntraining_flops = 3.35e25\n'
@@ -227,7 +226,7 @@ def test_real_budgets_are_the_whole_ones_where_they_are_whole(aggregate):
     n = 1 if aggregate is None else 3
     task = Task(SkillGraph.chain(4, 0.2, 0.7), steps=[3 * n, 4 * n, 20 * n, 90 * n], **more)
     law = real_law(task, ChainForm(4, 0.2), [3.0, 4.0, 20.0, 90.0])
-    from ds3sim.engine import closed_form
+    from ds3sim.engine.simulate import closed_form
 
     known = closed_form(task)
     assert law.success(task.budgets).estimate == pytest.approx(known.success(task.budgets).estimate, abs=1e-13)
@@ -358,7 +357,7 @@ def test_the_train_config_runs(capsys):
 
 def test_published_points_are_read(tmp_path):
     from ds3sim.core.errors import InputError
-    from ds3sim.report.reproduce.aime import DATA, published
+    from ds3sim.reproduce.figures.aime import DATA, published
 
     assert published(None)[0].tolist() == [2183, 5417, 8075, 13792, 19566, 22490]
     assert published(tmp_path)[1][0] == 0.314

@@ -7,8 +7,8 @@ import io
 
 import pytest
 
-from ds3sim.report.reproduce import FIGURES
-from ds3sim.report.reproduce.base import Options
+from ds3sim.reproduce.drawing import Options
+from ds3sim.reproduce.registry import FIGURES
 
 NAMES = ("aime", "emergence", "training-ratio", "skill-levels")
 

@@ -10,12 +10,12 @@ from statistics_budget import LEVEL, agrees
 from ds3sim.core.errors import InputError
 from ds3sim.stats.tests import goodness_of_fit, holm
 from ds3sim.theory import chain
-from ds3sim.training.checks import checks
-from ds3sim.training.exact import largest_component_law
-from ds3sim.training.percolate import all_in, components, giant_shares, largest, sampled_links
-from ds3sim.training.sample import LINKS, identity, keys
-from ds3sim.training.skills import giant
+from ds3sim.theory.skills import giant
+from ds3sim.training.bernoulli_rows import LINKS, identity, keys
+from ds3sim.training.components import all_in, components, giant_shares, largest, sampled_links
+from ds3sim.training.small_graphs import largest_component_law
 from ds3sim.training.walks import READINGS, walk_models
+from ds3sim.validate.training import checks
 
 
 def same_partition(a, b) -> bool:

@@ -12,11 +12,11 @@ from scipy.special import betainc
 from statistics_budget import agrees
 
 from ds3sim.core.errors import InputError
-from ds3sim.training.accuracy import Reasoning, Tasks, reason, reason_steps
-from ds3sim.training.model import Training, compute_optimal, train
-from ds3sim.training.sample import CONCEPTS, keys
+from ds3sim.theory.skills import acquired, acquired_exact, divergence, giant, skill_levels, sure_concepts
+from ds3sim.theory.trained import Training, compute_optimal, train
+from ds3sim.training.bernoulli_rows import CONCEPTS, keys
+from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
 from ds3sim.training.sampled_model import sample_models, skills_with_concepts
-from ds3sim.training.skills import acquired, acquired_exact, divergence, giant, skill_levels, sure_concepts
 
 AUTHORS = Reasoning(round_steps=False, steps="min", feasibility="per_trace", level_ties="lowest")
 

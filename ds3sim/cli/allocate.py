@@ -28,10 +28,10 @@ def add_parser(commands) -> None:
 
 def run(args: Namespace) -> int:
     """The command; returns the exit code."""
-    from ds3sim.cli.commands import _print_json, overrides_of
+    from ds3sim.cli.console import overrides_of, print_json
     from ds3sim.cli.progress import case_bar
-    from ds3sim.study.allocate_config import read_allocate_config
-    from ds3sim.study.allocate_run import run_allocation
+    from ds3sim.config.allocate import read_allocate_config
+    from ds3sim.study.allocate import run_allocation
 
     config = read_allocate_config(args.config, overrides_of(args))
     total = len(config.allocate.compute)
@@ -39,7 +39,7 @@ def run(args: Namespace) -> int:
         report = None if progress is None else lambda done: progress("allocating", done, total)
         result = run_allocation(config, args.config, report)
     if args.json:
-        _print_json(result)
+        print_json(result)
     else:
         print_allocation(result)
     return 0
@@ -47,14 +47,14 @@ def run(args: Namespace) -> int:
 
 def print_allocation(result: dict) -> None:
     """The table and the sentences."""
-    from ds3sim.cli.table import _console, _table, number
+    from ds3sim.cli.console import new_table, number, terminal
 
     compared = {row["compute"]: row for row in result["comparison"]}
     columns = [("compute", True), ("N", True), ("D", True), ("D/N", True), ("steps", True), ("tokens a task", True)]
     columns += [("inference", True), ("loss", True), ("accuracy", True)]
     columns += [("with D = kappa N", True), ("extra compute", True)] if compared else []
     columns += [("held back by", False)]
-    table = _table(columns)
+    table = new_table(columns)
     for row in result["results"]:
         other = compared.get(row["compute"])
         cells = [
@@ -69,7 +69,7 @@ def print_allocation(result: dict) -> None:
             cells += [number(other["chinchilla"]["accuracy"]) if other else "-"]
             cells += [f"{number(other['extra_compute'], 3)}x" if other and other["extra_compute"] else "-"]
         table.add_row(*cells, ", ".join(row["bounds"]) or ("saturated" if row["saturated"] else ""))
-    console = _console()
+    console = terminal()
     console.print(f"{result['name']}: mode {result['mode']}, {result['tasks']:g} tasks, {result['constants']['name']}")
     console.print(table)
     for line in result["words"]:

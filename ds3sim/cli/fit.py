@@ -116,7 +116,7 @@ def _at(text: str | None, most: float) -> list[int] | None:
 
 
 def _load(path: str, args: Namespace):
-    from ds3sim.fit.loaders import load_log
+    from ds3sim.fit.logs.load import load_log
 
     options = {name: getattr(args, name) for name in READING}
     options["threshold"] = _number("--threshold", options["threshold"])
@@ -124,8 +124,8 @@ def _load(path: str, args: Namespace):
 
 
 def _prices(log, args: Namespace):
-    from ds3sim.cost.model import CostModel
-    from ds3sim.study.forecast import Prices
+    from ds3sim.fit.forecast import Prices
+    from ds3sim.theory.cost import CostModel
 
     cost = None
     if args.parameters is not None:
@@ -144,7 +144,7 @@ def _prices(log, args: Namespace):
 def pass_at_n(args: Namespace) -> int:
     """``ds3sim fit pass-at-n``."""
     from ds3sim.core.runtime import configure_process
-    from ds3sim.study import forecast
+    from ds3sim.fit import forecast
 
     at, problems = _at(args.at, forecast.MOST_AHEAD), _whole("--problems", args.problems)
     _check_out(args)
@@ -158,9 +158,9 @@ def pass_at_n(args: Namespace) -> int:
 def votes(args: Namespace) -> int:
     """``ds3sim fit votes``."""
     from ds3sim.core.runtime import configure_process
-    from ds3sim.fit.loaders import load_log
+    from ds3sim.fit import forecast
+    from ds3sim.fit.logs.load import load_log
     from ds3sim.fit.pass_at_n import fit_log
-    from ds3sim.study import forecast
 
     at, problems = _at(args.at, forecast.MOST_AHEAD), _whole("--problems", args.problems)
     require(args.pass_at_n is None or args.latent is None, "give --pass-at-n or --latent, not both")
@@ -194,7 +194,7 @@ def _latent(text: str | None) -> tuple[float, float, float] | None:
 def plan(args: Namespace) -> int:
     """``ds3sim plan``."""
     from ds3sim.core.runtime import configure_process
-    from ds3sim.study import forecast
+    from ds3sim.fit import forecast
 
     target = _number("--target", args.target)
     tokens, flops = _number("--tokens", args.tokens), _number("--flops", args.flops)
@@ -219,21 +219,21 @@ def _check_out(args: Namespace) -> None:
 
 
 def _finish(args: Namespace, log, result: dict, show) -> int:
-    from ds3sim.cli.commands import _print_json, _say
-    from ds3sim.study.run import as_plain
+    from ds3sim.cli.console import print_json, say
+    from ds3sim.core.plain import as_plain
 
     result["notes"] = list(log.notes)
     result = as_plain(result)
     if args.out is not None:
-        from ds3sim.report.fit_figures import write_fit
+        from ds3sim.report.fit_page import write_fit
 
-        _say(args, f"written: {write_fit(result, args.out)}")
+        say(args, f"written: {write_fit(result, args.out)}")
     if args.json:
-        _print_json(result)
+        print_json(result)
     else:
         show(result)
     for note in [*result["notes"], *result["warnings"]]:
-        _say(args, f"note: {note}")
+        say(args, f"note: {note}")
     return 0
 
 
@@ -241,9 +241,9 @@ def _finish(args: Namespace, log, result: dict, show) -> int:
 
 
 def _print_rates(result: dict) -> None:
-    from ds3sim.cli.table import _console, _table, number
+    from ds3sim.cli.console import new_table, number, terminal
 
-    table = _table([("parameter", False), ("value", True), ("standard error", True), ("95% interval", False)])
+    table = new_table([("parameter", False), ("value", True), ("standard error", True), ("95% interval", False)])
     for name in ("solvable", "alpha", "beta"):
         low, high = result["intervals"][name]
         mark = " (at its bound)" if name in result["at_bound"] else ""
@@ -253,7 +253,7 @@ def _print_rates(result: dict) -> None:
             number(result["standard_errors"][name], 3),
             f"{number(low)} to {number(high)}",
         )
-    console = _console()
+    console = terminal()
     console.print(f"{result['source']}: pass@N = A (1 - B(alpha, beta+N)/B(alpha, beta)), A = solvable")
     console.print(table)
     if "squared_error" in result:
@@ -264,11 +264,11 @@ def _print_rates(result: dict) -> None:
 
 
 def _print_predictions(result: dict, title: str) -> None:
-    from ds3sim.cli.table import _console, _table, number, probability
+    from ds3sim.cli.console import new_table, number, probability, terminal
 
     rows = result["predictions"]
     costs = [name for name in ("tokens", "flops") if any(row[name] is not None for row in rows)]
-    table = _table([("N", True), (title, True), ("95% interval", False), *((c, True) for c in costs)])
+    table = new_table([("N", True), (title, True), ("95% interval", False), *((c, True) for c in costs)])
     for row in rows:
         table.add_row(
             f"{row['n']:,}",
@@ -276,15 +276,15 @@ def _print_predictions(result: dict, title: str) -> None:
             f"{probability(row['low'])} to {probability(row['high'])}",
             *(number(row[c]) for c in costs),
         )
-    _console().print(table)
+    terminal().print(table)
 
 
 def _print_votes(result: dict) -> None:
-    from ds3sim.cli.table import _console, probability
+    from ds3sim.cli.console import probability, terminal
 
     errors = result["errors"]
     shape = {"geometric": f", decay {errors['decay']}", "zipf": f", exponent {errors['exponent']}"}
-    console = _console()
+    console = terminal()
     low, high = result["c_star_interval"]
     console.print(
         f"{result['source']}: wrong answers {errors['kind']}, {errors['categories']} categories"
@@ -297,9 +297,9 @@ def _print_votes(result: dict) -> None:
 
 
 def _print_plan(result: dict) -> None:
-    from ds3sim.cli.table import _console, _table, number, probability
+    from ds3sim.cli.console import new_table, number, probability, terminal
 
-    table = _table(
+    table = new_table(
         [
             ("strategy", False),
             ("samples", True),
@@ -321,7 +321,7 @@ def _print_plan(result: dict) -> None:
             number(row["tokens"]),
             number(row["flops"]),
         )
-    console = _console()
+    console = terminal()
     console.print(table)
     best = result["recommended"]
     if best is None:

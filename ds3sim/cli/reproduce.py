@@ -7,12 +7,12 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from ds3sim.core.errors import InputError, whole_number
+from ds3sim.core.errors import InputError
 
 
 def add_parser(commands) -> None:
     """Add the command; ``commands`` is what ``add_subparsers`` returned."""
-    from ds3sim.report.reproduce import FIGURES
+    from ds3sim.reproduce.registry import FIGURES
 
     names = "\n".join(f"  {e.name:<24}{e.about}" for e in FIGURES.values())
     from argparse import RawDescriptionHelpFormatter
@@ -36,7 +36,8 @@ def add_parser(commands) -> None:
 
 def run(args: Namespace) -> int:
     """The command; returns the exit code."""
-    from ds3sim.report.reproduce import chosen
+    from ds3sim.core.check import whole_number
+    from ds3sim.reproduce.registry import chosen
 
     entries = chosen(args.name)
     try:
@@ -48,8 +49,8 @@ def run(args: Namespace) -> int:
     if data is not None and not data.is_dir():
         raise InputError(f"--data {args.data}: no such folder")
     from ds3sim.core.runtime import configure_process
-    from ds3sim.report.reproduce.base import Options
-    from ds3sim.report.reproduce.write import check_folder, write_drawing
+    from ds3sim.reproduce.drawing import Options
+    from ds3sim.reproduce.write import check_folder, write_drawing
 
     options = Options(quick=args.quick, seed=seed, data=data)
     check_folder(args.out)

@@ -22,11 +22,11 @@ def add_parser(commands, set_option, output_options) -> None:
 
 def run(args: Namespace) -> int:
     """The command; returns the exit code."""
-    from ds3sim.cli.commands import _print_json, overrides_of
+    from ds3sim.cli.console import overrides_of, print_json
     from ds3sim.cli.progress import case_bar
+    from ds3sim.config.training import read_train_config
     from ds3sim.core.runtime import configure_process
     from ds3sim.study.train import run_training
-    from ds3sim.study.train_config import read_train_config
 
     config = read_train_config(args.config, overrides_of(args))
     if config.simulation.enabled:
@@ -34,7 +34,7 @@ def run(args: Namespace) -> int:
     with case_bar(args.quiet or not config.simulation.enabled) as progress:
         result = run_training(config, progress)
     if args.json:
-        _print_json(result)
+        print_json(result)
     else:
         print_training(result)
     return 0
@@ -42,10 +42,10 @@ def run(args: Namespace) -> int:
 
 def print_training(result: dict) -> None:
     """The table and the sentences."""
-    from ds3sim.cli.table import _console, _table, number, probability
+    from ds3sim.cli.console import new_table, number, probability, terminal
 
     model, limit = result["model"], result["threshold"]
-    console = _console()
+    console = terminal()
     console.print(
         f"{result['name']}: N = {number(model['parameters'])} parameters, D = {number(model['tokens'])} tokens"
         f" (D/N = {model['tokens_per_parameter']:.4g}), C_tr = {number(model['training_flops'])} FLOPs"
@@ -74,7 +74,7 @@ def print_training(result: dict) -> None:
     columns = [("level", True), ("concepts", True), ("g (21)", True), ("p", True), ("giant", True)]
     columns += [("| g exact", True), ("p", True), ("giant", True)]
     columns += [("| g simulated", True), ("p", True), ("giant", True), ("+-", True)] if sampled else []
-    table = _table(columns)
+    table = new_table(columns)
     names = ("acquired", "p", "giant")
     for row in shown_levels(result["levels"]):
         own = row["simulated"]

@@ -10,7 +10,12 @@ import numpy as np
 from scipy import special
 
 from ds3sim.core.errors import require
-from ds3sim.strategy.aggregate import Aggregate, BestOfN, Majority, Single
+from ds3sim.engine import enumerate as sums
+from ds3sim.task.aggregate import Aggregate, BestOfN, Majority, Single
+from ds3sim.task.task import Task, latent_graph
+
+MOST_TRACES = 2000
+"""Most traces of a task in the kernel and in the sums."""
 
 MOST_VOTES = 2000
 SPREAD = 12.0
@@ -111,3 +116,35 @@ def _wins(n: int, k: int, weights: np.ndarray, ties: str) -> float:
         total += weight * (law[wrong] if len(law) > wrong else 0.0)
     whole = np.exp(special.xlogy(wrong, wrong) - wrong - special.gammaln(wrong + 1))
     return float(min(1.0, total / whole))
+
+
+def by_sums(task: Task, steps_per_trace: np.ndarray) -> np.ndarray:
+    """Success at budgets per trace, float64: a sum over the number of correct traces; shares no code with theory."""
+    graph, how = latent_graph(task), task.aggregate
+    n = how.n
+    require(n <= MOST_TRACES, f"engine exact sums over at most {MOST_TRACES} traces of a latent graph, not {n}")
+    k = np.arange(n + 1)
+    log_ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    log_law = special.betaln(graph.alpha + k, graph.beta + n - k) - special.betaln(graph.alpha, graph.beta)
+    law = np.exp(log_ways + log_law)
+    # below 1e-13 a term cannot be seen in the sum
+    given = np.array([_given(how, n, int(c)) if law[c] > 1e-13 else 0.0 for c in k])
+    none = _given(how, n, 0)
+    value = graph.feasible * float(law @ given / law.sum()) + (1.0 - graph.feasible) * none
+    return np.where(steps_per_trace >= 1, value, none)
+
+
+def _given(how: Aggregate, n: int, c: int) -> float:
+    """Success of the aggregator given that c of n traces are correct."""
+    if isinstance(how, Majority):
+        return sums._wins(n, c, how.errors.weights, how.ties) if c else 0.0
+    assert isinstance(how, BestOfN)
+    v = how.verifier
+    if v.perfect:
+        return float(c > 0)
+    right, wrong = sums._weighted(c, v.true_positive), sums._weighted(n - c, v.false_positive)
+    i, pi = (np.array(x, dtype=np.float64) for x in zip(*right, strict=True))
+    j, pj = (np.array(x, dtype=np.float64) for x in zip(*wrong, strict=True))
+    accepted = i[:, None] + j[None, :]
+    share = np.where(accepted > 0, i[:, None] / np.maximum(accepted, 1.0), c / n if v.fallback == "random" else 0.0)
+    return float(pi @ share @ pj)

@@ -15,10 +15,10 @@ import numpy as np
 
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
-from ds3sim.engine.traces import Sampler
+from ds3sim.engine.tally import Tally
+from ds3sim.engine.traces.sampler import Sampler
 from ds3sim.stats.intervals import mean_interval
-from ds3sim.stats.tally import Tally
-from ds3sim.strategy.task import Task
+from ds3sim.task.task import Task
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ds3sim.core.errors import StoppedEarly, require
-from ds3sim.stats.tally import Tally
-from ds3sim.strategy.task import Task
+from ds3sim.engine.tally import Tally
+from ds3sim.task.task import Task
 
 BATCH = 10**12
 """Traces of one batch, which has a random stream of its own."""

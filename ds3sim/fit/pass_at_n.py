@@ -8,7 +8,7 @@ population of problems that the log's problems are drawn from.
 A curve: least squares over its points, as the paper does. The points of one curve come from the same problems, so
 their errors are correlated: the model gives their covariance, Cov(N, N') = [q(N) + q(N') - q(N+N') - q(N) q(N')]/P
 for P problems with q of (12), beside an error of reading each point. Intervals are those of a Gaussian likelihood
-with this covariance (:class:`ds3sim.fit.region.CurveBand`); the least-squares values are put into them.
+with this covariance (:class:`ds3sim.fit.intervals.CurveBand`); the least-squares values are put into them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import numpy as np
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
-from ds3sim.fit import descent, region
+from ds3sim.fit import intervals as region
+from ds3sim.fit import optimise as descent
 from ds3sim.theory import latent
 
 LOWEST, ALPHA_MOST, BETA_MOST = 1e-4, 1e5, 1e7
@@ -330,7 +331,7 @@ def fit_curve(n, success, problems: int | None = None) -> LatentFit:
 
 
 def fit_log(log, problems: int | None = None) -> LatentFit:
-    """The fit of what :func:`ds3sim.fit.loaders.load_log` read; InputError names its source."""
+    """The fit of what :func:`ds3sim.fit.logs.load.load_log` read; InputError names its source."""
     try:
         if log.points is not None:
             return fit_curve(log.points.n, log.points.success, problems)

@@ -9,8 +9,8 @@ import numpy as np
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
-from ds3sim.fit.errors import ErrorFit, fit_answers, fit_vote_curve, weights_of, whole_votes
 from ds3sim.fit.pass_at_n import LatentFit, fit_counts
+from ds3sim.fit.wrong_answers import ErrorFit, fit_answers, fit_vote_curve, weights_of, whole_votes
 from ds3sim.theory import latent
 
 
@@ -55,7 +55,7 @@ def fit_votes(log, kind: str | None = None, parameters=None, rates: LatentFit | 
     """Fit a log with answers, or a vote curve.
 
     Args:
-        log: of :func:`ds3sim.fit.loaders.load_log`: counts with answers, or points of a vote curve.
+        log: of :func:`ds3sim.fit.logs.load.load_log`: counts with answers, or points of a vote curve.
         kind: the error model; None chooses.
         parameters: (A, alpha, beta) where they are known; rates: or a fit of pass@N of the same model and benchmark.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ds3sim.config.build import PlannedTask, Study
 from ds3sim.core.errors import InputError
-from ds3sim.engine import closed_form, exact
-from ds3sim.study.plan import PlannedTask, Study
-from ds3sim.study.run import exact_work
+from ds3sim.engine.simulate import closed_form, exact
+from ds3sim.study.references import exact_work
 
 POINTS = 160
 """Points of a curve."""

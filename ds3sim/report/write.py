@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ds3sim.config.build import Study
 from ds3sim.core.errors import InputError
-from ds3sim.report import figures
+from ds3sim.report import run_figures as figures
 from ds3sim.report.curves import theory_curves
-from ds3sim.report.page import MARKER, render_page
 from ds3sim.report.rows import COLUMNS, table
-from ds3sim.study.plan import Study
+from ds3sim.report.run_page import MARKER, render_page
 
 FILES = (
     "report.html",

@@ -1,358 +1,94 @@
-"""The best use of a lifetime's compute: model size, training tokens, and tokens per task (docs/theory.md section 8).
-
-Accuracy and expected steps depend on (N, D) through the loss alone. So a problem in (N, D, K) splits into
-three of one dimension, each solved without a gradient and without a local optimum to get caught in:
-the best training for a given inference demand (a unique root, :func:`best_training`); the least fixed point of
-loss -> expected tokens -> affordable loss at a given K; and a search over whole K.
-:mod:`ds3sim.study.allocate_gradient` solves the same problem by L-BFGS, for comparison.
-"""
+"""An allocation study from its config: the numbers as plain data, and the answer in words."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 
-import numpy as np
-
-from ds3sim.core.errors import require
-from ds3sim.study.allocate_search import at, zoom
-from ds3sim.theory.difficulty import Mixture, Moments
-from ds3sim.theory.loss import CONSTANTS, LossConstants, constants_of, loss
-from ds3sim.theory.spending import (
-    Architecture,
-    Box,
-    Training,
-    best_training,
-    cheapest_training,
-    tied_training,
-    unlimited_data,
-)
-
-MODES = ("global", "chinchilla", "fixed_tokens", "fixed_demand", "inference_optimal")
-_MOST_ROUNDS = 2000
-_LOSS_TOLERANCE = 1e-14
-"""Relative change of the loss at which the fixed point ends."""
-_SURE = 1e-12
+from ds3sim.allocate.curves import along, compare, exponents
+from ds3sim.allocate.sentences import words
+from ds3sim.allocate.solve import solve
+from ds3sim.config.allocate import AllocateConfig
+from ds3sim.core.environment import environment
+from ds3sim.core.errors import InputError
+from ds3sim.core.plain import as_plain
+from ds3sim.theory.loss import CONSTANTS, loss_optimal
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is asked, apart from the compute.
-
-    Attributes:
-        tasks: phi over (L0, m) with the bridge (25).
-        demand: I, inference tasks over the lifetime, >= 0.
-        constants: of (24).
-        kappa: D/N of the mode chinchilla.
-        tokens_per_step: omega.
-        prompt_tokens: omega_p; paid only where attention is (``shape``).
-        shape: n_layer d_attn as a function of N; ``Architecture()`` is parameter-only accounting.
-        box: where N, D and K are searched.
-    """
-
-    tasks: Mixture
-    demand: float = 1e9
-    constants: LossConstants = field(default_factory=lambda: CONSTANTS["hoffmann"])
-    kappa: float = 20.0
-    tokens_per_step: float = 25.0
-    prompt_tokens: float = 0.0
-    shape: Architecture = field(default_factory=Architecture)
-    box: Box = field(default_factory=Box)
-
-    def __post_init__(self):
-        object.__setattr__(self, "constants", constants_of(self.constants))
-        require(0 <= self.demand < np.inf, f"demand = {self.demand!r} is not allowed: it must be at least 0")
-        for name in ("kappa", "tokens_per_step"):
-            value = getattr(self, name)
-            require(0 < value < np.inf, f"{name} = {value!r} is not allowed: it must be above 0")
-
-    def spending(self, moments: Moments) -> tuple[np.ndarray, np.ndarray]:
-        """(a, b) of docs/theory.md (26): lifetime tokens, and lifetime FLOPs per unit of W."""
-        tokens = self.tokens_per_step * moments.steps
-        square = self.tokens_per_step**2 * moments.square_steps
-        prompt = self.prompt_tokens
-        return self.demand * tokens, self.demand * 2.0 * (prompt**2 + tokens * prompt + (square - tokens) / 2.0)
-
-    def inference_flops(self, parameters, moments: Moments):
-        """Lifetime inference FLOPs of a model of N parameters: 2 N a + W(N) b."""
-        tokens, price = self.spending(moments)
-        return 2.0 * parameters * tokens + self.shape.width(parameters) * price
-
-
-@dataclass(frozen=True)
-class Allocation:
-    """One optimum.
-
-    Attributes:
-        mode, compute: what was asked; ``compute`` is per task in the mode inference_optimal.
-        parameters, training_tokens: N and D (infinite for inference_optimal).
-        steps: K, the budget of a task in steps; None where the mode has none.
-        tokens_per_task: Omega = omega E[min(T, K)] (inference_optimal: omega K).
-        budget_tokens: omega K.
-        loss: (24).
-        accuracy: expected, over the tasks; None where the mode has no K.
-        training_flops, inference_flops: lifetime; their sum is below ``compute`` only at a bound.
-        bounds: which sides of the search box hold it back, such as "tokens <= 1e+14".
-        saturated: accuracy is as good as it can get, so the compute is not all of use.
-    """
-
-    mode: str
-    compute: float
-    parameters: float
-    training_tokens: float
-    steps: int | None
-    tokens_per_task: float | None
-    budget_tokens: float | None
-    loss: float
-    accuracy: float | None
-    training_flops: float
-    inference_flops: float
-    bounds: tuple[str, ...] = ()
-    saturated: bool = False
-
-    @property
-    def kappa(self) -> float:
-        """D/N, training tokens per parameter."""
-        return self.training_tokens / self.parameters
-
-    @property
-    def inference_share(self) -> float:
-        """Inference FLOPs over all FLOPs spent."""
-        total = self.training_flops + self.inference_flops
-        return self.inference_flops / total if np.isfinite(total) and total > 0 else 1.0
-
-    def as_dict(self) -> dict:
-        """Plain values, with kappa and the inference share."""
-        return {
-            **asdict(self),
-            "bounds": list(self.bounds),
-            "kappa": self.kappa,
-            "inference_share": self.inference_share,
-        }
-
-
-def solve(
-    problem: Problem,
-    compute: float,
-    mode: str = "global",
-    *,
-    tokens_per_task: float | None = None,
-    demand_tokens: float | None = None,
-) -> Allocation:
-    """The best allocation of ``compute`` FLOPs.
+def run_allocation(config: AllocateConfig, source: str, progress: Callable | None = None) -> dict:
+    """The result of a study, as ``ds3sim allocate --json`` prints it.
 
     Args:
-        problem: tasks, demand, constants, box.
-        compute: C over the lifetime (inference_optimal: of one task).
-        mode: ``global``: max over N, D, K of the expected accuracy. ``chinchilla``: the same with
-            D = kappa N. ``fixed_tokens``: the same with the budget K = floor(tokens_per_task / omega).
-            ``fixed_demand``: N, D of the lowest loss at 6 N D + 2 N demand_tokens = C.
-            ``inference_optimal``: data unlimited; max over N of the accuracy of the K = C/(2 N omega)
-            steps that C pays for.
-        tokens_per_task: of the mode fixed_tokens: omega K; its expected use is charged.
-        demand_tokens: D_inf of the mode fixed_demand.
+        config: from :func:`ds3sim.config.allocate.read_allocate_config`.
+        source: the file, for the name and for errors.
+        progress: called with the number of compute values done.
 
-    Tolerance: the loss at a given K to 1e-14 relative; K the best whole number below about 1e6,
-    above to 1e-6 relative. The best of several local optima over K is refined.
+    Returns:
+        ``name, mode, tasks, constants, results, exponents, comparison, other_constants, gradient, words,
+        environment``. ``comparison`` (mode global) has D = kappa N at every compute; ``other_constants`` solves
+        the largest compute with the other named constants.
 
     Raises:
-        InputError: an unknown mode, a missing argument, or compute that pays for no model in the box.
+        InputError: the compute pays for no model in the box.
     """
-    require(mode in MODES, f"mode = {mode!r}: choose {', '.join(MODES)}")
-    require(0 < compute < np.inf, f"compute = {compute!r} is not allowed: it must be a finite number above 0")
-    compute = float(compute)
-    if mode == "fixed_demand":
-        require(demand_tokens is not None and demand_tokens >= 0, "fixed_demand needs demand_tokens, at least 0")
-        return _fixed_demand(problem, compute, float(demand_tokens or 0.0))
-    if mode == "fixed_tokens":
-        require(tokens_per_task is not None, "fixed_tokens needs tokens_per_task")
-        steps = int((tokens_per_task or 0.0) / problem.tokens_per_step * (1 + 1e-12))
-        require(
-            steps >= 1,
-            f"tokens_per_task = {tokens_per_task:g} is less than one step of {problem.tokens_per_step:g} tokens",
-        )
-        candidates = np.array([float(steps)])
-        best = _evaluate(problem, compute, candidates, mode)
-        chosen = 0
-    else:
-        candidates, best, chosen = _search(problem, compute, mode)
-    training, moments = best
-    _require_affordable(training.loss[chosen], compute, mode)
-    return _allocation(problem, compute, mode, candidates[chosen], at(training, chosen), at(moments, chosen))
+    begun = time.perf_counter()
+    table = config.allocate
+    problem = config.problem()
+    options = {"tokens_per_task": table.tokens_per_task, "demand_tokens": table.demand_tokens}
+    comparison: list[dict] = []
+    try:
+        if table.mode == "global" and table.compare:
+            results = []
+            for compute in table.compute:
+                found = compare(problem, compute)
+                results.append(found.best)
+                comparison.append(
+                    {
+                        "compute": compute,
+                        "chinchilla": found.tied.as_dict(),
+                        "accuracy_gap": found.gap,
+                        "extra_compute": found.extra_compute,
+                    }
+                )
+                if progress is not None:
+                    progress(len(results))
+        else:
+            results = along(problem, table.compute, table.mode, progress, **options)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    last = results[-1]
+    others = []
+    for name, constants in CONSTANTS.items():
+        if constants == table.constants:
+            continue
+        n, d = loss_optimal(last.compute, constants)
+        row: dict = {"constants": name, "compute": last.compute, "loss_optimal_kappa": float(d / n)}
+        try:
+            row |= solve(config.problem(constants), last.compute, table.mode, **options).as_dict()
+        except InputError as error:
+            row["error"] = str(error)
+        others.append(row)
+    gradient = None
+    if table.check and table.mode == "global":
+        from ds3sim.allocate.gradient import maximise
 
-
-def least_compute(problem: Problem, accuracy: float, mode: str = "global") -> float:
-    """The least lifetime compute with which ``mode`` (global or chinchilla) reaches an expected accuracy.
-
-    The dual of :func:`solve`, by its own way: at each K the loss that the accuracy needs, then the
-    cheapest training that has it. Infinite where the box does not reach it.
-
-    Raises:
-        InputError: another mode, or an accuracy outside (0, 1).
-    """
-    require(mode in ("global", "chinchilla"), f"mode = {mode!r}: least_compute knows global and chinchilla")
-    require(0 < accuracy < 1, f"accuracy = {accuracy!r} is not allowed: it must be between 0 and 1")
-    _, (cost,), chosen = zoom(lambda k: (_cost_of_accuracy(problem, accuracy, k, mode),), problem.box.steps, -1)
-    return float(cost[chosen])
-
-
-# ---- the pieces ------------------------------------------------------------------------------------
-
-
-def _train(problem: Problem, compute, tokens, price, mode: str) -> Training:
-    c, box, shape = problem.constants, problem.box, problem.shape
-    if mode == "chinchilla":
-        return tied_training(compute, tokens, price, problem.kappa, c, box, shape)
-    if mode == "inference_optimal":
-        return unlimited_data(compute, tokens, price, c, box, shape)
-    return best_training(compute, tokens, price, c, box, shape)
-
-
-def _evaluate(problem: Problem, compute: float, steps: np.ndarray, mode: str) -> tuple[Training, Moments]:
-    """The best training at each budget K [points], and what the tasks then use.
-
-    The loss is the least fixed point of L -> (expected tokens at L and K) -> (lowest loss that the rest of
-    the compute pays for). Both maps rise, and the start, the loss without any inference, is below every fixed
-    point: so the iteration rises to the least one, which is the best. Infinite: K is too dear.
-    """
-    if mode == "inference_optimal":
-        used = Moments(np.zeros(steps.shape), steps, steps**2)
-        tokens, price = replace(problem, demand=1.0).spending(used)
-        training = _train(problem, compute, tokens, price, mode)
-        real = problem.tasks.moments(training.loss, steps)
-        return training, Moments(np.where(np.isfinite(training.loss), real.success, -1.0), steps, steps**2)
-    training = _train(problem, compute, np.zeros(steps.shape), np.zeros(steps.shape), mode)
-    n, d, level = (np.array(v) for v in (training.parameters, training.tokens, training.loss))
-    going = np.arange(steps.size)
-    for _ in range(_MOST_ROUNDS):
-        tokens, price = problem.spending(problem.tasks.moments(level[going], steps[going]))
-        new = _train(problem, compute, tokens, price, mode)
-        n[going], d[going] = new.parameters, new.tokens
-        with np.errstate(invalid="ignore"):
-            moved = (new.loss - level[going]) > _LOSS_TOLERANCE * level[going]
-        level[going] = new.loss
-        going = going[moved & np.isfinite(new.loss)]
-        if going.size == 0:
-            break
-    moments = problem.tasks.moments(level, steps)
-    success = np.where(np.isfinite(level), moments.success, -1.0)
-    return Training(n, d, level), Moments(success, moments.steps, moments.square_steps)
-
-
-def _search(problem: Problem, compute: float, mode: str):
-    def evaluate(steps):
-        training, moments = _evaluate(problem, compute, steps, mode)
-        return moments.success, training, moments
-
-    steps, (success, training, moments), chosen = zoom(evaluate, problem.box.steps, 1)
-    if problem.demand == 0 and mode != "inference_optimal":
-        return steps, (training, moments), int(steps.argmax())  # steps are free
-    best = success.max()
-    if best > 1 - _SURE:  # among equals the one that uses least
-        chosen = int(np.flatnonzero(success >= best - _SURE).min())
-    return steps, (training, moments), chosen
-
-
-def _cost_of_accuracy(problem: Problem, accuracy: float, steps: np.ndarray, mode: str) -> np.ndarray:
-    """Least compute for the accuracy at each K: the loss by bisection, then the cheapest training."""
-    box, c = problem.box, problem.constants
-    low = np.full(steps.shape, float(loss(box.parameters[1], box.tokens[1], c)))
-    high = np.full(steps.shape, float(loss(box.parameters[0], box.tokens[0], c)))
-    reached = problem.tasks.success(low, steps) >= accuracy
-    easy = problem.tasks.success(high, steps) >= accuracy
-    low, high = np.where(easy, high, low), high
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        good = problem.tasks.success(middle, steps) >= accuracy
-        low, high = np.where(good, middle, low), np.where(good, high, middle)
-    tokens, price = problem.spending(problem.tasks.moments(low, steps))
-    if mode == "global":
-        cost = cheapest_training(low, tokens, price, c, box, problem.shape)[1]
-    else:
-        k = problem.kappa
-        x = np.full(steps.shape, np.log(max(box.parameters[0], box.tokens[0] / k)))
-        top = np.full(steps.shape, np.log(min(box.parameters[1], box.tokens[1] / k)))
-        reached = reached & (loss(np.exp(top), k * np.exp(top), c) <= low)
-        for _ in range(60):
-            middle = 0.5 * (x + top)
-            good = loss(np.exp(middle), k * np.exp(middle), c) <= low
-            x, top = np.where(good, x, middle), np.where(good, middle, top)
-        n = np.exp(top)
-        cost = 6.0 * k * n * n + 2.0 * n * tokens + problem.shape.width(n) * price
-    return np.where(reached, cost, np.inf)
-
-
-def _fixed_demand(problem: Problem, compute: float, demand_tokens: float) -> Allocation:
-    omega, prompt = problem.tokens_per_step, problem.prompt_tokens
-    per_task = demand_tokens / problem.demand if problem.demand > 0 else None
-    price = 0.0
-    if problem.shape.scale > 0:
-        require(per_task is not None, "fixed_demand with attention needs the number of tasks: set demand above 0")
-        tokens = per_task or 0.0
-        price = problem.demand * 2.0 * (prompt**2 + tokens * prompt + tokens * (tokens - 1.0) / 2.0)
-    training = at(_train(problem, compute, demand_tokens, price, "global"), 0)
-    _require_affordable(training.loss, compute, "fixed_demand")
-    steps, moments = None, None
-    if per_task is not None:  # the largest K whose expected tokens the demand allows
-        low, high = 0, problem.box.steps
-        while low < high:
-            middle = (low + high + 1) // 2
-            fits = omega * float(problem.tasks.moments(training.loss, middle).steps) <= per_task * (1 + 1e-12)
-            low, high = (middle, high) if fits else (low, middle - 1)
-        steps, moments = low, problem.tasks.moments(training.loss, low)
-    flops = 2.0 * float(training.parameters) * demand_tokens + float(problem.shape.width(training.parameters)) * price
-    return Allocation(
-        "fixed_demand",
-        compute,
-        float(training.parameters),
-        float(training.tokens),
-        steps,
-        per_task,
-        None if steps is None else omega * steps,
-        float(training.loss),
-        None if moments is None else float(moments.success),
-        6.0 * float(training.parameters) * float(training.tokens),
-        flops,
-        _bounds(problem, training, None),
-    )
-
-
-def _require_affordable(level, compute: float, mode: str) -> None:
-    require(
-        bool(np.isfinite(level)),
-        f"compute = {compute:g} pays for no model in the box with mode = {mode}: "
-        "raise it, lower the demand, or widen box.parameters and box.tokens",
-    )
-
-
-def _allocation(problem, compute, mode, steps, training: Training, moments: Moments) -> Allocation:
-    n, d = float(training.parameters), float(training.tokens)
-    per_task = mode == "inference_optimal"
-    spender = replace(problem, demand=1.0) if per_task else problem
-    return Allocation(
-        mode,
-        compute,
-        n,
-        d,
-        int(steps),
-        float(problem.tokens_per_step * moments.steps),
-        float(problem.tokens_per_step * steps),
-        float(training.loss),
-        float(moments.success),
-        0.0 if per_task else 6.0 * n * d,
-        float(spender.inference_flops(n, moments)),
-        _bounds(problem, training, None if mode == "fixed_tokens" else int(steps)),
-        bool(moments.success > 1 - _SURE),
-    )
-
-
-def _bounds(problem: Problem, training: Training, steps: int | None) -> tuple[str, ...]:
-    out = []
-    for name, value in (("parameters", training.parameters), ("tokens", training.tokens)):
-        low, high = getattr(problem.box, name)
-        if np.isfinite(value) and value <= low * (1 + 1e-9):
-            out.append(f"{name} >= {low:g}")
-        if np.isfinite(value) and value >= high * (1 - 1e-9):
-            out.append(f"{name} <= {high:g}")
-    if steps is not None and steps >= problem.box.steps:
-        out.append(f"steps <= {problem.box.steps:g}")
-    return tuple(out)
+        optimum = maximise(problem, last.compute)
+        gradient = {**asdict(optimum), "accuracy_difference": optimum.accuracy - (last.accuracy or 0.0)}
+    n, d = loss_optimal(last.compute, table.constants)
+    result = {
+        "name": config.name or Path(source).stem,
+        "mode": table.mode,
+        "tasks": table.tasks,
+        "constants": {**asdict(table.constants), "loss_optimal_kappa": float(d / n)},
+        "kappa": table.kappa,
+        "results": [r.as_dict() for r in results],
+        "exponents": {name: None if e is None else asdict(e) for name, e in exponents(results).items()},
+        "comparison": comparison,
+        "other_constants": others,
+        "gradient": gradient,
+    }
+    result["words"] = words(result)
+    result["environment"] = {**environment(), "wall_s": time.perf_counter() - begun}
+    return as_plain(result)

@@ -18,15 +18,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ds3sim.config.expand import Entry, SweepPlan
+from ds3sim.core.environment import environment
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
-from ds3sim.engine import NUMBERS
+from ds3sim.core.plain import as_plain
+from ds3sim.engine.law import mixed
+from ds3sim.engine.limits import NUMBERS
+from ds3sim.results.rows import rows_of
 from ds3sim.stats.intervals import clopper_pearson
-from ds3sim.study.environment import environment
-from ds3sim.study.run import as_plain
-from ds3sim.study.sweep import Interrupted, evaluate
-from ds3sim.study.sweep_plan import Entry, SweepPlan
-from ds3sim.study.sweep_rows import mixed, rows_of
+from ds3sim.study.run import Interrupted, evaluate
 
 LEVEL = 0.95
 DRAWS = 100_000
@@ -38,8 +39,8 @@ def choose(plan: SweepPlan, store=None, progress: Callable | None = None) -> dic
     """The best strategy at each point and budget.
 
     Args:
-        plan: from :func:`ds3sim.study.sweep_plan.read_sweep`, with [strategies.NAME]; axes are allowed.
-        store, progress: as :func:`ds3sim.study.sweep.run_sweep`.
+        plan: from :func:`ds3sim.config.expand.read_sweep`, with [strategies.NAME]; axes are allowed.
+        store, progress: as :func:`ds3sim.study.run.run_sweep`.
 
     Returns:
         ``{"choices": [...], "level", "comparisons", "environment"}``; a choice has ``axes``, the budget,

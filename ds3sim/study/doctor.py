@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ds3sim.core import rng, runtime
-from ds3sim.model.graph import SkillGraph
-from ds3sim.strategy.task import Task
-from ds3sim.study.environment import environment
+from ds3sim.core.environment import environment
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.task import Task
 
 # Known answers of Threefry-2x32-20 from the Random123 distribution: key, counter, result.
 KNOWN = (
@@ -50,7 +50,7 @@ def _random_numbers() -> dict:
 
 def _engine() -> dict:
     """A small simulation against linear algebra, to five standard errors."""
-    from ds3sim.engine import exact, simulate
+    from ds3sim.engine.simulate import exact, simulate
 
     task = Task(SkillGraph.chain(3, 0.4), steps=8)
     expected = float(exact(task).success(8))

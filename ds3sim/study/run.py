@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 
-import numpy as np
+from ds3sim.config.build import PlannedTask, Study
+from ds3sim.config.expand import Entry, SweepPlan
+from ds3sim.core.environment import environment
+from ds3sim.core.errors import InputError, StoppedEarly, require
+from ds3sim.core.plain import as_plain
+from ds3sim.engine.closed_form import closed_forms, real_law
+from ds3sim.engine.exact import exacts
+from ds3sim.engine.limits import NUMBERS
+from ds3sim.engine.simulate import closed_form, exact, simulate
+from ds3sim.engine.traces.run import simulate_many
+from ds3sim.results.rows import rows_of, rows_of_law
+from ds3sim.store.collect import collect
+from ds3sim.store.contents import contents
+from ds3sim.store.store import Store
+from ds3sim.study.references import References, references
+from ds3sim.task.task import Task
 
-from ds3sim.core.errors import InputError, StoppedEarly
-from ds3sim.engine import NUMBERS, closed_form, exact, simulate
-from ds3sim.study.environment import environment
-from ds3sim.study.plan import PlannedTask, Study
-
-MOST_EXACT_WORK = 5e10
-"""Multiplications allowed for a reference nobody asked for by name, about a minute."""
+HISTOGRAM_BYTES = 2**28
+MOST_ENTRIES = 16384
 
 
 def run(study: Study, progress: Callable | None = None) -> dict:
     """The result of a study, as ``ds3sim run --json`` prints it.
 
     Args:
-        study: from :func:`ds3sim.study.plan.load`.
+        study: from :func:`ds3sim.config.build.load`.
         progress: called with the number of trials of each piece of work that is done.
 
     Returns:
@@ -41,10 +51,10 @@ def run(study: Study, progress: Callable | None = None) -> dict:
     for planned in study.tasks:
         try:
             law = _law(study, planned, progress)
-            rows = _rows(study, planned, law) if getattr(law, "traces", 1) > 0 else []
+            rows = rows_of_law(study, planned, law) if getattr(law, "traces", 1) > 0 else []
         except StoppedEarly as stop:
             interrupted, law = True, stop.partial
-            rows = _rows(study, planned, law) if law.traces > 0 else []
+            rows = rows_of_law(study, planned, law) if law.traces > 0 else []
         except KeyboardInterrupt:
             interrupted = True
             break
@@ -100,90 +110,206 @@ def _law(study: Study, planned: PlannedTask, progress):
     )
 
 
-def _rows(study: Study, planned: PlannedTask, law) -> list[dict]:
-    """One row for each budget (docs/theory.md section 5 for tokens and FLOPs)."""
-    task = planned.task
-    n, proposals, omega = task.n, task.step.proposals, study.tokens_per_step
-    budgets = task.budgets
-    per_trace = budgets // n
-    success, steps = law.success(budgets), law.expected_steps(budgets)
-    square = np.asarray(law.expected_square_steps(budgets), dtype=np.float64)
-    traces = 0 if study.engine.kind in NUMBERS else int(law.traces)
-    rows = []
-    for i, budget in enumerate(budgets.tolist()):
-        trace_steps = float(steps.estimate[i]) / n
-        row: dict = {} if planned.name is None else {"strategy": planned.name}
-        row |= {"steps": budget, "steps_per_trace": int(per_trace[i])}
-        if study.unit in ("tokens", "flops"):
-            row[study.unit] = planned.given[i]
-        row |= {
-            "traces": traces,
-            "success": _interval(success, i),
-            "expected_steps": _interval(steps, i),
-            "expected_tokens": proposals * omega * float(steps.estimate[i]),
-            "expected_flops": None,
-            "mean_flops": None,
-            "budget_tokens": float(proposals * omega * n * int(per_trace[i])),
-            "budget_flops": None,
-        }
-        if study.cost is not None:
-            cost, kind = study.cost, {"branches": proposals, "n": n}
-            row["expected_flops"] = float(cost.flops(omega * trace_steps, **kind))
-            row["mean_flops"] = float(cost.mean_flops(omega * trace_steps, omega**2 * square[i], **kind))
-            row["budget_flops"] = float(cost.flops(omega * int(per_trace[i]), **kind))
-        rows.append(row)
-    return rows
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a sweep; ``result`` holds the points that were finished."""
+
+    def __init__(self, result: dict):
+        super().__init__("stopped by Ctrl-C; finished points are kept")
+        self.result = result
 
 
-def _interval(estimate, i: int) -> dict:
-    return {
-        "estimate": float(estimate.estimate[i]),
-        "low": float(estimate.low[i]),
-        "high": float(estimate.high[i]),
-    }
+def run_sweep(plan: SweepPlan, store: Store | None = None, progress: Callable | None = None) -> dict:
+    """The result of a sweep, as ``ds3sim sweep --json`` prints it.
+
+    Args:
+        plan: from :func:`ds3sim.config.expand.read_sweep`.
+        store: keeps what random engines simulate, and goes on from there.
+        progress: called with (trials, points) just done.
+
+    Returns:
+        ``{"points": [{"axes", "results", "reference"}], "environment": {...}}``, points in row-major order of
+        the axes, ``results`` and ``reference`` as in ``run``.
+
+    Raises:
+        InputError: an engine cannot do a point, or the store cannot be used.
+        Interrupted: Ctrl-C; ``.result`` holds the points done until then.
+    """
+    begun = time.perf_counter()
+    points: list[dict] = []
+    refer = References()
+    first = plan.strategies[0]
+
+    def result(**more) -> dict:
+        said = {"name": plan.name, "seed": plan.config.seed, "engine": plan.config.engine.kind, "match": plan.match}
+        said |= {"wall_s": time.perf_counter() - begun, **more}
+        return as_plain({"points": points, "environment": {**environment(), **said}})
+
+    try:
+        for entries, found in evaluate(plan, store, progress):
+            rows, reference = rows_of(entries, found), refer(entries)
+            for entry, own, known in zip(entries, rows, reference, strict=True):
+                if entry.strategy == first:
+                    points.append({"axes": entry.axes, "results": [], "reference": []})
+                points[-1]["results"] += own
+                points[-1]["reference"] += known
+            if progress is not None:
+                progress(0, sum(entry.strategy == first for entry in entries))
+    except KeyboardInterrupt:
+        raise Interrupted(result(interrupted=True)) from None
+    return result()
 
 
-def references(planned: PlannedTask) -> list[dict]:
-    """The reference at every budget: closed form where there is one, else exact, else nothing."""
-    task = planned.task
-    name = {} if planned.name is None else {"strategy": planned.name}
-    for kind, engine in (("closed_form", closed_form), ("exact", exact)):
-        if kind == "exact" and exact_work(planned) > MOST_EXACT_WORK:
-            continue
+def evaluate(plan: SweepPlan, store: Store | None = None, progress: Callable | None = None) -> Iterator[tuple]:
+    """(entries, laws of their tasks), block by block, in the order of the points.
+
+    A block holds all strategies of its points and bounded memory; a law is a tally, or numbers.
+    On Ctrl-C the leading complete points of the block are yielded before the KeyboardInterrupt goes on.
+    """
+    if store is not None:
+        entries = list(plan.entries())
+        _storable(plan, entries)
+        store.put_points(plan.name, [contents(entry) for entry in entries], plan.common())
+    else:
+        entries = plan.entries()
+    for block in _blocks(entries):
+        stopped = False
+        laws: dict[tuple, object] = {}
         try:
-            law = engine(task)
-            success = np.asarray(law.success(task.budgets).estimate)
-            steps = np.asarray(law.expected_steps(task.budgets).estimate)
-        except InputError:  # no formula, or no small tensor
-            continue
-        return [
-            {
-                **name,
-                "steps": int(budget),
-                "success": float(success[i]),
-                "expected_steps": float(steps[i]),
-                "by": kind,
-            }
-            for i, budget in enumerate(task.budgets)
-        ]
-    return []
+            _block(plan, block, laws, store, progress)
+        except KeyboardInterrupt:
+            stopped = True
+        found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
+        whole = len(block)
+        if stopped:
+            lacking = next((e.point for e, own in zip(block, found, strict=True) if any(x is None for x in own)), None)
+            whole = next((i for i, entry in enumerate(block) if entry.point == lacking), whole)
+        if whole:
+            yield block[:whole], found[:whole]
+        if stopped:
+            raise KeyboardInterrupt
 
 
-def exact_work(planned: PlannedTask) -> float:
-    """About how many multiplications the exact law takes: edges times steps."""
-    return float(len(planned.task.graph.source) + planned.task.graph.size) * planned.task.max_steps
+def _blocks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Whole points, until their histograms fill the memory allowed."""
+    block: list[Entry] = []
+    used, seen = 0, set()
+    for _, group in groupby(entries, key=lambda entry: entry.point):
+        point = list(group)
+        need = 0
+        for task in (task for entry in point for task in entry.tasks):
+            if task.identity not in seen and point[0].engine.kind not in NUMBERS:
+                need += 24 * (task.max_steps + 64)
+        if block and (used + need > HISTOGRAM_BYTES or len(block) >= MOST_ENTRIES):
+            yield block
+            block, used, seen = [], 0, set()
+        block += point
+        used += need
+        seen |= {task.identity for entry in point for task in entry.tasks}
+    if block:
+        yield block
 
 
-def as_plain(table: dict) -> dict:
-    """Plain Python data for JSON: NumPy numbers unpacked, NaN and infinity as None."""
-    return {str(key): _plain(value) for key, value in table.items()}
+def _name(entry: Entry, task: Task) -> tuple:
+    """What decides a law: equal tasks of a block are computed once."""
+    engine = entry.engine
+    budgets = () if engine.kind in ("traces", "population") else tuple(task.budgets.tolist())
+    limits = (engine.traces, engine.relative_error, engine.max_traces)
+    return (task.identity, budgets, entry.real, engine.kind, *limits, entry.seed)
 
 
-def _plain(value):
-    if isinstance(value, dict):
-        return as_plain(value)
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _block(plan: SweepPlan, block: Sequence[Entry], laws: dict, store, progress) -> None:
+    """Fill ``laws`` for all tasks of a block."""
+    wanted: dict[tuple, tuple] = {}
+    for entry in block:
+        for task, form in zip(entry.tasks, entry.forms, strict=True):
+            wanted.setdefault(_name(entry, task), (entry, task, form))
+    kinds: dict[tuple, list[tuple]] = {}
+    for name, (entry, _, _) in wanted.items():
+        engine = entry.engine
+        until, real = engine.relative_error is not None, entry.real is not None
+        kinds.setdefault((engine.kind, engine.traces, until, entry.seed, real), []).append(name)
+    for (kind, traces, until, seed, _), names in kinds.items():
+        entries, tasks, forms = zip(*(wanted[name] for name in names), strict=True)
+        try:
+            if entries[0].real is not None:
+                laws.update(zip(names, map(real_law, tasks, forms, (e.real for e in entries)), strict=True))
+            elif kind == "closed_form":
+                laws.update(zip(names, closed_forms(tasks, forms), strict=True))
+            elif kind == "exact":
+                laws.update(zip(names, exacts(tasks), strict=True))
+            elif store is not None and kind in ("traces", "population"):
+                laws.update(zip(names, _stored(entries, tasks, store, kind, traces, seed, progress), strict=True))
+            elif kind == "traces" and not until:
+                count = _tell(progress)
+                laws.update(
+                    zip(
+                        names,
+                        simulate_many(tasks, traces, seed, chunk=entries[0].engine.chunk, progress=count),
+                        strict=True,
+                    )
+                )
+            else:
+                for name, entry, task in zip(names, entries, tasks, strict=True):
+                    laws[name] = _single(entry, task, progress)
+        except StoppedEarly as stop:
+            if isinstance(stop.partial, list):
+                done = zip(names, stop.partial, strict=True)
+                laws.update((name, law) for name, law in done if law is not None and law.traces == traces)
+            raise KeyboardInterrupt from None
+        except InputError as error:
+            where = f"{plan.source}: engine.kind = {kind}"
+            raise type(error)(f"{where}: {error}" if not str(error).startswith(plan.source) else str(error)) from None
+
+
+def _tell(progress):
+    return None if progress is None else lambda trials: progress(trials, 0)
+
+
+def _single(entry: Entry, task: Task, progress):
+    """One task by an engine that has no batch; what it needs later is kept, not its histograms."""
+    engine = entry.engine
+    limit = {} if engine.max_traces is None else {"max_traces": engine.max_traces}
+    return simulate(
+        task,
+        traces=engine.traces,
+        seed=entry.seed,
+        engine=engine.kind,
+        chunk=engine.chunk,
+        relative_error=engine.relative_error,
+        progress=_tell(progress),
+        **limit,
+    )
+
+
+def _storable(plan: SweepPlan, entries: Sequence[Entry]) -> None:
+    """Only tallies that add up can be kept."""
+    for entry in entries:
+        kind = entry.engine.kind
+        require(
+            kind in ("traces", "population"),
+            f"{plan.source}: engine.kind = {kind}: a store keeps counts of traces: use engine traces or population,"
+            " or leave --store out",
+        )
+        require(
+            entry.engine.relative_error is None,
+            f"{plan.source}: engine.relative_error cannot be kept in a store: give engine.traces; a later run with more"
+            " traces extends what is there",
+        )
+
+
+def _stored(entries, tasks, store: Store, kind: str, traces: int, seed: int, progress) -> list:
+    told = [0]
+
+    def count(now) -> None:
+        if progress is not None:
+            progress(now.trials_done - told[0], 0)
+            told[0] = now.trials_done
+
+    def many(tasks, traces, seed, *, firsts, progress):
+        if kind == "traces":
+            return simulate_many(tasks, traces, seed, firsts=firsts, chunk=entries[0].engine.chunk, progress=progress)
+        each = zip(tasks, firsts, strict=True)
+        return [simulate(task, traces, seed, "population", first=first, progress=progress) for task, first in each]
+
+    items = [(task, {**entry.said, "axes": entry.axes}) for entry, task in zip(entries, tasks, strict=True)]
+    return collect(items, store, traces=traces, seed=seed, simulate_many=many, engine=kind, progress=count)

@@ -7,17 +7,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ds3sim.config.training import TrainConfig, trained
+from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
+from ds3sim.core.plain import as_plain
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.stats.tests import binomial_z
-from ds3sim.study.environment import environment
-from ds3sim.study.run import as_plain
-from ds3sim.study.train_config import TrainConfig
-from ds3sim.study.tripartite import trained
-from ds3sim.training.peel import peel_graphs
-from ds3sim.training.peeling import excess_entropy, large_graph, peeling
+from ds3sim.theory.peeling import excess_entropy, large_graph, peeling
+from ds3sim.theory.skills import acquired_exact, skill_levels
+from ds3sim.training.peel_graphs import peel_graphs
 from ds3sim.training.scaled import MOST_SKILLS, sample_skills
-from ds3sim.training.skills import acquired_exact, skill_levels
 
 MOST_TEXTS = 10**7
 """Texts of a peeled graph."""
@@ -27,7 +26,7 @@ def run_training(config: TrainConfig, progress: Callable | None = None) -> dict:
     """The result of a training, as ``ds3sim train --json`` prints it.
 
     Args:
-        config: from :func:`ds3sim.study.train_config.read_train_config`.
+        config: from :func:`ds3sim.config.training.read_train_config`.
         progress: called with a word on the piece of work, and how many of how many are done.
 
     Returns:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ds3sim.core.check import fraction_array, whole_array
 from ds3sim.core.errors import require
-from ds3sim.theory.inputs import fraction_array, whole_array
 
 
 def best_of_n(p1, n) -> np.ndarray:

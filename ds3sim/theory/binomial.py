@@ -13,41 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-# log(n!) - log(sqrt(2 pi n) (n/e)^n), n = 1..15; beyond, the Stirling series has all digits.
-_STIRLING_ERROR = np.array(
-    [
-        0.0,
-        0.08106146679532725822,
-        0.041340695955409294094,
-        0.027677925684998339149,
-        0.020790672103765093112,
-        0.016644691189821192163,
-        0.013876128823070747999,
-        0.011896709945891770095,
-        0.010411265261972096497,
-        0.0092554621827127329177,
-        0.0083305634333628712565,
-        0.007573675487951840795,
-        0.0069428401072095298657,
-        0.0064089941880042070684,
-        0.0059513701127588477356,
-        0.005554733551962801371,
-    ]
-)
-_SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
+from ds3sim.theory.gamma import stirling_error
+
 _CONVERGED = 4e-16
 _MOST_TERMS = 200_000
-
-
-def stirling_error(n: np.ndarray) -> np.ndarray:
-    """log n! - log(sqrt(2 pi n) (n/e)^n) for n >= 0 (0 at n = 0)."""
-    large = np.maximum(n, 16.0)
-    inverse = 1.0 / (large * large)
-    series = np.zeros_like(large)
-    for coefficient in reversed(_SERIES):
-        series = series * inverse + coefficient
-    small = np.take(_STIRLING_ERROR, np.minimum(n, 15).astype(np.int64))
-    return np.where(n > 15, series / large, small)
 
 
 def _deviance(x: np.ndarray, mean: np.ndarray, excess: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ds3sim.core.check import fraction_array, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_pmf, binomial_tails
-from ds3sim.theory.inputs import fraction_array, whole_array
 
 _BLOCK = 2**20
 """Most terms of a sum over skills held at once."""
@@ -80,19 +80,23 @@ def expected_square_steps(m, r, steps) -> np.ndarray:
     return (solved + steps**2 * binomial_tails(m, steps, r)[1])[()]
 
 
-def branch_success(r, b) -> np.ndarray:
-    """r_b = 1 - (1-r)^b, docs/theory.md (6): the best of b proposals moves on.
+def branch_success(r, b, evaluator_error=0.0) -> np.ndarray:
+    """(1-e) r_b + e r with r_b = 1 - (1-r)^b, docs/theory.md (6): the best of b proposals moves on.
 
     Args:
         r: probability that one proposal moves on.
         b: proposals a step, whole, >= 1.
+        evaluator_error: e, chance that a random proposal is kept instead.
 
     Raises:
         InputError: an argument outside its range.
     """
-    r, b = np.broadcast_arrays(fraction_array("r", r), whole_array("b", b, 1))
+    r, b, e = np.broadcast_arrays(
+        fraction_array("r", r), whole_array("b", b, 1), fraction_array("evaluator_error", evaluator_error)
+    )
     with np.errstate(divide="ignore"):
-        return np.where(b == 1, r, -np.expm1(b * np.log1p(-r)))[()]
+        best = np.where(b == 1, r, -np.expm1(b * np.log1p(-r)))
+    return ((1.0 - e) * best + e * r)[()]
 
 
 # ---- a chain on which one can die (ours) -----------------------------------------------------------

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ds3sim.core.check import whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_tails
-from ds3sim.theory.inputs import whole_array
 from ds3sim.theory.loss import step_success
 
 _BLOCK = 2**21

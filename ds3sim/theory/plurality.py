@@ -17,9 +17,10 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
+from ds3sim.core.check import fraction_array, whole_array
 from ds3sim.core.errors import require
-from ds3sim.theory.binomial import binomial_tails, stirling_error
-from ds3sim.theory.inputs import fraction_array, whole_array
+from ds3sim.theory.binomial import binomial_tails
+from ds3sim.theory.gamma import stirling_error
 
 EXACT = 2048
 """Most votes for which every Q_k is computed; above, the transition from 0 to 1 is interpolated."""

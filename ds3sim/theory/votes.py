@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ds3sim.core.errors import NoClosedForm, fraction, require, whole_number
+from ds3sim.core.check import fraction, fraction_array, whole_number
+from ds3sim.core.errors import NoClosedForm, require
 from ds3sim.theory.binomial import binomial_pmf, binomial_tails
-from ds3sim.theory.inputs import fraction_array
 from ds3sim.theory.plurality import EXACT, chances
 
 MOST_VOTES = EXACT

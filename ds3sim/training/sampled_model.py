@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ds3sim.core.errors import require, whole_number
-from ds3sim.training.model import Trained, Training, train
-from ds3sim.training.peel import peel_graphs
-from ds3sim.training.percolate import components, largest
-from ds3sim.training.sample import (
+from ds3sim.core.check import whole_number
+from ds3sim.core.errors import require
+from ds3sim.theory.trained import Trained, Training, train
+from ds3sim.training.bernoulli_rows import (
     CONCEPTS,
     MOST_CELLS,
     PREREQUISITES,
@@ -20,6 +19,8 @@ from ds3sim.training.sample import (
     keys,
     precise,
 )
+from ds3sim.training.components import components, largest
+from ds3sim.training.peel_graphs import peel_graphs
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def sample_models(models: int, parameters: float, tokens: float, training: Train
         for level in range(levels):
             skills, mean = int(sizes[level]), float(training.shares[level] * big_r / sizes[level])
             has = skills_with_concepts(links[level], peeled.known[i], skills, mean, training.concepts_needed)
-            acquired = has & _prerequisites_met(random, below, skills, float(training.sigma[level]))
+            acquired = has & prerequisites_met(random, below, skills, float(training.sigma[level]))
             enough[i, level], p[i, level] = has.mean(), acquired.mean()
             chance = p[i, level] ** 2
             below = largest(components(1, skills, chance, seed, first=i * levels + level))[0]
@@ -109,7 +110,7 @@ def sample_models(models: int, parameters: float, tokens: float, training: Train
     return SampledModel(1.0 - peeled.unlearnt, enough, p, share, theory)
 
 
-def _prerequisites_met(random: np.random.Generator, below: np.ndarray, skills: int, sigma: float) -> np.ndarray:
+def prerequisites_met(random: np.random.Generator, below: np.ndarray, skills: int, sigma: float) -> np.ndarray:
     whole = int(sigma)
     count = whole + (random.random(skills) < sigma - whole)
     asked = random.integers(len(below), size=(skills, whole + 1))

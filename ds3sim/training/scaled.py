@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ds3sim.core.errors import require
-from ds3sim.training.model import Training
-from ds3sim.training.sample import CONCEPTS, generator, identity
-from ds3sim.training.sampled_model import _prerequisites_met
+from ds3sim.theory.trained import Training
+from ds3sim.training.bernoulli_rows import CONCEPTS, generator, identity
+from ds3sim.training.sampled_model import prerequisites_met
 
 MOST_SKILLS = 20_000
 """Skills of a level."""
@@ -64,7 +64,7 @@ def sample_skills(learnt, concepts: float, training: Training, seed: int = 0) ->
         for level in range(levels):
             skills = int(sizes[level])
             has = random.binomial(round(fraction * big_r), chance[level], skills) >= training.concepts_needed
-            acquired = has & _prerequisites_met(random, below, skills, float(training.sigma[level]))
+            acquired = has & prerequisites_met(random, below, skills, float(training.sigma[level]))
             enough[i, level], p[i, level] = has.mean(), acquired.mean()
             below = largest_component(random, skills, float(p[i, level]) ** 2)
             giant[i, level] = below.mean()

@@ -26,11 +26,12 @@ import numpy as np
 from jax import lax
 
 from ds3sim.core import rng
-from ds3sim.core.errors import fraction, require, whole_number
+from ds3sim.core.check import fraction, whole_number
+from ds3sim.core.errors import require
 from ds3sim.theory import chain
 from ds3sim.theory.capability import relevant_skills
-from ds3sim.training.percolate import sampled_links
-from ds3sim.training.sample import LINKS, TASK, WALKS, generator, identity, keys
+from ds3sim.training.bernoulli_rows import LINKS, TASK, WALKS, generator, identity, keys
+from ds3sim.training.components import sampled_links
 
 READINGS = ("giant", "detours", "direct")
 
@@ -147,6 +148,6 @@ def walk_models(
 
 def mean_field(skills: int, chance: float, m: int, steps, weight: float) -> np.ndarray:
     """gamma^m I_r(m, K-m+1) with gamma of (23) at c = S p^2 and r = p^2 w; float64 [B]."""
-    from ds3sim.training.skills import giant
+    from ds3sim.theory.skills import giant
 
     return giant(skills * chance) ** m * chain.success(m, chance * weight, steps)

@@ -1,0 +1,238 @@
+"""Reading files safely: kind, size, encoding, lines with their numbers, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ds3sim.core.errors import InputError, require
+from ds3sim.core.text import short
+
+LONGEST_LINE = 256 * 2**20
+"""Longest line of a text file, in bytes. Files of lines are streamed, so they may have any size."""
+
+LARGEST_WHOLE = 2**30
+"""Largest file that has to be read as a whole (JSON, one YAML file), in bytes."""
+
+
+def as_path(path) -> tuple[Path, str]:
+    """``path`` as a Path that exists, and its name for messages.
+
+    Raises:
+        InputError: not a path, missing, not readable, neither a file nor a folder.
+    """
+    ok = isinstance(path, str | bytes | os.PathLike)
+    require(ok, f"path = {short(repr(path))} is not a path: give the name of a log file or folder")
+    path = Path(os.fsdecode(path))
+    where = short(path, 300)
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise _cannot(where, error) from None
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise InputError(f"{where}: is neither a file nor a folder: save the log to a file first")
+    return path, where
+
+
+def _cannot(where: str, error: Exception) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{where}: there is no such file (working folder {os.getcwd()}): check the path")
+    if isinstance(error, PermissionError):
+        return InputError(f"{where}: no permission to read it: change its mode or choose another file")
+    return InputError(f"{where}: cannot be read ({getattr(error, 'strerror', None) or error}): check the path")
+
+
+def head_of(path: Path, where: str, size: int = 65536) -> bytes:
+    """The first bytes; an InputError for a file that is empty or cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(size)
+    except (OSError, ValueError) as error:
+        raise _cannot(where, error) from None
+    require(head.strip() != b"", f"{where}: the file is empty: it needs at least one row")
+    _no_utf16(head, where)
+    return head
+
+
+def _no_utf16(data: bytes, where: str) -> None:
+    utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    require(not utf16, f"{where}: wrong encoding: the file begins as UTF-16 or UTF-32: save it as UTF-8")
+
+
+def lines_of(path: Path, where: str) -> Iterator[tuple[int, str]]:
+    """(number, line) of a UTF-8 text file, streamed; the line keeps its end.
+
+    Raises:
+        InputError: UTF-16, a NUL byte, bytes that are not UTF-8, a line above ``LONGEST_LINE``.
+    """
+    try:
+        with path.open("rb") as stream:
+            number = 0
+            while line := stream.readline(LONGEST_LINE + 1):
+                number += 1
+                if number == 1:
+                    _no_utf16(line, where)
+                    line = line.removeprefix(b"\xef\xbb\xbf")
+                if b"\0" in line[:4096]:
+                    raise InputError(f"{where}, line {number}: a NUL byte: this is not a text file: save it as UTF-8")
+                require(
+                    len(line) <= LONGEST_LINE,
+                    f"{where}, line {number}: the line is longer than {LONGEST_LINE // 2**20} MiB: is this a log?",
+                )
+                yield number, decoded(line, where, number)
+    except OSError as error:
+        raise _cannot(where, error) from None
+
+
+def decoded(data: bytes, where: str, line: int = 1) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        at = line + data.count(b"\n", 0, error.start)
+        raise InputError(
+            f"{where}, line {at}: wrong encoding: byte 0x{data[error.start]:02x} is not UTF-8 ({error.reason}): save"
+            " the file as UTF-8"
+        ) from None
+
+
+def whole_text(path: Path, where: str) -> str:
+    """A UTF-8 file as one string; an InputError above ``LARGEST_WHOLE``."""
+    try:
+        size = path.stat().st_size
+        require(
+            size <= LARGEST_WHOLE,
+            f"{where}: the file has {size / 2**20:,.0f} MiB, more than the {LARGEST_WHOLE // 2**20} MiB that are read"
+            " of this format: give JSON lines, CSV or counts",
+        )
+        data = path.read_bytes()
+    except OSError as error:
+        raise _cannot(where, error) from None
+    _no_utf16(data, where)
+    zero = data.find(b"\0")
+    require(zero < 0, f"{where}: a NUL byte: this is not a text file: save it as UTF-8")
+    return decoded(data.removeprefix(b"\xef\xbb\xbf"), where)
+
+
+def parsed(text: str, place: str) -> Any:
+    """JSON; an InputError names the place. NaN and Infinity are read, as most writers emit them."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        cut = " (the file may be cut off)" if error.pos >= len(text.rstrip()) else ""
+        inside = f", line {error.lineno}" if error.lineno > 1 else ""
+        raise InputError(f"{place}{inside}: not valid JSON: {error.msg} at column {error.colno}{cut}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: not usable JSON: {short(error) or 'nested too deeply'}") from None
+
+
+def json_rows(path: Path, where: str) -> Iterator[tuple[int, dict]]:
+    """(line, object) of a file of JSON lines; blank lines are skipped."""
+    for number, line in lines_of(path, where):
+        if not line.strip():
+            continue
+        row = parsed(line, f"{where}, line {number}")
+        if not isinstance(row, dict):
+            raise InputError(f"{where}, line {number}: {short(line)} is not a JSON object: one object a line is needed")
+        yield number, row
+
+
+def needed(row: dict, key: str, place: str):
+    """``row[key]``; an InputError names the field that is missing and those that are there."""
+    if key not in row:
+        have = ", ".join(list(row)[:12])
+        raise InputError(f"{place}: the field {key!r} is missing (there are {short(have, 200)})")
+    return row[key]
+
+
+def parquet_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int, dict]]]:
+    """Columns, and (row, object), of a Parquet file, in batches. Rows count from 1."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise InputError(f"{where}: reading Parquet needs pyarrow: pip install pyarrow") from None
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+        names = list(file.schema_arrow.names)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{where}: not a readable Parquet file ({short(error, 120)})") from None
+
+    def rows():
+        number = 0
+        try:
+            for batch in file.iter_batches(batch_size=4096):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{where}, after row {number}: cannot be read ({short(error, 120)})") from None
+
+    return names, rows()
+
+
+def decode(data: bytes, where: str) -> str:
+    utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    require(not utf16, f"{where}: wrong encoding: the file begins as UTF-16 or UTF-32: save it as UTF-8")
+    zero = data.find(b"\0")
+    require(
+        zero < 0,
+        f"{where}, line {_line(data, zero)}: a NUL byte: this is not UTF-8 text (UTF-16 without a mark, or a binary"
+        " file): save it as UTF-8",
+    )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{where}, line {_line(data, error.start)}: wrong encoding: byte 0x{data[error.start]:02x} is not UTF-8"
+            f" ({error.reason}): save the file as UTF-8"
+        ) from None
+    require(text.strip() != "", f"{where}: the file is empty: it needs at least one edge")
+    return text
+
+
+def _line(data: bytes, position: int) -> int:
+    return data.count(b"\n", 0, max(position, 0)) + 1
+
+
+def write_text(out, text: str) -> Path:
+    """Write a text file, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    out = Path(out)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name[:100]}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            os.replace(temporary, out)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    return out
+
+
+def check_file(out: str) -> Path:
+    """A file that can be written, looked at before any work."""
+    path = Path(out)
+    require(out.strip() != "", "--out is empty: name the file to write")
+    try:
+        is_folder, has_parent = path.is_dir(), path.parent.is_dir()
+        allowed = os.access(path.parent, os.W_OK | os.X_OK)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{out}: cannot be used: {getattr(error, 'strerror', None) or error}") from None
+    require(not is_folder, f"{out}: is a folder: name a file")
+    require(has_parent, f"{out}: there is no folder {path.parent}: make it first")
+    require(allowed, f"{out}: no permission to write in {path.parent}: name another file")
+    return path

@@ -1,0 +1,127 @@
+"""Beam search as it is described: w particles, w*b real proposals a step, the w best are kept.
+
+With w = 1 this is ToT step by step, which the tests hold against its compiled tensor.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from ds3sim.core import rng
+from ds3sim.engine.traces.alias import lookup
+from ds3sim.engine.traces.walk import NEVER, endings, feasible_lanes, traced
+
+PROPOSALS_PER_STEP = 2**12
+
+
+def _best(rank, shuffle, proposed, w: int, classes: int):
+    """The w proposals of least rank, equal ranks in random order; int32 [w, lanes].
+
+    Args:
+        rank, shuffle, proposed: int32, uint32, int32 [w * b, lanes].
+
+    Rank, random bits and place go into one 32-bit key, so the next best is one minimum away. A key
+    needs 20 random bits (a tie between those falls to the lower place); else a full sort does it.
+    """
+    import jax.numpy as jnp
+    from jax import lax
+
+    places = max(1, (len(proposed) - 1).bit_length())
+    if w > 64 or classes + places > 12:
+        return lax.sort((rank, shuffle, proposed), dimension=0, num_keys=2)[2][:w]
+    place = jnp.arange(len(proposed), dtype=jnp.uint32)[:, None]
+    noise = (shuffle >> np.uint32(classes + places)) << np.uint32(places)
+    key = (rank.astype(jnp.uint32) << np.uint32(32 - classes)) | noise | place
+
+    def take(key, _):
+        found = key == key.min(axis=0)
+        return jnp.where(found, np.uint32(2**32 - 1), key), jnp.where(found, proposed, 0).sum(axis=0, dtype=jnp.int32)
+
+    # A loop even for few rounds: written out, XLA works out every key again for each of its uses.
+    return lax.scan(take, key, length=w)[1]
+
+
+def _beam(
+    keys,
+    first_lane,
+    valid,
+    group,
+    limit,
+    error,
+    threshold,
+    outcome,
+    mask,
+    begin,
+    rank,
+    kind,
+    max_steps,
+    *,
+    lanes,
+    w,
+    b,
+    classes,
+):
+    """Endings, int32 [lanes], coded as in ``ds3sim.engine.traces.walk``.
+
+    Args:
+        error: uint32 [2], chance that a step keeps proposals at random.
+        threshold, outcome: uint32, packed alias table with one row per node and, last, the start.
+        begin: int32, first entry of the start row.
+        rank: int32 [S], class of each node by score, 0 the best.
+        kind: int32 [S], 1 goal, 2 dead, 0 else.
+        classes: bits that hold any rank.
+    """
+    import jax.numpy as jnp
+    from jax import lax
+
+    traced["beam"] += 1
+    index = jnp.arange(lanes, dtype=jnp.int32)
+    lane = first_lane + index.astype(jnp.uint32)
+    walking = (index < valid) & feasible_lanes(keys, lane, group, limit)
+    width = mask.astype(jnp.int32) + 1
+
+    def settle(node, time, state):
+        """Lanes whose beam holds the goal, or only dead nodes, are done."""
+        won = (kind[node] == 1).any(axis=0)
+        lost = (kind[node] == 2).all(axis=0)
+        done = -2 - (2 * time + jnp.where(won, 0, 1))
+        return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
+
+    def draws(purpose, number):
+        return rng.draw(keys[purpose], lane, number)
+
+    # The whole beam starts at one node: one draw, copied. Lanes are the last axis throughout.
+    first = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, np.uint32(0)))
+    node = jnp.broadcast_to(first, (w, lanes))
+    state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
+
+    def unfinished(carry):
+        _, state, time = carry
+        return (time < max_steps) & jnp.any(state >= 0)
+
+    def advance(carry):
+        node, state, time = carry
+        at_random = rng.below(*rng.draw(keys[rng.PRIORITY], lane, time.astype(jnp.uint32)), error)
+        first = time.astype(jnp.uint32) * np.uint32(PROPOSALS_PER_STEP)
+
+        def propose(place):
+            parent = node[place // np.uint32(b)] * width
+            proposed = lookup(threshold, outcome, parent, mask, *draws(rng.WALK, first + place))
+            return jnp.where(at_random, 0, rank[proposed]), draws(rng.KEEP, first + place)[0], proposed
+
+        ranks, shuffle, proposed = lax.map(propose, jnp.arange(w * b, dtype=jnp.uint32))
+        kept = _best(ranks, shuffle, proposed, w, classes)
+        node = jnp.where(state >= 0, kept, node)
+        return node, settle(node, time + 1, state), time + 1
+
+    return endings(lax.while_loop(unfinished, advance, (node, state, jnp.int32(0)))[1], max_steps)
+
+
+@functools.cache
+def beam_kernel():
+    """The jitted kernel, made on first use; see :func:`_beam`."""
+    import jax
+
+    return jax.jit(_beam, static_argnames=("lanes", "w", "b", "classes"))

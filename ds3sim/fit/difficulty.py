@@ -1,0 +1,195 @@
+"""The difficulty mixture of docs/theory.md section 8, fitted to several models at once.
+
+A task needs m skills with chance phi_m (finitely many m) and has ease L0, normal given m. A step of the model with
+training loss L succeeds with xi = clip(iota (a sigma(b (L0 - L)) + d), 0, 1), (25), one iota per model; a sample
+succeeds within K steps with chance I_xi(m, K-m+1), (1). So pass@N = sum_m phi_m E[1 - (1 - I)^N].
+iota, a and d are known only up to a factor: a and d are given, iota is fitted.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ds3sim.core.errors import require
+from ds3sim.fit import optimise as descent
+from ds3sim.theory.binomial import binomial_tails
+from ds3sim.theory.loss import step_success
+
+NODES = 96
+"""Quadrature nodes of L0, evenly spaced over +-``REACH`` standard deviations."""
+REACH = 6.0
+
+
+@dataclass(frozen=True)
+class ModelCurve:
+    """What is known of one model.
+
+    Attributes:
+        name: for messages.
+        loss: training loss L.
+        steps: K, steps that a sample may take.
+        n, success: points of its pass@N, float64 [points].
+    """
+
+    name: str
+    loss: float
+    steps: int
+    n: np.ndarray
+    success: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class DifficultyFit:
+    """A fitted mixture.
+
+    Attributes:
+        skills: m, int [J].
+        shares: phi, float64 [J], sum 1.
+        mean, deviation: of L0 given m, float64 [J].
+        iota: name -> iota.
+        a, b, d: of (25).
+        squared_error: sum over all points.
+        errors: name -> sum of squared errors of that model.
+    """
+
+    skills: tuple[int, ...]
+    shares: np.ndarray
+    mean: np.ndarray
+    deviation: np.ndarray
+    iota: dict[str, float]
+    a: float
+    b: float
+    d: float
+    squared_error: float
+    errors: dict[str, float]
+
+    def pass_at_n(self, n, loss: float, steps: int, iota: float) -> np.ndarray:
+        """pass@N of a model with this training loss, budget and iota; float64 of the shape of ``n``."""
+        return predicted(
+            n, loss, steps, iota, self.skills, self.shares, self.mean, self.deviation, self.a, self.b, self.d
+        )
+
+
+def predicted(n, loss, steps, iota, skills, shares, mean, deviation, a, b, d) -> np.ndarray:
+    """pass@N of the mixture by quadrature over L0, in NumPy; float64 of the shape of ``n``."""
+    n = np.asarray(n, dtype=np.float64)
+    z, weight = _quadrature()
+    total = np.zeros(n.shape)
+    for m, share, mu, sigma in zip(skills, shares, mean, deviation, strict=True):
+        rate = np.clip(step_success(loss, mu + sigma * z, a, d, iota, b), 0.0, 1.0)
+        one = binomial_tails(float(m), float(steps), rate)[0]
+        with np.errstate(divide="ignore"):
+            total += share * (-np.expm1(n[..., None] * np.log1p(-one)) @ weight)
+    return total
+
+
+def _quadrature() -> tuple[np.ndarray, np.ndarray]:
+    z = np.linspace(-REACH, REACH, NODES)
+    weight = np.exp(-0.5 * z * z)
+    return z, weight / weight.sum()
+
+
+def _parameters(v, skills: int, models: int):
+    """Shares, means, deviations, iotas and b of unconstrained v; NumPy or JAX."""
+    import jax.numpy as jnp
+
+    logits = jnp.concatenate([jnp.zeros(1), v[: skills - 1]])
+    shares = jnp.exp(logits - logits.max())
+    at = skills - 1
+    mean, deviation = v[at : at + skills], jnp.exp(v[at + skills : at + 2 * skills])
+    at += 2 * skills
+    return shares / shares.sum(), mean, deviation, jnp.exp(v[at : at + models]), jnp.exp(v[at + models])
+
+
+@functools.cache
+def _loss_for(skills: tuple[int, ...], models: int, a: float, d: float):
+    """The squared error in JAX, one function for each structure so that it compiles once."""
+
+    def loss(v, losses, steps, owner, n, y):
+        import jax
+        import jax.numpy as jnp
+
+        shares, mean, deviation, iota, b = _parameters(v, len(skills), models)
+        z, weight = (jnp.asarray(x) for x in _quadrature())
+        total = jnp.zeros(n.shape)
+        for j, m in enumerate(skills):
+            ease = mean[j] + deviation[j] * z
+            rate = iota[:, None] * (a * jax.nn.sigmoid(b * (ease[None, :] - losses[:, None])) + d)
+            rate = jnp.clip(rate, 1e-12, 1.0 - 1e-12)
+            if m == 1:
+                log_miss = steps[:, None] * jnp.log1p(-rate)
+            else:
+                one = jax.scipy.special.betainc(float(m), jnp.maximum(steps[:, None] - m + 1.0, 1e-3), rate)
+                log_miss = jnp.log1p(-jnp.clip(one, 0.0, 1.0 - 1e-15))
+            total = total + shares[j] * (-jnp.expm1(n[:, None] * log_miss[owner])) @ weight
+        return 1e3 * jnp.sum((total - y) ** 2)
+
+    return loss
+
+
+def fit_difficulty(
+    curves: Sequence[ModelCurve],
+    skills: Sequence[int] = (1, 100),
+    a: float = 0.141,
+    d: float = -0.015,
+    b: float = 1.354,
+    starts: int = 6,
+    seed: int = 0,
+) -> DifficultyFit:
+    """Least squares of the mixture on the curves of several models of one benchmark.
+
+    Args:
+        curves: one for each model, at least 2.
+        skills: the m of the mixture.
+        a, d: of (25), held; b: where the search of b begins.
+        starts: starting points, the first of them the paper's calibration.
+
+    Raises:
+        InputError: fewer than 2 models or fewer points than parameters.
+    """
+    skills = tuple(int(m) for m in skills)
+    require(len(curves) >= 2, "a difficulty mixture needs the curves of at least 2 models")
+    require(len(skills) >= 1 and min(skills) >= 1, "skills must be whole numbers of at least 1")
+    count = 3 * len(skills) - 1 + len(curves) + 1
+    points = sum(len(c.n) for c in curves)
+    require(points >= count, f"{points} points are fewer than the {count} parameters of the mixture")
+    owner = np.repeat(np.arange(len(curves)), [len(c.n) for c in curves])
+    n = np.concatenate([np.asarray(c.n, dtype=np.float64) for c in curves])
+    y = np.concatenate([np.asarray(c.success, dtype=np.float64) for c in curves])
+    losses = np.array([c.loss for c in curves], dtype=np.float64)
+    steps = np.array([c.steps for c in curves], dtype=np.float64)
+    rng = np.random.default_rng(seed)
+    known = {1: (0.529, 0.288), 100: (1.718, 0.148)}
+    mean = [known.get(m, (1.0, 0.3))[0] for m in skills]
+    spread = [math.log(known.get(m, (1.0, 0.3))[1]) for m in skills]
+    first = np.concatenate([np.full(len(skills) - 1, -2.0), mean, spread, np.full(len(curves), -1.8), [math.log(b)]])
+    begin = first + np.vstack([np.zeros(first.size), 0.3 * rng.normal(size=(starts - 1, first.size))])
+    loss = _loss_for(skills, len(curves), float(a), float(d))
+    z, value = descent.minimize(loss, begin, losses, steps, owner, n, y, tolerance=1e-7)
+    require(bool(np.isfinite(value[0])), "the fit of the mixture found no finite optimum: look at the data")
+    import jax
+
+    with jax.enable_x64(True):
+        shares, mean, deviation, iota, slope = (np.asarray(x) for x in _parameters(z[0], len(skills), len(curves)))
+    law = (skills, shares, mean, deviation, a, float(slope), d)
+    miss = {
+        c.name: float(np.sum((predicted(c.n, c.loss, c.steps, i, *law) - c.success) ** 2))
+        for c, i in zip(curves, iota.tolist(), strict=True)
+    }
+    return DifficultyFit(
+        skills=skills,
+        shares=shares,
+        mean=mean,
+        deviation=deviation,
+        iota={c.name: float(i) for c, i in zip(curves, iota, strict=True)},
+        a=float(a),
+        b=float(slope),
+        d=float(d),
+        squared_error=float(sum(miss.values())),
+        errors=miss,
+    )

@@ -1,0 +1,97 @@
+"""search-and-learn: JSON lines with problem, answer, completions[], scores[][], completion_tokens[]."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from ds3sim.core.errors import InputError, require
+from ds3sim.core.files import json_rows, needed, parquet_rows
+from ds3sim.fit.logs.grade import BOXED, extractor, grader
+from ds3sim.fit.logs.records import Log, to_counts
+from ds3sim.fit.logs.rows import Rows, answer_of, name_of, number_of, shown, tokens_of
+
+AGGREGATES = {"last": lambda s: s[-1], "min": min, "prod": math.prod}
+"""How the scores of a completion's steps become one score; ``last`` is search-and-learn's."""
+
+
+def read_search_learn(
+    path: Path,
+    where: str,
+    *,
+    pattern: str | None = None,
+    match: int = -1,
+    aggregate: str = "last",
+    threshold: float | None = None,
+) -> Log:
+    """Completions of each problem, graded by comparing their extracted answer with ``answer``.
+
+    ``pattern`` is ``boxed`` unless given: the content of the last ``\\boxed{}``. The process reward model's
+    scores become ``Samples.score``.
+
+    Raises:
+        InputError: missing fields; lists of different lengths; a problem that is there twice.
+    """
+    extract = extractor(pattern or BOXED, match)
+    require(aggregate in AGGREGATES, f"aggregate = {aggregate!r} is not known: choose {', '.join(AGGREGATES)}")
+    if path.suffix.lower() == ".parquet":
+        rows, unit = parquet_rows(path, where)[1], "row"
+    else:
+        rows, unit = json_rows(path, where), "line"
+    table = Rows(where, unit)
+    names: dict[str, int] = {}
+    empty = total = 0
+    for number, row in rows:
+        at = f"{where}, {unit} {number}"
+        name = name_of(row.get("unique_id") or needed(row, "problem", at), at)
+        if name in names:
+            raise InputError(
+                f"{at}: problem {shown(name)} is there twice (first in {unit} {names[name]}): merge the runs"
+            )
+        names[name] = number
+        target = answer_of(needed(row, "answer", at))
+        completions = needed(row, "completions", at)
+        ok = isinstance(completions, list) and bool(completions) and all(isinstance(c, str) for c in completions)
+        require(ok, f"{at}: completions = {shown(completions)} is not a list of texts")
+        if target is None:
+            raise InputError(f"{at}: answer is empty: there is nothing to grade against")
+        size = len(completions)
+        tokens = _list(row, "completion_tokens", size, at)
+        scores = _list(row, "scores", size, at)
+        grade = grader(extract, target)
+        for i, text in enumerate(completions):
+            value, answer = grade(text)
+            empty, total = empty + (answer is None), total + 1
+            table.add(
+                name,
+                i,
+                value,
+                answer,
+                tokens_of(tokens[i], at, f"completion_tokens[{i}]") if tokens else None,
+                number,
+                score=_score(scores[i], aggregate, at, i) if scores else None,
+            )
+    notes = [
+        f"completions were graded by comparing {'the boxed answer' if pattern is None else 'the extracted answer'}"
+    ]
+    if empty:
+        notes.append(f"in {empty} of {total} completions no answer was found: they count as wrong")
+    samples = table.table()
+    counts, more = to_counts(samples, threshold)
+    return Log("search-and-learn", where, samples, counts, notes=(*notes, *more))
+
+
+def _list(row: dict, key: str, size: int, at: str) -> list | None:
+    values = row.get(key)
+    if values is None:
+        return None
+    require(isinstance(values, list), f"{at}: {key} = {shown(values)} is not a list")
+    require(len(values) == size, f"{at}: {size} completions and {len(values)} {key}: the lists must be of one length")
+    return values
+
+
+def _score(value, aggregate: str, at: str, i: int) -> float | None:
+    if value is None or value == []:
+        return None
+    steps = value if isinstance(value, list) else [value]
+    return float(AGGREGATES[aggregate]([number_of(s, at, f"scores[{i}]") for s in steps]))

@@ -1,0 +1,332 @@
+"""Which wrong answers a model gives: the weights c_j of docs/theory.md (11), from answers or from vote curves.
+
+From answers: by the patterns in which wrong samples of a problem agree (:mod:`ds3sim.fit.agreement`), a composite
+likelihood that needs no names of answers; kinds are compared on held-out problems (five folds), intervals are by the
+bootstrap over problems. From a vote curve: least squares of the exact (13), kinds compared by AIC.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from ds3sim.core.errors import InputError, require
+from ds3sim.fit import agreement as patterns
+from ds3sim.theory import latent, plurality
+from ds3sim.theory.votes import geometric_weights
+
+KINDS = ("geometric", "uniform", "zipf", "weights")
+MOST_CATEGORIES = 61
+_DECAYS = np.concatenate([[1e-4], np.linspace(0.005, 0.995, 199), [1.0]])
+_EXPONENTS = np.linspace(0.0, 6.0, 201)
+_FREE = (2, 3, 4, 6, 8)
+FOLDS = 5
+RESAMPLES = 200
+_CURVE_CATEGORIES = (11, 2, 3, 4, 6, 8, 16, 30)
+_FAR = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorFit:
+    """A fitted error model.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        weights: float64 [M-1], c_j, largest first.
+        decay: lambda of (11), 1 for ``uniform``, else None.
+        exponent: of ``zipf``, c_j ~ j^-exponent, else None.
+        c_star_interval: 95% interval of the largest weight.
+        scores: kind -> held-out log score a pattern (answers; larger is better) or AIC (curves; smaller is better).
+        criterion: ``held_out`` or ``aic``.
+        squared_error: of a vote curve, else None.
+        low, high: weights at the ends of the interval of c*.
+        warnings: a sentence each.
+    """
+
+    kind: str
+    weights: np.ndarray
+    decay: float | None
+    exponent: float | None
+    c_star_interval: tuple[float, float]
+    scores: dict[str, float]
+    criterion: str
+    squared_error: float | None
+    low: np.ndarray
+    high: np.ndarray
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def categories(self) -> int:
+        """M, the correct answer included."""
+        return len(self.weights) + 1
+
+    @property
+    def c_star(self) -> float:
+        return float(self.weights[0])
+
+
+def weights_of(kind: str, categories: int, parameter: float) -> np.ndarray:
+    """c_j [M-1] of a kind with one parameter (decay or exponent; unused for ``uniform``)."""
+    if kind == "zipf":
+        raw = np.arange(1.0, categories) ** -parameter
+        return raw / raw.sum()
+    return geometric_weights(categories, 1.0 if kind == "uniform" else min(max(parameter, 0.0), 1.0))
+
+
+# ---- from answers ------------------------------------------------------------------------------
+
+
+@functools.cache
+def _table(kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Parameters [G] and log chances [(M-1) x G, states]."""
+    j = np.arange(MOST_CATEGORIES - 1.0)
+    if kind == "zipf":
+        grid, raw = _EXPONENTS, (j + 1.0) ** -_EXPONENTS[:, None]
+    elif kind == "uniform":
+        grid, raw = np.ones(1), np.ones((1, j.size))
+    else:
+        grid, raw = _DECAYS, _DECAYS[:, None] ** j
+    with np.errstate(divide="ignore"):
+        return grid, np.maximum(np.log(patterns.chance_table(raw)), -1e4).reshape(-1, len(patterns.partitions()))
+
+
+def _best(kind: str, seen: np.ndarray) -> tuple[int, float]:
+    """(M, parameter) of the best composite likelihood, to the grid's step."""
+    grid, table = _table(kind)
+    at = int(np.argmax(table @ seen))
+    return at // grid.size + 2, float(grid[at % grid.size])
+
+
+def _free_weights(seen: np.ndarray, size: int) -> np.ndarray:
+    from scipy.optimize import minimize
+
+    def weights(z):
+        raw = np.exp(-np.concatenate([[0.0], np.cumsum(np.exp(np.clip(z, -12.0, 4.0)))]))
+        return raw / raw.sum()
+
+    total = float(seen.sum())
+    found = minimize(
+        lambda z: -_score(weights(z), seen) / total,
+        np.full(size - 1, -1.0),
+        method="L-BFGS-B",
+        bounds=[(-12.0, 4.0)] * (size - 1),
+        options={"ftol": 1e-11, "gtol": 1e-7, "maxiter": 100},
+    )
+    return weights(found.x)
+
+
+def _score(weights, seen) -> float:
+    return float(np.log(np.maximum(patterns.chances(weights), 1e-300)) @ seen)
+
+
+def _fit_kind(kind: str, seen: np.ndarray, categories: int | None = None) -> np.ndarray:
+    if kind == "weights":
+        return _free_weights(seen, categories or _FREE[-1])
+    return weights_of(kind, *_best(kind, seen))
+
+
+def fit_answers(wrong, kind: str | None = None, seed: int = 0) -> ErrorFit:
+    """The error model from how often each wrong answer was given.
+
+    Args:
+        wrong: for each problem, the counts of its wrong answers (``Counts.wrong``).
+        kind: one of ``KINDS``; None takes ``geometric`` unless another kind is better on held-out problems by more
+            than two standard errors.
+
+    Raises:
+        InputError: an unknown kind; fewer than 2 problems with 2 wrong samples.
+    """
+    require(kind is None or kind in KINDS, f"errors = {kind!r} is not known: choose {', '.join(KINDS)}")
+    seen = np.array([patterns.observed(w) for w in wrong])
+    seen = seen[seen.sum(1) > 0]
+    require(
+        len(seen) >= 2,
+        "the log has fewer than 2 problems with at least 2 wrong answers: which wrong answers agree cannot be told",
+    )
+    rng = np.random.default_rng(seed)
+    fold = rng.permutation(len(seen)) % min(FOLDS, len(seen))
+    held = {name: _held_out(name, seen, fold) for name in KINDS}
+    per = {name: float(values.sum() / seen.sum()) for name, values in held.items()}
+    chosen = kind or "geometric"
+    if kind is None:
+        for other in sorted(KINDS, key=lambda name: -per[name]):
+            gap = held[other] - held["geometric"]
+            if gap.sum() > 2.0 * gap.std() * np.sqrt(gap.size) > 0:
+                chosen = other
+                break
+    total = seen.sum(0)
+    size = _free_size(seen, fold) if chosen == "weights" else None
+    weights = _fit_kind(chosen, total, size)
+    count, parameter = (len(weights) + 1, 0.0) if chosen == "weights" else _best(chosen, total)
+    draws = rng.multinomial(len(seen), np.full(len(seen), 1.0 / len(seen)), RESAMPLES) @ seen
+    if chosen == "weights":
+        draws = draws[:40]
+    fits = sorted((_fit_kind(chosen, d, size) for d in draws), key=lambda w: w[0])
+    low, high = fits[int(0.025 * len(fits))], fits[min(len(fits) - 1, int(0.975 * len(fits)))]
+    notes = []
+    if chosen in ("geometric", "zipf", "uniform") and count == MOST_CATEGORIES:
+        notes.append(f"the number of categories is at its bound {MOST_CATEGORIES}: only a lower limit is known")
+    if len(seen) < 20:
+        notes.append(f"only {len(seen)} problems have two wrong answers or more: intervals are rough")
+    return ErrorFit(
+        kind=chosen,
+        weights=weights,
+        decay={"geometric": parameter, "uniform": 1.0}.get(chosen),
+        exponent=parameter if chosen == "zipf" else None,
+        c_star_interval=(float(min(low[0], weights[0])), float(max(high[0], weights[0]))),
+        scores=per,
+        criterion="held_out",
+        squared_error=None,
+        low=low,
+        high=high,
+        warnings=tuple(notes),
+    )
+
+
+def _held_out(kind: str, seen: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Log score of each problem under the fit to the other folds, [P]."""
+    out = np.zeros(len(seen))
+    size = _free_size(seen, fold) if kind == "weights" else None
+    for f in np.unique(fold):
+        weights = _fit_kind(kind, seen[fold != f].sum(0), size)
+        out[fold == f] = np.maximum(np.log(np.maximum(patterns.chances(weights), 1e-300)), -1e4) @ seen[fold == f].T
+    return out
+
+
+def _free_size(seen: np.ndarray, fold: np.ndarray) -> int:
+    """How many free weights: the best on the first fold held out."""
+    train, test = seen[fold != 0].sum(0), seen[fold == 0].sum(0)
+    return max(_FREE, key=lambda size: _score(_free_weights(train, size), test))
+
+
+# ---- from a vote curve -------------------------------------------------------------------------
+
+
+def whole_votes(n, success) -> tuple[np.ndarray, np.ndarray]:
+    """Whole N >= 1 (digitized ones are rounded; those that meet are averaged) and successes."""
+    n = np.maximum(1, np.rint(np.asarray(n, dtype=np.float64))).astype(np.int64)
+    values, back = np.unique(n, return_inverse=True)
+    return values, np.bincount(back, np.asarray(success, dtype=np.float64)) / np.bincount(back)
+
+
+class _Votes:
+    """(13) at the N of a curve, for many weights; above ``_FAR`` continued to the plateau as N^(-1/2), quickly."""
+
+    def __init__(self, n, y, parameters):
+        self.n, self.y, self.parameters = n, y, parameters
+        self.near = np.unique(np.minimum(n, _FAR))
+        self.laws = {int(k): latent.count_law(int(k), *parameters[1:]) for k in self.near}
+
+    def thinned(self, most: int) -> _Votes:
+        """At most ``most`` of the points, evenly by rank."""
+        at = np.unique(np.linspace(0, self.n.size - 1, min(most, self.n.size)).astype(int))
+        return _Votes(self.n[at], self.y[at], self.parameters)
+
+    def __call__(self, weights) -> np.ndarray:
+        solvable, alpha, beta = self.parameters
+        known = {k: solvable * float(law @ plurality.chances(k, weights, quick=True)) for k, law in self.laws.items()}
+        far = float(latent.plateau(solvable, alpha, beta, np.max(weights)))
+        return np.array(
+            [known[k] if k <= _FAR else far + (known[_FAR] - far) * (_FAR / k) ** 0.5 for k in self.n.tolist()]
+        )
+
+    def error(self, weights) -> float:
+        return float(np.sum((self(weights) - self.y) ** 2))
+
+
+def fit_vote_curve(n, success, parameters, kind: str | None = None) -> ErrorFit:
+    """(M, lambda) by least squares of (13) on a vote curve, given (A, alpha, beta).
+
+    M is searched over a few values (two to forty): the curve tells c* well and M hardly.
+
+    Raises:
+        InputError: fewer than 3 different N, kind ``weights`` (a curve cannot tell them), N above 2^20.
+    """
+    require(kind is None or kind in KINDS, f"errors = {kind!r} is not known: choose {', '.join(KINDS)}")
+    if kind == "weights":
+        raise InputError("errors = weights needs answers: a vote curve tells no more than two numbers")
+    n, y = whole_votes(n, success)
+    require(n.size >= 3, f"a vote curve of {n.size} different N: the error model needs at least 3")
+    require(int(n.max()) <= plurality.LARGEST, f"a vote curve can reach N = {plurality.LARGEST}, not {n.max()}")
+    votes = _Votes(n, y, (float(parameters[0]), float(parameters[1]), float(parameters[2])))
+    found = {}
+    for name in (kind,) if kind else ("geometric", "uniform", "zipf"):
+        found[name] = _least_squares(name, votes)
+    points = n.size
+    scores = {
+        name: points * float(np.log(max(error, 1e-300) / points)) + 2.0 * (1 if name == "uniform" else 2)
+        for name, (error, _, _) in found.items()
+    }
+    chosen = kind or min(found, key=lambda name: scores[name] - (2.0 if name == "geometric" else 0.0))
+    error, count, parameter = found[chosen]
+    weights = weights_of(chosen, count, parameter)
+    low, high = _curve_interval(chosen, count, parameter, error, votes)
+    return ErrorFit(
+        kind=chosen,
+        weights=weights,
+        decay={"geometric": parameter, "uniform": 1.0}.get(chosen),
+        exponent=parameter if chosen == "zipf" else None,
+        c_star_interval=(float(min(low[0], weights[0])), float(max(high[0], weights[0]))),
+        scores=scores,
+        criterion="aic",
+        squared_error=error,
+        low=low,
+        high=high,
+        warnings=("a vote curve tells c* well and the number of categories hardly",),
+    )
+
+
+def _least_squares(kind: str, votes: _Votes) -> tuple[float, int, float]:
+    """(squared error, M, parameter): M on few of the points, then the parameter on all."""
+    few, best = votes.thinned(9), (np.inf, 2, 1.0)
+    for count in _CURVE_CATEGORIES:
+        found = _parameter(kind, count, few, best)
+        if found[0] < best[0] * (1 - 1e-3):
+            best = found
+    return _parameter(kind, best[1], votes, best)
+
+
+def _parameter(kind: str, count: int, votes: _Votes, best) -> tuple[float, int, float]:
+    """The best parameter for M = ``count``; near c* of the best fit so far, which is well known."""
+    from scipy.optimize import brentq, minimize_scalar
+
+    top = 6.0 if kind == "zipf" else 1.0
+    if kind == "uniform" or count == 2:
+        return votes.error(weights_of(kind, count, 1.0)), count, 1.0
+    low, high = 0.0, top
+    if np.isfinite(best[0]):
+        star = weights_of(kind, best[1], best[2])[0]
+        for side, aim in ((0, 0.9 * star), (1, min(1.1 * star, 0.999))):
+
+            def off(p, aim=aim):
+                return weights_of(kind, count, p)[0] - aim
+
+            if off(0.0) * off(top) < 0:
+                end = float(brentq(off, 0.0, top, xtol=1e-6))  # pyright: ignore[reportArgumentType]
+                low, high = (low, end) if (side == 0) == (kind == "geometric") else (end, high)
+    found = minimize_scalar(
+        lambda p: votes.error(weights_of(kind, count, p)),
+        bounds=(low, high),
+        method="bounded",
+        options={"xatol": 1e-3 * (high - low) + 1e-5, "maxiter": 20},
+    )
+    return float(found.fun), count, float(found.x)
+
+
+def _curve_interval(kind: str, count: int, parameter: float, error: float, votes: _Votes):
+    """Weights where the squared error has grown by its 95% share, on either side of the parameter."""
+    limit = error * (1.0 + 3.84 / max(1, votes.n.size - 2)) + 1e-12
+    ends = []
+    for far in (0.0, 6.0 if kind == "zipf" else 1.0):
+        inside = parameter
+        outside = parameter if kind == "uniform" or count == 2 else parameter + 0.2 * (far - parameter)
+        for _ in range(8 if outside != parameter else 0):
+            middle = 0.5 * (inside + outside)
+            if votes.error(weights_of(kind, count, middle)) < limit:
+                inside = middle
+            else:
+                outside = middle
+        ends.append(weights_of(kind, count, inside))
+    return tuple(sorted(ends, key=lambda w: w[0]))

@@ -1,0 +1,110 @@
+"""Accuracy against tokens in the AIME study, with the published points of a reasoning model as markers."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ds3sim.core.errors import InputError, require
+from ds3sim.report import style
+from ds3sim.reproduce.drawing import Drawing, Options, Sheet
+from ds3sim.theory.trained import Training, compute_optimal, train
+from ds3sim.training.reasoning import Reasoning, reason, reason_steps
+
+TRAINING_FLOPS = 3.35e25
+PUBLISHED = ((2183, 0.314), (5417, 0.404), (8075, 0.435), (13792, 0.510), (19566, 0.565), (22490, 0.571))
+"""Claude 3.7 Sonnet on AIME as digitized by [DS3]: thinking tokens, accuracy. The training compute is an assumption."""
+
+STRATEGIES = (
+    ("CoT", Reasoning()),
+    ("ToT, 4 branches", Reasoning(branches=4)),
+    ("best of 8", Reasoning(aggregate="best_of_n", n=8)),
+    ("vote of 8", Reasoning(aggregate="majority", n=8)),
+)
+CHECK = ((1e15, 0.164936, 9.23035e14), (1e16, 0.450262, 7.62076e15), (1e17, 0.733309, 7.21731e16))
+"""C_inf, accuracy and cost that the authors' code gives."""
+
+
+DATA = "claude37_aime.csv"
+
+
+def published(folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens and accuracy of the published points, float64 each: of ``DATA`` in the folder, else as printed.
+
+    Raises:
+        InputError: the file has no such columns, or no numbers in them.
+    """
+    path = None if folder is None else folder / DATA
+    if path is None or not path.is_file():
+        x, y = zip(*PUBLISHED, strict=True)
+        return np.array(x, dtype=np.float64), np.array(y)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [(float(row["Tokens"]), float(row["Accuracy"])) for row in csv.DictReader(file)]
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(
+            f"{path}: cannot be read: {type(error).__name__}: {error}: it needs columns Tokens and Accuracy"
+        ) from None
+    good = [x > 0 and math.isfinite(x) and 0 <= y <= 1 for x, y in rows]
+    require(
+        len(rows) >= 2 and all(good),
+        f"{path}: needs at least two rows with Tokens above 0 and Accuracy from 0 to 1",
+    )
+    x, y = zip(*rows, strict=True)
+    return np.array(x), np.array(y)
+
+
+def make(options: Options) -> Drawing:
+    """Left: accuracy against tokens by strategy. Right: CoT at other training computes, same token budgets."""
+    sheet = Sheet()
+    figure, axes = style.canvas(1, 2, (10.2, 4.2))
+    left, right = axes[0]
+    model = train(*compute_optimal(TRAINING_FLOPS), Training())
+    tokens = np.geomspace(100, 1e6, options.pick(161, 41))
+    found = []
+    for i, (name, how) in enumerate(STRATEGIES):
+        steps = np.floor(tokens / (25 * how.branches * how.n))
+        value = reason_steps(model, steps, how=how).accuracy
+        style.line(left, tokens, value, i, name)
+        sheet.curve("accuracy", name, "budget_tokens", tokens, "accuracy", value)
+    x, y = published(options.data)
+    left.plot(x, y, "D", color=style.INK, markersize=5, label="published points", zorder=5)
+    sheet.curve("accuracy", "Claude 3.7 Sonnet on AIME", "budget_tokens", x, "accuracy", y, "published")
+    at = reason_steps(model, np.floor(x / 25)).accuracy
+    found.append(
+        "CoT at the published token counts: " + ", ".join(f"{a:.3f} ({b:.3f})" for a, b in zip(at, y, strict=True))
+        + f" (published); root mean square difference {np.sqrt(np.mean((at - y) ** 2)):.3f}."
+    )  # fmt: skip
+    slope = np.polyfit(np.log10(x), y, 1)[0], np.polyfit(np.log10(x), at, 1)[0]
+    found.append(f"Accuracy per decade of tokens: {slope[0]:.3f} published, {slope[1]:.3f} here.")
+    for i, flops in enumerate((1e25, 2e25, 5e25, 1e26)):
+        value = reason_steps(train(*compute_optimal(flops), Training()), np.floor(tokens / 25)).accuracy
+        style.line(right, tokens, value, i, f"{style.number(flops)} FLOPs", linestyle="solid")
+        sheet.curve("compute", f"C_tr={flops:g}", "budget_tokens", tokens, "accuracy", value)
+    for chart in (left, right):
+        chart.set(xlabel="Tokens per task", ylabel="Accuracy", ylim=(-0.03, 1.03))
+        style.logarithmic(chart)
+        style.legend(chart)
+    style.title(left, f"C_tr = {style.number(TRAINING_FLOPS)} FLOPs")
+    style.title(right, "CoT, other training compute")
+    how = Reasoning(round_steps=False, steps="min", feasibility="per_trace", level_ties="lowest")
+    authors = train(*compute_optimal(TRAINING_FLOPS), Training(finite_size="authors_code"))
+    out = reason(authors, [c for c, _, _ in CHECK], how=how)
+    for (flops, a, c), b, d in zip(CHECK, out.accuracy, out.flops, strict=True):
+        found.append(
+            f"Authors' settings, C_inf = {flops:g}: accuracy {b:.6f} (their code {a:.6f}), cost {d:.5e} ({c:.5e})."
+        )
+    return Drawing(
+        "aime",
+        "The AIME study",
+        "Mean accuracy over tasks of levels 60 to 70 and 2 to 15 skills against tokens per task, which all branches"
+        " and traces"
+        " share. Diamonds: Claude 3.7 Sonnet on AIME, as published; its training compute is an assumption of the"
+        " paper.",
+        {"": figure},
+        sheet,
+        found,
+    )

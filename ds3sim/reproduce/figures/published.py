@@ -1,0 +1,72 @@
+"""Published curves of pass@N and of votes ([B24], digitized), read from the folder ``--data``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ds3sim.fit.logs.load import load_log
+from ds3sim.fit.pass_at_n import LatentFit, fit_curve
+from ds3sim.reproduce.drawing import Options
+
+
+@dataclass(frozen=True)
+class Published:
+    """One model of [B24].
+
+    Attributes:
+        name, file: of the model and of its pass@N curve.
+        authors: (A, alpha, beta) of the fit of [DS3].
+        squared_error: of that fit, summed over the points.
+        vote: file of its majority-vote curve, if any.
+        c_star: largest chance of a wrong answer of the fit of [DS3].
+        loss, tokens, iota: training loss, output budget in tokens, and iota of the calibration of [DS3].
+    """
+
+    name: str
+    file: str
+    authors: tuple[float, float, float]
+    squared_error: float
+    loss: float
+    tokens: int
+    iota: float
+    vote: str | None = None
+    c_star: float | None = None
+
+
+MODELS = (
+    Published("Llama-3-8B", "llama8BpassN.csv", (1.0, 0.388, 2.715), 0.020805, 1.9485, 8192, 0.117),
+    Published("Gemma-2B", "gemma2B.csv", (1.0, 0.361, 4.649), 0.008281, 2.1173, 8192, 0.126),
+    Published("Pythia-2.8B", "pythia28B.csv", (0.934, 0.322, 18.0), 0.000565, 2.1906, 2048, 0.146),
+    Published(
+        "Llama-3-8B-Instruct", "llama38Binstruct_oracle.csv", (1.0, 0.380, 1.134), 0.002135, 1.9485, 8192, 0.288,
+        "llama38Binstruct_maj.csv", 0.2683,
+    ),
+    Published(
+        "Llama-3-70B-Instruct", "llama370Binstruct_oracle.csv", (1.0, 0.409, 0.488), 0.001945, 1.8575, 8192, 0.526,
+        "llama370Binstruct_maj.csv", 0.4113,
+    ),
+)  # fmt: skip
+
+
+def curve(options: Options, file: str) -> tuple[np.ndarray, np.ndarray]:
+    """N and success of a published curve, float64 [points], N ascending.
+
+    Raises:
+        InputError: the file is missing or no curve.
+    """
+    assert options.data is not None
+    points = load_log(options.data / file, "curve").points
+    assert points is not None
+    order = np.argsort(points.n)
+    return np.asarray(points.n, dtype=np.float64)[order], np.asarray(points.success, dtype=np.float64)[order]
+
+
+def fits(options: Options) -> list[tuple[Published, np.ndarray, np.ndarray, LatentFit]]:
+    """Each model with its pass@N curve and our fit of (12)."""
+    out = []
+    for model in MODELS:
+        n, y = curve(options, model.file)
+        out.append((model, n, y, fit_curve(n, y)))
+    return out

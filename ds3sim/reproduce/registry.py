@@ -1,0 +1,90 @@
+"""The paper's figures, each from one named command (``ds3sim reproduce``).
+
+To add a figure: write a module here with a function ``make(options) -> Drawing`` and add a line to ``FIGURES``.
+This module stays light: the command line reads it for ``--help``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from ds3sim.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure that can be asked for.
+
+    Attributes:
+        name: of the command and of the files.
+        module: in this package; its function ``make`` takes :class:`~ds3sim.reproduce.drawing.Options` and returns
+            a :class:`~ds3sim.reproduce.drawing.Drawing`.
+        about: one line.
+        data: the file in the folder ``--data`` that it needs, if any.
+    """
+
+    name: str
+    module: str
+    about: str
+    data: str | None = None
+
+    def make(self, options):
+        """Compute and draw.
+
+        Raises:
+            InputError: it needs data that are not there.
+        """
+        if self.data is not None:
+            if options.data is None:
+                raise InputError(f"{self.name} needs published data: name the folder that has {self.data} with --data")
+            if not (options.data / self.data).is_file():
+                raise InputError(f"{options.data}: has no {self.data}, which {self.name} needs")
+        return import_module(f"ds3sim.reproduce.figures.{self.module}").make(options)
+
+
+CURVES = "llama8BpassN.csv"
+"""One of the published curves; the others lie beside it."""
+
+FIGURES: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry("token-budget", "token_budget", "tokens that a cost buys, chain of thought and tree of thought"),
+        Entry("strategy-maps", "strategy_maps", "success of three strategies over budget and length of the task"),
+        Entry("optimal-branching", "branching", "the best number of branches at equal cost"),
+        Entry("expected-steps", "expected_steps", "expected steps and two approximations, with their errors"),
+        Entry("accuracy-contours", "contours", "accuracy over training compute and tokens per task"),
+        Entry("total-compute-optimal", "total_compute", "model size and data where the inference demand is fixed"),
+        Entry("allocation", "allocation", "lifetime compute: global optimum against the Chinchilla rule"),
+        Entry("inference-optimal", "inference_optimal", "exponents of size and tokens with unlimited data"),
+        Entry("predictions", "predictions", "four predictions of the theory, each with a fitted number"),
+        Entry("peeling", "peeling", "peeling near its threshold: which finite-size law simulated graphs follow"),
+        Entry(
+            "skill-levels", "skill_levels", "skills by level and training compute, and the error of their Chernoff form"
+        ),
+        Entry("training-ratio", "training_ratio", "levels learnt against training tokens per parameter"),
+        Entry("disorder", "disorder", "sampled skill graphs against the mean field of the giant component"),
+        Entry("aime", "aime", "accuracy against tokens in the AIME study, with published points"),
+        Entry("emergence", "emergence", "accuracy against training compute at several token budgets"),
+        Entry("pass-at-n", "pass_at_n", "published pass@N and vote curves of five models, and their fits", CURVES),
+        Entry("error-weights", "error_weights", "which wrong answers are given, fitted to vote curves", CURVES),
+        Entry("difficulty", "difficulty", "one law of difficulty fitted to five models at once", CURVES),
+    )
+}
+
+
+def chosen(name: str) -> list[Entry]:
+    """The entries of a name, or all of them for ``all``.
+
+    Raises:
+        InputError: no such figure; the message has the nearest name.
+    """
+    if name == "all":
+        return list(FIGURES.values())
+    if name in FIGURES:
+        return [FIGURES[name]]
+    import difflib
+
+    near = difflib.get_close_matches(name.lower().replace("_", "-"), [*FIGURES, "all"], n=1, cutoff=0.4)
+    hint = f": did you mean {near[0]}?" if near else ":"
+    raise InputError(f"reproduce {name}: no such figure{hint} known are {', '.join(FIGURES)}, all")

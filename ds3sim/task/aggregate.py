@@ -1,0 +1,93 @@
+"""Trace aggregators: what is done with the n traces of one task (docs/theory.md section 3).
+
+These classes say what is asked. How it is simulated lives in ``ds3sim.engine.traces.outcome``, the
+formulas in ``ds3sim.theory.aggregate`` and the enumeration in ``ds3sim.engine.enumerate``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ds3sim.core.check import fraction, whole_number
+from ds3sim.core.errors import require, shown
+from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
+
+MOST_TRACES_PER_TASK = 2**16
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Accepts a correct trace with ``true_positive``, a wrong one with ``false_positive``.
+
+    The answer is drawn uniformly from the accepted traces; if there is none, from all n
+    (``fallback="random"``) or none is given and the task fails (``fallback="abstain"``).
+    """
+
+    true_positive: float = 1.0
+    false_positive: float = 0.0
+    fallback: str = "random"
+
+    def __post_init__(self):
+        # Plain numbers, whatever was given: they enter the identity of the task.
+        object.__setattr__(self, "true_positive", fraction("true_positive", self.true_positive))
+        object.__setattr__(self, "false_positive", fraction("false_positive", self.false_positive))
+        require(
+            self.fallback in ("random", "abstain"),
+            f"fallback = {self.fallback!r} is not known: choose random or abstain",
+        )
+
+    @property
+    def perfect(self) -> bool:
+        return self.true_positive == 1.0 and self.false_positive == 0.0
+
+
+@dataclass(frozen=True)
+class Single:
+    """One trace decides."""
+
+    n: int = 1
+    name = "single"
+
+    def __post_init__(self):
+        require(self.n == 1, f"aggregate = single has n = {shown(self.n)}: use n = 1, or best_of_n or majority")
+        object.__setattr__(self, "n", 1)
+
+
+@dataclass(frozen=True)
+class BestOfN:
+    """Best of n traces, chosen by a verifier; the default one is an oracle: (7), else (8)."""
+
+    n: int = 1
+    verifier: Verifier = field(default_factory=Verifier)
+    name = "best_of_n"
+
+    def __post_init__(self):
+        object.__setattr__(self, "n", whole_number("n", self.n, 1, MOST_TRACES_PER_TASK))
+        require(isinstance(self.verifier, Verifier), f"verifier = {shown(self.verifier)} is not a Verifier")
+
+
+@dataclass(frozen=True)
+class Majority:
+    """Plurality vote of n traces over one correct and M-1 wrong answers: (9), (10).
+
+    Attributes:
+        n: votes.
+        errors: which wrong answer a failed trace gives.
+        ties: ``random`` (uniform among the tied) or ``wrong`` (a tie counts as failure).
+    """
+
+    n: int = 1
+    errors: GeometricErrors | WeightErrors = field(default_factory=GeometricErrors)
+    ties: str = "random"
+    name = "majority"
+
+    def __post_init__(self):
+        object.__setattr__(self, "n", whole_number("n", self.n, 1, MOST_TRACES_PER_TASK))
+        require(
+            isinstance(self.errors, GeometricErrors | WeightErrors),
+            f"errors = {shown(self.errors)} is not an error model: use GeometricErrors or WeightErrors",
+        )
+        require(self.ties in ("random", "wrong"), f"ties = {self.ties!r} is not known: choose random or wrong")
+
+
+Aggregate = Single | BestOfN | Majority

@@ -1,0 +1,103 @@
+"""Step policies: a transition tensor in, a transition tensor out (docs/theory.md section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ds3sim.core.check import fraction, whole_number
+from ds3sim.core.errors import require
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.scores import best_of_b, score_classes
+
+MOST_BRANCHES = 2**20
+
+
+@dataclass(frozen=True)
+class CoT:
+    """Chain of thought: one proposal a step, always kept. The tensor is P itself."""
+
+    name = "cot"
+
+    @property
+    def proposals(self) -> int:
+        """Proposals generated a step; each costs omega tokens."""
+        return 1
+
+    def tensor(self, graph: SkillGraph) -> np.ndarray:
+        """float64 [S, S]: the law of one step under this policy."""
+        return graph.transition_tensor()
+
+
+@dataclass(frozen=True)
+class ToT:
+    """Tree of thoughts with one-step look-ahead: b proposals a step, the best by score is kept.
+
+    Attributes:
+        branches: b >= 1.
+        evaluator_error: e; with this probability the kept proposal is uniform among the b.
+        discount: d in (0, 1) of the default score v(s) = E[d^T | start at s].
+    """
+
+    branches: int = 1
+    evaluator_error: float = 0.0
+    discount: float = 0.99
+    name = "tot"
+
+    def __post_init__(self):
+        object.__setattr__(self, "branches", whole_number("branches", self.branches, 1, MOST_BRANCHES))
+        object.__setattr__(self, "evaluator_error", fraction("evaluator_error", self.evaluator_error))
+        object.__setattr__(self, "discount", _discount(self.discount))
+
+    @property
+    def proposals(self) -> int:
+        """b, the proposals generated a step."""
+        return self.branches
+
+    def tensor(self, graph: SkillGraph) -> np.ndarray:
+        """float64 [S, S]: P' = (1 - e) P_b + e P, docs/theory.md (2.1)."""
+        tensor = graph.transition_tensor()
+        best = best_of_b(tensor, score_classes(graph, self.discount), self.branches)
+        return (1.0 - self.evaluator_error) * best + self.evaluator_error * tensor
+
+
+@dataclass(frozen=True)
+class Beam:
+    """Beam search: w particles, each makes b proposals a step; the w best of the w*b are kept.
+
+    Ties are broken at random. The trace has reached the goal when one particle has, and is dead
+    when all are. No small tensor describes it (w = 1 is ToT): only the traces engine runs it.
+
+    Attributes:
+        width: w >= 1.
+        branches: b >= 1.
+        evaluator_error: with this probability a step keeps w proposals chosen uniformly.
+        discount: as for :class:`ToT`.
+    """
+
+    width: int = 2
+    branches: int = 1
+    evaluator_error: float = 0.0
+    discount: float = 0.99
+    name = "beam"
+
+    def __post_init__(self):
+        object.__setattr__(self, "width", whole_number("width", self.width, 1, 1024))
+        object.__setattr__(self, "branches", whole_number("branches", self.branches, 1, 1024))
+        object.__setattr__(self, "evaluator_error", fraction("evaluator_error", self.evaluator_error))
+        object.__setattr__(self, "discount", _discount(self.discount))
+
+    @property
+    def proposals(self) -> int:
+        """w * b, the proposals generated a step."""
+        return self.width * self.branches
+
+
+StepPolicy = CoT | ToT | Beam
+
+
+def _discount(value) -> float:
+    value = fraction("discount", value)
+    require(0 < value < 1, f"discount = {value:g} is not allowed: it must lie strictly between 0 and 1")
+    return value

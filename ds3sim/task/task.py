@@ -1,0 +1,129 @@
+"""A task: what is asked, without saying how it is computed."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from ds3sim.core.errors import InputError, require
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.graph.latent import LatentGraph
+from ds3sim.task.aggregate import Aggregate, Majority, Single
+from ds3sim.task.budget import budget_array
+from ds3sim.task.steps import Beam, CoT, StepPolicy
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """SkillGraph, step policy, aggregator and budget.
+
+    Attributes:
+        graph: the skill graph.
+        step: CoT(), ToT(...) or Beam(...).
+        aggregate: Single(), BestOfN(...) or Majority(...).
+        steps: the budget K in steps per task, shared by its n traces (floor(K/n) each). An int, or
+            a sequence: the largest is simulated, the others are read from the same run.
+        feasibility: ``per_task`` (all n traces share the draw) or ``per_trace`` (the paper's code).
+        on_dead: ``exhaust`` (a dead trace uses its whole budget) or ``stop``.
+    """
+
+    graph: SkillGraph
+    step: StepPolicy = field(default_factory=CoT)
+    aggregate: Aggregate = field(default_factory=Single)
+    steps: int | Sequence[int] = 1
+    feasibility: str = "per_task"
+    on_dead: str = "exhaust"
+
+    def __post_init__(self):
+        require(isinstance(self.graph, SkillGraph), f"graph = {self.graph!r} is not a SkillGraph")
+        require(isinstance(self.step, StepPolicy), f"step = {self.step!r} is not a step policy: use CoT, ToT or Beam")
+        require(
+            isinstance(self.aggregate, Aggregate),
+            f"aggregate = {self.aggregate!r} is not an aggregator: use Single, BestOfN or Majority",
+        )
+        require(
+            self.feasibility in ("per_task", "per_trace"),
+            f"feasibility = {self.feasibility!r} is not known: choose per_task or per_trace",
+        )
+        require(self.on_dead in ("exhaust", "stop"), f"on_dead = {self.on_dead!r} is not known: choose exhaust or stop")
+        if isinstance(self.graph, LatentGraph):
+            require(isinstance(self.step, CoT), "graph = latent: one step decides a trace: use step = cot")
+            require(
+                self.feasibility == "per_task" or self.n == 1,
+                "graph = latent: the n traces of a task share its success rate: use feasibility = per_task",
+            )
+        _ = self.budgets
+
+    @cached_property
+    def budgets(self) -> np.ndarray:
+        """The budgets in steps per task, int64 [B], in the order given."""
+        return budget_array(self.steps)
+
+    @property
+    def n(self) -> int:
+        """Traces per task."""
+        return self.aggregate.n
+
+    @property
+    def max_steps(self) -> int:
+        """The largest budget per trace, floor(max K / n)."""
+        return int(self.budgets.max()) // self.n
+
+    def per_trace(self, steps) -> np.ndarray:
+        """Budgets per trace, floor(K / n), int64 of the shape of ``steps``.
+
+        Raises:
+            InputError: a budget that is not a whole number >= 0, or above the task's largest.
+        """
+        array = budget_array(steps)
+        top = int(self.budgets.max())
+        require(
+            int(array.max()) <= top,
+            f"steps = {int(array.max())} is above the task's largest budget {top}: make the task with a larger steps",
+        )
+        out = array // self.n
+        return out if np.ndim(steps) else out[0]
+
+    @cached_property
+    def tensor(self) -> np.ndarray:
+        """float64 [S, S]: the transition tensor under the step policy."""
+        if isinstance(self.step, Beam):
+            raise InputError("step = beam has no small transition tensor: use engine traces, or tot for width 1")
+        return self.step.tensor(self.graph)
+
+    @cached_property
+    def identity(self) -> str:
+        """Hex digest of everything that decides the law of the outcome, 32 digits.
+
+        Names of nodes do not enter. Equal identities mean that tallies may be added.
+        """
+        digest = hashlib.sha256(b"ds3sim task 1\0")
+        graph = self.graph
+        edges = np.lexsort((graph.target, graph.source))
+        for array in (graph.source[edges], graph.target[edges], graph.probability[edges], graph.start):
+            digest.update(struct.pack("<q", array.size) + np.ascontiguousarray(array).tobytes())
+        digest.update(graph.goal.tobytes() + graph.dead.tobytes() + struct.pack("<d", graph.feasible))
+        digest.update(b"score" + graph.score.tobytes() if graph.score is not None else b"none")
+        if isinstance(graph, LatentGraph):
+            digest.update(b"latent" + struct.pack("<2d", graph.alpha, graph.beta))
+        said = (self.step.name, asdict(self.step), self.aggregate.name, asdict(self.aggregate))
+        if isinstance(self.aggregate, Majority):
+            said += (type(self.aggregate.errors).__name__,)
+        said += (self.feasibility, self.on_dead, self.max_steps)
+        digest.update(repr(said).encode())
+        return digest.hexdigest()[:32]
+
+
+def shared_rate(task: Task) -> LatentGraph | None:
+    """The graph, where several traces of a task share a latent success rate."""
+    return task.graph if isinstance(task.graph, LatentGraph) and task.n > 1 else None
+
+
+def latent_graph(task: Task) -> LatentGraph:
+    assert isinstance(task.graph, LatentGraph)
+    return task.graph

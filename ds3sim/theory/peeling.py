@@ -1,0 +1,232 @@
+"""Peeling of the concept-text graph as formulas: threshold (19) and finite-size law (20) of docs/theory.md.
+
+R concepts can be learnt. They are the unknown fraction eps of n_c = R/eps concepts; T texts contain each concept with
+probability p = d_t/R. A text with exactly one unknown concept teaches it; repeat. [NV], [DS3].
+
+Named variants of the finite-size law:
+
+``published``     the scale a of Amraoui, Montanari, Richardson and Urbanke, and the shift b n_c^(-2/3) of the
+threshold.
+``authors_code``  three plus signs in a where the published law has minus signs, and no shift.
+``random_graph``  as published, with the scale of a graph of independent edges (ours, (20.2)): the published a is that
+of an
+                  ensemble whose degrees are fixed, and 5% too small here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ds3sim.core.check import open_fraction, positive
+from ds3sim.core.errors import require
+from ds3sim.theory.degrees import Degrees, fixed_point, scale_squared, threshold
+
+VARIANTS = ("published", "authors_code", "random_graph")
+
+SHIFT = 0.6
+"""b of ``published``: fitted to simulations of 4000 to 64000 concepts, 0.600 +- 0.007 (docs/findings/peeling.md)."""
+
+BROWNIAN = 0.996193
+"""E max over real t of W(t) - t^2/2, W two-sided Brownian motion (Daniels and Skyrme 1985; Barbour 1975)."""
+
+
+@dataclass(frozen=True)
+class Peeling:
+    """What (19) and (20) say; float64 arrays of the shape of the arguments.
+
+    Attributes:
+        eps_threshold: eps_BP of (19); 0 where there is no threshold.
+        x_threshold: x_BP of (19).
+        gamma: gamma_BP = eps_BP L(1 - rho(1 - x_BP)): unknown fraction at which peeling gets stuck at the threshold.
+        scale: a of (20).
+        shift: b of (20); 0 in ``authors_code``.
+        stuck: the normal tail of (20), the probability that peeling gets stuck high.
+        unlearnt: P_b = gamma/eps * stuck, the expected fraction of the R concepts that stays unknown.
+        learnt: 1 - P_b.
+    """
+
+    eps_threshold: np.ndarray
+    x_threshold: np.ndarray
+    gamma: np.ndarray
+    scale: np.ndarray
+    shift: np.ndarray
+    stuck: np.ndarray
+    unlearnt: np.ndarray
+
+    @property
+    def learnt(self) -> np.ndarray:
+        return 1.0 - self.unlearnt
+
+
+def ensemble(concepts, texts, text_degree: ArrayLike = 6.0, unknown: ArrayLike = 0.5) -> tuple[Degrees, Degrees]:
+    """Degrees of the concepts (n_v = T neighbours) and of the texts (n_c = R/eps neighbours), p = d_t/R.
+
+    Args:
+        concepts: R > 0.
+        texts: T > 0.
+        text_degree: d_t, mean number of unknown concepts in a text, 0 < d_t <= R.
+        unknown: eps in (0, 1].
+
+    Raises:
+        InputError: an argument outside its range.
+    """
+    big_r, big_t, degree = (
+        positive("concepts", concepts),
+        positive("texts", texts),
+        positive("text_degree", text_degree),
+    )
+    eps = open_fraction("unknown", unknown)
+    big_r, big_t, degree, eps = np.broadcast_arrays(big_r, big_t, degree, eps)
+    require(
+        bool(np.all(degree <= big_r)),
+        "text_degree is above the number of concepts: a text has each concept at most once",
+    )
+    p = degree / big_r
+    return Degrees(big_t, p), Degrees(big_r / eps, p)
+
+
+def peeling(
+    concepts,
+    texts,
+    text_degree: ArrayLike = 6.0,
+    unknown: ArrayLike = 0.5,
+    variant: str = "published",
+    shift: ArrayLike | None = None,
+) -> Peeling:
+    """Threshold (19) and finite-size law (20); arguments broadcast.
+
+    P_b = (gamma_BP/eps) Q( sqrt(n_c) (eps_BP - b n_c^(-2/3) - eps) / a ).
+
+    (20) is a law near the threshold. Far above it (too few texts) gamma_BP is too small an unknown fraction: see
+    :func:`large_graph`. Where there is no threshold at all, ``unlearnt`` is that of a large graph.
+
+    Args:
+        concepts, texts, text_degree, unknown: as :func:`ensemble`.
+        variant: one of ``VARIANTS``.
+        shift: b; None is ``SHIFT`` for ``published``, 0 for ``authors_code``, :func:`shift_constant` for
+        ``random_graph``.
+
+    Returns:
+        :class:`Peeling`.
+
+    Raises:
+        InputError: an argument outside its range, an unknown variant.
+    """
+    from scipy.special import ndtr
+
+    require(variant in VARIANTS, f"finite_size = {variant!r} is not known: choose one of {', '.join(VARIANTS)}")
+    eps = open_fraction("unknown", unknown)
+    of_concept, of_text = ensemble(concepts, texts, text_degree, eps)
+    level, x = threshold(of_concept, of_text)
+    some = x > 0
+    at = np.where(some, x, 0.5)
+    n_c = of_text.count
+    with np.errstate(invalid="ignore"):
+        if variant == "random_graph":
+            squared = independent_edges(of_concept, of_text, level, at)
+        else:
+            squared = scale_squared(of_concept, of_text, level, at, 1.0 if variant == "authors_code" else -1.0)
+            squared = squared - level * (1.0 - level)
+        scale = np.sqrt(np.where(some & np.isfinite(squared), np.maximum(squared, 0.0), 0.0))
+    if shift is not None:
+        b = np.broadcast_to(np.asarray(shift, dtype=np.float64), n_c.shape)
+        require(bool(np.all(np.isfinite(b))), "shift must be a finite number")
+    elif variant == "authors_code":
+        b = np.zeros(n_c.shape)
+    elif variant == "published":
+        b = np.full(n_c.shape, SHIFT)
+    else:
+        b = shift_constant(of_concept, of_text, level, x)
+    distance = np.sqrt(n_c) * (level - b * n_c ** (-2.0 / 3.0) - eps)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(scale > 0, distance / scale, np.sign(distance) * np.inf)
+    stuck = np.where(some, ndtr(-np.where(np.isnan(z), 0.0, z)), 1.0)
+    some_level = np.where(np.isfinite(level), level, 0.0)  # far too many texts: nothing stays unknown
+    gamma = np.where(some, some_level * of_concept.node(of_text.edge(at)), 0.0)
+    unlearnt = np.minimum(1.0, gamma / eps * stuck)
+    if not np.all(some):
+        rest = of_concept.node(of_text.edge(fixed_point(of_concept, of_text, eps)))
+        unlearnt, gamma = np.where(some, unlearnt, rest), np.where(some, gamma, eps * rest)
+    return Peeling(*(v[()] for v in (level, x, gamma, scale, b, stuck, unlearnt)))
+
+
+def shift_constant(concepts: Degrees, texts: Degrees, eps, x) -> np.ndarray:
+    """b of (20) in the limit of large graphs; *ours*, docs/training.md (20.1).
+
+    The number of texts that can teach, v, follows near its minimum a parabola with unit diffusion: with x = (unknown
+    concepts)/n_c it is n_c x [ln(x/eps) + n_v p exp(-n_c p x)], whose second derivative at the threshold is
+    n_c (n_c p x - 1)/x. Peeling dies when v reaches 0; the minimum of a Brownian path on a parabola lies lower than the
+    parabola's by ``BROWNIAN`` n_c^(1/3) ((n_c p x - 1)/x)^(-1/3), which is as if eps were larger by b n_c^(-2/3).
+    """
+    degree = texts.count * texts.chance
+    at = np.where(np.asarray(x) > 0, x, 1.0)
+    bend = np.maximum(degree * at - 1.0, 1e-12) / at
+    return np.where(np.asarray(x) > 0, BROWNIAN * eps / at * bend ** (-1.0 / 3.0), 0.0)
+
+
+def independent_edges(concepts: Degrees, texts: Degrees, eps, x) -> np.ndarray:
+    """a^2 of a graph of independent edges, in the limit of large graphs; *ours*, docs/training.md (20.2).
+
+    eps^2/x - eps - eps^2/(n_v p n_c p x^2) at eps_BP, x_BP. It is the variance of the number v of texts that can teach,
+    where its mean has its minimum 0, carried over to eps: arrivals of texts at one unknown concept are multinomial,
+    losses
+    binomial, and their integrals cancel but for these terms. Arguments as :func:`shift_constant`.
+    """
+    return eps * eps / x - eps - (eps / x) ** 2 / (concepts.count * concepts.chance * texts.count * texts.chance)
+
+
+def large_graph(concepts, texts, text_degree: ArrayLike = 6.0, unknown: ArrayLike = 0.5) -> np.ndarray:
+    """Fraction of the R concepts that stays unknown in a very large graph (density evolution); ours.
+
+    eps lambda(y) iterated from eps gives the fixed point x; the fraction is L(1 - rho(1-x)), counted like P_b of (20)
+    among concepts that occur in a text. Arguments and errors as :func:`ensemble`.
+
+    Returns:
+        float64 of the broadcast shape.
+    """
+    eps = open_fraction("unknown", unknown)
+    of_concept, of_text = ensemble(concepts, texts, text_degree, eps)
+    x = fixed_point(of_concept, of_text, eps)
+    return of_concept.node(of_text.edge(x))[()]
+
+
+def excess_entropy(concepts, unlearnt, text_degree: ArrayLike = 6.0) -> tuple[np.ndarray, np.ndarray]:
+    """Text error e and the lower bound e^2/2 (nats) of the training loss above its floor; [NV].
+
+    e = 1 - (1 - p delta)^(R-1) (1 + p R delta), delta = P_b, p = d_t/R.
+
+    Args:
+        concepts: R > 0.
+        unlearnt: P_b in [0, 1].
+        text_degree: d_t <= R.
+
+    Returns:
+        e, e^2/2; float64 of the broadcast shape. Relative error below 1e-12 also for tiny delta.
+
+    Raises:
+        InputError: an argument outside its range.
+    """
+    from ds3sim.core.check import fraction_array
+
+    big_r, degree, delta = positive("concepts", concepts), positive("text_degree", text_degree), unlearnt
+    big_r, degree, delta = np.broadcast_arrays(big_r, degree, fraction_array("unlearnt", delta))
+    require(bool(np.all(degree <= big_r)), "text_degree is above the number of concepts")
+    small, mean = degree / big_r * delta, degree * delta
+    # (R-1) ln(1 - p delta) + ln(1 + R p delta): the linear terms leave p delta only
+    with np.errstate(divide="ignore"):
+        error = -np.expm1((big_r - 1.0) * _log1p_rest(-small) + _log1p_rest(mean) + small)
+    error = np.clip(error, 0.0, 1.0) + 0.0  # the formula is below 0 by p delta where delta < 2/(R d_t)
+    return error[()], (0.5 * error * error)[()]
+
+
+def _log1p_rest(x) -> np.ndarray:
+    """ln(1 + x) - x with all digits near 0."""
+    near = np.where(np.abs(x) < 0.02, x, 0.0)
+    series = np.zeros_like(near)
+    for k in range(12, 1, -1):
+        series = series * near + (-1.0) ** (k + 1) / k
+    with np.errstate(divide="ignore"):
+        return np.where(np.abs(x) < 0.02, series * near * near, np.log1p(x) - x)

@@ -1,0 +1,167 @@
+"""From learnt concepts to skills: docs/training.md (21)-(23); [NV], [DS3]. float64, all arguments broadcast."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ds3sim.core.check import fraction_array, open_fraction, positive
+from ds3sim.core.errors import require
+from ds3sim.theory.binomial import binomial_tails
+
+
+def prerequisites(levels: int) -> np.ndarray:
+    """sigma_l = 0.5 ln l for l = 1..L, float64 [L]; 0 for l = 1; [DS3]."""
+    return 0.5 * np.log(np.arange(1, levels + 1, dtype=np.float64))
+
+
+def concept_shares(levels: int, decay: float = 10.0) -> np.ndarray:
+    """xi_l = exp(-decay l/L) for l = 1..L, float64 [L]: share of the concepts that skills of level l draw on; [DS3]."""
+    return np.exp(-decay * np.arange(1, levels + 1, dtype=np.float64) / levels)
+
+
+def divergence(q, unlearnt) -> np.ndarray:
+    """KL(q || 1 - unlearnt) between Bernoulli laws, in nats; infinite where it is.
+
+    Args:
+        q: in [0, 1].
+        unlearnt: P_b in [0, 1], the complement of the second probability, so that it may be tiny.
+
+    Raises:
+        InputError: an argument outside its range.
+    """
+    q, rest = np.broadcast_arrays(fraction_array("q", q), fraction_array("unlearnt", unlearnt))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        yes = np.where(q > 0, q * (np.log(np.where(q > 0, q, 1.0)) - np.log1p(-rest)), 0.0)
+        no = np.where(q < 1, (1.0 - q) * (np.log1p(-np.where(q < 1, q, 0.0)) - np.log(rest)), 0.0)
+    return np.maximum(yes + no, 0.0)[()]
+
+
+def sure_concepts(mean, skills, delta: ArrayLike = 1e-5) -> np.ndarray:
+    """d of (21): concepts that all ``skills`` skills of a level have, but for a chance of about delta.
+
+    d = max(0, 0.99 mu (1 - sqrt(2 ln(S/delta)/mu))).
+
+    Args:
+        mean: mu > 0 or 0, mean concepts of a skill.
+        skills: S >= 1.
+        delta: in (0, 1].
+
+    Raises:
+        InputError: an argument outside its range.
+    """
+    mu = np.asarray(mean, dtype=np.float64)
+    require(bool(np.all((mu >= 0) & np.isfinite(mu))), "mean must be finite and not negative")
+    log = np.log(positive("skills", skills) / open_fraction("delta", delta))
+    return (0.99 * np.maximum(0.0, mu - np.sqrt(2.0 * np.maximum(log, 0.0) * mu)))[()]
+
+
+def acquired(mean, unlearnt, skills, needed: ArrayLike = 5.0, delta: ArrayLike = 1e-5) -> np.ndarray:
+    """g of (21), the probability that enough concepts of a skill are learnt, in the Chernoff form of the paper.
+
+    0 if eta > d; 1 - exp(-d KL(eta/d || Pbar)) if eta/d < Pbar; else exp(-d KL)/sqrt(2 d). 1 where all concepts are
+    learnt and eta <= d.
+
+    Args:
+        mean: mu = xi R/S, concepts of a skill.
+        unlearnt: P_b = 1 - Pbar.
+        skills: S.
+        needed: eta > 0.
+        delta: as :func:`sure_concepts`.
+
+    Returns:
+        float64 of the broadcast shape.
+
+    Raises:
+        InputError: an argument outside its range.
+    """
+    d, eta, rest = np.broadcast_arrays(
+        sure_concepts(mean, skills, delta), positive("needed", needed), fraction_array("unlearnt", unlearnt)
+    )
+    enough = (d > 0) & (eta <= d)
+    size = np.where(enough, d, eta)
+    q = np.minimum(1.0, eta / size)
+    exponent = np.where(rest == 0, np.inf, size * divergence(q, rest))
+    # q < 1 - P_b, written without cancellation
+    high = -np.expm1(-exponent)
+    low = np.exp(-exponent) / np.sqrt(2.0 * size)
+    value = np.where((1.0 - q > rest) | (rest == 0), high, np.minimum(1.0, low))
+    return np.where(enough, value, 0.0)[()]
+
+
+def acquired_exact(mean, unlearnt, concepts, needed: ArrayLike = 5.0) -> np.ndarray:
+    """Probability that at least eta of a skill's concepts are learnt, exactly; *ours*, docs/training.md (21.1).
+
+    A skill draws on each of the R concepts with probability mu/R, and each is learnt with probability Pbar:
+    P(Bin(R, mu Pbar/R) >= ceil(eta)).
+
+    Args:
+        mean, unlearnt, needed: as :func:`acquired`.
+        concepts: R, rounded to a whole number, at least mu.
+
+    Raises:
+        InputError: an argument outside its range.
+    """
+    big_r = np.maximum(1.0, np.rint(positive("concepts", concepts)))
+    mu, rest = np.asarray(mean, dtype=np.float64), fraction_array("unlearnt", unlearnt)
+    require(bool(np.all((mu >= 0) & (mu <= big_r))), "mean must be between 0 and the number of concepts")
+    eta = np.ceil(positive("needed", needed))
+    return binomial_tails(eta, big_r, mu / big_r * (1.0 - rest))[0][()]
+
+
+def giant(mean_degree) -> np.ndarray:
+    """gamma = 1 + W0(-c e^-c)/c, share of the giant component of G(S, c/S) for large S; (23). 0 for c <= 1.
+
+    Newton steps on gamma = 1 - exp(-c gamma) restore the digits that W0 loses near its branch point.
+
+    Args:
+        mean_degree: c >= 0.
+
+    Raises:
+        InputError: an argument outside its range.
+    """
+    from scipy.special import lambertw
+
+    c = np.asarray(mean_degree, dtype=np.float64)
+    require(bool(np.all((c >= 0) & np.isfinite(c))), "mean_degree must be finite and not negative")
+    some = c > 1
+    at = np.where(some, c, 2.0)
+    with np.errstate(under="ignore"):
+        value = 1.0 + np.real(lambertw(-at * np.exp(-at))) / at
+        t = at - 1.0
+        value = np.where(t < 1e-3, 2.0 * t - 8.0 / 3.0 * t * t, value)
+        for _ in range(4):
+            rest = np.exp(-at * value)
+            slope = 1.0 - at * rest
+            step = (value + np.expm1(-at * value)) / np.where(slope > 0, slope, 1.0)
+            value = np.clip(np.where(slope > 0, value - step, value), 0.0, 1.0)
+    return np.where(some, value, 0.0)[()]
+
+
+def skill_levels(g, skills, sigma) -> tuple[np.ndarray, np.ndarray]:
+    """p_l and gamma_l of (22), (23): p_l = g_l gamma_(l-1)^sigma_l, gamma_0 = 1, c_l = p_l^2 S_l.
+
+    Args:
+        g: acquisition probabilities of (21), [..., L].
+        skills: S_l, broadcast with g.
+        sigma: prerequisites, [L].
+
+    Returns:
+        p, gamma: float64 [..., L].
+
+    Raises:
+        InputError: an argument outside its range, shapes that do not fit.
+    """
+    g = fraction_array("g", g)
+    sigma = np.asarray(sigma, dtype=np.float64)
+    require(
+        g.ndim >= 1 and sigma.shape == g.shape[-1:], f"g of shape {g.shape} and sigma of shape {sigma.shape} do not fit"
+    )
+    require(bool(np.all((sigma >= 0) & np.isfinite(sigma))), "sigma must be finite and not negative")
+    sizes = np.broadcast_to(positive("skills", skills), g.shape)
+    p, share = np.empty(g.shape), np.empty(g.shape)
+    below = np.ones(g.shape[:-1])
+    for level in range(g.shape[-1]):
+        p[..., level] = g[..., level] * below ** sigma[level]
+        share[..., level] = below = giant(p[..., level] ** 2 * sizes[..., level])
+    return p, share

@@ -1,0 +1,148 @@
+"""Which finite-size law peeling follows: simulated shares of stuck runs, and the shift b and scale a that fit them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from ds3sim.core.runtime import cores
+from ds3sim.theory.peeling import peeling
+from ds3sim.training.peel_counts import peel_counts
+from ds3sim.training.peel_graphs import peel_graphs
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """Runs that got stuck high, at one number of concepts; arrays over T/R.
+
+    Attributes:
+        concepts: R.
+        ratio: T/R, float64.
+        stuck, runs: counts, int64.
+    """
+
+    concepts: int
+    ratio: np.ndarray
+    stuck: np.ndarray
+    runs: np.ndarray
+
+    @property
+    def share(self) -> np.ndarray:
+        return self.stuck / self.runs
+
+    @property
+    def error(self) -> np.ndarray:
+        """Standard error of the share."""
+        return np.sqrt(self.share * (1.0 - self.share) / self.runs)
+
+
+def is_stuck(left, concepts: int, texts: int, text_degree: float = 6.0) -> np.ndarray:
+    """True where more than half of the unknown fraction at the threshold is left: the gap between the two outcomes."""
+    law = peeling(concepts, texts, text_degree)
+    return np.asarray(left) > 0.5 * float(law.gamma) / 0.5 * concepts
+
+
+def simulate_stuck(concepts: int, ratios, runs: int, by: str = "counts", seed: int = 0) -> Stuck:
+    """Simulate at several T/R.
+
+    Args:
+        concepts: R.
+        ratios: T/R; texts are rounded to whole numbers, and the ratios returned are those of the rounded texts.
+        runs: at each ratio.
+        by: ``counts`` (the Markov chain) or ``graphs`` (sampled graphs in JAX).
+        seed: of the random numbers.
+    """
+    texts = np.rint(np.atleast_1d(ratios) * concepts).astype(np.int64)
+
+    def one(number: int) -> int:
+        if by == "graphs":
+            left = peel_graphs(runs, concepts, number, seed=seed).left
+        else:
+            left = peel_counts(runs, concepts, number, seed=seed)
+        return int(is_stuck(left, concepts, number).sum())
+
+    if by == "graphs":
+        found = [one(int(t)) for t in texts]
+    else:
+        with ThreadPoolExecutor(cores()) as pool:  # NumPy's generators release the interpreter lock
+            found = list(pool.map(one, texts.tolist()))
+    return Stuck(concepts, texts / concepts, np.array(found, dtype=np.int64), np.full(len(texts), runs, dtype=np.int64))
+
+
+def ratios_near(concepts: int, z) -> np.ndarray:
+    """T/R at which the published law, with its shift, has its argument at ``z``, by bisection; float64 [Z]."""
+    z = np.atleast_1d(np.asarray(z, dtype=np.float64))
+    low, high = np.full(z.shape, 2.0), np.full(z.shape, 12.0)
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        law = peeling(concepts, middle * concepts)
+        n_c = concepts / 0.5
+        score = np.sqrt(n_c) * (law.eps_threshold - law.shift * n_c ** (-2.0 / 3.0) - 0.5) / law.scale
+        low, high = np.where(score < z, middle, low), np.where(score < z, high, middle)
+    return 0.5 * (low + high)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Maximum-likelihood fit of P(stuck) = Q((eps_BP - b n_c^(-2/3) - eps) sqrt(n_c)/(k a)), a of ``published``.
+
+    Attributes:
+        shift, shift_error: b and its standard error.
+        factor, factor_error: k and its standard error; 1 means that a is right. Error 0 where k was held.
+        chi_square, dof: of the fit.
+    """
+
+    shift: float
+    shift_error: float
+    factor: float
+    factor_error: float
+    chi_square: float
+    dof: int
+
+
+def fit_law(data: list[Stuck], hold_scale: bool = False, variant: str = "published") -> Fit:
+    """Fit b, and k unless ``hold_scale``, to all of ``data`` at once; errors from the Fisher information.
+
+    With z = (x - b s)/k, x = sqrt(n_c) (eps_BP - eps)/a and s = n_c^(-1/6)/a, this is a probit regression on x and s.
+    """
+    from scipy.special import log_ndtr, ndtr
+
+    parts = []
+    for d in data:
+        law = peeling(d.concepts, d.ratio * d.concepts, variant=variant)
+        n_c = d.concepts / 0.5
+        parts.append((np.sqrt(n_c) * (law.eps_threshold - 0.5) / law.scale, n_c ** (-1.0 / 6.0) / law.scale))
+    x, s = (np.concatenate([p[i] for p in parts]) for i in (0, 1))
+    hits, runs = np.concatenate([d.stuck for d in data]), np.concatenate([d.runs for d in data])
+    at = np.array([1.0, 0.57])  # 1/k, b/k
+    for _ in range(60):
+        z = at[0] * x - at[1] * s  # stuck with probability Phi(-z)
+        density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+        p = ndtr(-z)
+        weight = runs * density**2 / np.exp(log_ndtr(z) + log_ndtr(-z))
+        slopes = np.stack([-x, s]) * density
+        score = slopes @ ((hits - runs * p) / np.exp(log_ndtr(z) + log_ndtr(-z)))
+        design = np.stack([-x, s])
+        information = (design * weight) @ design.T
+        if hold_scale:
+            change = np.array([0.0, score[1] / information[1, 1]])
+        else:
+            change = np.linalg.solve(information, score)
+        at = at + change
+        if np.max(np.abs(change)) < 1e-12:
+            break
+    cover = np.zeros((2, 2))
+    if hold_scale:
+        cover[1, 1] = 1.0 / information[1, 1]
+    else:
+        cover = np.linalg.inv(information)
+    factor, shift = 1.0 / at[0], at[1] / at[0]
+    by_factor, by_shift = np.array([-(factor**2), 0.0]), np.array([-shift, 1.0]) * factor
+    p = ndtr(-(at[0] * x - at[1] * s))
+    chi = float(((hits - runs * p) ** 2 / (runs * p * (1 - p))).sum())
+    return Fit(
+        float(shift), float(np.sqrt(by_shift @ cover @ by_shift)), float(factor),
+        float(np.sqrt(by_factor @ cover @ by_factor)), chi, len(x) - (1 if hold_scale else 2),
+    )  # fmt: skip

@@ -1,0 +1,99 @@
+"""Peeling as a Markov chain of counts: the exact law of peeled random graphs without the graphs (ours).
+
+Take out one concept at a time. u concepts are unknown, v texts have exactly one of them, w texts have more. Given
+(u, v, w), the single concept of each of the v texts is uniform among the u, independently, and the w texts have
+independent sets of unknown concepts, each concept with probability p, conditioned on two or more: nothing else has been
+looked at (deferred decisions). So, taking out the concept that one of the v texts names:
+
+    v - 1 other texts lose their only unknown concept with probability 1/u each;
+    each of the w texts comes down to one unknown concept with probability 2 P2/u, P2 = P(Bin(u, p) = 2 | >= 2).
+
+Peeling ends when v = 0. This is exact for every R and T, costs two binomial draws a concept whatever the degrees are,
+and runs many graphs side by side. It checks the graph simulation, and fits the finite-size law with many more runs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ds3sim.core.check import whole_number
+from ds3sim.core.errors import require
+from ds3sim.training.bernoulli_rows import UNKNOWN, generator, identity
+
+_BATCH = 2048
+"""Runs that share a generator. Part of what a seed means: batches are always whole."""
+
+
+def peel_counts(runs: int, concepts: int, texts: int, text_degree: float = 6.0, seed: int = 0) -> np.ndarray:
+    """Concepts that stay unknown, int64 [runs]; exactly R are unknown at the start.
+
+    Args:
+        runs: how many.
+        concepts: R.
+        texts: T.
+        text_degree: d_t <= R.
+        seed: of the random numbers. The first runs of a longer call are those of a shorter one.
+
+    Raises:
+        InputError: an argument outside its range.
+    """
+    for name, value in (("runs", runs), ("concepts", concepts), ("texts", texts)):
+        whole_number(name, value, 1)
+    require(0 < text_degree <= concepts, "text_degree must be positive and at most the number of concepts")
+    name = identity("counts", concepts, texts, float(text_degree))
+    parts = [
+        _batch(generator(seed, name, batch, UNKNOWN), concepts, texts, text_degree / concepts)
+        for batch in range(-(-runs // _BATCH))
+    ]
+    return np.concatenate(parts)[:runs]
+
+
+def _batch(random: np.random.Generator, concepts: int, texts: int, p: float) -> np.ndarray:
+    more, single, drop = chances(concepts, p)
+    w = random.binomial(texts, more[concepts], _BATCH)
+    rest = 1.0 - more[concepts]
+    v = random.binomial(texts - w, min(1.0, single / rest) if rest > 0 else 0.0)
+    left = np.zeros(_BATCH, dtype=np.int64)
+    alive = np.arange(_BATCH)
+    for size in range(concepts, 0, -1):
+        stuck = v == 0
+        if stuck.any():
+            left[alive[stuck]] = size
+            alive, v, w = alive[~stuck], v[~stuck], w[~stuck]
+            if alive.size == 0:
+                break
+        lost = random.binomial(v - 1, 1.0 / size)
+        moved = random.binomial(w, drop[size]) if size > 1 else np.zeros_like(w)
+        v, w = v - 1 - lost + moved, w - moved
+    return left
+
+
+def chances(concepts: int, p: float) -> tuple[np.ndarray, float, np.ndarray]:
+    """What the chain of counts draws with.
+
+    Returns:
+        P(Bin(u, p) >= 2) for u = 0..R, float64 [R+1]; P(Bin(R, p) = 1); the probability that taking out one of u
+        concepts
+        brings a text with two or more down to one, float64 [R+1].
+    """
+    u = np.arange(concepts + 1, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_empty = np.log1p(-p)
+        none = np.exp(u * log_empty) if p < 1 else (u == 0).astype(np.float64)
+        one = np.where(u > 0, u * p * (np.exp((u - 1) * log_empty) if p < 1 else (u == 1)), 0.0)
+        two = np.where(u > 1, 0.5 * u * (u - 1) * p * p * (np.exp((u - 2) * log_empty) if p < 1 else (u == 2)), 0.0)
+        more = _tail_from_two(u, p, none, one)
+        drop = np.where(more > 0, np.minimum(1.0, 2.0 * two / more / u), 0.0)
+    return more, float(one[concepts]), drop
+
+
+def _tail_from_two(u, p: float, none, one) -> np.ndarray:
+    """P(Bin(u, p) >= 2), with its digits where it is small."""
+    from ds3sim.theory.binomial import binomial_tails
+
+    plain = 1.0 - none - one
+    small = plain < 1e-3
+    out = np.maximum(plain, 0.0)
+    if small.any():
+        out[small] = binomial_tails(2.0, u[small], p)[0]
+    return out
