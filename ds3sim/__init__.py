@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
     from ds3sim.graph.graph import SkillGraph
+    from ds3sim.reproduce.write import reproduce
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
     from ds3sim.task.task import Task
@@ -39,6 +40,7 @@ __all__ = [
     "simulate",
     "exact",
     "closed_form",
+    "reproduce",
     "CostModel",
     "Tally",
     "Estimate",
@@ -62,6 +64,7 @@ _HOME = {
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
+    "reproduce": "reproduce.write",
     "CostModel": "theory.cost",
     "Tally": "engine.tally",
     "Estimate": "core.estimate",
