@@ -75,7 +75,7 @@ import json, sys
 sys.path.insert(0, {here!r})
 import jax
 from test_traces import TASKS
-from ds3sim.engine import simulate
+from ds3sim import simulate
 out = {{"devices": len(jax.devices())}}
 for name, task in TASKS.items():
     tally = simulate(task, 3000, seed=11, chunk=512)
