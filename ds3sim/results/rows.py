@@ -23,7 +23,7 @@ def rows_of(entries: Sequence[Entry], found: Sequence[Sequence]) -> list[list[di
         spent = mixed([law.expected_steps(steps) for law in laws], entry.weights)
         square = np.array([law.expected_square_steps(steps) for law in laws], dtype=np.float64)
         moments.append((spent[0], weighed(entry.weights, square)))
-        traces = int(sum(getattr(law, "traces", 0) for law in laws))
+        traces = int(sum(law.traces for law in laws))
         name = {} if entry.strategy is None else {"strategy": entry.strategy}
         ends = [np.stack(part, axis=1).tolist() for part in (_within(success, 1.0), _within(spent, steps))]
         tokens = entry.tasks[0].step.proposals * entry.tokens_per_step
