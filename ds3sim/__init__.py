@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
-    from ds3sim.graph.graph import SkillGraph
+    from ds3sim.graph.graph import SkillGraph, load_graph
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
     from ds3sim.task.task import Task
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SkillGraph",
+    "load_graph",
     "Task",
     "CoT",
     "ToT",
@@ -49,6 +50,7 @@ __all__ = [
 
 _HOME = {
     "SkillGraph": "graph.graph",
+    "load_graph": "graph.graph",
     "Task": "task.task",
     "CoT": "task.steps",
     "ToT": "task.steps",
