@@ -6,12 +6,15 @@ import sys
 from argparse import Namespace, RawDescriptionHelpFormatter
 from typing import Any
 
-from ds3sim.reproduce.registry import FIGURES
+import ds3sim as ds
+from ds3sim.cli.console import say
+from ds3sim.core.errors import StoppedEarly
+from ds3sim.core.runtime import configure_process
 
 
 def add_parser(commands: Any) -> None:
     """Add the command; ``commands`` is what ``add_subparsers`` returned."""
-    names = "\n".join(f"  {e.name:<24}{e.about}" for e in FIGURES.values())
+    names = "\n".join(f"  {name:<24}{about}" for name, about in ds.figures().items())
     parser = commands.add_parser(
         "reproduce",
         help="make the paper's figures: theory as curves, simulation as points on them",
@@ -31,11 +34,6 @@ def add_parser(commands: Any) -> None:
 
 def run(args: Namespace) -> int:
     """The command; returns the exit code."""
-    import ds3sim as ds
-    from ds3sim.cli.console import say
-    from ds3sim.core.errors import StoppedEarly
-    from ds3sim.core.runtime import configure_process
-
     configure_process()
     how = {
         "quick": args.quick,

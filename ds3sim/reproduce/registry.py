@@ -75,6 +75,11 @@ FIGURES: dict[str, Entry] = {
 }
 
 
+def figures() -> dict[str, str]:
+    """The figures that :func:`ds3sim.reproduce` makes: name -> what it shows, in one line."""
+    return {entry.name: entry.about for entry in FIGURES.values()}
+
+
 def chosen(name: str) -> list[Entry]:
     """The entries of a name, or all of them for ``all``.
 

@@ -10,7 +10,7 @@ import numpy as np
 from ds3sim.fit.logs.load import load_log
 from ds3sim.fit.pass_at_n import LatentFit, fit_curve
 from ds3sim.fit.wrong_answers import ErrorFit
-from ds3sim.graph.latent import latent as latent_graph
+from ds3sim.graph.graph import SkillGraph
 from ds3sim.report.points import Points
 from ds3sim.reproduce.drawing import Options
 from ds3sim.reproduce.simulated import success_points, walk
@@ -98,5 +98,5 @@ def vote_points(fit: LatentFit, errors: ErrorFit, n: int, options: Options) -> P
 
 
 def _points(fit: LatentFit, aggregate: Aggregate, theory: Any, options: Options) -> Points:
-    task = Task(latent_graph(*fit.parameters), aggregate=aggregate, steps=aggregate.n)
+    task = Task(SkillGraph.latent(*fit.parameters), aggregate=aggregate, steps=aggregate.n)
     return success_points(walk(task, options, options.pick(20_000, 2_000)), [aggregate.n], theory)
