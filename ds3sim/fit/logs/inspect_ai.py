@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.files import needed, parsed, whole_text
+from ds3sim.core.files import needed, parsed, read_text
 from ds3sim.core.text import short
 from ds3sim.fit.logs.records import Log, to_counts
 from ds3sim.fit.logs.rows import Rows, answer_of, name_of, number_of, shown, whole_of
@@ -101,7 +101,7 @@ def _text(value, key: str) -> str | None:
 
 def _json_samples(path: Path, where: str, notes: list[str]) -> Iterator[tuple[str, dict]]:
     """The header, then every sample with its place."""
-    log = parsed(whole_text(path, where), where)
+    log = parsed(read_text(path, where), where)
     ok = isinstance(log, dict) and isinstance(log.get("eval"), dict)
     require(ok, f"{where}: not an Inspect log: there is no object 'eval'")
     _status(log, notes)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.files import json_rows, parquet_rows, whole_text
+from ds3sim.core.files import json_rows, parquet_rows, read_text
 from ds3sim.core.text import short
 from ds3sim.fit.logs.grade import extractor, goal_of, grader, normalized
 from ds3sim.fit.logs.records import Log, to_counts
@@ -115,7 +115,7 @@ def _yaml(file: Path, where: str) -> dict:
         import yaml
     except ImportError:
         raise InputError(f"{where}: reading YAML needs PyYAML: pip install pyyaml") from None
-    text = whole_text(file, where)
+    text = read_text(file, where)
     require(text.strip() != "", f"{where}: the file is empty")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
     try:
