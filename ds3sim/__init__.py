@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
     from ds3sim.graph.graph import SkillGraph
+    from ds3sim.results.choice import Choice
+    from ds3sim.results.result import Result
+    from ds3sim.study.choose import choose
+    from ds3sim.study.run import run, sweep
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
     from ds3sim.task.task import Task
@@ -39,10 +43,16 @@ __all__ = [
     "simulate",
     "exact",
     "closed_form",
+    "run",
+    "sweep",
+    "choose",
+    "Result",
+    "Choice",
     "CostModel",
     "Tally",
     "Estimate",
     "InputError",
+    "Interrupted",
     "NoClosedForm",
     "__version__",
 ]
@@ -62,10 +72,16 @@ _HOME = {
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
+    "run": "study.run",
+    "sweep": "study.run",
+    "choose": "study.choose",
+    "Result": "results.result",
+    "Choice": "results.choice",
     "CostModel": "theory.cost",
     "Tally": "engine.tally",
     "Estimate": "core.estimate",
     "InputError": "core.errors",
+    "Interrupted": "core.errors",
     "NoClosedForm": "core.errors",
 }
 

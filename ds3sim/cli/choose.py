@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ds3sim.cli.console import axis_value, computed, finish, new_table, number, probability, say, show, terminal
+from ds3sim.cli.console import (
+    axis_value,
+    computed,
+    finish,
+    new_table,
+    number,
+    probability,
+    say,
+    show,
+    terminal,
+    write_record,
+)
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, store_option
 
 if TYPE_CHECKING:
@@ -39,7 +50,7 @@ def choose(args: Namespace) -> int:
         check_out(args.out)
     choice, interrupted = computed(args, ds.choose, need_axes=False)
     if args.out is not None and choice.decisions:
-        say(args, f"results: {choice.save(args.out)}")
+        say(args, f"results: {write_record(choice, args.out)}")
     show(args, choice, print_choice)
     return finish(args, interrupted, f"{len(choice.decisions):,} budgets")
 

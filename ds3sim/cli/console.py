@@ -7,10 +7,12 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ds3sim.cli import progress
 from ds3sim.core.errors import Interrupted
+from ds3sim.core.files import write_file
 from ds3sim.core.runtime import configure_process
 
 if TYPE_CHECKING:
@@ -92,6 +94,13 @@ def show(args: Namespace, record: Record, table: Callable[[Any], None]) -> None:
         sys.stdout.write(record.to_json() + "\n")
     else:
         table(record)
+
+
+def write_record(record: Record, out: str) -> Path:
+    """Write a record to ``--out FILE``; JSON as ``--json`` prints it, else as :meth:`Record.save` does."""
+    if out.lower().endswith(".json"):
+        return write_file(out, record.to_json() + "\n")
+    return record.save(out)
 
 
 def finish(args: Namespace, interrupted: bool, done: str) -> int:

@@ -66,4 +66,3 @@ def _columns(result: ds.Result) -> Iterator[tuple]:
 
 def _interval(row: Row) -> str:
     return f"{probability(row.success_low)} to {probability(row.success_high)}"
-

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from ds3sim.cli.console import computed, finish, say, show
+from ds3sim.cli.console import computed, finish, say, show, write_record
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, store_option
 from ds3sim.cli.rows import print_result
 
 
 def add_parser(commands) -> None:
     """Add ``sweep``; ``commands`` is what ``add_subparsers`` returned."""
-    parser = add_command(
-        commands, "sweep", "run every point of a config's [sweep] axes, points of one shape together"
-    )
+    parser = add_command(commands, "sweep", "run every point of a config's [sweep] axes, points of one shape together")
     config_option(parser)
     engine_options(parser)
     store_option(parser)
@@ -32,6 +30,6 @@ def sweep(args: Namespace) -> int:
         check_out(args.out)
     result, interrupted = computed(args, ds.sweep, need_axes=True)
     if args.out is not None and result.rows:
-        say(args, f"results: {result.save(args.out)}")
+        say(args, f"results: {write_record(result, args.out)}")
     show(args, result, print_result)
     return finish(args, interrupted, f"{len(result.points):,} points")

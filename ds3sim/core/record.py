@@ -79,6 +79,10 @@ class Record:
         }
         return frame
 
+    def to_table(self) -> pandas.DataFrame:
+        """The table of ``.csv`` and ``.parquet``: that of :meth:`to_frame`, unless column names have to say units."""
+        return self.to_frame()
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the record.
 
@@ -96,7 +100,7 @@ class Record:
         """Write the record to a file, whole or not at all; the ending decides the format.
 
         ``.json`` holds everything, and :meth:`load` reads it back to an equal record. ``.csv`` and ``.parquet`` hold
-        the table of :meth:`to_frame`, ``.nc`` (NetCDF 4) and ``.zarr`` that of :meth:`to_dataset`.
+        the table of :meth:`to_table`, ``.nc`` (NetCDF 4) and ``.zarr`` that of :meth:`to_dataset`.
 
         Raises:
             InputError: an ending that is not known, a missing package, a place that cannot be written.
@@ -111,7 +115,7 @@ class Record:
             if ending == ".nc":
                 return files.write_file(path, lambda file: data.to_netcdf(file, engine="h5netcdf"))
             return files.write_file(path, lambda file: data.to_zarr(file, mode="w"))
-        frame = self.to_frame()
+        frame = self.to_table()
         if ending == ".csv":
             return files.write_file(path, lambda file: frame.to_csv(file, index=False, lineterminator="\n"))
         return files.write_file(path, lambda file: _write_parquet(frame, file))

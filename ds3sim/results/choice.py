@@ -119,6 +119,12 @@ class Choice(Record):
 
         return frame_of(self.axes, self._rows(), self._said(), self._more())
 
+    def to_table(self) -> pandas.DataFrame:
+        """:meth:`to_frame` with a unit in each column's name, for files that have no place for units."""
+        from ds3sim.results.labels import with_headers
+
+        return with_headers(self.to_frame())
+
     def to_dataset(self) -> xarray.Dataset:
         """Labelled arrays as :meth:`Result.to_dataset`, with the variables that :meth:`to_frame` has besides."""
         from ds3sim.results.labels import dataset_of

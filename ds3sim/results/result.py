@@ -6,13 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ds3sim.core import files
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.plain import as_plain
-from ds3sim.core.record import Record, check_out, new_axes, write_frame
+from ds3sim.core.record import Record, new_axes
 from ds3sim.core.text import short
 from ds3sim.results.row import Row, read_rows
 
@@ -82,11 +81,10 @@ class Result(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """What ``ds3sim run --json`` prints; with axes, what ``ds3sim sweep --json`` prints."""
-        keep = ("authors_flops",) if any(row.authors_flops is not None for row in self.rows) else ()
         points = [
             {
                 "axes": dict(point.axes),
-                "results": [row.to_dict(*keep) for row in point.rows],
+                "results": [row.to_dict() for row in point.rows],
                 "reference": [row.reference_dict() for row in point.rows if row.reference is not None],
             }
             for point in self.points
@@ -97,6 +95,9 @@ class Result(Record):
             said = {**self.environment, **about, "match": self.match, **interrupted}
             return as_plain({"points": points, "environment": said})
         (point,) = points or [{"results": [], "reference": []}]
+        if "tasks" not in self.config:  # budgets of a graph are printed as they were given
+            for row in point["results"]:
+                row |= {"tokens": int(row["tokens"])} if "tokens" in row else {}
         return as_plain(
             {
                 "name": self.name,
@@ -168,21 +169,11 @@ class Result(Record):
 
         return plot_success(self.axes, self.rows, new_axes(ax))
 
-    def save(self, path: str | os.PathLike) -> Path:
-        """Write the result, whole or not at all; the ending decides the format.
-
-        ``.json`` holds everything, and :meth:`load` reads it back; ``.nc`` and ``.zarr`` hold :meth:`to_dataset`;
-        ``.csv`` and ``.parquet`` hold :meth:`to_frame` with a unit in each column's name.
-
-        Raises:
-            InputError: an ending that is not known, a missing package, a place that cannot be written.
-        """
-        path = check_out(path)
-        if path.suffix.lower() not in (".csv", ".parquet"):
-            return super().save(path)
+    def to_table(self) -> pandas.DataFrame:
+        """:meth:`to_frame` with a unit in each column's name, for files that have no place for units."""
         from ds3sim.results.labels import with_headers
 
-        return write_frame(with_headers(self.to_frame()), path)
+        return with_headers(self.to_frame())
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,8 @@ class Row:
         budget_flops: FLOPs of a task that uses its whole budget; None without a cost model.
         tokens, flops: the budget of a task as the config gives it, in tokens or FLOPs; None where it is in steps.
         cot_steps, cot_tokens: the chain-of-thought budget of equal FLOPs, where a sweep matches FLOPs.
-        authors_flops: mean FLOPs of a task as the authors' code counts them, for tasks of levels of skills.
+        authors_flops: mean FLOPs of a task as the authors' code counts them, for tasks of levels of skills; NaN where
+            their code has no such strategy.
         reference: what a formula or linear algebra gives for the same row, where it can be had.
     """
 
@@ -77,16 +79,16 @@ class Row:
     authors_flops: float | None = None
     reference: Reference | None = None
 
-    def to_dict(self, *keep: str) -> dict[str, Any]:
-        """The row as ``ds3sim run --json`` prints it; ``keep`` names fields to print where they are None too."""
+    def to_dict(self) -> dict[str, Any]:
+        """The row as ``ds3sim run --json`` prints it."""
         return {
             **({} if self.strategy is None else {"strategy": self.strategy}),
             "steps": self.steps,
             "steps_per_trace": self.steps_per_trace,
             **{
-                name: value
+                name: None if value != value else value
                 for name in (*AS_GIVEN, "authors_flops")
-                if (value := getattr(self, name)) is not None or name in keep
+                if (value := getattr(self, name)) is not None
             },
             "traces": self.traces,
             "success": {"estimate": self.success, "low": self.success_low, "high": self.success_high},
@@ -146,6 +148,7 @@ def _read(point: int, axes: Mapping[str, Any], row: Mapping, known: Mapping | No
         row.get("mean_flops"),
         row["budget_tokens"],
         row.get("budget_flops"),
-        *(row.get(name) for name in (*AS_GIVEN, "authors_flops")),
+        *(row.get(name) for name in AS_GIVEN),
+        math.nan if "authors_flops" in row and row["authors_flops"] is None else row.get("authors_flops"),
         None if known is None else Reference(known["success"], known["expected_steps"], known["by"]),
     )

@@ -77,6 +77,7 @@ def _result(study: SweepPlan, store: Store | None, progress: Progress | None) ->
             match=study.match,
             stopping=_stopping(rules),
             interrupted=interrupted,
+            config=study.common()["config"],
             environment={**environment(), "wall_s": time.perf_counter() - begun},
         )
 
