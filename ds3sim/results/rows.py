@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from ds3sim.config.expand import Entry
-from ds3sim.engine.law import mixed
-from ds3sim.results.row import AS_GIVEN, Reference, Row
-from ds3sim.task.mixture import weighed
+from ds3sim.core.estimate import Estimate
+from ds3sim.engine.law import Law, Mixture
+from ds3sim.results.row import Reference, Row
+from ds3sim.task.budget import BudgetRow
 from ds3sim.theory.cost import CostModel
-
-GIVEN = (*AS_GIVEN, "authors_flops")
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Place:
         proposals: of a step; each costs ``tokens_per_step`` tokens.
         cost: the cost model; None: no FLOPs.
         weights: of the tasks, one for each, or for each a row with a weight at every budget.
-        budgets: for each budget ``steps``, ``steps_per_trace`` and the budget as given.
+        budgets: in steps, and as given.
     """
 
     point: int
@@ -38,12 +37,12 @@ class Place:
     tokens_per_step: float
     cost: CostModel | None
     weights: tuple
-    budgets: tuple[Mapping[str, Any], ...]
+    budgets: tuple[BudgetRow, ...]
 
     @property
     def steps(self) -> np.ndarray:
         """Whole budgets of a task in steps, int64 [B]."""
-        return np.array([int(row["steps"]) for row in self.budgets], dtype=np.int64)
+        return np.array([int(row.steps) for row in self.budgets], dtype=np.int64)
 
 
 def place_of(entry: Entry) -> Place:
@@ -64,7 +63,9 @@ class _Measured:
 
 
 def rows_of(
-    places: Sequence[Place], laws: Sequence[Sequence], references: Sequence[Sequence[Reference | None]] | None = None
+    places: Sequence[Place],
+    laws: Sequence[Sequence[Law]],
+    references: Sequence[Sequence[Reference | None]] | None = None,
 ) -> list[tuple[Row, ...]]:
     """The rows of every place, from the laws of its tasks.
 
@@ -80,19 +81,16 @@ def rows_of(
     return [_rows(*parts) for parts in zip(places, found, flops, references, strict=True)]
 
 
-def _measured(place: Place, laws: Sequence) -> _Measured:
-    steps = place.steps
-    success = mixed([law.success(steps) for law in laws], place.weights)
-    spent = mixed([law.expected_steps(steps) for law in laws], place.weights)
-    square = weighed(place.weights, [np.asarray(law.expected_square_steps(steps), dtype=np.float64) for law in laws])
-    traces = int(sum(getattr(law, "traces", 0) for law in laws))
-    return _Measured(_within(success, 1.0), _within(spent, steps), square, traces)
+def _measured(place: Place, laws: Sequence[Law]) -> _Measured:
+    steps, law = place.steps, Mixture(laws, place.weights)
+    success, spent = _within(law.success(steps), 1.0), _within(law.expected_steps(steps), steps)
+    return _Measured(success, spent, np.asarray(law.expected_square_steps(steps)), law.traces)
 
 
-def _within(triple: Sequence, most) -> np.ndarray:
+def _within(found: Estimate, most: float | np.ndarray) -> np.ndarray:
     """An estimate with its interval clipped to what is possible, [3, B]."""
-    estimate, low, high = triple
-    return np.array([estimate, np.maximum(low, 0.0), np.minimum(high, np.maximum(most, estimate))])
+    high = np.minimum(found.high, np.maximum(most, found.estimate))
+    return np.array([found.estimate, np.maximum(found.low, 0.0), high])
 
 
 def _flops(places: Sequence[Place], found: Sequence[_Measured]) -> list[np.ndarray | None]:
@@ -110,7 +108,7 @@ def _flops(places: Sequence[Place], found: Sequence[_Measured]) -> list[np.ndarr
         mean = omega * (np.concatenate([found[i].steps[0] for i in members]) / n)
         # A mean and a mean square that were rounded apart may miss mean^2 <= square by an ulp or two.
         square = np.maximum(omega**2 * np.concatenate([found[i].square for i in members]), mean * mean)
-        full = omega * np.array([row["steps_per_trace"] for place in own for row in place.budgets], dtype=np.float64)
+        full = omega * np.array([row.steps_per_trace for place in own for row in place.budgets], dtype=np.float64)
         values = np.array([cost.flops(mean, **kind), cost.mean_flops(mean, square, **kind), cost.flops(full, **kind)])
         for i, part in zip(members, np.split(values, np.cumsum(sizes)[:-1], axis=1), strict=True):
             out[i] = part
@@ -127,17 +125,21 @@ def _rows(place: Place, found: _Measured, flops: np.ndarray | None, references: 
             place.point,
             place.axes,
             place.strategy,
-            given["steps"],
-            given["steps_per_trace"],
+            given.steps,
+            given.steps_per_trace,
             found.traces,
             *success,
             *steps,
             tokens * steps[0],
             at_mean,
             mean,
-            float(tokens * place.n * given["steps_per_trace"]),
+            float(tokens * place.n * given.steps_per_trace),
             full,
-            *(given.get(name) for name in GIVEN),
+            given.tokens,
+            given.flops,
+            given.cot_steps,
+            given.cot_tokens,
+            given.authors_flops,
             known,
         )
         for given, success, steps, at_mean, mean, full, known in columns

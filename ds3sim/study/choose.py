@@ -22,7 +22,7 @@ from ds3sim.config.expand import Entry
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.estimate import Estimate
-from ds3sim.engine.law import mixed
+from ds3sim.engine.law import Counted, Law, mixed
 from ds3sim.engine.limits import NUMBERS
 from ds3sim.results.choice import Choice, Decision, Gap
 from ds3sim.results.row import Row
@@ -137,11 +137,11 @@ def _share_of_best(mid: np.ndarray) -> np.ndarray:
     return top / top.sum(axis=0)
 
 
-def _success(law, entry: Entry, level: float) -> Estimate:
+def _success(law: Law, entry: Entry, level: float) -> Estimate:
     """Success at the budgets of an entry with intervals of another level."""
     steps = entry.tasks[0].budgets
     found = law.success(steps)
-    if not hasattr(law, "task_hits"):
+    if not isinstance(law, Counted):
         # Not counts: numbers have no width, and a weighted tally's interval is stretched like a normal one.
         stretch = _z(level) / _z(LEVEL)
         mid = np.asarray(found.estimate)
@@ -177,7 +177,7 @@ def _posterior(entry: Entry, laws) -> np.ndarray:
     steps = entry.tasks[0].budgets
     mean, variance = np.zeros(len(steps)), np.zeros(len(steps))
     for law, weight in zip(laws, np.asarray(entry.weights, dtype=np.float64), strict=True):
-        if hasattr(law, "task_hits"):
+        if isinstance(law, Counted):
             hits = np.cumsum(law.task_hits)[steps // entry.tasks[0].n]
             a, b = hits + 0.5, law.traces - hits + 0.5
             mean += weight * a / (a + b)

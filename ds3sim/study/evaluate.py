@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from ds3sim.config.expand import Entry, SweepPlan
 from ds3sim.core.errors import InputError, StoppedEarly, require
-from ds3sim.engine.closed_form import closed_forms, real_law
-from ds3sim.engine.exact import exacts
-from ds3sim.engine.limits import NUMBERS
-from ds3sim.engine.simulate import simulate
-from ds3sim.engine.traces.run import simulate_many
+from ds3sim.engine.closed_form import real_law
+from ds3sim.engine.evaluate import evaluate as evaluate_tasks
+from ds3sim.engine.law import Law, Sampled
+from ds3sim.engine.limits import ENGINES, NUMBERS, EngineOptions
 from ds3sim.store.collect import collect
 from ds3sim.store.contents import contents
 from ds3sim.store.store import Store
@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 def evaluate(
     study: SweepPlan, store: Store | None = None, progress: Progress | None = None, whole_points: bool = False
-) -> Iterator[tuple[list[Entry], list[list]]]:
+) -> Iterator[tuple[list[Entry], list[list[Law]]]]:
     """(entries, for each the laws of its tasks), block by block, in the order of the points.
 
     A block holds all strategies of its points and bounded memory. After Ctrl-C come the leading complete points of
@@ -50,9 +50,9 @@ def evaluate(
         store.put_points(study.name, [contents(entry) for entry in entries], study.common())
     for block in _blocks(entries):
         stopped = False
-        laws: dict[tuple, object] = {}
+        laws: dict[tuple, Law] = {}
         try:
-            _block(study, block, laws, store, progress, whole)
+            _block(study, block, store, progress, laws, whole)
         except KeyboardInterrupt:
             stopped = True
         found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
@@ -63,7 +63,7 @@ def evaluate(
             raise KeyboardInterrupt
 
 
-def _done(block: list[Entry], found: list[list], whole: bool) -> list[Entry]:
+def _done(block: list[Entry], found: list[list[Law | None]], whole: bool) -> list[Entry]:
     """The leading entries whose laws are there; those of complete points, if only whole ones count."""
     lacking = next((i for i, own in enumerate(found) if any(law is None for law in own)), len(block))
     if whole and lacking < len(block):
@@ -99,7 +99,7 @@ def _name(entry: Entry, task: Task) -> tuple:
     return (task.identity, budgets, entry.real, engine.kind, *limits, entry.seed)
 
 
-def _block(study: SweepPlan, block: Sequence[Entry], laws: dict, store: Store | None, progress, whole) -> None:
+def _block(study: SweepPlan, block: Sequence[Entry], store: Store | None, progress, laws: dict, whole: bool) -> None:
     """Fill ``laws`` for all tasks of a block."""
     wanted: dict[tuple, tuple] = {}
     for entry in block:
@@ -107,92 +107,67 @@ def _block(study: SweepPlan, block: Sequence[Entry], laws: dict, store: Store | 
             wanted.setdefault(_name(entry, task), (entry, task, form))
     kinds: dict[tuple, list[tuple]] = {}
     for name, (entry, _, _) in wanted.items():
-        until, real = entry.engine.relative_error is not None, entry.real is not None
-        kinds.setdefault((entry.engine.kind, entry.engine.traces, until, entry.seed, real), []).append(name)
-    for (kind, traces, *_), names in kinds.items():
+        kinds.setdefault((_options(entry), entry.seed, entry.real is not None), []).append(name)
+    for (options, _, _), names in kinds.items():
         entries, tasks, forms = zip(*(wanted[name] for name in names), strict=True)
         try:
-            for name, law in zip(names, _laws(entries, tasks, forms, store, progress), strict=False):
-                laws[name] = law
+            laws.update(zip(names, _laws(entries, tasks, forms, store, progress), strict=True))
         except StoppedEarly as stop:
-            # Points of a sweep are compared: each has all of its traces. A single point keeps what it has.
-            done = stop.partial if isinstance(stop.partial, list) else [stop.partial]
-            names = names[len([name for name in names if name in laws]) :]
-            for name, law in zip(names, done, strict=False):
-                if law is not None and law.traces > 0 and (not whole or law.traces == traces):
-                    laws[name] = law
+            done = ((name, law) for name, law in zip(names, stop.partial, strict=True) if law is not None)
+            laws.update((name, law) for name, law in done if not (whole and _cut_short(law)))
             raise KeyboardInterrupt from None
         except InputError as error:
-            where = f"{study.source}: engine.kind = {kind}"
-            raise type(error)(f"{where}: {error}" if not str(error).startswith(study.source) else str(error)) from None
+            told = str(error)
+            where = "" if told.startswith(study.source) else f"{study.source}: engine.kind = {options.kind}: "
+            raise type(error)(f"{where}{told}") from None
 
 
-def _laws(entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence, store: Store | None, progress) -> Iterable:
-    """The laws of tasks that share engine, traces and seed; one after the other where there is no batch."""
+def _cut_short(law: Law) -> bool:
+    return isinstance(law, Sampled) and law.stopping.interrupted
+
+
+def _options(entry: Entry) -> EngineOptions:
+    return EngineOptions.heeded(**entry.engine.model_dump())
+
+
+def _laws(
+    entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence, store: Store | None, progress
+) -> Sequence[Law]:
+    """The laws of tasks that share engine options and seed."""
     first = entries[0]
-    engine = first.engine
     count = None if progress is None else lambda trials: progress(trials, 0)
     if first.real is not None:
-        return map(real_law, tasks, forms, (entry.real for entry in entries))
-    if engine.kind == "closed_form":
-        return closed_forms(tasks, forms)
-    if engine.kind == "exact":
-        return exacts(tasks)
-    if store is not None:
-        return _stored(entries, tasks, store, count)
-    if engine.kind == "traces" and engine.relative_error is None:
-        return simulate_many(tasks, engine.traces, first.seed, chunk=engine.chunk, progress=count)
-    return (_single(entry, task, count) for entry, task in zip(entries, tasks, strict=True))
+        return list(map(real_law, tasks, forms, (entry.real for entry in entries)))
+    if store is None:
+        return evaluate_tasks(tasks, forms, _options(first), first.seed, progress=count)
+    told = [0]
 
+    def tell(now) -> None:
+        if count is not None:
+            count(now.trials_done - told[0])
+            told[0] = now.trials_done
 
-def _single(entry: Entry, task: Task, progress):
-    """One task by an engine that has no batch."""
-    engine = entry.engine
-    limit = {} if engine.max_traces is None else {"max_traces": engine.max_traces}
-    return simulate(
-        task,
-        traces=engine.traces,
-        seed=entry.seed,
-        engine=engine.kind,
-        chunk=engine.chunk,
-        relative_error=engine.relative_error,
-        progress=progress,
-        **limit,
-    )
+    def many(tasks, traces, seed, *, firsts, progress):
+        options = replace(_options(first), traces=traces)
+        return evaluate_tasks(tasks, None, options, seed, firsts=firsts, progress=progress)
+
+    items = [(task, {**entry.said, "axes": entry.axes}) for entry, task in zip(entries, tasks, strict=True)]
+    kind, traces = first.engine.kind, first.engine.traces
+    return collect(items, store, traces=traces, seed=first.seed, simulate_many=many, engine=kind, progress=tell)
 
 
 def _storable(study: SweepPlan, entries: Sequence[Entry]) -> None:
     """Only tallies that add up can be kept."""
-    for entry in entries:
-        kind = entry.engine.kind
+    for kind in dict.fromkeys(entry.engine.kind for entry in entries):
+        why = ENGINES[kind].not_stored
+        able = " or ".join(name for name, other in ENGINES.items() if other.not_stored is None)
         require(
-            kind in ("traces", "population"),
-            f"{study.source}: engine.kind = {kind}: a store keeps counts of traces: use engine traces or population,"
-            " or leave --store out",
+            why is None,
+            f"{study.source}: engine.kind = {kind}: cannot be kept in a store: {why}: use engine {able}, or leave"
+            " --store out",
         )
-        require(
-            entry.engine.relative_error is None,
-            f"{study.source}: engine.relative_error cannot be kept in a store: give engine.traces; a later run with"
-            " more traces extends what is there",
-        )
-
-
-def _stored(entries: Sequence[Entry], tasks: Sequence[Task], store: Store, progress) -> list:
-    engine, told = entries[0].engine, [0]
-
-    def count(now) -> None:
-        if progress is not None:
-            progress(now.trials_done - told[0])
-            told[0] = now.trials_done
-
-    def many(tasks, traces, seed, *, firsts, progress):
-        if engine.kind == "traces":
-            return simulate_many(tasks, traces, seed, firsts=firsts, chunk=engine.chunk, progress=progress)
-        each = zip(tasks, firsts, strict=True)
-        return [simulate(task, traces, seed, "population", first=first, progress=progress) for task, first in each]
-
-    items = [(task, {**entry.said, "axes": entry.axes}) for entry, task in zip(entries, tasks, strict=True)]
-    seed = entries[0].seed
-    return collect(
-        items, store, traces=engine.traces, seed=seed, simulate_many=many, engine=engine.kind, progress=count
+    require(
+        all(entry.engine.relative_error is None for entry in entries),
+        f"{study.source}: engine.relative_error cannot be kept in a store: give engine.traces; a later run with"
+        " more traces extends what is there",
     )

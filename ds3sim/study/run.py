@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
 from ds3sim.config.expand import SweepPlan, read_sweep
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import Interrupted, require
+from ds3sim.engine.law import Sampled
+from ds3sim.engine.stopping import Stopping
 from ds3sim.results.result import Result
 from ds3sim.results.row import Row
 from ds3sim.results.rows import place_of, rows_of
@@ -64,7 +68,7 @@ def _result(study: SweepPlan, store: Store | None, progress: Progress | None) ->
     begun = time.perf_counter()
     refer = References(len(study.strategies))
     rows: list[Row] = []
-    rules: dict[str | None, list[dict]] = {}
+    rules: dict[str | None, list[Stopping]] = {}
 
     def result(interrupted: bool) -> Result:
         return Result(
@@ -91,7 +95,8 @@ def _result(study: SweepPlan, store: Store | None, progress: Progress | None) ->
             for own in rows_of([place_of(entry) for entry in entries], laws, known):
                 rows += own
             if study.count == 1:
-                rules |= {entry.strategy: [_rule(law) for law in own] for entry, own in zip(entries, laws, strict=True)}
+                for entry, own in zip(entries, laws, strict=True):
+                    rules[entry.strategy] = [law.stopping for law in own if isinstance(law, Sampled)]
             if stopped:
                 raise KeyboardInterrupt
             if progress is not None:
@@ -103,14 +108,9 @@ def _result(study: SweepPlan, store: Store | None, progress: Progress | None) ->
     return result(False)
 
 
-def _rule(law) -> dict[str, Any]:
-    return dict(getattr(law, "stopping", {}))
-
-
-def _stopping(rules: Mapping[str | None, list[dict]]) -> dict[str, Any]:
+def _stopping(rules: Mapping[str | None, list[Stopping]]) -> dict[str, Any]:
     """How the simulation ended: for each strategy where they are named, one for all where tasks are many."""
-    every = [rule for own in rules.values() for rule in own]
-    if any(len(own) > 1 for own in rules.values()):
-        kinds = {rule["rule"] for rule in every if rule}
-        return {"rule": kinds.pop(), "reached": all(rule.get("reached", True) for rule in every)} if kinds else {}
-    return every[0] if list(rules) == [None] else {str(name): rule for name, (rule,) in rules.items()}
+    if list(rules) == [None] or any(len(own) > 1 for own in rules.values()):
+        every = [rule for own in rules.values() for rule in own]
+        return reduce(add, every).to_dict() if every else {}
+    return {str(name): own[0].to_dict() if own else {} for name, own in rules.items()}
