@@ -165,7 +165,7 @@ def test_a_store_keeps_weights_by_budget(tmp_path):
     assert weights.shape == (len(entry.tasks), 2) and np.allclose(weights.sum(axis=0), 1.0)
     assert (weights == 0).any()  # some chain serves one budget alone
     with Store.open(tmp_path / "s.ds3") as store:
-        first = sweep(plan, store=store).to_dict()["points"][0]["results"]
+        first = sweep(plan, store=store).to_dict()["results"]
         point = json.loads(json.dumps(contents(entry)))
         again = point_rows(point, [store.tally(part["identity"], "traces") for part in point["parts"]])
     for a, b in zip(first, again, strict=True):
