@@ -18,7 +18,7 @@ from ds3sim.reproduce.drawing import COLUMNS, Drawing, Options, Sheet
 from ds3sim.reproduce.figures.token_budget import COST
 from ds3sim.reproduce.registry import FIGURES, Entry, chosen
 from ds3sim.reproduce.simulated import success_points
-from ds3sim.reproduce.write import PAGE, check_folder, drawing_files, page, write_drawing
+from ds3sim.reproduce.write import PAGE, check_out, drawing_files, page, write_drawing
 from ds3sim.stats.slopes import fitted_line
 from ds3sim.theory import chain
 from tests.statistics_budget import MOST_Z
@@ -204,9 +204,9 @@ def test_out_is_checked(tmp_path, capsys):
         assert main(["reproduce", "token-budget", "--quick", "--out", str(out)]) == 2
         assert word in capsys.readouterr().err
     assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
-    assert check_folder(tmp_path / "new" / "deep") == tmp_path / "new" / "deep"
-    with pytest.raises(InputError, match="empty"):
-        check_folder(" ")
+    assert check_out(tmp_path / "new" / "deep") == tmp_path / "new" / "deep"
+    with pytest.raises(InputError, match="not the name of a folder"):
+        check_out(" ")
 
 
 def drawing(name="token-budget") -> Drawing:
@@ -241,7 +241,7 @@ def test_a_crash_while_writing_leaves_the_page_whole(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         real(source, target)
 
-    monkeypatch.setattr("ds3sim.reproduce.write.os.replace", fails)
+    monkeypatch.setattr("os.replace", fails)
     with pytest.raises(InputError, match="No space left"):
         write_drawing(drawing("expected-steps"), out, Options(), 1.0)
     assert (out / PAGE).read_text() == before == page(out)

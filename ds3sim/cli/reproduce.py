@@ -50,10 +50,10 @@ def run(args: Namespace) -> int:
         raise InputError(f"--data {args.data}: no such folder")
     from ds3sim.core.runtime import configure_process
     from ds3sim.reproduce.drawing import Options
-    from ds3sim.reproduce.write import check_folder, write_drawing
+    from ds3sim.reproduce.write import check_out, write_drawing
 
     options = Options(quick=args.quick, seed=seed, data=data)
-    check_folder(args.out)
+    check_out(args.out)
     configure_process()
     begin = time.perf_counter()
     page = done = None

@@ -111,14 +111,8 @@ class Record:
             about = {"record": type(self).__name__, "format": FORMAT, "fields": _encoded_fields(self)}
             return files.write_file(path, json.dumps(about, allow_nan=False) + "\n")
         if ending in (".nc", ".zarr"):
-            data = self.to_dataset()
-            if ending == ".nc":
-                return files.write_file(path, lambda file: data.to_netcdf(file, engine="h5netcdf"))
-            return files.write_file(path, lambda file: data.to_zarr(file, mode="w"))
-        frame = self.to_table()
-        if ending == ".csv":
-            return files.write_file(path, lambda file: frame.to_csv(file, index=False, lineterminator="\n"))
-        return files.write_file(path, lambda file: _write_parquet(frame, file))
+            return write_labelled(self.to_dataset(), path)
+        return write_table(self.to_table(), path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -226,6 +220,20 @@ def picture(record: Record) -> str:
     figure.savefig(out, format="svg")
     data = base64.b64encode(out.getvalue()).decode("ascii")
     return f'<img alt="{type(record).__name__}" src="data:image/svg+xml;base64,{data}">'
+
+
+def write_labelled(data: xarray.Dataset, path: Path) -> Path:
+    """Write a dataset to ``.nc`` or ``.zarr``, whole or not at all."""
+    if path.suffix.lower() == ".nc":
+        return files.write_file(path, lambda file: data.to_netcdf(file, engine="h5netcdf"))
+    return files.write_file(path, lambda file: data.to_zarr(file, mode="w"))
+
+
+def write_table(frame: pandas.DataFrame, path: Path) -> Path:
+    """Write a table to ``.csv`` or ``.parquet``, whole or not at all; units are kept as Parquet's field metadata."""
+    if path.suffix.lower() == ".csv":
+        return files.write_file(path, lambda file: frame.to_csv(file, index=False, lineterminator="\n"))
+    return files.write_file(path, lambda file: _write_parquet(frame, file))
 
 
 def _write_parquet(frame: pandas.DataFrame, file: Path) -> None:

@@ -5,59 +5,32 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ds3sim.core.errors import InputError
+from ds3sim.core.folder import Marker, add_files, check_folder
 from ds3sim.report.run_figures import render
 from ds3sim.reproduce.drawing import Drawing, Options
 from ds3sim.reproduce.registry import FIGURES
 
-MARKER = ".ds3sim-reproduce"
 PAGE = "index.html"
+FIGURES_FOLDER = Marker(".ds3sim-reproduce", "ds3sim reproduce")
 MOST_SVG = 400_000
 """A larger SVG is shown as PNG on the page."""
 
 
-def check_folder(out) -> Path:
-    """The folder for figures, checked before anything is computed.
-
-    Raises:
-        InputError: it is a file, a folder with files of others, or cannot be made.
-    """
-    if not str(out).strip():
-        raise InputError("--out is empty: name a folder for the figures")
-    path = Path(os.path.abspath(out))
-    try:
-        if path.is_dir():
-            if any(path.iterdir()) and not (path / MARKER).is_file():
-                raise InputError(
-                    f"{out}: is a folder with files that ds3sim reproduce did not write: give a new or an empty folder"
-                )
-            base = path
-        elif path.exists() or path.is_symlink():
-            raise InputError(f"{out}: is a file: give a folder for the figures")
-        else:
-            base = next(parent for parent in path.parents if parent.exists())
-        if not base.is_dir():
-            raise InputError(f"{out}: {base} is a file, not a folder: give another folder")
-        if not os.access(base, os.W_OK | os.X_OK):
-            raise InputError(f"{out}: no permission to write in {base}: give another folder")
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{out}: cannot be used: {getattr(error, 'strerror', None) or error}") from error
-    return path
+def check_out(out: str | os.PathLike) -> Path:
+    """The folder for figures, checked before anything is computed; see :func:`ds3sim.core.folder.check_folder`."""
+    return check_folder(out, FIGURES_FOLDER)
 
 
-def write_drawing(drawing: Drawing, out, options: Options, wall_s: float) -> list[Path]:
+def write_drawing(drawing: Drawing, out: str | os.PathLike, options: Options, wall_s: float) -> list[Path]:
     """Write PNG, SVG, CSV and JSON of one figure, then the page anew.
 
-    Everything is rendered first and written to a temporary folder, then moved in file by file, the JSON last: the page
-    shows a figure only if its JSON is there, and whatever was finished before a crash stays.
+    Everything is rendered first and moved in file by file, the JSON last: the page shows a figure only if its JSON is
+    there, and whatever was finished before a crash stays.
 
     Returns:
         The paths written, the page last.
@@ -65,16 +38,9 @@ def write_drawing(drawing: Drawing, out, options: Options, wall_s: float) -> lis
     Raises:
         InputError: ``out`` cannot be used, or the disk refuses.
     """
-    target = check_folder(out)
-    contents = drawing_files(drawing, options, wall_s)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        (target / MARKER).write_text("Figures written by ds3sim reproduce; it may replace them.\n")
-        _put(target, contents)
-        _put(target, {PAGE: page(target).encode()})
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
-    return [target / name for name in (*contents, PAGE)]
+    target = check_out(out)
+    written = add_files(target, drawing_files(drawing, options, wall_s), FIGURES_FOLDER)
+    return written + add_files(target, {PAGE: page(target).encode()}, FIGURES_FOLDER)
 
 
 def drawing_files(drawing: Drawing, options: Options, wall_s: float) -> dict[str, bytes]:
@@ -149,15 +115,3 @@ def _data(folder: Path, stem: str) -> str:
     if len(content) > MOST_SVG:
         kind, content = "png", (folder / f"{stem}.png").read_bytes()
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _put(target: Path, contents: dict[str, bytes]) -> None:
-    """Move files in, each whole or not at all, in the order given."""
-    temporary = Path(tempfile.mkdtemp(prefix=".reproduce.", suffix=".tmp", dir=target))
-    try:
-        for name, content in contents.items():
-            (temporary / name).write_bytes(content)
-        for name in contents:
-            os.replace(temporary / name, target / name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
