@@ -11,13 +11,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ds3sim.core.errors import InputError, NoClosedForm
+    from ds3sim.core.errors import InputError, Interrupted, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
     from ds3sim.graph.graph import SkillGraph, load_graph
     from ds3sim.reproduce.registry import figures
     from ds3sim.reproduce.write import reproduce
+    from ds3sim.results.choice import Choice
+    from ds3sim.results.result import Result
+    from ds3sim.study.choose import choose
+    from ds3sim.study.run import run, sweep
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
     from ds3sim.task.task import Task
@@ -42,12 +46,18 @@ __all__ = [
     "simulate",
     "exact",
     "closed_form",
+    "run",
+    "sweep",
+    "choose",
+    "Result",
+    "Choice",
     "reproduce",
     "figures",
     "CostModel",
     "Tally",
     "Estimate",
     "InputError",
+    "Interrupted",
     "NoClosedForm",
     "__version__",
 ]
@@ -68,12 +78,18 @@ _HOME = {
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
+    "run": "study.run",
+    "sweep": "study.run",
+    "choose": "study.choose",
+    "Result": "results.result",
+    "Choice": "results.choice",
     "reproduce": "reproduce.write",
     "figures": "reproduce.registry",
     "CostModel": "theory.cost",
     "Tally": "engine.tally",
     "Estimate": "core.estimate",
     "InputError": "core.errors",
+    "Interrupted": "core.errors",
     "NoClosedForm": "core.errors",
 }
 

@@ -22,7 +22,7 @@ READING = {
 }
 
 
-def add_parsers(commands) -> None:
+def add_parser(commands) -> None:
     """Add the commands; ``commands`` is what ``add_subparsers`` returned."""
     fit = commands.add_parser(
         "fit",
