@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ds3sim.core import files
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.plain import as_plain
-from ds3sim.core.record import Record, new_axes
+from ds3sim.core.figure import new_axes
+from ds3sim.core.record import Record
 from ds3sim.core.text import short
 from ds3sim.results.row import Row, read_rows
 
@@ -165,9 +166,10 @@ class Result(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success with its 95% interval against the axis or budget with the most values, at most eight lines."""
-        from ds3sim.results.plot import plot_success
+        from ds3sim.results.plot import draw_lines, lines_of
 
-        return plot_success(self.axes, self.rows, new_axes(ax))
+        require(len(self.rows) > 0, "there are no results to draw: nothing was simulated yet")
+        return draw_lines(lines_of(self.axes, self.rows), "success", new_axes(ax))
 
     def to_table(self) -> pandas.DataFrame:
         """:meth:`to_frame` with a unit in each column's name, for files that have no place for units."""
