@@ -20,7 +20,9 @@ def choose(args: Namespace) -> int:
 
 def print_choice(result: Mapping) -> None:
     """The table of ``ds3sim choose``."""
-    from ds3sim.cli.console import new_table, number, probability, terminal
+    from ds3sim.cli.console import new_table, terminal
+    from ds3sim.core.text import terminal_number as number
+    from ds3sim.core.text import terminal_probability as probability
 
     choices, said = result["choices"], result["environment"]
     console = terminal()

@@ -6,22 +6,13 @@ from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from ds3sim.cli.console import (
-    budget,
-    computed,
-    finish,
-    new_table,
-    number,
-    overrides_of,
-    print_json,
-    probability,
-    say,
-    show,
-    terminal,
-)
+from ds3sim.cli.console import computed, finish, new_table, overrides_of, print_json, say, show, terminal
 from ds3sim.cli.progress import progress_bar
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.runtime import configure_process
+from ds3sim.core.text import terminal_budget as budget
+from ds3sim.core.text import terminal_number as number
+from ds3sim.core.text import terminal_probability as probability
 
 
 def print_result(result: Mapping) -> None:

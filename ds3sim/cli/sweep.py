@@ -50,7 +50,10 @@ def sweep(args: Namespace) -> int:
 
 def print_sweep(result: Mapping) -> None:
     """The table of ``ds3sim sweep``: one line for each point, strategy and budget, 200 lines at most."""
-    from ds3sim.cli.console import budget, new_table, number, probability, terminal
+    from ds3sim.cli.console import new_table, terminal
+    from ds3sim.core.text import terminal_budget as budget
+    from ds3sim.core.text import terminal_number as number
+    from ds3sim.core.text import terminal_probability as probability
 
     points, said = result["points"], result["environment"]
     rows = [(point, row) for point in points for row in point["results"]]
