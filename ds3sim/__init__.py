@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
     from ds3sim.graph.graph import SkillGraph, load_graph
+    from ds3sim.reproduce.registry import figures
+    from ds3sim.reproduce.write import reproduce
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
     from ds3sim.task.task import Task
@@ -40,6 +42,8 @@ __all__ = [
     "simulate",
     "exact",
     "closed_form",
+    "reproduce",
+    "figures",
     "CostModel",
     "Tally",
     "Estimate",
@@ -64,6 +68,8 @@ _HOME = {
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
+    "reproduce": "reproduce.write",
+    "figures": "reproduce.registry",
     "CostModel": "theory.cost",
     "Tally": "engine.tally",
     "Estimate": "core.estimate",
