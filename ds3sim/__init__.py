@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
     from ds3sim.graph.graph import SkillGraph, load_graph
+    from ds3sim.reproduce.registry import figures
+    from ds3sim.reproduce.write import reproduce
     from ds3sim.results.choice import Choice
     from ds3sim.results.result import Result
     from ds3sim.study.choose import choose
@@ -44,6 +46,8 @@ __all__ = [
     "simulate",
     "exact",
     "closed_form",
+    "reproduce",
+    "figures",
     "run",
     "sweep",
     "choose",
@@ -74,6 +78,8 @@ _HOME = {
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
+    "reproduce": "reproduce.write",
+    "figures": "reproduce.registry",
     "run": "study.run",
     "sweep": "study.run",
     "choose": "study.choose",
