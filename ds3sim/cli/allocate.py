@@ -37,7 +37,8 @@ def run(args: Namespace) -> int:
 
 def print_allocation(result: dict) -> None:
     """The table and the sentences."""
-    from ds3sim.cli.console import new_table, number, terminal
+    from ds3sim.cli.console import new_table, terminal
+    from ds3sim.core.text import terminal_number as number
 
     compared = {row["compute"]: row for row in result["comparison"]}
     columns = [("compute", True), ("N", True), ("D", True), ("D/N", True), ("steps", True), ("tokens a task", True)]

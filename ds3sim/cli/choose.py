@@ -12,14 +12,14 @@ from ds3sim.cli.console import (
     computed,
     finish,
     new_table,
-    number,
-    probability,
     say,
     show,
     terminal,
     write_record,
 )
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, store_option
+from ds3sim.core.text import terminal_number as number
+from ds3sim.core.text import terminal_probability as probability
 
 if TYPE_CHECKING:
     import ds3sim as ds

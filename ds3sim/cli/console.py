@@ -14,6 +14,7 @@ from ds3sim.cli import progress
 from ds3sim.core.errors import Interrupted
 from ds3sim.core.files import write_file
 from ds3sim.core.runtime import configure_process
+from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
     from ds3sim.config.read import Override
@@ -35,32 +36,6 @@ def new_table(columns: list[tuple[str, bool]]):
     for name, numeric in columns:
         table.add_column(name, justify="right" if numeric else "left", no_wrap=True)
     return table
-
-
-def number(value, digits: int = 4) -> str:
-    """A number for reading: plain from 0.001 to 10 million, else with an exponent; - for none."""
-    if value is None:
-        return "-"
-    size = abs(value)
-    if value == 0:
-        return "0"
-    if not 1e-3 <= size < 1e7:
-        return f"{value:.{digits - 1}e}"
-    if size >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.{digits}g}"
-
-
-def budget(steps) -> str:
-    """A budget in steps, which may be a real number."""
-    return f"{steps:,}" if isinstance(steps, int) else number(steps, 6)
-
-
-def probability(value) -> str:
-    """A probability with 5 decimals; small ones keep their digits."""
-    if value is None:
-        return "-"
-    return f"{value:.5f}" if value == 0 or value >= 1e-3 else f"{value:.3e}"
 
 
 def axis_value(value: object) -> str:

@@ -39,7 +39,9 @@ def run(args: Namespace) -> int:
 
 def print_training(result: dict) -> None:
     """The table and the sentences."""
-    from ds3sim.cli.console import new_table, number, probability, terminal
+    from ds3sim.cli.console import new_table, terminal
+    from ds3sim.core.text import terminal_number as number
+    from ds3sim.core.text import terminal_probability as probability
 
     model, limit = result["model"], result["threshold"]
     console = terminal()

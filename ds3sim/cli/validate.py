@@ -5,11 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 
-from ds3sim.cli.console import new_table, number, overrides_of, print_json, terminal
+from ds3sim.cli.console import new_table, overrides_of, print_json, terminal
 from ds3sim.cli.options import add_command, config_option, output_options
 from ds3sim.cli.progress import case_bar
 from ds3sim.core.errors import require
 from ds3sim.core.runtime import configure_process
+from ds3sim.core.text import terminal_number as number
 
 
 def add_parser(commands) -> None:

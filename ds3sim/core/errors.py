@@ -1,5 +1,9 @@
 """Errors a user can cause. Each message names the value, the cause and the fix."""
 
+from ds3sim.core.text import shown
+
+__all__ = ["InputError", "NoClosedForm", "StoppedEarly", "require", "shown"]
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used: a config, a graph, a budget, an argument.
@@ -38,12 +42,3 @@ def require(condition: bool, message: str) -> None:
     """Raise :class:`InputError` with ``message`` unless ``condition`` holds."""
     if not condition:
         raise InputError(message)
-
-
-def shown(value, most: int = 60) -> str:
-    """``value`` for a message, as Python writes it, cut to ``most`` characters."""
-    try:
-        text = repr(value)
-    except ValueError:  # an int of more than 4300 digits
-        return f"a huge {type(value).__name__}"
-    return text if len(text) <= most else f"{text[: most - 3]}..."
