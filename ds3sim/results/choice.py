@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ds3sim.core.figure import new_axes
 from ds3sim.core.plain import as_plain
-from ds3sim.core.record import Record, new_axes
+from ds3sim.core.record import Record
 from ds3sim.results.row import Row
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ds3sim.core import files
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.figure import new_axes
 from ds3sim.core.plain import as_plain
-from ds3sim.core.record import Record, new_axes
+from ds3sim.core.record import Record
 from ds3sim.core.text import short
 from ds3sim.results.row import Row, read_rows
 
