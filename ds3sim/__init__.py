@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
     from ds3sim.graph.graph import SkillGraph, load_graph
+    from ds3sim.report.write import report
     from ds3sim.reproduce.registry import figures
     from ds3sim.reproduce.write import reproduce
     from ds3sim.results.choice import Choice
@@ -46,6 +47,7 @@ __all__ = [
     "simulate",
     "exact",
     "closed_form",
+    "report",
     "reproduce",
     "figures",
     "run",
@@ -78,6 +80,7 @@ _HOME = {
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
+    "report": "report.write",
     "reproduce": "reproduce.write",
     "figures": "reproduce.registry",
     "run": "study.run",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
 
 from ds3sim.cli.console import computed, overrides_of, say, show
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, store_option
@@ -33,12 +32,12 @@ def run(args: Namespace) -> int:
     result, interrupted = computed(args, ds.run, need_axes=False)
     failed = None
     if args.out is not None:
-        from ds3sim.config.build import load
+        from ds3sim.config.expand import read_sweep
         from ds3sim.report.write import write_run
 
         try:
-            study = load(args.config, overrides_of(args))
-            say(args, f"report: {write_run(result.to_dict(), study, Path(args.out))[0]}")
+            study = read_sweep(args.config, overrides_of(args), need_axes=False)
+            say(args, f"report: {write_run(result, study, args.out)[0]}")
         except InputError as error:  # what was computed is still printed
             failed = error
     show(args, result, print_result)

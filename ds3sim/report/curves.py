@@ -11,8 +11,8 @@ import numpy as np
 from ds3sim.config.expand import Entry, SweepPlan
 from ds3sim.core.errors import InputError
 from ds3sim.engine.closed_form import closed_forms
-from ds3sim.engine.law import Law, Mixture
 from ds3sim.engine.exact import exacts
+from ds3sim.engine.law import Law, Mixture
 from ds3sim.study.references import exact_work
 
 POINTS = 160
@@ -39,7 +39,7 @@ class Curve:
     """
 
     strategy: str
-    steps: tuple[int, ...]
+    steps: tuple[float, ...]
     success: tuple[float, ...]
     tokens: tuple[float, ...]
     flops: tuple[float, ...] | None = None

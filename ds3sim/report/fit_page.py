@@ -1,72 +1,75 @@
-"""The figure of a fit: data, fitted curve, band of the predictions."""
+"""The page of a fit: its figure, its parameters, what it predicts."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from ds3sim.core.folder import Marker, check_folder, write_folder
-from ds3sim.report.run_figures import LIGHT, Theme, apply_style, frameless, magnitude_axis, new_figure, render
+from ds3sim.core.errors import InputError
+from ds3sim.core.figure import data_uri
+from ds3sim.core.text import number, probability
+from ds3sim.report.html import Picture, rendered
+from ds3sim.report.tables import Cell, Head, Table
 
-FIT = Marker(".ds3sim-fit", "ds3sim fit", ("result.json", "fit.svg", "fit.png"))
-
-
-def fit_figure(result: Mapping[str, Any], theme: Theme = LIGHT):
-    """Data and predictions of ``ds3sim fit``, success against N.
-
-    Returns:
-        ``matplotlib.figure.Figure``.
-    """
-    is_vote = "c_star" in result
-    figure = new_figure((6.4, 4.2), theme)
-    axes = figure.subplots(1, 1)
-    rows = sorted(result.get("curve") or result["predictions"], key=lambda row: row["n"])
-    n = [row["n"] for row in rows]
-    blue, orange = theme.lines[0], theme.lines[1]
-    axes.fill_between(
-        n, [r["low"] for r in rows], [r["high"] for r in rows], color=blue, alpha=0.18, linewidth=0, label="95% band"
-    )
-    axes.plot(n, [r["estimate"] for r in rows], color=blue, linewidth=1.6, label="fit")
-    seen = result["observed"]
-    spread = None
-    if seen and "low" in seen[0]:
-        spread = [[s["estimate"] - s["low"] for s in seen], [s["high"] - s["estimate"] for s in seen]]
-    axes.errorbar(
-        [s["n"] for s in seen],
-        [s["estimate"] for s in seen],
-        yerr=spread,
-        fmt="o",
-        color=orange,
-        markersize=4,
-        linewidth=1,
-        label="data",
-    )
-    if is_vote:
-        axes.axhline(result["plateau"], color=theme.ink, linewidth=0.9, linestyle=(0, (5, 3)), label="plateau")
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("Votes N" if is_vote else "Samples N")
-    axes.set_ylabel("Accuracy of the vote" if is_vote else "pass@N")
-    magnitude_axis(axes, [*n, *(s["n"] for s in seen)])
-    apply_style(axes, theme)
-    frameless(axes, *axes.get_legend_handles_labels(), theme, 4)
-    return figure
+PARAMETERS = {
+    "solvable": "share of tasks that can be solved, A",
+    "alpha": "alpha of the success rates",
+    "beta": "beta of the success rates",
+    "c_star": "chance of the most frequent wrong answer, c*",
+    "plateau": "accuracy of the vote without end",
+}
+"""What the parameters of fits mean."""
 
 
-def check_out(out: str | os.PathLike) -> Path:
-    """The folder for a fit, checked before anything is computed; see :func:`ds3sim.core.folder.check_folder`."""
-    return check_folder(out, FIT)
+def fit_page(about: Mapping[str, Any], svg: bytes) -> str:
+    """The page of a fit as HTML.
 
-
-def write_fit(result: Mapping[str, Any], out: str | os.PathLike) -> Path:
-    """Write result.json, fit.svg and fit.png to the folder ``out``, whole or not at all.
+    Args:
+        about: what ``ds3sim fit --json`` prints.
+        svg: the figure.
 
     Raises:
-        InputError: ``out`` cannot be used, or the disk refuses.
+        InputError: ``about`` is no fit.
     """
-    figure = fit_figure(result)
-    files = {"result.json": (json.dumps(result, indent=2, allow_nan=False) + "\n").encode()}
-    files |= {f"fit.{kind}": render(figure, kind) for kind in ("svg", "png")}
-    return write_folder(out, files, FIT)[0].parent
+    try:
+        votes = "c_star" in about
+        what = "Accuracy of the vote" if votes else "pass@N"
+        last = about["predictions"][-1]
+        headline = f"At N = {last['n']:,} {what} is {_estimate(last)}."
+        caption = f"{what} against N: data as dots, the fit as a line with its 95% band."
+        return rendered(
+            "ds3sim.report",
+            "fit.html.jinja",
+            kind="fit",
+            name=str(about["source"]),
+            headline=[headline],
+            figure=Picture(what, caption, f"{caption} {headline}", data_uri(svg), data_uri(svg)),
+            parameters=_parameters(about),
+            predictions=_predictions(about["predictions"], what),
+            notes=[*about.get("notes", ()), *about.get("warnings", ())],
+        )
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise InputError(f"this is not a fit of ds3sim fit: {type(error).__name__}: {error}") from None
+
+
+def _parameters(about: Mapping[str, Any]) -> Table:
+    heads = (Head("parameter", text=True), Head("value"), Head("95% interval"), Head("meaning", text=True))
+    rows = []
+    for name, meaning in PARAMETERS.items():
+        if name in about:
+            ends = about.get("intervals", {}).get(name) or about.get(f"{name}_interval")
+            bound = " (at its bound)" if name in about.get("at_bound", ()) else ""
+            interval = f"{number(ends[0])} to {number(ends[1])}" if ends else "–"
+            rows.append([Cell(name), Cell(number(about[name]) + bound), Cell(interval), Cell(meaning)])
+    return Table("Parameters", heads, rows)
+
+
+def _predictions(rows: list[Mapping[str, Any]], what: str) -> Table:
+    costs = [name for name in ("tokens", "flops") if any(row.get(name) is not None for row in rows)]
+    heads = (Head("N"), Head(what, "95% interval"), *(Head("cost", {"flops": "FLOPs"}.get(c, c)) for c in costs))
+    cells = [[Cell(f"{row['n']:,}"), Cell(_estimate(row)), *(Cell(number(row[c])) for c in costs)] for row in rows]
+    return Table("Predictions", heads, cells)
+
+
+def _estimate(row: Mapping[str, Any]) -> str:
+    return f"{probability(row['estimate'])} ({probability(row['low'])} to {probability(row['high'])})"

@@ -13,7 +13,7 @@ from ds3sim.core.figure import Theme, new_figure
 from ds3sim.core.text import duration, in_words, number, probability
 from ds3sim.report import prose, run_figures
 from ds3sim.report.curves import Curve
-from ds3sim.report.html import picture, rendered
+from ds3sim.report.html import Picture, picture, rendered
 from ds3sim.report.rows import Compared, compared
 from ds3sim.report.tables import results_table, theory_table
 from ds3sim.results.plot import AXIS, Lines, axis_label, draw_lines, lines_of, said
@@ -61,29 +61,32 @@ def result_page(result: Result, config_text: str = "", curves: Sequence[Curve] =
     )
 
 
-def run_pictures(result: Result, rows: Sequence[Compared], curves: Sequence[Curve]) -> list[dict]:
+def run_pictures(result: Result, rows: Sequence[Compared], curves: Sequence[Curve]) -> list[Picture]:
     """The figures of a result without axes."""
     random, known = any(one.row.traces for one in rows), any(one.row.reference is not None for one in rows)
-    text = "Success probability at each budget. "
-    text += "Points are the simulation with 95% intervals, often smaller than the point; the band joins the intervals." \
-        if random else "Points are the values of the engine."  # fmt: skip
+    points = (
+        "the simulation with 95% intervals, often smaller than the point; the band joins the intervals."
+        if random
+        else "the values of the engine."
+    )
+    text = f"Success probability at each budget. Points are {points}"
     text += " The line is the theory." if known else ""
     if random and known:
         text += " Below: z, the distance of simulation from theory in standard errors; the grey band holds 95% of right"
         text += " values."
     paid = (
-        "Left: success against the mean cost of a task, one point a budget. Right: mean cost against budget. A trace stops"
-        " when it succeeds, so the mean lies below the worst case (dashed), where the whole budget is used."
+        "Left: success against the mean cost of a task, one point a budget. Right: mean cost against budget. A trace"
+        " stops when it succeeds, so the mean lies below the worst case (dashed), where the whole budget is used."
     )
     success = lambda theme: run_figures.accuracy_figure(result, curves, theme)  # noqa: E731
     cost = lambda theme: run_figures.cost_figure(result, curves, theme)  # noqa: E731
     return [
         picture(success, "Success against budget", text, run_figures.describe_accuracy(result)),
-        picture(cost, "Success and cost", paid, run_figures.describe_cost(result)) | {"wide": True},
+        picture(cost, "Success and cost", paid, run_figures.describe_cost(result), wide=True),
     ]
 
 
-def sweep_pictures(result: Result) -> list[dict]:
+def sweep_pictures(result: Result) -> list[Picture]:
     """The figures of a result with axes: success and mean cost; none where nothing varies by number."""
     drawn = lines_of(result.axes, result.rows)
     if drawn.width < 2:

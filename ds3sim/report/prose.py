@@ -1,4 +1,4 @@
-"""What a study asks and what was found, in words. The tables are those of a config, with the defaults left out or in."""
+"""What a study asks and what was found, in words; tables are those of a config, with or without the defaults."""
 
 from __future__ import annotations
 
@@ -105,9 +105,7 @@ def _size(model: Mapping[str, Any]) -> str:
 STEPS: dict[str, Words] = {
     "cot": lambda s: "Chain of thought: one proposal a step, always kept.",
     "tot": lambda s: f"Tree of thoughts: {s.get('branches', 1)} proposals a step, the best is kept.",
-    "beam": lambda s: (
-        f"Beam search: {s.get('width', 2)} particles with {s.get('branches', 1)} proposals each a step."
-    ),
+    "beam": lambda s: f"Beam search: {s.get('width', 2)} particles with {s.get('branches', 1)} proposals each a step.",
 }
 """Words for each step policy."""
 

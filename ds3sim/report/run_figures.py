@@ -193,7 +193,8 @@ def _points(
 ) -> None:
     """Points with 95% bars, and the band that joins them."""
     middle, low, high = zip(*triples, strict=True)
-    band(axes, *_between(own, x, low, high), index, theme)
+    across, below, above = _between(own, x, low, high)
+    band(axes, across, below, above, index, theme)
     size = {"markersize": 5 if len(x) <= 25 else 3, "markeredgewidth": 0, "capsize": 2.5}
     dots(axes, x, middle, low, high, index, label, theme, **size)
 

@@ -9,25 +9,26 @@ from ds3sim.core.text import number, probability, signed
 from ds3sim.report.rows import Compared
 from ds3sim.results.plot import units
 from ds3sim.results.result import Result
+from ds3sim.results.row import Reference
 
 NONE = "–"
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a page's table.
-
-    Attributes:
-        title, unit: its head.
-        cell: what it says of a row.
-        text: words, not a number.
-        far: whether a row's cell is to be marked.
-    """
+class Head:
+    """The head of a column; ``text``: it holds words, not numbers."""
 
     title: str
-    unit: str
-    cell: Callable[[Compared], str]
+    unit: str = ""
     text: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a result's table: what it says of a row, and whether a row's cell is to be marked."""
+
+    head: Head
+    cell: Callable[[Compared], str]
     far: Callable[[Compared], bool] = field(default=lambda one: False)
 
 
@@ -44,18 +45,19 @@ class Table:
     """A table as a template takes it; ``label`` is for who cannot see it."""
 
     label: str
-    columns: Sequence[Column]
+    columns: Sequence[Head]
     rows: Sequence[Sequence[Cell]]
 
 
 def table_of(label: str, columns: Sequence[Column], rows: Sequence[Compared]) -> Table:
     """The columns that some row fills."""
     filled = [column for column in columns if any(column.cell(one) != NONE for one in rows)]
-    return Table(label, filled, [[Cell(c.cell(one), c.far(one)) for c in filled] for one in rows])
+    cells = [[Cell(column.cell(one), column.far(one)) for column in filled] for one in rows]
+    return Table(label, [column.head for column in filled], cells)
 
 
 def _value(title: str, unit: str, name: str, form: Callable[[float | None], str] = number) -> Column:
-    return Column(title, unit, lambda one: form(getattr(one.row, name)))
+    return Column(Head(title, unit), lambda one: form(getattr(one.row, name)))
 
 
 def _interval(unit: str, name: str, form: Callable[..., str], *digits: int) -> Column:
@@ -63,7 +65,7 @@ def _interval(unit: str, name: str, form: Callable[..., str], *digits: int) -> C
         low, high = (form(getattr(one.row, f"{name}_{end}"), *digits) for end in ("low", "high"))
         return f"{low} to {high}" if one.row.traces else NONE
 
-    return Column("95% interval", unit, cell)
+    return Column(Head("95% interval", unit), cell)
 
 
 def _axis(name: str) -> Column:
@@ -71,11 +73,11 @@ def _axis(name: str) -> Column:
         value = one.row.axes.get(name)
         return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
-    return Column(name, units(name), cell)
+    return Column(Head(name, units(name)), cell)
 
 
 def _places(result: Result) -> list[Column]:
-    strategy = Column("strategy", "", lambda one: one.row.strategy or NONE, text=True)
+    strategy = Column(Head("strategy", text=True), lambda one: one.row.strategy or NONE)
     return [*map(_axis, result.axes), strategy]
 
 
@@ -100,6 +102,12 @@ def results_table(result: Result, rows: Sequence[Compared]) -> Table:
     return table_of("Results table", columns, rows)
 
 
+def known(one: Compared) -> Reference:
+    """The reference of a row that has one."""
+    assert one.row.reference is not None
+    return one.row.reference
+
+
 def theory_table(result: Result, rows: Sequence[Compared], usual: float) -> Table:
     """Every row with a reference beside it; a |z| above ``usual`` is marked."""
     random = any(one.row.traces for one in rows)
@@ -108,20 +116,21 @@ def theory_table(result: Result, rows: Sequence[Compared], usual: float) -> Tabl
     def distance(name: str, z: str) -> Column:
         if random:
             far = lambda one: abs(getattr(one, z) or 0.0) > usual  # noqa: E731
-            return Column("z", name, lambda one: signed(getattr(one, z)), far=far)
+            return Column(Head("z", name), lambda one: signed(getattr(one, z)), far)
         field_ = {"steps": "expected_steps"}.get(name, name)
-        gap = lambda one: getattr(one.row, field_) - getattr(one.row.reference, field_)  # noqa: E731
-        return Column("difference", name, lambda one: f"{gap(one):.1e}")
+        gap = lambda one: getattr(one.row, field_) - getattr(known(one), field_)  # noqa: E731
+        return Column(Head("difference", name), lambda one: f"{gap(one):.1e}")
 
+    rows = [one for one in rows if one.row.reference is not None]
     columns = [
         *_places(result),
         _value("budget", "steps", "steps"),
         _value("success", by, "success", probability),
-        Column("success", "theory", lambda one: probability(one.row.reference.success)),
+        Column(Head("success", "theory"), lambda one: probability(known(one).success)),
         distance("success", "z_success"),
-        Column("steps", by, lambda one: number(one.row.expected_steps, 5)),
-        Column("steps", "theory", lambda one: number(one.row.reference.expected_steps, 5)),
+        Column(Head("steps", by), lambda one: number(one.row.expected_steps, 5)),
+        Column(Head("steps", "theory"), lambda one: number(known(one).expected_steps, 5)),
         distance("steps", "z_steps"),
-        Column("theory by", "", lambda one: one.row.reference.by.replace("_", " "), text=True),
+        Column(Head("theory by", text=True), lambda one: known(one).by.replace("_", " ")),
     ]
-    return table_of("Comparison with theory", columns, [one for one in rows if one.row.reference is not None])
+    return table_of("Comparison with theory", columns, rows)

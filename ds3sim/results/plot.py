@@ -77,7 +77,7 @@ def draw_lines(drawn: Lines, name: str, ax: Axes, theme: figure.Theme = figure.L
     """Draw a column against x, with 95% intervals where it has them."""
     table, shown = drawn.columns, np.concatenate(list(drawn.lines.values()))
     for index, (label, at) in enumerate(drawn.lines.items()):
-        ends = (table.get(f"{name}_{end}", table[name])[at] for end in ("low", "high"))
+        low, high = (table.get(f"{name}_{end}", table[name])[at] for end in ("low", "high"))
         size = 4.5 if len(at) <= 25 else 2.5 if len(at) <= 100 else 0
         look: dict[str, Any] = {
             "linestyle": figure.dash(index),
@@ -85,7 +85,7 @@ def draw_lines(drawn: Lines, name: str, ax: Axes, theme: figure.Theme = figure.L
             "markersize": size,
             "elinewidth": 0.9,
         }
-        figure.dots(ax, table[drawn.x][at], table[name][at], *ends, index, label or None, theme, capsize=0, **look)
+        figure.dots(ax, table[drawn.x][at], table[name][at], low, high, index, label or None, theme, capsize=0, **look)
     if name == "success":
         figure.probability(ax, table[name][shown].tolist())
     else:
