@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-from ds3sim.core.errors import InputError, require
-from ds3sim.fit.logs.rows import shown
+from ds3sim.core.errors import InputError, require, shown
 
 BOXED = "boxed"
 """In place of a regular expression: the content of the last \\boxed{...}, with balanced braces."""
