@@ -5,7 +5,9 @@ Public names are loaded on first use, so that ``import ds3sim`` is quick and tou
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,6 +68,17 @@ _HOME = {
     "InputError": "core.errors",
     "NoClosedForm": "core.errors",
 }
+
+
+class _Package(ModuleType):
+    """A function may be called as a folder is (``report``): its name stays the function's when the folder is loaded."""
+
+    def __setattr__(self, name: str, value) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str):

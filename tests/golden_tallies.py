@@ -176,7 +176,8 @@ CASES: dict[str, Case] = {
 def compute(case: Case, chunk: int | None = None) -> dict:
     """What is kept of the case's tally, computed alone."""
     options = case.options if case.options.get("engine") == "population" else case.options | {"chunk": chunk}
-    return record(case, simulate(case.task, case.traces, case.seed, **options))
+    traces = None if "relative_error" in options else case.traces
+    return record(case, simulate(case.task, traces, case.seed, **options))
 
 
 def compute_batches(cases: dict[str, Case], chunk: int | None = None) -> dict[str, dict]:

@@ -45,13 +45,13 @@ def test_population_is_additive_by_whole_batches():
 def test_population_goes_on_until_the_error_is_reached():
     task = Task(GRAPH, steps=[4, 20])
     tally = simulate(task, seed=3, engine="population", relative_error=1e-3)
-    assert tally.stopping["reached"] and tally.traces > 2**16
+    assert tally.stopping.reached and tally.traces > 2**16
     whole = simulate(task, tally.traces, 3, "population")
     assert np.array_equal(tally.hits, whole.hits)
     p = np.asarray(exact(task).success([4, 20]))
     assert agrees(np.asarray(tally.success([4, 20])), p, np.sqrt(p * (1 - p) / tally.traces))
     short = simulate(task, seed=3, engine="population", relative_error=1e-6, max_traces=10**6)
-    assert short.traces == 10**6 and not short.stopping["reached"]
+    assert short.traces == 10**6 and not short.stopping.reached
 
 
 def test_tilted_chain_is_the_chain_of_rate_m_over_k():

@@ -75,7 +75,7 @@ import json, sys
 sys.path.insert(0, {here!r})
 import jax
 from test_traces import TASKS
-from ds3sim.engine import simulate
+from ds3sim import simulate
 out = {{"devices": len(jax.devices())}}
 for name, task in TASKS.items():
     tally = simulate(task, 3000, seed=11, chunk=512)
@@ -147,7 +147,7 @@ def test_ctrl_c_keeps_what_was_done():
     with pytest.raises(StoppedEarly) as stopped:
         simulate(task, 50_000, seed=7, chunk=1024, progress=progress)
     partial = stopped.value.partial
-    assert 3000 <= partial.traces < 50_000 and partial.stopping["interrupted"]
+    assert 3000 <= partial.traces < 50_000 and partial.stopping.interrupted
     assert same(partial, simulate(task, partial.traces, seed=7))
 
 
@@ -156,14 +156,14 @@ def test_relative_error_goes_on_until_reached():
     tally = simulate(task, relative_error=0.01, max_traces=2**22)
     estimate = np.asarray(tally.success([10, 40]))
     assert np.all(np.sqrt((1 - estimate) / (estimate * tally.traces)) <= 0.01)
-    assert tally.stopping == {
+    assert tally.stopping.to_dict() == {
         "rule": "relative_error",
         "relative_error": 0.01,
         "max_traces": 2**22,
         "reached": True,
     }
     short = simulate(task, relative_error=1e-4, max_traces=70_000)
-    assert short.traces == 70_000 and not short.stopping["reached"]
+    assert short.traces == 70_000 and not short.stopping.reached
     never = simulate(Task(SkillGraph.chain(6, 0.3), steps=5), relative_error=0.01)
     assert never.traces <= 2**16 and never.success(5).estimate == 0
 

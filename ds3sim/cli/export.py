@@ -13,7 +13,7 @@ def export(args: Namespace) -> int:
     """``ds3sim export``."""
     out = check_file(args.out)
     from ds3sim.config.build import load
-    from ds3sim.core.files import write_text
+    from ds3sim.core.files import write_file
     from ds3sim.task.export import as_text
 
     study = load(args.config, overrides_of(args))
@@ -39,5 +39,5 @@ def export(args: Namespace) -> int:
         text = as_text(planned.task, args.format)
     except InputError as error:
         raise InputError(f"{args.config}: {error}") from None
-    write_text(out, text)
+    write_file(out, text)
     return 0

@@ -14,9 +14,9 @@ def _folder_page(args: Namespace) -> int:
     from ds3sim.report.run_page import report_from_dir
 
     page = report_from_dir(args.folder)
-    from ds3sim.core.files import write_text
+    from ds3sim.core.files import write_file
 
-    write_text(out, page)
+    write_file(out, page)
     return 0
 
 
@@ -38,10 +38,10 @@ def report(args: Namespace) -> int:
     if numbers:
         dataset.write(result, out)
         return 0
-    from ds3sim.core.files import write_text
+    from ds3sim.core.files import write_file
     from ds3sim.report.sweep_page import render_store_page
 
-    write_text(out, render_store_page(result))
+    write_file(out, render_store_page(result))
     return 0
 
 

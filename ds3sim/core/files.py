@@ -1,16 +1,17 @@
-"""Reading files safely: kind, size, encoding, lines with their numbers, JSON."""
+"""Files, read safely (kind, size, encoding, lines with their numbers, JSON) and written whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ds3sim.core.errors import InputError, require
+from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.text import short
 
 LONGEST_LINE = 256 * 2**20
@@ -100,21 +101,54 @@ def decoded(data: bytes, where: str, line: int = 1) -> str:
         ) from None
 
 
-def whole_text(path: Path, where: str) -> str:
-    """A UTF-8 file as one string; an InputError above ``LARGEST_WHOLE``."""
+def read_text(
+    path: str | bytes | os.PathLike,
+    where: str | None = None,
+    *,
+    most: int = LARGEST_WHOLE,
+    advice: str = "give a smaller file",
+    endings: Mapping[str, str] | None = None,
+) -> str:
+    """A UTF-8 file as one string, without a byte order mark. Kind and size are looked at before a byte is read.
+
+    Args:
+        path: the file.
+        where: its name in messages; None is the path.
+        most: largest size, in bytes.
+        advice: what a message about the size ends with.
+        endings: the endings that are allowed, with what they stand for; None allows all.
+
+    Raises:
+        InputError: one line: a path that is none, a file that is missing, no regular file, of another kind, too large,
+            not readable or not UTF-8.
+    """
+    ok = isinstance(path, str | bytes | os.PathLike)
+    require(ok, f"path = {shown(path)} is not a path: give the name of a file")
+    path = Path(os.fsdecode(path))
+    where = short(str(path), 300) if where is None else where
     try:
-        size = path.stat().st_size
-        require(
-            size <= LARGEST_WHOLE,
-            f"{where}: the file has {size / 2**20:,.0f} MiB, more than the {LARGEST_WHOLE // 2**20} MiB that are read"
-            " of this format: give JSON lines, CSV or counts",
+        found = path.stat()
+        require(not stat.S_ISDIR(found.st_mode), f"{where}: is a folder: name the file in it")
+        require(stat.S_ISREG(found.st_mode), f"{where}: is not a regular file: save it to a file first")
+        if endings is not None and path.suffix.lower() not in endings:
+            known = ", ".join(f"{ending} ({kind})" for ending, kind in endings.items())
+            raise InputError(f"{where}: unknown kind of file {path.suffix or '(no ending)'}: use {known}")
+        large = (
+            f"{where}: the file has {found.st_size / 2**20:,.0f} MiB, more than the {most / 2**20:,.0f} MiB that are"
         )
-        data = path.read_bytes()
-    except OSError as error:
+        require(found.st_size <= most, f"{large} read: {advice}")
+        with path.open("rb") as stream:
+            data = stream.read(most + 1)
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:
         raise _cannot(where, error) from None
+    require(len(data) <= most, f"{where}: the file grew beyond {most / 2**20:,.0f} MiB while it was read")
     _no_utf16(data, where)
     zero = data.find(b"\0")
-    require(zero < 0, f"{where}: a NUL byte: this is not a text file: save it as UTF-8")
+    if zero >= 0:
+        at = data.count(b"\n", 0, zero) + 1
+        raise InputError(f"{where}, line {at}: a NUL byte: this is not a text file: save it as UTF-8")
     return decoded(data.removeprefix(b"\xef\xbb\xbf"), where)
 
 
@@ -127,7 +161,8 @@ def parsed(text: str, place: str) -> Any:
         inside = f", line {error.lineno}" if error.lineno > 1 else ""
         raise InputError(f"{place}{inside}: not valid JSON: {error.msg} at column {error.colno}{cut}") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: not usable JSON: {short(error) or 'nested too deeply'}") from None
+        reason = "nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
+        raise InputError(f"{place}: not usable JSON: {reason}") from None
 
 
 def json_rows(path: Path, where: str) -> Iterator[tuple[int, dict]]:
@@ -175,64 +210,69 @@ def parquet_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int,
     return names, rows()
 
 
-def decode(data: bytes, where: str) -> str:
-    utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    require(not utf16, f"{where}: wrong encoding: the file begins as UTF-16 or UTF-32: save it as UTF-8")
-    zero = data.find(b"\0")
-    require(
-        zero < 0,
-        f"{where}, line {_line(data, zero)}: a NUL byte: this is not UTF-8 text (UTF-16 without a mark, or a binary"
-        " file): save it as UTF-8",
-    )
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{where}, line {_line(data, error.start)}: wrong encoding: byte 0x{data[error.start]:02x} is not UTF-8"
-            f" ({error.reason}): save the file as UTF-8"
-        ) from None
-    require(text.strip() != "", f"{where}: the file is empty: it needs at least one edge")
-    return text
+# ---- writing: whole or not at all -----------------------------------------------------------------
 
 
-def _line(data: bytes, position: int) -> int:
-    return data.count(b"\n", 0, max(position, 0)) + 1
+def check_file(out: str | os.PathLike, folder_with: str | None = None) -> Path:
+    """A file that can be written, looked at before any work.
 
-
-def write_text(out, text: str) -> Path:
-    """Write a text file, whole or not at all.
+    Args:
+        out: its name.
+        folder_with: a folder is allowed that holds a file of this name (Zarr's, which is a folder).
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: no name, a folder, something that is no regular file, or a place that cannot be written.
     """
-    out = Path(out)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name[:100]}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(temporary, 0o666 & ~umask)
-            os.replace(temporary, out)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
-    return out
-
-
-def check_file(out: str) -> Path:
-    """A file that can be written, looked at before any work."""
+    require(str(out).strip() != "", "--out is empty: name the file to write")
     path = Path(out)
-    require(out.strip() != "", "--out is empty: name the file to write")
     try:
-        is_folder, has_parent = path.is_dir(), path.parent.is_dir()
-        allowed = os.access(path.parent, os.W_OK | os.X_OK)
+        is_folder, is_other = path.is_dir(), path.exists() and not path.is_file()
+        has_parent, allowed = path.parent.is_dir(), os.access(path.parent, os.W_OK | os.X_OK)
+        ours = folder_with is not None and (path / folder_with).is_file()
     except (OSError, ValueError) as error:
         raise InputError(f"{out}: cannot be used: {getattr(error, 'strerror', None) or error}") from None
-    require(not is_folder, f"{out}: is a folder: name a file")
+    require(not is_folder or ours, f"{out}: is a folder: name a file")
+    require(is_folder or not is_other, f"{out}: is not a regular file: name another file")
     require(has_parent, f"{out}: there is no folder {path.parent}: make it first")
     require(allowed, f"{out}: no permission to write in {path.parent}: name another file")
     return path
+
+
+def write_file(out: str | os.PathLike, content: str | bytes | Callable[[Path], object]) -> Path:
+    """Write a file (or a folder in its place), whole or not at all.
+
+    Args:
+        out: its name.
+        content: text, bytes, or a function that writes to the path that it is given.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    path = Path(out)
+    try:
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".tmp"))
+        try:
+            new = folder / f"new{path.suffix.lower()}"
+            if callable(content):
+                content(new)
+            else:
+                new.write_bytes(content.encode() if isinstance(content, str) else content)
+            _replace(new, path, folder / "old")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
+    return path
+
+
+def _replace(new: Path, path: Path, old: Path) -> None:
+    """Put ``new`` at ``path``; a folder there is moved to ``old`` first, and back where that fails."""
+    if not path.is_dir():
+        os.replace(new, path)
+        return
+    os.rename(path, old)
+    try:
+        os.rename(new, path)
+    except BaseException:
+        os.rename(old, path)
+        raise

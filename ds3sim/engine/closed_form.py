@@ -28,6 +28,7 @@ class ClosedForm:
     """
 
     engine = "closed_form"
+    traces = 0
 
     def __init__(self, task: Task):
         self.task = task
@@ -214,7 +215,7 @@ def _chains(found: Sequence[tuple[int, Task, ChainForm]]):
     ends = np.cumsum(sizes)
     for (i, task, _), end, size in zip(found, ends, sizes, strict=True):
         part = slice(end - size, end)
-        yield i, Known(task.budgets, success[part], spent[part], square[part])
+        yield i, Known("closed_form", task.budgets, success[part], spent[part], square[part])
 
 
 def advance_rate(step: StepPolicy, r):
@@ -243,7 +244,9 @@ def real_law(task: Task, form: ChainForm, per_trace: Sequence[float]) -> InOrder
     own = task.feasibility == "per_trace"
     value = combined(task.aggregate, gamma * one if own else one)
     spent = task.n * (gamma * mean + (1 - gamma) * k)
-    return InOrder(task.budgets, value if own else gamma * value, spent, gamma * square + (1 - gamma) * k * k)
+    return InOrder(
+        "closed_form", task.budgets, value if own else gamma * value, spent, gamma * square + (1 - gamma) * k * k
+    )
 
 
 def real_success(m, r, steps, whole: bool) -> np.ndarray:

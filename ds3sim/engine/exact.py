@@ -30,6 +30,7 @@ class Exact:
     """
 
     engine = "exact"
+    traces = 0
 
     def __init__(self, task: Task):
         require(

@@ -15,6 +15,7 @@ import numpy as np
 
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
+from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.engine.traces.sampler import Sampler
 from ds3sim.stats.intervals import mean_interval
@@ -88,7 +89,7 @@ class WeightedTally:
     traces: int
     parts: dict = field(repr=False)
     engine: str = "importance"
-    stopping: dict = field(default_factory=dict)
+    stopping: Stopping = field(default_factory=Stopping)
 
     @property
     def identity(self) -> str:
@@ -165,7 +166,7 @@ def run(task: Task, seed: int, traces: int, *, lanes=None, progress=None) -> Wei
             part, seed, tensor=tilted.tensor, start=tilted.start, lanes=lanes, wanted=traces, identity=name
         )
         parts[k] = (tilted, sampler.run(0, traces, progress))
-    return WeightedTally(task, seed, traces, parts, stopping={"rule": "traces", "traces": traces})
+    return WeightedTally(task, seed, traces, parts, stopping=Stopping(traces=traces))
 
 
 def _feasible(graph):

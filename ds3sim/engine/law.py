@@ -1,9 +1,10 @@
-"""The law of a hitting time at the budgets asked for."""
+"""The law of a hitting time: what engines give and readers take."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,15 +12,71 @@ from ds3sim.core.estimate import Estimate
 from ds3sim.task.mixture import weighed
 from ds3sim.task.task import Task
 
+if TYPE_CHECKING:
+    from ds3sim.engine.stopping import Stopping
+
+
+@runtime_checkable
+class Law(Protocol):
+    """Success and cost of a task at its budgets, K steps per task, floor(K/n) for each of n traces.
+
+    ``engine`` is the name of the engine, and ``traces`` the number of trials behind the numbers (0 where they
+    are not random). All methods take whole numbers [B], or one.
+    """
+
+    @property
+    def engine(self) -> str: ...
+    @property
+    def traces(self) -> int: ...
+
+    def success(self, steps) -> Estimate:
+        """Success probability of the task, float64 [B] with 95% intervals (no width where it is not random)."""
+        ...
+
+    def expected_steps(self, steps) -> Estimate:
+        """Expected steps of a task, summed over its n traces, float64 [B] with 95% intervals."""
+        ...
+
+    def expected_square_steps(self, steps) -> np.ndarray:
+        """E[(steps of one trace)^2], float64 [B]."""
+        ...
+
+
+@runtime_checkable
+class Sampled(Law, Protocol):
+    """A law that was simulated; ``stopping`` says by which rule the run ended."""
+
+    @property
+    def stopping(self) -> Stopping: ...
+
+
+@runtime_checkable
+class Counted(Sampled, Protocol):
+    """A law read from counts of trials of ``n`` traces; ``task_hits`` int64 [max_steps + 1] counts them by the
+    smallest budget per trace at which the task succeeds."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def task_hits(self) -> np.ndarray: ...
+
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """A law at the budgets of its task, float64 [B] each; as Tally and Exact, but only there."""
+    """Numbers at the budgets of a task, float64 [B] each; other budgets are not known.
 
+    Attributes:
+        engine: where they come from.
+        budgets: int64 [B], steps per task.
+        values: success. spent: expected steps of a task. square: E[(steps of one trace)^2].
+    """
+
+    engine: str
     budgets: np.ndarray
     values: np.ndarray
     spent: np.ndarray
     square: np.ndarray
+    traces: int = 0
 
     def _at(self, steps) -> np.ndarray:
         order = np.argsort(self.budgets, kind="stable")
@@ -38,10 +95,11 @@ class Known:
         return self.square[self._at(steps)]
 
 
-def known(law, task: Task) -> Known:
+def known(law: Law, task: Task) -> Known:
     """A law reduced to the budgets of its task."""
     budgets = task.budgets
     return Known(
+        law.engine,
         budgets,
         np.asarray(law.success(budgets).estimate, dtype=np.float64),
         np.asarray(law.expected_steps(budgets).estimate, dtype=np.float64),
@@ -56,7 +114,42 @@ class InOrder(Known):
         return np.arange(len(self.budgets))
 
 
-def mixed(estimates: Sequence, weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """The law of a task drawn from a distribution: the one place where laws are mixed.
+
+    Attributes:
+        laws: of the kinds of task; computed independently.
+        weights: float64 [P] summing to 1, or [P, B], one column for each budget that is asked for.
+    """
+
+    laws: Sequence[Law]
+    weights: Sequence | np.ndarray
+
+    @property
+    def engine(self) -> str:
+        """The engine of the parts."""
+        return self.laws[0].engine
+
+    @property
+    def traces(self) -> int:
+        """Trials of all parts."""
+        return int(sum(law.traces for law in self.laws))
+
+    def success(self, steps) -> Estimate:
+        """Success probability, float64 [B] with 95% intervals: :func:`mixed`."""
+        return Estimate(*mixed([law.success(steps) for law in self.laws], self.weights))
+
+    def expected_steps(self, steps) -> Estimate:
+        """Expected steps of a task, float64 [B] with 95% intervals: :func:`mixed`."""
+        return Estimate(*mixed([law.expected_steps(steps) for law in self.laws], self.weights))
+
+    def expected_square_steps(self, steps) -> np.ndarray:
+        """E[(steps of one trace)^2], float64 [B]."""
+        return weighed(self.weights, np.array([law.expected_square_steps(steps) for law in self.laws], np.float64))
+
+
+def mixed(estimates: Sequence[Estimate], weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weighted mean of independent estimates with its interval: estimate, low, high, float64 [B] each.
 
     The half widths, times the weights, add in quadrature, lower and upper ones apart (MOVER: Zou and Donner,

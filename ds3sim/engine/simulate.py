@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, StoppedEarly, require, shown
-from ds3sim.engine.limits import MOST_TRACES, NUMBERS, RANDOM
+from ds3sim.engine.limits import ENGINES, MOST_TRACES, NUMBERS, EngineOptions, refuse_idle
+from ds3sim.engine.stopping import Stopping
 
 if TYPE_CHECKING:
     from ds3sim.engine.closed_form import ClosedForm
@@ -51,16 +53,16 @@ def _checked(task) -> Task:
 
 def simulate(
     task: Task,
-    traces: int = 1_000_000,
+    traces: int | None = None,
     seed: int = 0,
     engine: str = "traces",
     *,
     chunk: int | None = None,
     relative_error: float | None = None,
-    max_traces: int = 10**9,
+    max_traces: int | None = None,
     macro_steps: int | None = None,
     first: int = 0,
-    progress=None,
+    progress: Callable[[int], None] | None = None,
 ) -> Tally | WeightedTally:
     """Simulate ``traces`` trials of a task (each has n traces).
 
@@ -69,35 +71,47 @@ def simulate(
 
     Args:
         task: the task; its largest budget bounds the walks.
-        traces: trials; not used with ``relative_error``.
+        traces: trials; None: a million.
         seed: whole number in [0, 2^63).
         engine: ``traces``, ``population`` or ``importance``.
-        chunk: walks in one kernel launch; None fits the device.
-        relative_error: go on, doubling the trials, until the standard error of success is at most
-            this share of success at every budget where success is possible.
-        max_traces: bound for ``relative_error``.
-        macro_steps: steps per draw, 1 to 1024; None chooses. It is part of the random stream.
+        chunk, relative_error, max_traces, macro_steps: see :class:`ds3sim.engine.limits.EngineOptions`.
         first: number of the first trial: trials [0, a) and [a, b) add up to [0, b).
         progress: called with the number of trials done since the last call.
 
     Raises:
-        InputError: an argument out of range, or a task that the engine cannot do.
+        InputError: an argument out of range, or without effect, or a task that the engine cannot do.
         StoppedEarly: on Ctrl-C; ``.partial`` is the tally of what was done.
     """
     task = _checked(task)
     seed = whole_number("seed", seed, 0, 2**63 - 1)
-    traces = whole_number("traces", traces, 1, MOST_TRACES)
     first = whole_number("first", first, 0, MOST_TRACES)
     if engine in NUMBERS:
         raise InputError(f"engine = {engine} is not random: call ds3sim.{engine}(task)")
-    require(engine in RANDOM, f"engine = {engine!r} is not known: choose one of {', '.join(RANDOM + NUMBERS)}")
-    if engine == "importance":
+    require(
+        traces is None or relative_error is None,
+        f"traces = {shown(traces)} has no effect with relative_error: remove it, or give max_traces",
+    )
+    given = {} if traces is None else {"traces": traces}
+    options = EngineOptions(
+        engine,
+        **given,
+        chunk=chunk,
+        relative_error=relative_error,
+        max_traces=max_traces,
+        macro_steps=macro_steps,
+    )
+    if first:
+        refuse_idle("first", first, ENGINES[engine])
+    return simulated(task, options, seed, first, progress)
+
+
+def simulated(task: Task, options: EngineOptions, seed: int, first: int, progress) -> Tally | WeightedTally:
+    """:func:`simulate` with checked options."""
+    if options.kind == "importance":
         from ds3sim.engine import importance
 
-        require(relative_error is None, "relative_error works with engines traces and population, not importance")
-        require(first == 0, "engine importance always begins at trial 0")
-        return importance.run(task, seed, traces, lanes=chunk, progress=progress)
-    if engine == "population":
+        return importance.run(task, seed, options.traces, lanes=options.chunk, progress=progress)
+    if options.kind == "population":
         from ds3sim.engine import population
 
         def run(begin, count):
@@ -105,28 +119,24 @@ def simulate(
     else:
         from ds3sim.engine.traces.sampler import Sampler
 
-        if macro_steps is not None:
-            macro_steps = whole_number("macro_steps", macro_steps, 1, 1024)
-        wanted = traces if relative_error is None else max_traces
-        sampler = Sampler(task, seed, macro=macro_steps, lanes=chunk, wanted=wanted)
+        sampler = Sampler(task, seed, macro=options.macro_steps, lanes=options.chunk, wanted=options.most)
 
         def run(begin, count):
             return sampler.run(begin, count, progress)
 
-    if relative_error is None:
-        return _stopped(run, first, traces)
-    most = whole_number("max_traces", max_traces, 1, MOST_TRACES)
-    return _until(run, task, first, relative_error, most, adds=engine == "traces")
+    if options.relative_error is None:
+        return _stopped(run, first, options.traces)
+    return _until(run, task, first, options.relative_error, options.most, adds=options.kind == "traces")
 
 
 def _stopped(run, first: int, traces: int):
     from dataclasses import replace
 
-    rule = {"rule": "traces", "traces": traces}
     try:
-        return replace(run(first, traces), stopping=rule | {"reached": True})
+        return replace(run(first, traces), stopping=Stopping(traces=traces))
     except StoppedEarly as stop:
-        raise StoppedEarly(replace(stop.partial, stopping=rule | {"reached": False, "interrupted": True})) from None
+        ended = Stopping(traces=traces, reached=False, interrupted=True)
+        raise StoppedEarly(replace(stop.partial, stopping=ended)) from None
 
 
 def _until(run, task, first: int, relative_error: float, max_traces: int, adds: bool):
@@ -137,13 +147,9 @@ def _until(run, task, first: int, relative_error: float, max_traces: int, adds: 
     """
     from dataclasses import replace
 
-    require(
-        isinstance(relative_error, float | int) and 1e-6 <= relative_error < 1,
-        f"relative_error = {relative_error!r} is not allowed: it must lie between 1e-6 and 1",
-    )
     shortest = task.graph.shortest_path
     possible = [int(k) for k in task.budgets if shortest is not None and k // task.n >= shortest]
-    rule = {"rule": "relative_error", "relative_error": float(relative_error), "max_traces": max_traces}
+    rule = Stopping("relative_error", relative_error=relative_error, max_traces=max_traces)
     tally, goal, reached = None, min(FIRST_ROUND, max_traces), False
     while True:
         done = tally.traces if tally is not None else 0
@@ -153,7 +159,7 @@ def _until(run, task, first: int, relative_error: float, max_traces: int, adds: 
             part = stop.partial if tally is None or not adds else tally + stop.partial
             if not adds and tally is not None and part.traces < tally.traces:
                 part = tally
-            raise StoppedEarly(replace(part, stopping=rule | {"reached": False, "interrupted": True})) from None
+            raise StoppedEarly(replace(part, stopping=replace(rule, reached=False, interrupted=True))) from None
         tally = part if tally is None or not adds else tally + part
         if not possible or task.graph.feasible == 0:
             reached = True
@@ -165,7 +171,7 @@ def _until(run, task, first: int, relative_error: float, max_traces: int, adds: 
         if reached or tally.traces >= max_traces:
             break
         goal = min(2 * tally.traces, max_traces)
-    return replace(tally, stopping=rule | {"reached": reached})
+    return replace(tally, stopping=replace(rule, reached=reached))
 
 
 __all__ = ["closed_form", "exact", "simulate"]

@@ -8,6 +8,7 @@ import numpy as np
 
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.estimate import Estimate
+from ds3sim.engine.stopping import Stopping
 from ds3sim.stats.intervals import clopper_pearson, mean_interval
 
 
@@ -31,7 +32,7 @@ class Tally:
         shared_feasibility: the n traces of a trial share one draw of feasibility.
         stop_on_dead: a dead trace uses no more steps.
         ranges: ((seed, first, end), ...), the trials counted, sorted and disjoint.
-        stopping: the rule by which the run ended.
+        stopping: the rule by which the run ended; sums of runs join theirs.
     """
 
     identity: str
@@ -46,7 +47,11 @@ class Tally:
     shared_feasibility: bool = True
     stop_on_dead: bool = False
     ranges: tuple[tuple[int, int, int], ...] = ()
-    stopping: dict = field(default_factory=dict)
+    stopping: Stopping = field(default_factory=Stopping)
+
+    def __post_init__(self) -> None:
+        if self.stopping == Stopping():  # counts made by hand
+            object.__setattr__(self, "stopping", Stopping(traces=self.traces))
 
     @property
     def max_steps(self) -> int:
@@ -158,6 +163,7 @@ class Tally:
             hits=self.hits + other.hits,
             deaths=self.deaths + other.deaths,
             ranges=ranges,
+            stopping=self.stopping + other.stopping,
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,6 +39,8 @@ class SkillGraph:
         score: float64 [S] or None: the evaluator's score for ToT and beam search; None uses the
             discounted hitting value.
         feasible: probability gamma^m that the task can be solved at all.
+        recipe: the keys of the [graph] table that makes it, where a generator made it, else None; a changed copy
+            has none.
     """
 
     names: tuple[str, ...]
@@ -50,6 +52,7 @@ class SkillGraph:
     dead: np.ndarray = field(repr=False)
     score: np.ndarray | None = field(default=None, repr=False)
     feasible: float = 1.0
+    recipe: tuple[tuple[str, Any], ...] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def size(self) -> int:
@@ -170,28 +173,31 @@ class SkillGraph:
         """
         from ds3sim.graph.generators import chain
 
-        return chain(skills, success, feasible)
+        keys = {"skills": skills, "success": success, "feasible": feasible}
+        return with_recipe(chain(**keys), "chain", **keys)
 
     @classmethod
     def layered(cls, layers: int, width: int, success: float, **options) -> SkillGraph:
         """See :func:`ds3sim.graph.generators.layered`."""
         from ds3sim.graph.generators import layered
 
-        return layered(layers, width, success, **options)
+        keys = {"layers": layers, "width": width, "success": success, **options}
+        return with_recipe(layered(**keys), "layered", **keys)
 
     @classmethod
     def random(cls, skills: int, success: float, **options) -> SkillGraph:
         """See :func:`ds3sim.graph.generators.random`."""
         from ds3sim.graph.generators import random
 
-        return random(skills, success, **options)
+        keys = {"skills": skills, "success": success, **options}
+        return with_recipe(random(**keys), "random", **keys)
 
     @classmethod
     def latent(cls, solvable: float, alpha: float, beta: float) -> SkillGraph:
         """Tasks of different success rates, as fitted from logs; see :func:`ds3sim.graph.latent.latent`."""
         from ds3sim.graph.latent import latent
 
-        return latent(solvable, alpha, beta)
+        return with_recipe(latent(solvable, alpha, beta), "latent", solvable=solvable, alpha=alpha, beta=beta)
 
     @classmethod
     def load(cls, path, *, start=None, goal=None, dead=(), score=None, feasible: float = 1.0) -> SkillGraph:
@@ -199,3 +205,10 @@ class SkillGraph:
         from ds3sim.graph.load import load
 
         return load(path, start=start, goal=goal, dead=dead, score=score, feasible=feasible)
+
+
+def with_recipe(graph: SkillGraph, kind: str, **options: Any) -> SkillGraph:
+    """The graph, which then knows how it was made."""
+    plain = ((key, value.item() if hasattr(value, "item") else value) for key, value in options.items())
+    object.__setattr__(graph, "recipe", (("kind", kind), *plain))
+    return graph

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ds3sim.core.errors import InputError, require, shown
-from ds3sim.core.files import decode
+from ds3sim.core.errors import require
+from ds3sim.core.files import read_text
 from ds3sim.core.text import short
 from ds3sim.graph.edge_list import Lines, csv_edges
 from ds3sim.graph.graph import SkillGraph
@@ -48,10 +47,12 @@ def load(path, *, start=None, goal=None, dead=(), score: Mapping | None = None, 
             regular file, not readable, larger than ``LARGEST_FILE``, empty, not UTF-8, or of unknown
             kind; a bad header, row or document; and all that ``SkillGraph.from_edges`` refuses.
     """
-    path = Path(os.fsdecode(path)) if isinstance(path, str | bytes | os.PathLike) else path
-    require(isinstance(path, Path), f"path = {shown(path)} is not a path: give the name of a graph file")
+    text = read_text(
+        path, most=LARGEST_FILE, advice="split the procedure into smaller graphs or merge skills", endings=KINDS
+    )
+    path = Path(os.fsdecode(path))
     where = short(str(path), 300)
-    text = _text(path, where)
+    require(text.strip() != "", f"{where}: the file is empty: it needs at least one edge")
     if path.suffix.lower() == ".csv":
         lines = Lines()
         return SkillGraph.from_edges(
@@ -79,34 +80,3 @@ def load(path, *, start=None, goal=None, dead=(), score: Mapping | None = None, 
         lines=found.lines,
         nodes=found.nodes,
     )
-
-
-def _text(path: Path, where: str) -> str:
-    """The file's text. Kind and size are looked at before a byte is read."""
-    try:
-        found = path.stat()
-        require(not stat.S_ISDIR(found.st_mode), f"{where}: is a folder: name the graph file in it")
-        require(stat.S_ISREG(found.st_mode), f"{where}: is not a regular file: save the graph to a file first")
-        require(
-            path.suffix.lower() in KINDS,
-            f"{where}: unknown kind of graph file {path.suffix or '(no suffix)'}: use"
-            f" {', '.join(f'{suffix} ({kind})' for suffix, kind in KINDS.items())}",
-        )
-        require(
-            found.st_size <= LARGEST_FILE,
-            f"{where}: the file has {found.st_size / 2**20:,.0f} MiB, more than the {LARGEST_FILE // 2**20} MiB that"
-            " are read: split the procedure into smaller graphs or merge skills",
-        )
-        with path.open("rb") as stream:
-            data = stream.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise InputError(f"{where}: there is no such file (working folder {os.getcwd()}): check the path") from None
-    except PermissionError:
-        raise InputError(f"{where}: no permission to read it: change its mode or choose another file") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{where}: cannot be read ({reason}): check the path") from None
-    require(len(data) <= LARGEST_FILE, f"{where}: the file grew beyond {LARGEST_FILE // 2**20} MiB while it was read")
-    return decode(data, where)

@@ -23,7 +23,7 @@ def rows_of(entries: Sequence[Entry], found: Sequence[Sequence]) -> list[list[di
         spent = mixed([law.expected_steps(steps) for law in laws], entry.weights)
         square = np.array([law.expected_square_steps(steps) for law in laws], dtype=np.float64)
         moments.append((spent[0], weighed(entry.weights, square)))
-        traces = int(sum(getattr(law, "traces", 0) for law in laws))
+        traces = int(sum(law.traces for law in laws))
         name = {} if entry.strategy is None else {"strategy": entry.strategy}
         ends = [np.stack(part, axis=1).tolist() for part in (_within(success, 1.0), _within(spent, steps))]
         tokens = entry.tasks[0].step.proposals * entry.tokens_per_step
@@ -31,14 +31,14 @@ def rows_of(entries: Sequence[Entry], found: Sequence[Sequence]) -> list[list[di
             [
                 {
                     **name,
-                    **given,
+                    **given.to_dict(),
                     "traces": traces,
                     "success": dict(zip(("estimate", "low", "high"), p, strict=True)),
                     "expected_steps": dict(zip(("estimate", "low", "high"), s, strict=True)),
                     "expected_tokens": tokens * s[0],
                     "expected_flops": None,
                     "mean_flops": None,
-                    "budget_tokens": float(tokens * entry.tasks[0].n * given["steps_per_trace"]),
+                    "budget_tokens": float(tokens * entry.tasks[0].n * given.steps_per_trace),
                     "budget_flops": None,
                 }
                 for given, p, s in zip(entry.rows, *ends, strict=True)

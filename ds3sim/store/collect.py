@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, StoppedEarly, require
+from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.store.ranges import cover, gaps
 from ds3sim.store.store import Store
@@ -138,7 +139,7 @@ def collect(
     for tally, task, count in zip(found, tasks, wanted, strict=True):
         if tally is None or tally.traces != count:
             raise InputError(f"{store.path}: lost trials of problem {task.identity[:8]}: is it on a sound disk?")
-        out.append(replace(tally, stopping={"rule": "traces", "traces": count, "reached": True}))
+        out.append(replace(tally, stopping=Stopping(traces=count)))
     return out
 
 

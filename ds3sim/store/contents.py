@@ -65,7 +65,7 @@ def point_rows(point: Mapping, laws: Sequence) -> list[dict]:
     success = _mixed([law.success(steps) for law in laws], weights)
     spent = _mixed([law.expected_steps(steps) for law in laws], weights)
     square = weighed(weights, [np.asarray(law.expected_square_steps(steps), dtype=np.float64) for law in laws])
-    traces = int(sum(getattr(law, "traces", 0) for law in laws))
+    traces = int(sum(law.traces for law in laws))
     out = []
     for i, given in enumerate(point["rows"]):
         row = {} if point.get("strategy") is None else {"strategy": point["strategy"]}
@@ -166,5 +166,5 @@ def contents(entry: Entry) -> dict:
         "proposals": entry.tasks[0].step.proposals,
         "tokens_per_step": entry.tokens_per_step,
         "cost": None if entry.cost is None else asdict(entry.cost),
-        "rows": [dict(row) for row in entry.rows],
+        "rows": [row.to_dict() for row in entry.rows],
     }

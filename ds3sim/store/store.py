@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ds3sim.core.errors import InputError, require
+from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.store import file as store_file
 from ds3sim.store.ranges import Damaged, Range, checksum, cover, decode, encode, gaps, joined
@@ -347,7 +348,7 @@ def _tally(row: dict, ranges: tuple[tuple[int, int, int], ...]) -> Tally:
         shared_feasibility=bool(row["shared"]),
         stop_on_dead=bool(row["stop"]),
         ranges=ranges,
-        stopping={"rule": "traces", "traces": traces, "reached": True},
+        stopping=Stopping(traces=traces),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from ds3sim.config.build import PlannedTask, Study
@@ -11,11 +12,11 @@ from ds3sim.config.expand import Entry, SweepPlan
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError, StoppedEarly, require
 from ds3sim.core.plain import as_plain
-from ds3sim.engine.closed_form import closed_forms, real_law
-from ds3sim.engine.exact import exacts
-from ds3sim.engine.limits import NUMBERS
-from ds3sim.engine.simulate import closed_form, exact, simulate
-from ds3sim.engine.traces.run import simulate_many
+from ds3sim.engine.closed_form import real_law
+from ds3sim.engine.evaluate import evaluate as evaluate_tasks
+from ds3sim.engine.law import Law, Sampled
+from ds3sim.engine.limits import NUMBERS, EngineOptions
+from ds3sim.engine.simulate import closed_form, exact
 from ds3sim.results.rows import rows_of, rows_of_law
 from ds3sim.store.collect import collect
 from ds3sim.store.contents import contents
@@ -51,7 +52,7 @@ def run(study: Study, progress: Callable | None = None) -> dict:
     for planned in study.tasks:
         try:
             law = _law(study, planned, progress)
-            rows = rows_of_law(study, planned, law) if getattr(law, "traces", 1) > 0 else []
+            rows = rows_of_law(study, planned, law) if (law.traces > 0 or study.engine.kind in NUMBERS) else []
         except StoppedEarly as stop:
             interrupted, law = True, stop.partial
             rows = rows_of_law(study, planned, law) if law.traces > 0 else []
@@ -64,7 +65,7 @@ def run(study: Study, progress: Callable | None = None) -> dict:
         if rows:
             results += rows
             done.append(planned)
-            stopping[planned.name] = dict(getattr(law, "stopping", {}))
+            stopping[planned.name] = law.stopping.to_dict() if isinstance(law, Sampled) else {}
         if interrupted:
             break
     if interrupted and not results:
@@ -94,20 +95,18 @@ def run(study: Study, progress: Callable | None = None) -> dict:
 
 def _law(study: Study, planned: PlannedTask, progress):
     """Tally or law of one strategy."""
-    engine = study.engine
-    if engine.kind in NUMBERS:
-        return (exact if engine.kind == "exact" else closed_form)(planned.task)
-    limit = {} if engine.max_traces is None else {"max_traces": engine.max_traces}
-    return simulate(
-        planned.task,
-        traces=engine.traces,
-        seed=study.seed,
-        engine=engine.kind,
-        chunk=engine.chunk,
-        relative_error=engine.relative_error,
-        progress=progress,
-        **limit,
-    )
+    if study.engine.kind in NUMBERS:
+        return (exact if study.engine.kind == "exact" else closed_form)(planned.task)
+    try:
+        return evaluate_tasks([planned.task], None, _options(study.engine), study.seed, progress=progress)[0]
+    except StoppedEarly as stop:
+        if stop.partial[0] is None:
+            raise KeyboardInterrupt from None
+        raise StoppedEarly(stop.partial[0]) from None
+
+
+def _options(engine) -> EngineOptions:
+    return EngineOptions.heeded(**engine.model_dump())
 
 
 class Interrupted(KeyboardInterrupt):
@@ -226,59 +225,37 @@ def _block(plan: SweepPlan, block: Sequence[Entry], laws: dict, store, progress)
     kinds: dict[tuple, list[tuple]] = {}
     for name, (entry, _, _) in wanted.items():
         engine = entry.engine
-        until, real = engine.relative_error is not None, entry.real is not None
-        kinds.setdefault((engine.kind, engine.traces, until, entry.seed, real), []).append(name)
-    for (kind, traces, until, seed, _), names in kinds.items():
+        kinds.setdefault((_options(engine), entry.seed, entry.real is not None), []).append(name)
+    for (options, seed, _), names in kinds.items():
+        kind, traces = options.kind, options.traces
         entries, tasks, forms = zip(*(wanted[name] for name in names), strict=True)
         try:
             if entries[0].real is not None:
                 laws.update(zip(names, map(real_law, tasks, forms, (e.real for e in entries)), strict=True))
-            elif kind == "closed_form":
-                laws.update(zip(names, closed_forms(tasks, forms), strict=True))
-            elif kind == "exact":
-                laws.update(zip(names, exacts(tasks), strict=True))
             elif store is not None and kind in ("traces", "population"):
                 laws.update(zip(names, _stored(entries, tasks, store, kind, traces, seed, progress), strict=True))
-            elif kind == "traces" and not until:
-                count = _tell(progress)
-                laws.update(
-                    zip(
-                        names,
-                        simulate_many(tasks, traces, seed, chunk=entries[0].engine.chunk, progress=count),
-                        strict=True,
-                    )
-                )
             else:
-                for name, entry, task in zip(names, entries, tasks, strict=True):
-                    laws[name] = _single(entry, task, progress)
+                found = evaluate_tasks(tasks, forms, options, seed, progress=_tell(progress))
+                laws.update(zip(names, found, strict=True))
         except StoppedEarly as stop:
             if isinstance(stop.partial, list):
                 done = zip(names, stop.partial, strict=True)
-                laws.update((name, law) for name, law in done if law is not None and law.traces == traces)
+                whole = ((name, law) for name, law in done if law is not None)
+                laws.update(
+                    (name, law) for name, law in whole if not (isinstance(law, Sampled) and law.stopping.interrupted)
+                )
             raise KeyboardInterrupt from None
         except InputError as error:
             where = f"{plan.source}: engine.kind = {kind}"
             raise type(error)(f"{where}: {error}" if not str(error).startswith(plan.source) else str(error)) from None
 
 
+def _whole(law: Law) -> bool:
+    return not (isinstance(law, Sampled) and law.stopping.interrupted)
+
+
 def _tell(progress):
     return None if progress is None else lambda trials: progress(trials, 0)
-
-
-def _single(entry: Entry, task: Task, progress):
-    """One task by an engine that has no batch; what it needs later is kept, not its histograms."""
-    engine = entry.engine
-    limit = {} if engine.max_traces is None else {"max_traces": engine.max_traces}
-    return simulate(
-        task,
-        traces=engine.traces,
-        seed=entry.seed,
-        engine=engine.kind,
-        chunk=engine.chunk,
-        relative_error=engine.relative_error,
-        progress=_tell(progress),
-        **limit,
-    )
 
 
 def _storable(plan: SweepPlan, entries: Sequence[Entry]) -> None:
@@ -306,10 +283,8 @@ def _stored(entries, tasks, store: Store, kind: str, traces: int, seed: int, pro
             told[0] = now.trials_done
 
     def many(tasks, traces, seed, *, firsts, progress):
-        if kind == "traces":
-            return simulate_many(tasks, traces, seed, firsts=firsts, chunk=entries[0].engine.chunk, progress=progress)
-        each = zip(tasks, firsts, strict=True)
-        return [simulate(task, traces, seed, "population", first=first, progress=progress) for task, first in each]
+        options = replace(_options(entries[0].engine), traces=traces)
+        return evaluate_tasks(tasks, None, options, seed, firsts=firsts, progress=progress)
 
     items = [(task, {**entry.said, "axes": entry.axes}) for entry, task in zip(entries, tasks, strict=True)]
     return collect(items, store, traces=traces, seed=seed, simulate_many=many, engine=kind, progress=count)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ds3sim.core.errors import require
-from ds3sim.core.files import write_text
+from ds3sim.core.files import write_file
 from ds3sim.task.task import Task
 
 FORMATS = ("prism", "drn")
@@ -122,8 +122,8 @@ def as_text(task: Task, kind: str) -> str:
 
 
 def write_model(task: Task, kind: str, out) -> Path:
-    """Write the chain to a file, whole or not at all; see :func:`as_text` and :func:`write_text`."""
-    return write_text(out, as_text(task, kind))
+    """Write the chain to a file, whole or not at all; see :func:`as_text` and :func:`write_file`."""
+    return write_file(out, as_text(task, kind))
 
 
 def _preamble(chain: MarkovChain) -> list[str]:

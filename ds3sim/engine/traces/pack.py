@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ds3sim.core import rng
+from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.engine.traces.alias import power_of_two
 from ds3sim.engine.traces.outcome import outcome_tables
@@ -74,8 +75,7 @@ class Job:
             shared_feasibility=task.feasibility == "per_task",
             stop_on_dead=task.on_dead == "stop",
             ranges=((seed, self.first, self.first + self.done),),
-            stopping={"rule": "traces", "traces": self.traces, "reached": whole}
-            | ({} if whole else {"interrupted": True}),
+            stopping=Stopping(traces=self.traces, reached=whole, interrupted=not whole),
         )
         self.endings = self.task_hits = None
         return self.ready

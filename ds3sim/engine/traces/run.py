@@ -7,9 +7,7 @@ rows as it needs. Lanes draw the same numbers here as in :mod:`ds3sim.engine.tra
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -100,47 +98,30 @@ def _alone(job: Job, seed: int, chunk, progress) -> None:
         raise KeyboardInterrupt
 
 
-# ---- preparing ----------------------------------------------------------------------------------
-
-
-# ---- running ------------------------------------------------------------------------------------
-
-
 def _run(jobs: Sequence[Job], seed: int, chunk, progress) -> None:
     devices = runtime.devices()
     count = len(devices)
     threads = count * runtime.workers_per_device(devices[0], count)
     lanes = runtime.lanes_per_launch(devices[0]) if chunk is None else whole_number("chunk", chunk, 1, 2**26)
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque = deque()
-        number = 0
-        try:
-            for shape, ready, (trials, size) in waves(jobs, lanes):
-                for rows in packed(ready, shape[0], trials, size):
-                    device = devices[number % count]
-                    waiting.append(pool.submit(_launch, rows, shape, trials * shape[0], size, seed, device))
-                    number += 1
-                    while len(waiting) > 2 * threads:
-                        _take(waiting, progress)
-            while waiting:
-                _take(waiting, progress)
-        except KeyboardInterrupt:
-            for future in waiting:
-                future.cancel()
-            raise
+
+    def take(_, found: list) -> None:
+        done = 0
+        for job, *counts in found:
+            job.add(*counts)
+            done += counts[0]
+        if progress is not None:
+            progress(done)
+
+    runtime.in_order(_launch, _work(jobs, lanes, seed, devices), threads, take)
 
 
-def _take(waiting: deque, progress) -> None:
-    """Add the oldest launch to its tasks' sums, in the order of trials."""
-    future = waiting[0]
-    found = future.result()
-    waiting.popleft()
-    done = 0
-    for job, *counts in found:
-        job.add(*counts)
-        done += counts[0]
-    if progress is not None:
-        progress(done)
+def _work(jobs: Sequence[Job], lanes: int, seed: int, devices: list) -> Iterator[tuple]:
+    """The arguments of every launch, devices in turn."""
+    number = 0
+    for shape, ready, (trials, size) in waves(jobs, lanes):
+        for rows in packed(ready, shape[0], trials, size):
+            yield rows, shape, trials * shape[0], size, seed, devices[number % len(devices)]
+            number += 1
 
 
 def _launch(rows, shape, width: int, size: int, seed: int, device) -> list:

@@ -6,9 +6,6 @@ depends on nothing else. So any split into launches, threads and devices gives t
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from ds3sim.core import rng, runtime
@@ -120,19 +117,22 @@ class Sampler:
         sums |= {"done": 0, "infeasible": 0}
         count = len(self.devices)
         threads = count * runtime.workers_per_device(self.devices[0], count)
-        with ThreadPoolExecutor(threads) as pool:
-            waiting: deque = deque()
-            try:
-                for number, launch in enumerate(launches(first, traces, self.task.n, self.trials)):
-                    waiting.append((launch, pool.submit(self, launch, number % count)))
-                    while len(waiting) > 2 * threads:
-                        _take(waiting, sums, progress)
-                while waiting:
-                    _take(waiting, sums, progress)
-            except KeyboardInterrupt:
-                for _, future in waiting:
-                    future.cancel()
-                raise StoppedEarly(self._tally(first, **sums)) from None
+
+        def take(args: tuple, found: tuple) -> None:
+            (launch, _), (counts, hits, lost) = args, found
+            sums["endings"] += counts
+            sums["task_hits"] += hits
+            sums["done"] += launch.count
+            sums["infeasible"] += lost
+            if progress is not None:
+                progress(launch.count)
+
+        parts = enumerate(launches(first, traces, self.task.n, self.trials))
+        try:
+            # In the order of trials, so that what is kept after Ctrl-C has no gaps.
+            runtime.in_order(self, ((launch, number % count) for number, launch in parts), threads, take)
+        except KeyboardInterrupt:
+            raise StoppedEarly(self._tally(first, **sums)) from None
         return self._tally(first, **sums)
 
     def _tally(self, first, endings, task_hits, done, infeasible) -> Tally:
@@ -151,19 +151,6 @@ class Sampler:
             stop_on_dead=task.on_dead == "stop",
             ranges=((self.seed, first, first + done),) if done else (),
         )
-
-
-def _take(waiting: deque, sums: dict, progress) -> None:
-    """Add the oldest launch to the sums, in the order of trials, so that what is kept has no gaps."""
-    launch, future = waiting[0]
-    counts, hits, lost = future.result()
-    waiting.popleft()
-    sums["endings"] += counts
-    sums["task_hits"] += hits
-    sums["done"] += launch.count
-    sums["infeasible"] += lost
-    if progress is not None:
-        progress(launch.count)
 
 
 def _walk_arguments(table: MacroTable, max_steps: int, lanes: int) -> tuple[tuple, dict]:

@@ -1,0 +1,69 @@
+"""Many tasks by any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ds3sim.core.errors import StoppedEarly, require
+from ds3sim.engine.law import Law
+from ds3sim.engine.limits import ENGINES, EngineOptions, refuse_idle
+from ds3sim.graph.lump import ChainForm
+from ds3sim.task.task import Task
+
+
+def evaluate(
+    tasks: Sequence[Task],
+    forms: Sequence[ChainForm | None] | None,
+    options: EngineOptions,
+    seed: int = 0,
+    *,
+    firsts: Sequence[int] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Law]:
+    """The law of every task, computed together where the engine can.
+
+    Each is what ``simulate``, ``exact`` or ``closed_form`` gives for the task alone, bit for bit, whatever stands
+    beside it.
+
+    Args:
+        tasks: any number of tasks.
+        forms: the chain that a task's graph is by construction (before the step policy), or None for each; it saves
+            the closed form the search for one. None: no forms.
+        options: which engine, and how long it runs.
+        seed: whole number in [0, 2^63), for random engines.
+        firsts: number of the first trial of each task, for engines whose tallies add; None: 0.
+        progress: called with the number of trials done since the last call.
+
+    Raises:
+        InputError: an argument out of range, or a task that the engine cannot do.
+        StoppedEarly: on Ctrl-C; ``.partial`` is the list of what was done, None where nothing was. A tally in it may
+            have fewer trials than asked for.
+    """
+    kind, begins = ENGINES[options.kind], [0] * len(tasks) if firsts is None else list(firsts)
+    require(len(begins) == len(tasks), f"firsts has {len(begins)} entries for {len(tasks)} tasks")
+    if any(begins):
+        refuse_idle("first", max(begins), kind)
+    if kind.name == "closed_form":
+        from ds3sim.engine.closed_form import closed_forms
+
+        return list(closed_forms(tasks, [None] * len(tasks) if forms is None else forms))
+    if kind.name == "exact":
+        from ds3sim.engine.exact import exacts
+
+        return list(exacts(tasks))
+    if kind.name == "traces" and options.relative_error is None and options.macro_steps is None:
+        from ds3sim.engine.traces.run import simulate_many
+
+        return list(simulate_many(tasks, options.traces, seed, firsts=begins, chunk=options.chunk, progress=progress))
+    from ds3sim.engine.simulate import simulated
+
+    out: list[Law | None] = [None] * len(tasks)
+    for i, task in enumerate(tasks):
+        try:
+            out[i] = simulated(task, options, seed, begins[i], progress)
+        except StoppedEarly as stop:
+            out[i] = stop.partial if stop.partial.traces else None
+            raise StoppedEarly(out) from None
+        except KeyboardInterrupt:
+            raise StoppedEarly(out) from None
+    return [law for law in out if law is not None]

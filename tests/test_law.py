@@ -1,0 +1,133 @@
+"""What engines have in common: the protocols of laws, their mixture, the registry, options and stopping rules."""
+
+import numpy as np
+import pytest
+
+from ds3sim.core.errors import InputError
+from ds3sim.engine.closed_form import closed_forms
+from ds3sim.engine.evaluate import evaluate
+from ds3sim.engine.law import Counted, Law, Mixture, Sampled
+from ds3sim.engine.limits import ENGINES, EngineOptions
+from ds3sim.engine.simulate import closed_form, exact, simulate
+from ds3sim.engine.stopping import Stopping
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.task import Task
+
+TASK = Task(SkillGraph.chain(3, 0.4, feasible=0.8), steps=[4, 9])
+MAKERS = {
+    "traces": lambda: simulate(TASK, 500),
+    "population": lambda: simulate(TASK, 500, engine="population"),
+    "importance": lambda: simulate(TASK, 500, engine="importance"),
+    "exact": lambda: exact(TASK),
+    "closed_form": lambda: closed_form(TASK),
+    "known": lambda: closed_forms([TASK], [None])[0],
+    "mixture": lambda: Mixture([exact(TASK), exact(TASK)], (0.25, 0.75)),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_every_law_has_the_protocol(name):
+    law = MAKERS[name]()
+    assert isinstance(law, Law)
+    assert isinstance(law, Sampled) is (name in ("traces", "population", "importance"))
+    assert isinstance(law, Counted) is (name in ("traces", "population"))
+    assert law.engine == {"known": "closed_form", "mixture": "exact"}.get(name, name)
+    assert law.traces == (500 if isinstance(law, Sampled) else 0)
+    for found in (law.success([4, 9]), law.expected_steps([4, 9])):
+        assert found.shape == (2,) and np.all((found.low <= found.estimate) & (found.estimate <= found.high))
+    assert law.expected_square_steps([4, 9]).shape == (2,)
+
+
+def test_evaluate_gives_what_each_engine_gives_alone():
+    tasks = [TASK, Task(SkillGraph.chain(2, 0.7), steps=[2, 3, 30])]
+    for kind in ENGINES.values():
+        options = EngineOptions.heeded(kind.name, traces=700, chunk=256)
+        for task, law in zip(tasks, evaluate(tasks, None, options, 3), strict=True):
+            alone = simulate(task, 700, 3, kind.name) if kind.random else evaluate([task], None, options)[0]
+            for what in ("success", "expected_steps", "expected_square_steps"):
+                assert np.array_equal(getattr(law, what)(task.budgets), getattr(alone, what)(task.budgets)), kind.name
+
+
+def test_evaluate_until_an_error_is_reached():
+    tasks = [TASK, Task(SkillGraph.chain(2, 0.01), steps=[20, 300])]
+    options = EngineOptions(relative_error=0.02, max_traces=200_000)
+    for task, law in zip(tasks, evaluate(tasks, None, options, 5), strict=True):
+        alone = simulate(task, seed=5, relative_error=0.02, max_traces=200_000)
+        assert isinstance(law, Counted)
+        assert (law.traces, law.stopping) == (alone.traces, alone.stopping)
+        assert np.array_equal(law.task_hits, alone.task_hits)
+
+
+def test_mixture_weighs_its_parts():
+    parts = [exact(Task(SkillGraph.chain(m, 0.4), steps=[4, 9])) for m in (1, 2, 3)]
+    by_budget = [[0.2, 1.0], [0.3, 0.0], [0.5, 0.0]]
+    for weights in ((0.2, 0.3, 0.5), by_budget):
+        share = np.broadcast_to(np.array(weights).reshape(3, -1), (3, 2))
+        mixture = Mixture(parts, weights)
+        for what in ("success", "expected_steps", "expected_square_steps"):
+            each = np.array([np.asarray(getattr(part, what)([4, 9])) for part in parts])
+            np.testing.assert_allclose(
+                np.asarray(getattr(mixture, what)([4, 9])), (share * each).sum(axis=0), rtol=1e-14
+            )
+    sampled = [simulate(TASK, 800, seed) for seed in (1, 2)]
+    mixture, found = Mixture(sampled, (0.5, 0.5)), [law.success([4, 9]) for law in sampled]
+    half = np.sqrt(sum((0.5 * (one.high - one.estimate)) ** 2 for one in found))
+    np.testing.assert_allclose(mixture.success([4, 9]).high - mixture.success([4, 9]).estimate, half, rtol=1e-12)
+    assert mixture.traces == 1600
+
+
+VALUES = {"relative_error": 0.1, "chunk": 64, "macro_steps": 7, "max_traces": 500}
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("option", VALUES)
+def test_options_without_effect_are_refused(kind, option):
+    given = {option: VALUES[option]} | ({"relative_error": 0.1} if option == "max_traces" else {})
+    if given.keys() <= ENGINES[kind].options:
+        assert getattr(EngineOptions(kind, **given), option) == VALUES[option]
+        return
+    with pytest.raises(InputError, match=rf"^\w+ = \S+ has no effect with engine = {kind}: remove it, or use engine ="):
+        EngineOptions(kind, **given)
+    if ENGINES[kind].random:
+        with pytest.raises(InputError, match="has no effect with engine"):
+            simulate(TASK, None, 1, kind, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"max_traces": 500}, "max_traces = 500 has no effect without relative_error"),
+        ({"traces": 500, "relative_error": 0.1}, "traces = 500 has no effect with relative_error"),
+        ({"engine": "importance", "first": 5}, "first = 5 has no effect with engine = importance"),
+        ({"engine": "exact"}, "engine = exact is not random: call ds3sim.exact"),
+        ({"engine": "exactly"}, "engine = 'exactly' is not known"),
+    ],
+)
+def test_arguments_of_simulate_without_effect(given, said):
+    with pytest.raises(InputError, match=said):
+        simulate(TASK, **given)
+
+
+def test_options_for_engines_of_numbers():
+    with pytest.raises(InputError, match="traces = 5 has no effect with engine = exact"):
+        EngineOptions("exact", traces=5)
+    assert EngineOptions.heeded("exact", traces=5, chunk=64) == EngineOptions("exact")
+    with pytest.raises(InputError, match="first = 3 has no effect"):
+        evaluate([TASK], None, EngineOptions("exact"), firsts=[3])
+
+
+def test_sums_join_their_stopping_rules():
+    first, more = simulate(TASK, 400, 3), simulate(TASK, 600, 3, first=400)
+    assert (first + more).stopping == Stopping(traces=1000)
+    until = simulate(TASK, seed=4, relative_error=0.05)
+    both = first + until + more
+    assert both.stopping.rule == "several" and both.stopping.reached
+    assert both.stopping.parts == (Stopping(traces=1000), until.stopping)
+    short = Stopping(traces=50, reached=False, interrupted=True)
+    assert (first.stopping + short) == Stopping(traces=450, reached=False, interrupted=True)
+    assert (until.stopping + short).to_dict() == {
+        "rule": "several",
+        "parts": [short.to_dict(), until.stopping.to_dict()],
+        "reached": False,
+        "interrupted": True,
+    }
