@@ -234,6 +234,8 @@ def check_inspect(path: Path) -> None:
     assert "several keys (style, proof)" in refusal(path, scorer="rubric")
     assert "no scorer 'no'" in refusal(path, scorer="no")
     assert "no key 'no'" in refusal(path, scorer="rubric", key="no")
+    assert "key = proof has no effect" in refusal(path, scorer="match", key="proof")
+    assert "no model 'other' (there are mockllm/model, mockllm/grader)" in refusal(path, scorer="match", model="other")
 
 
 @pytest.mark.parametrize("name", INSPECT)
@@ -671,10 +673,12 @@ def test_what_is_no_file(tmp_path):
     assert "is not a path" in refusal(3)
     assert "neither a file nor a folder" in refusal("/dev/null")
     path = write(tmp_path / "t.csv", TIDY_CSV)
-    assert "choose tidy, counts" in refusal(path, "jsonl")
+    assert "choose inspect, lm-eval" in refusal(path, "jsonl")
     assert "tidy has no option filter: it has threshold" in refusal(path, filter="x")
     assert "the column n is missing" in refusal(path, "counts")
     assert "is a folder" in refusal(tmp_path, "tidy")
+    for more in ({}, {"pattern": "boxed"}):
+        assert "match has no effect" in refusal(jsonl(tmp_path / "b.jsonl", [completions()]), match=0, **more)
 
 
 def test_a_huge_file_is_refused_or_streamed(tmp_path, monkeypatch):
@@ -730,5 +734,5 @@ def test_the_examples_of_the_docs(tmp_path):
             pytest.importorskip("yaml")
         log = read_log(path, **options)
         assert log.format == path.stem
-        if log is not None:
+        if log.curve is None:
             assert log.correct[0] >= 1 and log.wrong is not None

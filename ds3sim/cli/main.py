@@ -109,9 +109,10 @@ def build_parser() -> Parser:
 
     train.add_parser(commands, _set_option, _output_options)
 
-    from ds3sim.cli import fit
+    from ds3sim.cli import fit, plan
 
-    fit.add_parsers(commands)
+    fit.add_parser(commands)
+    plan.add_parser(commands)
 
     schema = command("schema", "print the JSON schema of configs, for editors")
     schema.set_defaults(json=True)

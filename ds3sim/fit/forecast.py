@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -18,10 +17,11 @@ from numpy.typing import ArrayLike
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError
 from ds3sim.core.estimate import Estimate
+from ds3sim.core.figure import band, dots, line, new_axes, new_figure, render
 from ds3sim.core.folder import Marker, write_folder
 from ds3sim.core.plain import as_plain
-from ds3sim.core.record import Record, new_axes
-from ds3sim.fit import drawing
+from ds3sim.core.record import Record
+from ds3sim.fit.drawing import success_axes
 from ds3sim.fit.estimates.curve import Curve
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.price import MOST_AHEAD, Price
@@ -30,16 +30,19 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-FOLDER = Marker(".ds3sim-fit", "ds3sim fit --out", ("result.json", "fit.svg", "fit.png"))
-"""By what a folder of a fit is known."""
-
 
 class Forecast(Record):
-    """A fit that predicts success at any N: :class:`~ds3sim.LatentFit` and :class:`~ds3sim.VoteFit`."""
+    """A fit that predicts success at any N: :class:`~ds3sim.LatentFit` and :class:`~ds3sim.VoteFit`.
+
+    Attributes:
+        folder: by what a folder that :meth:`write` wrote is known.
+        axis, title: labels of the figure.
+    """
 
     log: Log
     at: tuple[int, ...]
     price: Price
+    folder: ClassVar[Marker] = Marker(".ds3sim-fit", "ds3sim fit --out", ("result.json", "fit.svg", "fit.png"))
     axis: ClassVar[str] = "samples N"
     title: ClassVar[str] = "pass@N"
 
@@ -96,14 +99,16 @@ class Forecast(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The log's success, and the fitted curve with its 95% band."""
-        ax = new_axes(ax)
-        drawing.band(ax, self.grid(), self._curve)
+        ax, n, fit = new_axes(ax), self.grid(), self._curve
+        band(ax, n, fit.low, fit.high, label="95% band")
+        line(ax, n, fit.estimate, label="fit")
         seen, points = self.observed(), self.log.curve
         if seen is not None:
-            drawing.data(ax, seen.k, seen.success)
-        elif points is not None:
-            drawing.data(ax, points.n, Estimate.of(points.success))
-        return drawing.finish(ax, self.axis, self.title)
+            x, y, low, high = seen.k, seen.success.estimate, seen.success.low, seen.success.high
+        else:
+            x, y, low, high = (points.n, *(points.success,) * 3) if points is not None else ((), (), (), ())
+        dots(ax, x, y, low, high, index=1, label="data")
+        return success_axes(ax, [*n, *x], [*fit.estimate, *y], self.axis, self.title)
 
     def write(self, out: str | os.PathLike[str]) -> Path:
         """Write result.json, fit.svg and fit.png to a folder, whole or not at all.
@@ -114,21 +119,11 @@ class Forecast(Record):
         Raises:
             InputError: the folder has files of others, or cannot be written.
         """
+        drawn, axes = new_figure((6.4, 4.2))
+        self.plot(axes[0, 0])
         text = json.dumps(as_plain(self.to_dict(curve=True)), indent=2, allow_nan=False) + "\n"
-        contents = {"result.json": text.encode()} | {f"fit.{kind}": self._figure(kind) for kind in ("svg", "png")}
-        return write_folder(out, contents, FOLDER)[0].parent
-
-    def _figure(self, kind: str) -> bytes:
-        """The figure as ``png`` or ``svg``; equal fits give equal bytes."""
-        import matplotlib
-        from matplotlib.figure import Figure
-
-        figure, out = Figure(figsize=(6.4, 4.2), layout="constrained"), io.BytesIO()
-        self.plot(figure.add_subplot())
-        about = {"Date": None} if kind == "svg" else {"Software": "ds3sim"}
-        with matplotlib.rc_context({"svg.hashsalt": "ds3sim"}):
-            figure.savefig(out, format=kind, dpi=200, metadata=about)
-        return out.getvalue()
+        contents = {"result.json": text.encode()} | {f"fit.{kind}": render(drawn, kind) for kind in ("svg", "png")}
+        return write_folder(out, contents, self.folder)[0].parent
 
 
 def _rows(n: Iterable[float], values: Estimate, price: Price | None = None) -> list[dict[str, Any]]:

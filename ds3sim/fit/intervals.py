@@ -231,9 +231,7 @@ class CurveBand:
             def value(v: np.ndarray, at: np.ndarray = at, pull: np.ndarray = pull) -> float:
                 return float(curve_at(v, at)[0] + pull @ (self.y - curve_at(v, self.n)))
 
-            low, high = self.region.ends(
-                lambda v, f=value: (f(v), descent.jacobian(lambda w: np.array([f(w)]), v)[0])
-            )
+            low, high = self.region.ends(lambda v, f=value: (f(v), descent.jacobian(lambda w: np.array([f(w)]), v)[0]))
             middle = value(self.region.u)
             rest = max(float(self._shared(at, at)[0, 0] - shared @ pull), 0.0) + self.reading**2
             half = NORMAL_95 * math.sqrt(rest * self.inflation)

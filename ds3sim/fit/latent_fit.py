@@ -64,7 +64,7 @@ class LatentFit(Forecast):
     log: Log = field(default_factory=Log.none, repr=False)
     problems: int | None = None
     at: tuple[int, ...] = (1, 10, 100)
-    price: Price = Price()
+    price: Price = field(default_factory=Price)
 
     def __post_init__(self) -> None:
         fraction("solvable", self.solvable)
@@ -142,7 +142,7 @@ class LatentFit(Forecast):
         """Parameters, what the log shows, predictions, notes and warnings; with ``curve`` the curve of the figure."""
         if self.kind == "given":
             return self.summary()
-        out = self.summary() | self.forecast(curve) | {"notes": list(self.log.notes)}
+        out: dict[str, Any] = self.summary() | self.forecast(curve) | {"notes": list(self.log.notes)}
         if self.kind == "least_squares":
             same = self.same_problems(self.at)
             for row, low, high in zip(out["predictions"], same.low.tolist(), same.high.tolist(), strict=True):

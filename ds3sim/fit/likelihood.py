@@ -13,7 +13,7 @@ import numpy as np
 
 from ds3sim.theory import latent
 
-NAMES = ("solvable", "alpha", "beta")
+NAMES: tuple[str, ...] = ("solvable", "alpha", "beta")
 LOWEST, ALPHA_MOST, BETA_MOST = 1e-4, 1e5, 1e7
 """alpha and beta lie above ``LOWEST`` and below ``ALPHA_MOST`` and ``BETA_MOST``."""
 BOX = np.array([[0.0, 1.0], *np.log([[LOWEST, ALPHA_MOST], [LOWEST, BETA_MOST]])])

@@ -100,12 +100,16 @@ def _fit_counts(log: Log, **about: Any) -> LatentFit:
     u, _ = _search(likelihood.negative_likelihood, *likelihood.padded(pairs, correct, weight))
     band = CountBand(u, n, c)
     binomials = weight @ -(np.log1p(pairs) + betaln(correct + 1.0, pairs - correct + 1.0))
-    notes = [] if (c == 0).any() else ["every problem was solved at least once: nothing tells how many are never solved"]
+    notes = (
+        [] if (c == 0).any() else ["every problem was solved at least once: nothing tells how many are never solved"]
+    )
     if n.size < 20:
         notes.append(f"only {n.size} problems: intervals are rough")
     if n.max() <= 3:
         notes.append(f"at most {int(n.max())} samples a problem: the three parameters are hardly told apart")
-    return _fitted(u, band, notes, kind="likelihood", quality=band.top + float(binomials), units=len(log), log=log, **about)
+    return _fitted(
+        u, band, notes, kind="likelihood", quality=band.top + float(binomials), units=len(log), log=log, **about
+    )
 
 
 def _fit_curve(log: Log, curve: Points, problems: int | None, **about: Any) -> LatentFit:
@@ -123,7 +127,9 @@ def _fit_curve(log: Log, curve: Points, problems: int | None, **about: Any) -> L
         )
         problems = DEFAULT_PROBLEMS
     band = CurveBand(u, n, y, whole_number("problems", problems, 1))
-    return _fitted(u, band, notes, kind="least_squares", quality=best / LARGER, units=n.size, log=log, problems=problems, **about)
+    return _fitted(
+        u, band, notes, kind="least_squares", quality=best / LARGER, units=n.size, log=log, problems=problems, **about
+    )
 
 
 def _fitted(u: np.ndarray, band: CountBand | CurveBand, notes: list[str], **about: Any) -> LatentFit:

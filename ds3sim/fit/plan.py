@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,14 @@ import numpy as np
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
-from ds3sim.core.record import Record, new_axes
-from ds3sim.fit import drawing
+from ds3sim.core.figure import LIGHT, dots, new_axes
+from ds3sim.core.record import Record
+from ds3sim.fit.drawing import success_axes
 from ds3sim.fit.latent_fit import LatentFit
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.read import LogLike, log_of
 from ds3sim.fit.pass_at_n import fit_pass_at_n
-from ds3sim.fit.price import MOST_AHEAD, Price, first_n, price_of
+from ds3sim.fit.price import MOST_AHEAD, first_n, price_of
 from ds3sim.fit.votes import VoteFit, fit_votes
 from ds3sim.fit.wrong_answers import check_kind
 from ds3sim.theory import latent
@@ -107,21 +108,22 @@ class Plan(Record):
 
         success = np.array([(np.nan,) * 3 if o.success is None else o.success for o in self.strategies])
         data = {"n": column((o.n for o in self.strategies), "samples")}
-        data |= {name: column(v, "1") for name, v in zip(("success", "success_low", "success_high"), success.T, strict=True)}
+        data |= {
+            name: column(v, "1") for name, v in zip(("success", "success_low", "success_high"), success.T, strict=True)
+        }
         for name, units in (("largest", "1"), ("tokens", "tokens"), ("flops", "FLOPs")):
             data[name] = column((getattr(o, name) for o in self.strategies), units)
         return xr.Dataset(data, {"strategy": [o.strategy for o in self.strategies]}, {"source": self.source})
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success of each strategy against its number of samples."""
-        ax = new_axes(ax)
-        for option in self.strategies:
-            if option.n is not None and option.success is not None:
-                estimate = Estimate(*(np.array([value]) for value in option.success))
-                drawing.data(ax, np.array([option.n]), estimate, option.strategy.replace("_", " "))
+        ax, shown = new_axes(ax), [o for o in self.strategies if o.n is not None and o.success is not None]
+        for i, option in enumerate(shown):
+            dots(ax, [option.n], *([v] for v in option.success or ()), index=i, label=option.strategy.replace("_", " "))
         if self.target is not None:
-            ax.axhline(self.target, color=drawing.INK, linewidth=0.9, linestyle="dashed", label="target")
-        return drawing.finish(ax, "samples N", "success")
+            ax.axhline(self.target, color=LIGHT.ink, linewidth=0.9, linestyle=(0, (5, 3)), label="target")
+        heights = [*((o.success or (0.0,))[0] for o in shown), self.target or 0.0]
+        return success_axes(ax, [o.n or 0 for o in shown], heights, "samples N", "success")
 
 
 def plan(
@@ -168,8 +170,8 @@ def plan(
         price = price_of(log, tokens_per_sample, cost)
         rates = fit_pass_at_n(log, problems=problems)
         voted, warnings = _votes(log, rates, errors)
-    most = None if target is not None else price.affordable(tokens, flops)
-    found = _within(most, rates, voted) if target is None else _reach(target, rates, voted)
+    most = price.affordable(tokens, flops) if target is None else None
+    found = _within(most or 1, rates, voted) if target is None else _reach(target, rates, voted)
     options = tuple(Option(name, n, s, limit, **price.row(n)) for name, n, s, limit in found)
     best = _best(options, target is not None)
     notes = ("best_of_n takes a verifier that never errs: without one, compare the votes", *warnings)
@@ -220,8 +222,6 @@ def _reach(target: float, rates: LatentFit, voted: VoteFit | None) -> Iterator[R
 def _best(options: tuple[Option, ...], fewest: bool) -> int | None:
     """Index of the fewest samples, or of the largest success."""
     usable = [i for i, option in enumerate(options) if option.n is not None]
-    if not usable:
-        return None
-    samples: Callable[[int], float] = lambda i: options[i].n or 0  # noqa: E731
-    success: Callable[[int], float] = lambda i: -(options[i].success or (0.0,))[0]  # noqa: E731
-    return min(usable, key=samples if fewest else success)
+    if fewest:
+        return min(usable, key=lambda i: options[i].n or 0, default=None)
+    return max(usable, key=lambda i: (options[i].success or (0.0,))[0], default=None)

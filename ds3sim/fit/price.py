@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +99,7 @@ def price_of(log: Log, tokens_per_sample: float | None = None, cost: CostModel |
     return Price(tokens_per_sample, cost)
 
 
-def first_n(reached, most: int) -> int | None:
+def first_n(reached: Callable[[int], bool], most: int) -> int | None:
     """The smallest n >= 1 where ``reached``, false before and true after; None where it is false up to ``most``."""
     high = 1
     while not reached(high):

@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
-from ds3sim.fit import drawing
+from ds3sim.core.figure import LIGHT, legend
 from ds3sim.fit.estimates.curve import Curve
 from ds3sim.fit.estimates.vote_at_k import vote_at_k
 from ds3sim.fit.forecast import Forecast, ahead, naming
@@ -25,6 +25,9 @@ from ds3sim.fit.price import Price, price_of
 from ds3sim.fit.wrong_answers import ErrorFit, check_kind, fit_answers, fit_vote_curve, weights_of, whole_votes
 from ds3sim.theory import latent
 from ds3sim.theory.cost import CostModel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +48,7 @@ class VoteFit(Forecast):
     log: Log = field(repr=False)
     warnings: tuple[str, ...] = ()
     at: tuple[int, ...] = (1, 10, 100)
-    price: Price = Price()
+    price: Price = field(default_factory=Price)
     axis: ClassVar[str] = "votes N"
     title: ClassVar[str] = "accuracy of the vote"
 
@@ -117,11 +120,12 @@ class VoteFit(Forecast):
             "notes": list(self.log.notes),
         }
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """The log's votes, the fitted curve with its 95% band, and the plateau."""
         ax = super().plot(ax)
-        ax.axhline(float(self.plateau.estimate), color=drawing.INK, linewidth=0.9, linestyle="dashed", label="plateau")
-        ax.legend(frameon=False)
+        level = float(self.plateau.estimate)
+        ax.axhline(level, color=LIGHT.ink, linewidth=0.9, linestyle=(0, (5, 3)), label="plateau")
+        legend(ax)
         return ax
 
 
@@ -179,7 +183,8 @@ def fit_votes(
 def _rates(rates: Any, problems: int | None) -> LatentFit | None:
     """The fit that ``rates`` stands for."""
     if isinstance(rates, tuple) and len(rates) == 3:
-        rates = LatentFit(*(float(value) for value in rates))
+        solvable, alpha, beta = rates
+        rates = LatentFit(float(solvable), float(alpha), float(beta))
     if rates is not None and not isinstance(rates, LatentFit):
         return fit_pass_at_n(rates, problems=problems)
     require(problems is None, f"problems = {problems} has no effect: no curve of pass@N is given (--pass-at-n)")

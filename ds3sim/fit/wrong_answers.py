@@ -309,9 +309,7 @@ def _least_squares(kind: str, votes: _Votes) -> tuple[float, int, float]:
     return _parameter(kind, best[1], votes, best)
 
 
-def _parameter(
-    kind: str, count: int, votes: _Votes, best: tuple[float, int, float]
-) -> tuple[float, int, float]:
+def _parameter(kind: str, count: int, votes: _Votes, best: tuple[float, int, float]) -> tuple[float, int, float]:
     """The best parameter for M = ``count``; near c* of the best fit so far, which is well known."""
     from scipy.optimize import brentq, minimize_scalar
 

@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.estimate import Estimate
-from ds3sim.core.record import Record, new_axes
-from ds3sim.fit import drawing
+from ds3sim.core.figure import dots, new_axes
+from ds3sim.core.record import Record
+from ds3sim.fit.drawing import success_axes
 from ds3sim.fit.logs.log import MOST_SAMPLES, Log
+from ds3sim.stats.bootstrap import RESAMPLES, bootstrap
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,7 +56,10 @@ class Curve(Record):
         data = {"success": s.estimate, "success_low": s.low, "success_high": s.high}
         data |= {"problems": self.problems, "sampling_error": self.sampling_error}
         return xr.Dataset(
-            {name: ("k", values, {"units": "problems" if name == "problems" else "1"}) for name, values in data.items()},
+            {
+                name: ("k", values, {"units": "problems" if name == "problems" else "1"})
+                for name, values in data.items()
+            },
             {"k": ("k", self.k, {"units": "samples"})},
             {"kind": self.kind, "source": self.source, "units_of_intervals": self.units},
         )
@@ -62,8 +67,9 @@ class Curve(Record):
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success with its intervals against k."""
         ax = new_axes(ax)
-        drawing.data(ax, self.k, self.success, self.kind)
-        return drawing.finish(ax, "k", self.kind)
+        s = self.success
+        dots(ax, self.k, s.estimate, s.low, s.high, label=self.source)
+        return success_axes(ax, self.k, s.estimate, "k", self.kind)
 
 
 def several_k(log: Log, k: ArrayLike | None) -> np.ndarray:
@@ -86,6 +92,21 @@ def several_k(log: Log, k: ArrayLike | None) -> np.ndarray:
 def largest_k(log: Log) -> int:
     """The largest k that needs no model: the smallest number of samples of a problem."""
     return int(log.need_counts().samples.min())
+
+
+def mean_tokens(log: Log, *, level: float = 0.95, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
+    """Mean generated tokens of a sample: the mean over problems of each problem's mean, with an interval.
+
+    Problems without known tokens are left out.
+
+    Raises:
+        InputError: no tokens in the log.
+    """
+    if log.tokens is None:
+        raise InputError("the log has no numbers of tokens: give a column tokens or tokens_mean")
+    values = log.tokens[~np.isnan(log.tokens)][:, None]
+    low, high = bootstrap(values, level=level, seed=seed, resamples=resamples, bounds=(0.0, None))
+    return Estimate(values.mean(), low[0], high[0])
 
 
 def usable(log: Log, k: np.ndarray, ragged: str) -> tuple[np.ndarray, tuple[str, ...]]:

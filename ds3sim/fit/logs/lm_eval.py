@@ -80,7 +80,9 @@ def read_lm_eval(
         share = f"; on {agree} of {of} documents its grade of the first response is the harness'" if of else ""
         choice.notes.append(f"responses were graded again with the pattern{share}")
         if of and agree < 0.9 * of:
-            choice.notes.append("the pattern disagrees with the harness on more than a tenth of the documents: check it")
+            choice.notes.append(
+                "the pattern disagrees with the harness on more than a tenth of the documents: check it"
+            )
     return table.log("lm-eval", choice.notes, threshold)
 
 

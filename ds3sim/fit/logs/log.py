@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.estimate import Estimate
-from ds3sim.core.record import Record, new_axes
-from ds3sim.fit import drawing
+from ds3sim.core.figure import colour, dots, new_axes
+from ds3sim.core.record import Record
+from ds3sim.fit.drawing import success_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,9 +224,10 @@ class Log(Record):
         """The points of a curve, or how the problems' shares of correct samples spread."""
         ax = new_axes(ax)
         if self.curve is not None:
-            drawing.data(ax, self.curve.n, Estimate.of(self.curve.success), "log")
-            return drawing.finish(ax, "N", "success")
-        ax.hist(self.correct / self.samples, bins=np.linspace(0.0, 1.0, 21).tolist(), color=drawing.DATA)
+            n, y = self.curve.n, self.curve.success
+            dots(ax, n, y, y, y, label=self.source)
+            return success_axes(ax, n, y, "N", "success")
+        ax.hist(self.correct / self.samples, bins=np.linspace(0.0, 1.0, 21).tolist(), color=colour(0))
         ax.set(xlabel="share of correct samples", ylabel="problems")
         return ax
 

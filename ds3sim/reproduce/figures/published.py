@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ds3sim.fit.logs.load import load_log
-from ds3sim.fit.pass_at_n import LatentFit, fit_curve
+from ds3sim.fit.latent_fit import LatentFit
+from ds3sim.fit.logs.log import Log
+from ds3sim.fit.logs.read import read_log
+from ds3sim.fit.pass_at_n import fit_pass_at_n
 from ds3sim.reproduce.drawing import Options
 
 
@@ -57,7 +59,7 @@ def curve(options: Options, file: str) -> tuple[np.ndarray, np.ndarray]:
         InputError: the file is missing or no curve.
     """
     assert options.data is not None
-    points = load_log(options.data / file, "curve").points
+    points = read_log(options.data / file, "curve").curve
     assert points is not None
     order = np.argsort(points.n)
     return np.asarray(points.n, dtype=np.float64)[order], np.asarray(points.success, dtype=np.float64)[order]
@@ -68,5 +70,5 @@ def fits(options: Options) -> list[tuple[Published, np.ndarray, np.ndarray, Late
     out = []
     for model in MODELS:
         n, y = curve(options, model.file)
-        out.append((model, n, y, fit_curve(n, y)))
+        out.append((model, n, y, fit_pass_at_n(Log.from_curve(n, y))))
     return out
