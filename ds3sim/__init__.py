@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ds3sim.core.errors import InputError, NoClosedForm
+    from ds3sim.core.errors import InputError, Interrupted, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from ds3sim.fit.pass_at_n import fit_pass_at_n
     from ds3sim.fit.plan import Plan, plan
     from ds3sim.fit.votes import VoteFit, fit_votes
-    from ds3sim.graph.graph import SkillGraph
+    from ds3sim.graph.graph import SkillGraph, load_graph
+    from ds3sim.reproduce.registry import figures
+    from ds3sim.reproduce.write import reproduce
+    from ds3sim.results.choice import Choice
+    from ds3sim.results.result import Result
+    from ds3sim.study.choose import choose
+    from ds3sim.study.run import run, sweep
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
     from ds3sim.task.task import Task
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SkillGraph",
+    "load_graph",
     "Task",
     "CoT",
     "ToT",
@@ -54,6 +61,13 @@ __all__ = [
     "fit_pass_at_n",
     "fit_votes",
     "plan",
+    "reproduce",
+    "figures",
+    "run",
+    "sweep",
+    "choose",
+    "Result",
+    "Choice",
     "CostModel",
     "Log",
     "Curve",
@@ -63,12 +77,14 @@ __all__ = [
     "Tally",
     "Estimate",
     "InputError",
+    "Interrupted",
     "NoClosedForm",
     "__version__",
 ]
 
 _HOME = {
     "SkillGraph": "graph.graph",
+    "load_graph": "graph.graph",
     "Task": "task.task",
     "CoT": "task.steps",
     "ToT": "task.steps",
@@ -88,6 +104,13 @@ _HOME = {
     "fit_pass_at_n": "fit.pass_at_n",
     "fit_votes": "fit.votes",
     "plan": "fit.plan",
+    "reproduce": "reproduce.write",
+    "figures": "reproduce.registry",
+    "run": "study.run",
+    "sweep": "study.run",
+    "choose": "study.choose",
+    "Result": "results.result",
+    "Choice": "results.choice",
     "CostModel": "theory.cost",
     "Log": "fit.logs.log",
     "Curve": "fit.estimates.curve",
@@ -97,6 +120,7 @@ _HOME = {
     "Tally": "engine.tally",
     "Estimate": "core.estimate",
     "InputError": "core.errors",
+    "Interrupted": "core.errors",
     "NoClosedForm": "core.errors",
 }
 
@@ -104,7 +128,7 @@ _HOME = {
 class _Package(ModuleType):
     """A function may be called as a folder is (``report``): its name stays the function's when the folder is loaded."""
 
-    def __setattr__(self, name: str, value) -> None:
+    def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
@@ -112,7 +136,7 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         value = _version()
     elif name in _HOME:

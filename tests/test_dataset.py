@@ -12,12 +12,14 @@ import pytest
 
 from ds3sim.cli.main import main
 from ds3sim.config.build import load
+from ds3sim.config.expand import read_sweep
 from ds3sim.config.read import parse_override
 from ds3sim.core.errors import InputError
+from ds3sim.core.record import check_out
 from ds3sim.engine.simulate import closed_form
 from ds3sim.report.sweep_page import choose_lines, render_store_page
-from ds3sim.results import dataset, tidy
-from ds3sim.results.dataset import check_path, read_result, to_dataset, to_table, write
+from ds3sim.results import tidy
+from ds3sim.results.dataset import read_result, to_dataset, to_table, write
 from ds3sim.store.collect import collect
 from ds3sim.store.contents import point_entry, point_rows, store_result
 from ds3sim.store.store import Store
@@ -208,19 +210,19 @@ def test_zarr_where_it_is_installed(tmp_path):
 
 def test_places_and_endings_are_looked_at_first(tmp_path, monkeypatch):
     for path, said in (
-        (tmp_path / "x.xlsx", "choose one of .nc, .parquet, .csv"),
+        (tmp_path / "x.xlsx", "choose one of .json, .csv"),
         (tmp_path / "x", "choose one of"),
         (tmp_path / "no" / "x.nc", "there is no folder"),
         ("", "is empty"),
     ):
         with pytest.raises(InputError, match=said):
-            check_path(path)
+            check_out(path)
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(InputError, match="is a folder"):
-        check_path(tmp_path / "d.csv")
-    monkeypatch.setattr(dataset, "find_spec", lambda name: None)
+        check_out(tmp_path / "d.csv")
+    monkeypatch.setattr("ds3sim.core.record.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"needs xarray and h5netcdf: pip install"):
-        check_path(tmp_path / "x.nc")
+        check_out(tmp_path / "x.nc")
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -297,12 +299,14 @@ def fill(tmp_path, values=(0.2, 0.4)):
 
 
 def test_the_rows_of_a_store_are_those_of_run(tmp_path):
-    path, studies = fill(tmp_path)
+    path, _ = fill(tmp_path)
     with Store.open(path, readonly=True) as store:
         result = store_result(store, "small")
     assert [p["axes"]["graph.success"] for p in result["points"]] == [0.2, 0.4]
     for point in result["points"]:
-        assert point["results"] == run(studies[point["axes"]["graph.success"]])["results"]
+        options = [parse_override(f"{key}={value}") for key, value in point["axes"].items()]
+        single = run(read_sweep(tmp_path / "c.toml", options, need_axes=False)).to_dict()
+        assert point["results"] == single["results"]
     assert result["missing"] == 0 and result["seeds"] == [0] and result["engine"] == "traces"
 
 

@@ -6,9 +6,11 @@ from argparse import Namespace
 from typing import Any
 
 import ds3sim as ds
-from ds3sim.cli.console import new_table, number, probability, say, terminal
+from ds3sim.cli.console import new_table, say, terminal
 from ds3sim.cli.logs import ERRORS, add_log, finish, given, log_and_cost, print_predictions
 from ds3sim.core.errors import require
+from ds3sim.core.text import terminal_number as number
+from ds3sim.core.text import terminal_probability as probability
 
 KINDS = {
     "pass-at-n": "success rates of the tasks (A, alpha, beta), and pass@N at any N",

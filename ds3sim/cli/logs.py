@@ -7,8 +7,10 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 import ds3sim as ds
-from ds3sim.cli.console import new_table, number, print_json, probability, say, terminal
+from ds3sim.cli.console import new_table, print_json, say, terminal
 from ds3sim.core.errors import require
+from ds3sim.core.text import terminal_number as number
+from ds3sim.core.text import terminal_probability as probability
 
 READING = {
     "threshold": "grade from which on a sample counts as correct (1)",

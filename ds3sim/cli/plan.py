@@ -6,8 +6,10 @@ from argparse import Namespace
 from typing import Any
 
 import ds3sim as ds
-from ds3sim.cli.console import new_table, number, probability, terminal
+from ds3sim.cli.console import new_table, terminal
 from ds3sim.cli.logs import ERRORS, add_log, finish, given, log_and_cost
+from ds3sim.core.text import terminal_number as number
+from ds3sim.core.text import terminal_probability as probability
 
 BUDGETS = {
     "flops": ("X", "budget of a task in FLOPs"),
@@ -24,6 +26,7 @@ def add_parser(commands: Any) -> None:
     for name, (metavar, text) in BUDGETS.items():
         parser.add_argument(f"--{name}", metavar=metavar, help=text)
     parser.add_argument("--errors", metavar="KIND", help=ERRORS)
+    parser.set_defaults(function=plan)
 
 
 def plan(args: Namespace) -> int:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import dots, new_axes
 from ds3sim.core.record import Record
+from ds3sim.core.text import shown
 from ds3sim.fit.drawing import success_axes
 from ds3sim.fit.logs.log import MOST_SAMPLES, Log
 from ds3sim.stats.bootstrap import RESAMPLES, bootstrap

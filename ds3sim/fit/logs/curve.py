@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import lines_of
+from ds3sim.core.text import shown
 from ds3sim.fit.logs.file import LogFile, Reader, fields_of
 from ds3sim.fit.logs.log import Log, Points
 

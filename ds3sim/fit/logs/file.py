@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import as_path, head_of, json_rows, lines_of, parquet_rows
-from ds3sim.core.text import short
+from ds3sim.core.text import short, shown
 from ds3sim.fit.logs.log import Log
 
 YAML = (".yaml", ".yml")

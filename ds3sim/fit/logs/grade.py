@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.errors import InputError, require
+from ds3sim.core.text import shown
 
 BOXED = "boxed"
 """In place of a regular expression: the content of the last \\boxed{...}, with balanced braces."""

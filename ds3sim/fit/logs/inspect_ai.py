@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed, parsed, read_text
-from ds3sim.core.text import short
+from ds3sim.core.text import short, shown
 from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.rows import Rows, answer_of, name_of, number_of, whole_of

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed
+from ds3sim.core.text import shown
 from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.grade import extractor, grader, normalized
 from ds3sim.fit.logs.log import Log

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
-from ds3sim.core.text import short
+from ds3sim.core.text import short, shown
 from ds3sim.fit.logs.file import LogFile, Reader, yaml_files
 from ds3sim.fit.logs.grade import extractor, goal_of, grader, normalized
 from ds3sim.fit.logs.log import Log

@@ -7,8 +7,8 @@ import os
 
 from numpy.typing import ArrayLike
 
-from ds3sim.core.errors import InputError, require, shown
-from ds3sim.core.text import short
+from ds3sim.core.errors import InputError, require
+from ds3sim.core.text import short, shown
 from ds3sim.fit.logs import curve, lm_eval, monkeys, search_learn, tables
 from ds3sim.fit.logs import inspect_ai as inspect_log
 from ds3sim.fit.logs.file import LogFile, look

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.errors import InputError, require
+from ds3sim.core.text import shown
 from ds3sim.fit.logs.log import MISSING, Log, Samples, count
 
 MOST_ROWS = 50_000_000

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed
+from ds3sim.core.text import shown
 from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.grade import BOXED, extractor, grader
 from ds3sim.fit.logs.log import Log

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed, parsed
-from ds3sim.core.text import short
+from ds3sim.core.text import short, shown
 from ds3sim.fit.logs.file import LogFile, Reader, missing_columns
 from ds3sim.fit.logs.log import MOST_SAMPLES, Log, ragged
 from ds3sim.fit.logs.rows import Rows, answer_of, blank, grade_of, name_of, number_of, tokens_of, whole_of
