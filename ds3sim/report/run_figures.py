@@ -86,7 +86,7 @@ def cost_figure(result: Result, curves: Sequence[Curve] = (), theme: Theme = LIG
     magnitude(right, every, "y", right.get_xscale() == "log")
     left.set(xlabel=f"Mean cost of a task ({UNITS[paid]})", ylabel="Success probability")
     right.set(xlabel=f"Budget ({UNITS[unit]} per task)", ylabel=f"Cost of a task ({UNITS[paid]})")
-    _legend(left, rows, len(groups), theme)
+    _legend(left, rows, len(groups), theme, columns=2)
     keys = [
         key("mean", color=theme.ink, linewidth=1.0, marker="o", markersize=4.5),
         key("worst case (whole budget)", color=theme.ink, linewidth=1.0, linestyle=WORST),
@@ -208,12 +208,12 @@ def _z_axis(axes: Any, values: Sequence[float], theme: Theme) -> None:
         axes.set_yticks([-2, 0, 2])
 
 
-def _legend(axes: Any, rows: Sequence[Compared], groups: int, theme: Theme) -> None:
+def _legend(axes: Any, rows: Sequence[Compared], groups: int, theme: Theme, columns: int = 3) -> None:
     """Above the axes, so that it never covers a curve."""
     by = sorted({one.row.reference.by.replace("_", " ") for one in rows if one.row.reference is not None})
     shade = theme.lines[0] if groups == 1 else theme.ink
     theory = [key(f"theory ({', '.join(by)})", color=shade, linewidth=1.5)] if by else []
-    _above(axes, [*axes.get_legend_handles_labels()[0], *theory], 3, theme)
+    _above(axes, [*axes.get_legend_handles_labels()[0], *theory], columns, theme)
 
 
 def _above(axes: Any, handles: Sequence, columns: int, theme: Theme) -> None:
