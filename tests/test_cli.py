@@ -277,7 +277,10 @@ ERRORS = [
     ("validate --perturb x", "argument --perturb: invalid float value: 'x' (see ds3sim validate --help)"),
     ("validate --perturb nan", "--perturb = nan is not allowed: it must be a number between -0.5 and 0.5"),
     ("validate --set seed=1", "--set needs a CONFIG: name the config that it changes"),
-    ("report none --out y.html", "none: no such folder: give the folder that ds3sim run --out wrote"),
+    (
+        "report none --out y.html",
+        "none: no such file or folder: give a folder of run --out or a store of sweep --store",
+    ),
     ("report . --out y.html", ".: has no results.json: give a folder that ds3sim run --out wrote"),
     ("report . --out .", ".: is a folder: name a file"),
     ("export x.toml --format drn --out none/y", "none/y: there is no folder none: make it first"),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
 
-from ds3sim.core.errors import InputError
 from ds3sim.core.figure import Theme, new_figure
 from ds3sim.core.text import duration, in_words, number, probability
 from ds3sim.report import prose, run_figures
@@ -23,19 +21,17 @@ MOST_ROWS = 2000
 """Rows of a table; the files hold all of them."""
 
 
-def result_page(result: Result, config_text: str = "", curves: Sequence[Curve] = ()) -> str:
+def result_page(result: Result, curves: Sequence[Curve] = ()) -> str:
     """The page of a run or a sweep as HTML.
 
     Args:
         result: of ``run``, ``sweep`` or a store.
-        config_text: the resolved config, TOML; shown as it is and put in words.
         curves: the theory between the budgets of a run.
 
     Raises:
-        InputError: the result has no rows, or the config is no TOML.
+        InputError: the result has no rows.
     """
     rows = compared(result)
-    config = _tables(config_text) if config_text else result.config
     z = [abs(v) for one in rows for v in (one.z_success, one.z_steps) if v is not None]
     usual = NormalDist().inv_cdf(1 - 0.025 / len(z)) if z else math.inf
     many, shown = bool(result.axes), rows[:MOST_ROWS]
@@ -45,7 +41,7 @@ def result_page(result: Result, config_text: str = "", curves: Sequence[Curve] =
         kind="sweep" if many else "report",
         name=result.name,
         headline=sweep_headline(result) if many else prose.run_headline(rows),
-        asked=prose.asked(config, result) if config else [],
+        asked=prose.asked(result) if result.config else [],
         figures=sweep_pictures(result) if many else run_pictures(result, rows, curves),
         results=results_table(result, shown),
         theory=theory_table(result, shown, usual),
@@ -57,7 +53,7 @@ def result_page(result: Result, config_text: str = "", curves: Sequence[Curve] =
         usual_z=number(usual, 3),
         far=bool(z) and max(z) > usual,
         facts=[*_flat(result.environment), *(("stopping, " + k, v) for k, v in _flat(result.stopping))],
-        config_text=config_text,
+        config_text=config_text(result),
     )
 
 
@@ -125,14 +121,14 @@ def sweep_headline(result: Result) -> list[str]:
     return out
 
 
+def config_text(result: Result) -> str:
+    """The config of a result as TOML; "" where it is not known."""
+    import tomli_w
+
+    return tomli_w.dumps(result.config) if result.config else ""
+
+
 # ---- pieces -----------------------------------------------------------------------------------
-
-
-def _tables(config_text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(config_text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"config.toml: not valid TOML: {error}") from error
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

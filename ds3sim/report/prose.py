@@ -12,14 +12,15 @@ from ds3sim.results.result import Result
 Words = Callable[[Mapping[str, Any]], str]
 
 
-def asked(config: Mapping[str, Any], result: Result) -> list[tuple[str, str]]:
-    """What was asked, as (heading, sentences) pairs; ``config`` holds the resolved tables and may be empty."""
+def asked(result: Result) -> list[tuple[str, str]]:
+    """What was asked, as (heading, sentences) pairs."""
+    config = result.config
     out = [("Graph", graph_words(config["graph"]))] if config.get("graph") else []
     out += [("Tasks", tasks_words(config["tasks"]))] if config.get("tasks") else []
     out += [("Model", model_words(config["model"]))] if config.get("model") and config.get("tasks") else []
     if config.get("strategies"):
         out += [(f"Strategy {name}", strategy_words(s)) for name, s in config["strategies"].items()]
-    elif config:
+    else:
         out.append(("Strategy", strategy_words(config.get("strategy") or {})))
     out += [("Budget", budget_words(config.get("budget") or {}, result))]
     out += [("Cost", cost_words(config["cost"]))] if config.get("cost") else []

@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import os
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from ds3sim.core.record import check_out as check_numbers
 from ds3sim.report import run_figures
 from ds3sim.report.curves import Curve, theory_curves
 from ds3sim.report.fit_page import fit_page
-from ds3sim.report.page import result_page
+from ds3sim.report.page import config_text, result_page
 from ds3sim.report.rows import run_table
 from ds3sim.results.result import Result
 from ds3sim.store.contents import store_result
@@ -124,7 +126,8 @@ def write_run(result: Result, study: SweepPlan, out: str | os.PathLike) -> list[
         InputError: ``out`` cannot be used, or the disk refuses.
     """
     check_out(out)
-    written = {p.name: p for p in write_folder(out, run_files(result, _toml(study), theory_curves(study)), RUN)}
+    result = replace(result, config=tomllib.loads(_toml(study)))
+    written = {path.name: path for path in write_folder(out, run_files(result, theory_curves(study)), RUN)}
     return [written[name] for name in RUN.files]
 
 
@@ -136,7 +139,7 @@ def _toml(study: SweepPlan) -> str:
     return tomli_w.dumps(study.data) if "tasks" in study.data else plan(study.config, study.folder, study.source).toml()
 
 
-def run_files(result: Result, config_text: str, curves: tuple[Curve, ...]) -> dict[str, bytes]:
+def run_files(result: Result, curves: tuple[Curve, ...]) -> dict[str, bytes]:
     """The files of a run: name to content."""
     table = io.StringIO()
     rows = run_table(result)
@@ -145,11 +148,11 @@ def run_files(result: Result, config_text: str, curves: tuple[Curve, ...]) -> di
     writer.writerows(rows)
     about = result.to_dict() | {"curves": [curve.to_dict() for curve in curves]}
     out = {
-        "config.toml": config_text.encode(errors="replace"),  # a folder may have a name that is not UTF-8
+        "config.toml": config_text(result).encode(errors="replace"),  # a folder may have a name that is not UTF-8
         "results.csv": table.getvalue().encode(),
         "results.json": _json(about),
         "environment.json": _json(about["environment"]),
-        "report.html": result_page(result, config_text, curves).encode(errors="replace"),
+        "report.html": result_page(result, curves).encode(errors="replace"),
     }
     for name, draw in zip(PICTURES, (run_figures.accuracy_figure, run_figures.cost_figure), strict=True):
         figure = draw(result, curves)
@@ -168,10 +171,13 @@ def _folder_page(folder: Path) -> str:
     if (folder / FIT).is_file():
         path = _part(folder, "result.json")
         return fit_page(files.parsed(files.read_text(path), str(path)), _part(folder, "fit.svg").read_bytes())
-    path = _part(folder, "results.json")
+    path, config = _part(folder, "results.json"), folder / "config.toml"
     result, data = Result.load(path), json.loads(path.read_bytes())
-    curves = tuple(map(Curve.from_dict, data.get("curves") or ()))
-    return result_page(result, files.read_text(_part(folder, "config.toml")), curves)
+    try:
+        result = replace(result, config=tomllib.loads(files.read_text(_part(folder, "config.toml"))))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{config}: not valid TOML: {error}") from None
+    return result_page(result, tuple(map(Curve.from_dict, data.get("curves") or ())))
 
 
 def _part(folder: Path, name: str) -> Path:
