@@ -106,7 +106,7 @@ def _law(study: Study, planned: PlannedTask, progress):
 
 
 def _options(engine) -> EngineOptions:
-    return EngineOptions.heeded(**engine.model_dump())
+    return engine
 
 
 class Interrupted(KeyboardInterrupt):
