@@ -39,11 +39,13 @@ def make(options: Options) -> Drawing:
             style.line(row[1], votes, value, i, kind)
             sheet.curve(model.name, kind, "votes", votes, "accuracy", value, "fit")
             if kind == "geometric":
-                from ds3sim.graph.latent import latent as latent_graph
+                from ds3sim.graph.graph import SkillGraph
 
                 weights = tuple((errors.weights / errors.weights.sum()).tolist())
                 for k in options.pick((4, 16, 64), (4,)):
-                    task = Task(latent_graph(*fit.parameters), aggregate=Majority(k, WeightErrors(weights)), steps=k)
+                    task = Task(
+                        SkillGraph.latent(*fit.parameters), aggregate=Majority(k, WeightErrors(weights)), steps=k
+                    )
                     tally = walk(task, options, options.pick(20_000, 2_000))
                     points = success_points(tally, [k], latent.vote_at_n(k, *fit.parameters, errors.weights))
                     style.dots(row[1], [k], points, i)

@@ -37,10 +37,10 @@ def make(options: Options) -> Drawing:
 
 
 def _task(parameters, n: int, aggregate):
-    from ds3sim.graph.latent import latent as latent_graph
+    from ds3sim.graph.graph import SkillGraph
     from ds3sim.task.task import Task
 
-    return Task(latent_graph(*parameters), aggregate=aggregate, steps=n)
+    return Task(SkillGraph.latent(*parameters), aggregate=aggregate, steps=n)
 
 
 def _vote(n: int, fit, errors) -> float:
