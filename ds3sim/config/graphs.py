@@ -134,6 +134,8 @@ def table_of(graph: SkillGraph) -> dict[str, Any]:
     """The table of a graph: the call that made it where a generator did, else its edges."""
     if graph.recipe is not None:
         return dict(graph.recipe)
+    if graph.rate is not None:
+        return {"kind": "latent", "solvable": graph.feasible, "alpha": graph.rate.alpha, "beta": graph.rate.beta}
     names = graph.names
     pairs = zip(graph.source.tolist(), graph.target.tolist(), graph.probability.tolist(), strict=True)
 
