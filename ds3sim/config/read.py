@@ -27,7 +27,7 @@ STUDIED = ("graph", "tasks", "budget", "sweep", "allocate")
 """With none of these tables a config is a training."""
 
 
-def read_config(path: str | Path, overrides: Iterable[Override | str] = ()) -> Config:
+def read_config(path: str | Path, overrides: Iterable[str | tuple[str, str] | Override] = ()) -> Config:
     """The checked config of a TOML file, for every command.
 
     Which tables it must have is up to the command; what it is made for says :attr:`Config.kind`. Old spellings are
@@ -35,13 +35,14 @@ def read_config(path: str | Path, overrides: Iterable[Override | str] = ()) -> C
 
     Args:
         path: the file; paths in it are relative to its folder.
-        overrides: each replaces or adds one key: texts as ``"engine.traces=1e6"``, or from :func:`parse_override`.
+        overrides: each replaces or adds one key, as ``"engine.traces=1e6"``; in a pair the second text is what the
+            user typed, for errors; or from :func:`parse_override`.
 
     Raises:
         InputError: one line naming the file or the override, the key, the value, the cause and the fix.
     """
-    ready = [parse_override(item) if isinstance(item, str) else item for item in overrides]
-    return config_of(read_toml(path), str(path), Path(path).parent, ready)
+    changes = [item if isinstance(item, tuple) and len(item) == 3 else parse_override(item) for item in overrides]
+    return config_of(read_toml(path), str(path), Path(path).parent, changes)
 
 
 def config_of(
@@ -164,13 +165,14 @@ def parse_toml(text: str, label: str) -> dict:
     return tables
 
 
-def parse_override(text: str, option: str = "--set") -> Override:
-    """``a.b=value`` as (path, value, text). The value is read as TOML, else it is a text.
+def parse_override(change: str | tuple[str, str]) -> Override:
+    """``a.b=value`` as (path, value, what the user typed). The value is read as TOML, else it is a text.
 
     Raises:
         InputError: there is no ``=`` or the key is not a dotted key.
     """
-    label = f"{option} {text if len(text) <= 200 else text[:197] + '...'}"
+    text, typed = (change, f"--set {change}") if isinstance(change, str) else change
+    label = typed if len(typed) <= 206 else typed[:203] + "..."
     key, equals, value = text.partition("=")
     require(equals == "=" and key.strip() != "", f"{label}: is not key=value: write it as in --set engine.traces=1e6")
     try:
