@@ -102,8 +102,9 @@ def read_tasks(data: dict[str, Any], place: Place, notes: Notes) -> None:
     columns = len(weights[0]) if isinstance(weights, list | tuple) and rows and isinstance(weights[0], list) else None
     for key, wanted in (("level", columns), ("skills", rows)):
         value = tasks.get(key)
-        two = isinstance(value, list | tuple) and len(value) == 2 and all(is_number(v) for v in value)
-        if "level" in tasks and two and wanted != 2:
+        if not isinstance(value, list | tuple) or len(value) != 2 or not all(is_number(v) for v in value):
+            continue
+        if "level" in tasks and wanted != 2:
             tasks[key] = {"range": list(value)}
             notes.add(
                 place(("tasks", key)), f"tasks.{key} = {shown(value)} is read as a range, {{range = {shown(value)}}}"

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from ds3sim.config import tables as c
 from ds3sim.config.axes import Axis, points
-from ds3sim.config.graphs import ChainGraph, EdgesGraph, FileGraph
+from ds3sim.config.graphs import GRAPHS, ChainGraph, EdgesGraph, FileGraph
 from ds3sim.config.levels import chains, priced
 from ds3sim.config.models import LossModel, TripartiteModel
 from ds3sim.config.read import Override, apply_overrides, choose_kinds, config_at
-from ds3sim.config.say import dotted, first_error, model_at, shown, value_at
+from ds3sim.config.say import dotted, first_error, shown, value_at
 from ds3sim.config.strategy import StrategyTable
 from ds3sim.config.tasks import TasksTable
 from ds3sim.core.errors import InputError, require
@@ -186,7 +186,8 @@ class Entries:
             require(whole, "sweep.match needs whole steps: remove model.round_steps")
             require(cost is not None, "sweep.match = 'flops' needs cost.parameters")
             # The budgets are those of one chain of thought; (18) gives everybody else as many FLOPs.
-            chain = budget_rows(budget.unit, budget.amounts, **(kind | {"n": 1, "proposals": 1}))
+            one: dict[str, Any] = kind | {"n": 1, "proposals": 1}
+            chain = budget_rows(budget.unit, budget.amounts, **one)
             return matched_rows(chain, **kind), budget.on_dead
 
     def _drawn(self, axes: Mapping[str, Any], plan: Strategy, rows: Sequence[BudgetRow]) -> tuple:
@@ -205,7 +206,7 @@ class Entries:
 
     def _graph(self, axes: Mapping[str, Any]) -> tuple:
         raw = self._raw(("graph",), axes)
-        table = self._table(model_at(("graph",), raw) or ChainGraph, ("graph",), axes)
+        table = self._table(GRAPHS[raw["kind"]], ("graph",), axes, raw)
         graph = self._graphs.get(self._key(axes, ("graph",)))
         if graph is None:
             # A file's graph says itself which key is wrong.
@@ -241,13 +242,20 @@ class Entries:
         choose_kinds(data, self._origin.place)
         return value_at(data, path) or {}
 
-    def _table(self, model: type[AnyTable], path: tuple[str, ...], axes: Mapping[str, Any]) -> AnyTable:
+    def _table(
+        self,
+        model: type[AnyTable],
+        path: tuple[str, ...],
+        axes: Mapping[str, Any],
+        raw: Mapping[str, Any] | None = None,
+    ) -> AnyTable:
         """A checked table; on an error the whole config is read, which says what is wrong."""
+        raw = self._raw(path, axes) if raw is None else raw
         try:
-            return model.model_validate(self._raw(path, axes))
+            return model.model_validate(raw)
         except ValidationError as error:
             config_at(self._origin, axes)
-            raise first_error(error, {path[0]: self._raw(path, axes)}, self._origin.place, path) from None
+            raise first_error(error, {path[0]: raw}, self._origin.place, path) from None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -27,11 +28,19 @@ from ds3sim.graph.generators import MOST_SKILLS
 from ds3sim.graph.graph import SkillGraph
 
 
-class _Graph(Table):
+class GraphTable(Table):
+    """A graph of any kind."""
+
+    @abstractmethod
+    def build(self, folder: Path) -> SkillGraph:
+        """The graph; relative paths are taken from ``folder``."""
+
+
+class _Graph(GraphTable):
     feasible: Share = Field(default=1.0, description="gamma^m, probability that the task is feasible")
 
 
-class _Made(Table):
+class _Made(GraphTable):
     """A graph by a generator of :class:`SkillGraph`, whose arguments are the keys."""
 
     maker: ClassVar[str]
@@ -159,7 +168,7 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-GRAPHS: dict[str, type[Table]] = {
+GRAPHS: dict[str, type[GraphTable]] = {
     "chain": ChainGraph,
     "file": FileGraph,
     "layered": LayeredGraph,

@@ -19,7 +19,7 @@ from ds3sim.core.errors import InputError
 from ds3sim.core.errors import shown as as_python
 
 Place = Callable[[tuple], str]
-KINDS: dict[tuple[str, ...], dict[str, type[c.Table]]] = {
+KINDS: dict[tuple[str, ...], Mapping[str, type[c.Table]]] = {
     ("graph",): GRAPHS,
     ("model",): MODELS,
     ("strategy", "errors"): ERRORS,
@@ -181,7 +181,8 @@ def first_error(error: ValidationError, data: Mapping, place: Place, at: tuple =
     path = [part for part in path if not (isinstance(part, str) and (part in ("float", "tuple") or "[" in part))]
     if item["type"] == "refused" and context.get("key"):
         path += context["key"].split(".") if path[:1] != ["graph"] else [context["key"]]
-    if path and isinstance(path[-1], int) and not isinstance(value_at(data, tuple(path[:-1])), list | tuple):
+    alone = bool(path) and isinstance(path[-1], int) and not isinstance(value_at(data, tuple(path[:-1])), list | tuple)
+    if alone:
         del path[-1]  # one number stands for a list of one
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return InputError(f"{place(tuple(path))}: {_say(item['type'], context, tuple(path), data, item['msg'])}{more}")

@@ -6,6 +6,7 @@ A step policy or an aggregator enters here once: its class in ``STEPS`` or ``AGG
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal
@@ -15,16 +16,25 @@ from pydantic import Field, model_validator
 
 from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Whole, refuse
 from ds3sim.core.errors import InputError, shown
-from ds3sim.task.aggregate import MOST_TRACES_PER_TASK, Aggregate, BestOfN, Majority, Single, Verifier
-from ds3sim.task.steps import MOST_BRANCHES, Beam, CoT, StepPolicy, ToT
+from ds3sim.task.aggregate import MOST_TRACES_PER_TASK, BestOfN, Majority, Single, Verifier
+from ds3sim.task.steps import MOST_BRANCHES, Beam, CoT, ToT
 from ds3sim.task.strategy import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
+
+
+class _Record(Table):
+    """A table that stands for a record."""
+
+    @abstractmethod
+    def build(self) -> Any:
+        """The record."""
+
 
 STEPS: dict[str, type] = {"cot": CoT, "tot": ToT, "beam": Beam}
 AGGREGATES: dict[str, type] = {"single": Single, "best_of_n": BestOfN, "majority": Majority}
 
 
-class VerifierTable(Table):
+class VerifierTable(_Record):
     """Which traces of best_of_n are accepted."""
 
     true_positive: Share = Field(default=1.0, description="chance to accept a correct trace")
@@ -39,7 +49,7 @@ class VerifierTable(Table):
 Categories = Annotated[Whole, Field(ge=2, le=4096)]
 
 
-class GeometricTable(Table):
+class GeometricTable(_Record):
     """(11): truncated geometric wrong answers."""
 
     kind: Literal["geometric"] = "geometric"
@@ -51,7 +61,7 @@ class GeometricTable(Table):
         return GeometricErrors(self.categories, self.decay)
 
 
-class UniformTable(Table):
+class UniformTable(_Record):
     """All wrong answers alike."""
 
     kind: Literal["uniform"]
@@ -62,7 +72,7 @@ class UniformTable(Table):
         return GeometricErrors(self.categories, 1.0)
 
 
-class ZipfTable(Table):
+class ZipfTable(_Record):
     """The j-th wrong answer has weight j^-exponent."""
 
     kind: Literal["zipf"]
@@ -75,7 +85,7 @@ class ZipfTable(Table):
         return WeightErrors(tuple((weights / weights.sum()).tolist()))
 
 
-class WeightsTable(Table):
+class WeightsTable(_Record):
     """Chances of the wrong answers as given."""
 
     kind: Literal["weights"]
@@ -137,7 +147,7 @@ class StrategyTable(Table):
 
     def _made(self, kind: type):
         given = {name: getattr(self, name) for name in _keys(kind)}
-        built = {name: value.build() if isinstance(value, Table) else value for name, value in given.items()}
+        built = {name: value.build() if isinstance(value, _Record) else value for name, value in given.items()}
         return kind(**{name: value for name, value in built.items() if value is not None})
 
 
@@ -174,13 +184,14 @@ def table_of(given: object, told: str) -> dict[str, Any]:
     parts = (given.step, given.aggregate) if isinstance(given, Strategy) else given
     out: dict[str, Any] = {"feasibility": given.feasibility} if isinstance(given, Strategy) else {}
     for part in parts if isinstance(parts, tuple) else (parts,):
-        decider = "step" if isinstance(part, StepPolicy) else "aggregate" if isinstance(part, Aggregate) else None
-        if decider is None or decider in out:
+        decider = "step" if type(part) in STEPS.values() else "aggregate"
+        name = next((name for name, kind in (STEPS | AGGREGATES).items() if type(part) is kind), None)
+        if name is None or decider in out:
             raise InputError(
                 f"{told} = {shown(given)}: is no strategy: give a step policy (CoT, ToT, Beam), an aggregator (Single,"
                 " BestOfN, Majority), both as a tuple or a Strategy, or a table"
             )
-        out[decider] = part.name
+        out[decider] = name
         for key in _keys(type(part)):
             out[key] = _plain(getattr(part, key))
     return out

@@ -301,10 +301,10 @@ class Config(Table):
     engine: EngineTable = Field(default_factory=EngineTable, description="engine")
     sweep: SweepTable | None = Field(default=None, description="axes of a sweep")
     simulation: SimulationTable = Field(
-        default_factory=SimulationTable, description="what a training simulates beside the formulas"
+        default=SimulationTable.model_validate({}), description="what a training simulates beside the formulas"
     )
     allocate: AllocateTable | None = Field(default=None, description="an allocation of a lifetime's compute")
-    box: BoxTable = Field(default_factory=BoxTable, description="where an allocation is searched")
+    box: BoxTable = Field(default=BoxTable.model_validate({}), description="where an allocation is searched")
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @model_validator(mode="after")
@@ -356,5 +356,5 @@ class Config(Table):
     def by_name(self) -> dict[str | None, StrategyTable]:
         """The strategies by name; a single one has the name None."""
         if self.strategies is not None:
-            return dict(self.strategies)
+            return {name: strategy for name, strategy in self.strategies.items()}  # noqa: C416  (str is str | None)
         return {None: self.strategy if self.strategy is not None else StrategyTable()}

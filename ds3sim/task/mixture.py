@@ -55,8 +55,10 @@ class TaskMixture:
                     summed.setdefault(tuple(key), [0.0] * columns)[b] += weight
         totals = [math.fsum(row[b] for row in summed.values()) for b in range(columns)]
         rows = [tuple(w / total for w, total in zip(row, totals, strict=True)) for row in summed.values()]
-        parts = zip(*summed, strict=True)
-        return cls(*(tuple(part) for part in parts), tuple(rows) if m.ndim == 2 else tuple(row[0] for row in rows))
+        skills, success, feasible = (tuple(key[i] for key in summed) for i in range(3))
+        return cls(
+            tuple(map(int, skills)), success, feasible, tuple(rows) if m.ndim == 2 else tuple(row[0] for row in rows)
+        )
 
 
 def weighed(weights: ArrayLike, values: ArrayLike) -> np.ndarray:
