@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ds3sim.task.task import Task
     from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
     from ds3sim.theory.cost import CostModel
+    from ds3sim.validate.checks import Validation
+    from ds3sim.validate.validate import validate
 
     __version__: str
 
@@ -51,8 +53,10 @@ __all__ = [
     "run",
     "sweep",
     "choose",
+    "validate",
     "Result",
     "Choice",
+    "Validation",
     "CostModel",
     "Tally",
     "Estimate",
@@ -85,6 +89,8 @@ _HOME = {
     "choose": "study.choose",
     "Result": "results.result",
     "Choice": "results.choice",
+    "validate": "validate.validate",
+    "Validation": "validate.checks",
     "CostModel": "theory.cost",
     "Tally": "engine.tally",
     "Estimate": "core.estimate",

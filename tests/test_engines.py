@@ -129,11 +129,9 @@ def test_validate_has_power(perturb, passed, some_cases, monkeypatch):
     # The training side has a test of its power of its own.
     monkeypatch.setattr("ds3sim.validate.validate.training_checks", lambda perturb, seed: [])
     result = validate(perturb=perturb)
-    assert result["passed"] is passed
-    assert result["family_wise_error"] == 1e-3
-    for row in result["cases"]:
-        assert set(row) == {"name", "quantity", "estimate", "expected", "z", "p_adjusted", "passed"}
-        assert row["passed"] == (row["p_adjusted"] > 1e-3)
+    assert result.passed is passed
+    assert result.family_wise_error == 1e-3
+    assert all(check.passed == (check.p_adjusted > 1e-3) for check in result.checks)
     if perturb:
-        failed = {row["name"] for row in result["cases"] if not row["passed"]}
+        failed = {check.name for check in result.checks if not check.passed}
         assert failed == {c.name for c in some_cases}
