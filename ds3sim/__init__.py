@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
+    from ds3sim.fit.estimates.curve import Curve
+    from ds3sim.fit.estimates.pass_at_k import pass_at_k
+    from ds3sim.fit.estimates.vote_at_k import vote_at_k
+    from ds3sim.fit.latent_fit import LatentFit
+    from ds3sim.fit.logs.log import Log
+    from ds3sim.fit.logs.read import read_log
+    from ds3sim.fit.pass_at_n import fit_pass_at_n
+    from ds3sim.fit.plan import Plan, plan
+    from ds3sim.fit.votes import VoteFit, fit_votes
     from ds3sim.graph.graph import SkillGraph, load_graph
     from ds3sim.reproduce.registry import figures
     from ds3sim.reproduce.write import reproduce
@@ -48,6 +57,12 @@ __all__ = [
     "simulate",
     "exact",
     "closed_form",
+    "read_log",
+    "pass_at_k",
+    "vote_at_k",
+    "fit_pass_at_n",
+    "fit_votes",
+    "plan",
     "reproduce",
     "figures",
     "run",
@@ -58,6 +73,11 @@ __all__ = [
     "Choice",
     "Validation",
     "CostModel",
+    "Log",
+    "Curve",
+    "LatentFit",
+    "VoteFit",
+    "Plan",
     "Tally",
     "Estimate",
     "InputError",
@@ -82,6 +102,12 @@ _HOME = {
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
+    "read_log": "fit.logs.read",
+    "pass_at_k": "fit.estimates.pass_at_k",
+    "vote_at_k": "fit.estimates.vote_at_k",
+    "fit_pass_at_n": "fit.pass_at_n",
+    "fit_votes": "fit.votes",
+    "plan": "fit.plan",
     "reproduce": "reproduce.write",
     "figures": "reproduce.registry",
     "run": "study.run",
@@ -92,6 +118,11 @@ _HOME = {
     "validate": "validate.validate",
     "Validation": "validate.checks",
     "CostModel": "theory.cost",
+    "Log": "fit.logs.log",
+    "Curve": "fit.estimates.curve",
+    "LatentFit": "fit.latent_fit",
+    "VoteFit": "fit.votes",
+    "Plan": "fit.plan",
     "Tally": "engine.tally",
     "Estimate": "core.estimate",
     "InputError": "core.errors",
