@@ -32,12 +32,13 @@ def add_parser(commands) -> None:
 def validate(args: Namespace) -> int:
     """The command; returns the exit code."""
     import ds3sim as ds
+    from ds3sim.core.check import fraction
 
     if args.out is not None:
         from ds3sim.core.record import check_out
 
         check_out(args.out)
-    options = {"perturb": args.perturb, "seed": whole("--seed", args.seed)}
+    options = {"perturb": fraction("--perturb", args.perturb, -0.5, 0.5), "seed": whole("--seed", args.seed)}
     args.seed = None
     changes = overrides_of(args)
     require(args.config is not None or not changes, "--set needs a CONFIG: name the config that it changes")
