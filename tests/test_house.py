@@ -61,17 +61,17 @@ UNFINISHED: dict[str, tuple[str, ...]] = {
     "underscore": ("config", "fit.forecast", "report.sweep_page", "backtest"),
     "long": (
         "allocate.curves", "cli.main", "engine.traces.beam", "fit.difficulty", "fit.logs", "graph.load", "graph.lump",
-        "reproduce.figures", "store.collect", "study", "theory.peeling", "theory.plurality", "training",
+        "store.collect", "study", "theory.peeling", "theory.plurality", "training",
     ),
     "annotated": (
-        "allocate", "cli", "config", "core", "engine", "fit", "graph", "report", "reproduce", "results", "stats",
+        "allocate", "cli", "config", "core", "engine", "fit", "graph", "report", "results", "stats",
         "store", "study", "task", "theory", "training", "validate",
     ),
     "public": ("cli",),
 }  # fmt: skip
 MISSING = {
-    "allocate", "choose", "doctor", "export_chain", "fit_pass_at_n", "fit_votes", "merge", "plan", "report",
-    "reproduce", "run", "schema", "sweep", "train", "validate",
+    "allocate", "doctor", "export_chain", "fit_pass_at_n", "fit_votes", "merge", "plan", "report",
+    "schema", "train",
 }  # fmt: skip
 """Public functions that do not exist yet."""
 IDLE = {"chex", "beartype", "jaxtyping"}

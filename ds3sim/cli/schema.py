@@ -6,6 +6,13 @@ from argparse import Namespace
 
 import ds3sim as ds
 from ds3sim.cli.console import print_json
+from ds3sim.cli.options import add_command
+
+
+def add_parser(commands) -> None:
+    """Add ``schema``; ``commands`` is what ``add_subparsers`` returned."""
+    parser = add_command(commands, "schema", "print the JSON schema of configs, for editors")
+    parser.set_defaults(function=schema)
 
 
 def schema(args: Namespace) -> int:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ds3sim.core.errors import require
+from ds3sim.core.figure import new_axes
 from ds3sim.core.files import write_file
-from ds3sim.core.record import Record, check_out, html_table, new_axes, picture
+from ds3sim.core.record import Record, check_out, html_table, picture
 from ds3sim.core.text import short
 from ds3sim.graph import documents, generators, latent
 from ds3sim.graph.drawing import MOST_DRAWN, count_nodes, draw_nodes

@@ -12,6 +12,9 @@ from scipy import special
 
 from ds3sim.core.errors import InputError, require
 
+NORMAL_95 = 1.959963984540054
+"""Half width of a normal 95% interval in standard errors."""
+
 MOST_TRIALS = 10**15
 """Counts are held as float64; far below 2^53, so h, n - h and n - h + 1 are exact."""
 
