@@ -70,8 +70,8 @@ UNFINISHED: dict[str, tuple[str, ...]] = {
     "public": ("cli",),
 }  # fmt: skip
 MISSING = {
-    "allocate", "choose", "doctor", "export_chain", "fit_pass_at_n", "fit_votes", "merge", "plan", "report",
-    "run", "schema", "sweep", "train", "validate",
+    "allocate", "doctor", "export_chain", "fit_pass_at_n", "fit_votes", "merge", "plan", "report",
+    "schema", "train", "validate",
 }  # fmt: skip
 """Public functions that do not exist yet."""
 IDLE = {"chex", "beartype", "jaxtyping"}

@@ -102,7 +102,7 @@ def test_numbers_of_numpy_and_jax_are_numbers():
     for three in (np.int8(3), np.array(3), np.array(3.0), jnp.int32(3), jnp.array(3.0)):
         assert whole_number("x", three) == 3 and type(whole_number("x", three)) is int
     for none in (np.array([0.5]), np.bool_(True), jnp.array(True), np.array("0.5")):
-        with pytest.raises(InputError, match="x = .* is not allowed"):
+        with pytest.raises(InputError, match=r"x = .* is not allowed"):
             fraction("x", none)
 
 
@@ -110,7 +110,7 @@ def test_values_that_jax_traces_are_refused():
     import jax
 
     for check in (fraction, fraction_array, whole_number):
-        with pytest.raises(InputError, match="x is a value that JAX traces: .* outside of jit, vmap and grad"):
+        with pytest.raises(InputError, match=r"x is a value that JAX traces: .* outside of jit, vmap and grad"):
             jax.jit(lambda x, check=check: check("x", x))(0.5)
 
 
@@ -144,5 +144,5 @@ def test_choices():
     one_of("x", "a", ("a", "b"))
     one_of("x", None, (None, "a"))
     for value in ("c", 3, ["a"], None):
-        with pytest.raises(InputError, match="x = .* is not known: choose a or b"):
+        with pytest.raises(InputError, match=r"x = .* is not known: choose a or b"):
             one_of("x", value, ("a", "b"))

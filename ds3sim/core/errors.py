@@ -30,6 +30,14 @@ class StoppedEarly(KeyboardInterrupt):
         self.partial = partial
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a study. ``result`` holds what was finished: a record that says that it was interrupted."""
+
+    def __init__(self, result: object):
+        super().__init__("stopped by Ctrl-C; what was finished is kept")
+        self.result = result
+
+
 def require(condition: bool, message: str) -> None:
     """Raise :class:`InputError` with ``message`` unless ``condition`` holds."""
     if not condition:

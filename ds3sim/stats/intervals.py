@@ -12,6 +12,9 @@ from scipy import special
 
 from ds3sim.core.check import confidence, counted, numbers
 
+NORMAL_95 = 1.959963984540054
+"""Half the width of a normal 95% interval in standard deviations."""
+
 
 def clopper_pearson(hits, trials, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Exact binomial interval of Clopper and Pearson (1934), "The use of confidence or fiducial limits".
