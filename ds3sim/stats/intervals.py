@@ -13,7 +13,7 @@ from scipy import special
 from ds3sim.core.check import confidence, counted, numbers
 
 NORMAL_95 = 1.959963984540054
-"""Half the width of a normal 95% interval in standard deviations."""
+"""Half width of a normal 95% interval in standard errors."""
 
 
 def clopper_pearson(hits, trials, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
