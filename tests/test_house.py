@@ -60,7 +60,8 @@ UNFINISHED: dict[str, tuple[str, ...]] = {
     "detour": ("graph",),
     "underscore": ("config", "fit.forecast", "report.sweep_page", "backtest"),
     "long": (
-        "allocate.curves", "cli.main", "cli.train", "engine.traces.beam", "fit.difficulty", "fit.logs", "graph.load", "graph.lump",
+        "allocate.curves", "cli.main", "cli.train",
+        "engine.traces.beam", "fit.difficulty", "fit.logs", "graph.load", "graph.lump",
         "store.collect", "study", "theory.peeling", "theory.plurality", "training",
     ),
     "annotated": (
