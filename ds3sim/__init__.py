@@ -11,6 +11,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ds3sim.config.read import read_config
+    from ds3sim.config.schema import schema
+    from ds3sim.config.study import Study
     from ds3sim.core.errors import InputError, Interrupted, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
@@ -34,9 +37,12 @@ if TYPE_CHECKING:
     from ds3sim.study.run import run, sweep
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
+    from ds3sim.task.strategy import Strategy
     from ds3sim.task.task import Task
     from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
     from ds3sim.theory.cost import CostModel
+    from ds3sim.validate.checks import Validation
+    from ds3sim.validate.validate import validate
 
     __version__: str
 
@@ -53,6 +59,10 @@ __all__ = [
     "Verifier",
     "GeometricErrors",
     "WeightErrors",
+    "Strategy",
+    "Study",
+    "read_config",
+    "schema",
     "simulate",
     "exact",
     "closed_form",
@@ -68,8 +78,10 @@ __all__ = [
     "run",
     "sweep",
     "choose",
+    "validate",
     "Result",
     "Choice",
+    "Validation",
     "CostModel",
     "Log",
     "Curve",
@@ -97,6 +109,10 @@ _HOME = {
     "Verifier": "task.aggregate",
     "GeometricErrors": "task.wrong_answers",
     "WeightErrors": "task.wrong_answers",
+    "Strategy": "task.strategy",
+    "Study": "config.study",
+    "read_config": "config.read",
+    "schema": "config.schema",
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
@@ -114,6 +130,8 @@ _HOME = {
     "choose": "study.choose",
     "Result": "results.result",
     "Choice": "results.choice",
+    "validate": "validate.validate",
+    "Validation": "validate.checks",
     "CostModel": "theory.cost",
     "Log": "fit.logs.log",
     "Curve": "fit.estimates.curve",

@@ -12,7 +12,6 @@ import tomllib
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
@@ -22,9 +21,8 @@ from scipy.stats import binomtest, norm
 
 import ds3sim as ds
 from ds3sim.cli.main import main
-from ds3sim.config import tables
-from ds3sim.config.build import GraphTable
-from ds3sim.config.expand import read_sweep
+from ds3sim.config.read import read_config
+from ds3sim.config.study import study_of
 from ds3sim.core.errors import InputError
 from ds3sim.core.text import probability
 from ds3sim.report import prose, run_figures, write
@@ -38,10 +36,8 @@ SEVERAL = {"chain of thought": (1, 1), "tree of thoughts": (1, 4), "best of 8": 
 
 @pytest.fixture
 def study(monkeypatch):
-    """A study whose theory is not computed: the page is made from the fixture alone."""
+    """Theory between the budgets is not computed: the page is made from the fixture alone."""
     monkeypatch.setattr(write, "theory_curves", lambda study: ())
-    monkeypatch.setattr(write, "_toml", lambda study: study.toml())
-    return SimpleNamespace(toml=lambda: CONFIG)
 
 
 class Page(HTMLParser):
@@ -78,10 +74,9 @@ class Page(HTMLParser):
 
 def test_all_files_are_written(tmp_path, study):
     out = tmp_path / "deep" / "run"
-    paths = write.write_run(make_result(), study, out)
-    assert paths[0] == out / "report.html"
-    assert {p.name for p in out.iterdir()} == {write.RUN.name, *write.RUN.files}
-    assert all(p.stat().st_size > 0 for p in paths)
+    assert ds.report(make_result(), folder=out) == out / "report.html"
+    assert {p.name for p in out.iterdir()} == {Result.folder.name, *Result.folder.files}
+    assert all(p.stat().st_size > 0 for p in out.iterdir())
     assert [p.name for p in out.parent.iterdir()] == ["run"], "temporary folders were left behind"
     assert tomllib.loads((out / "config.toml").read_text())["name"] == "fixture"
     assert json.loads((out / "environment.json").read_text())["device"] == "cpu"
@@ -92,7 +87,7 @@ def test_all_files_are_written(tmp_path, study):
 def test_json_keeps_the_result(tmp_path, study):
     data = make_data()
     data["results"][0]["mean_flops"] = np.float64(2.5)
-    write.write_run(Result.from_dict(data), study, tmp_path / "run")
+    ds.report(Result.from_dict(data), folder=tmp_path / "run")
     kept = json.loads((tmp_path / "run" / "results.json").read_text())
     assert [row.items() >= known.items() for row, known in zip(kept["results"], data["results"], strict=True)]
     assert kept["results"][0]["mean_flops"] == 2.5
@@ -101,7 +96,7 @@ def test_json_keeps_the_result(tmp_path, study):
 
 def test_csv_is_tidy(tmp_path, study):
     result = make_result(strategies=SEVERAL)
-    write.write_run(result, study, tmp_path / "run")
+    ds.report(result, folder=tmp_path / "run")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "run" / "results.csv").read_text())))
     first = result.rows[0]
     assert len(rows) == len(result.rows)
@@ -114,11 +109,11 @@ def test_csv_is_tidy(tmp_path, study):
 
 def test_a_run_replaces_a_run_and_keeps_what_is_not_ours(tmp_path, study):
     out = tmp_path / "run"
-    write.write_run(make_result(), study, out)
+    ds.report(make_result(), folder=out)
     (out / "notes.txt").write_text("mine")
     (out / "mine").mkdir()
     (out / "mine" / "deep.txt").write_text("too")
-    write.write_run(make_result(budgets=(40, 80)), study, out)
+    ds.report(make_result(budgets=(40, 80)), folder=out)
     assert (out / "notes.txt").read_text() == "mine"
     assert (out / "mine" / "deep.txt").read_text() == "too"
     assert len(json.loads((out / "results.json").read_text())["results"]) == 2
@@ -127,11 +122,11 @@ def test_a_run_replaces_a_run_and_keeps_what_is_not_ours(tmp_path, study):
 
 def test_an_empty_folder_may_be_used(tmp_path, study, monkeypatch):
     (tmp_path / "run").mkdir()
-    write.write_run(make_result(), study, tmp_path / "run")
+    ds.report(make_result(), folder=tmp_path / "run")
     assert (tmp_path / "run" / "report.html").is_file()
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    write.write_run(make_result(), study, ".")
+    ds.report(make_result(), folder=".")
     assert (tmp_path / "here" / "report.html").is_file()
 
 
@@ -139,7 +134,7 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path, study):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
     with pytest.raises(InputError, match="did not write"):
-        write.write_run(make_result(), study, tmp_path / "thesis")
+        ds.report(make_result(), folder=tmp_path / "thesis")
     assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["chapter.tex"]
 
 
@@ -147,7 +142,7 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path, study):
 def test_a_file_in_the_way_is_refused(tmp_path, study, place):
     (tmp_path / "file").write_text("a file")
     with pytest.raises(InputError, match="file"):
-        write.write_run(make_result(), study, tmp_path / place)
+        ds.report(make_result(), folder=tmp_path / place)
     assert (tmp_path / "file").read_text() == "a file"
 
 
@@ -168,7 +163,7 @@ def test_a_place_that_refuses_is_found_before_the_run(tmp_path, monkeypatch):
 
 def test_a_failure_leaves_the_old_run(tmp_path, study, monkeypatch):
     out = tmp_path / "run"
-    write.write_run(make_result(), study, out)
+    ds.report(make_result(), folder=out)
     before = {p.name: p.read_bytes() for p in out.iterdir()}
 
     def full_disk(*_, **__):
@@ -176,14 +171,14 @@ def test_a_failure_leaves_the_old_run(tmp_path, study, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(InputError, match="No space left"):
-        write.write_run(make_result(budgets=(40, 80)), study, out)
+        ds.report(make_result(budgets=(40, 80)), folder=out)
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_failed_swap_puts_the_old_run_back(tmp_path, study, monkeypatch):
     out = tmp_path / "run"
-    write.write_run(make_result(), study, out)
+    ds.report(make_result(), folder=out)
     rename = os.rename
 
     def fails_on_the_new_one(source, target):
@@ -193,7 +188,7 @@ def test_a_failed_swap_puts_the_old_run_back(tmp_path, study, monkeypatch):
 
     monkeypatch.setattr("os.rename", fails_on_the_new_one)
     with pytest.raises(InputError, match="Input/output"):
-        write.write_run(make_result(budgets=(40, 80)), study, out)
+        ds.report(make_result(budgets=(40, 80)), folder=out)
     assert len(json.loads((out / "results.json").read_text())["results"]) == 7
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
@@ -301,7 +296,7 @@ def test_rare_events_give_a_page():
 
 
 def test_a_page_is_made_anew_from_its_folder(tmp_path, study):
-    write.write_run(make_result(), study, tmp_path / "run")
+    ds.report(make_result(), folder=tmp_path / "run")
     assert ds.report(tmp_path / "run") == (tmp_path / "run" / "report.html").read_text()
 
 
@@ -357,7 +352,7 @@ def test_a_fit_has_a_page_and_a_folder_of_its_own(tmp_path):
     fit.write(tmp_path / "fit")
     assert "alpha of the success rates" in Page(ds.report(tmp_path / "fit")).words
     with pytest.raises(InputError, match="did not write"):
-        write.check_out(tmp_path / "fit")
+        ds.report(make_result(), folder=tmp_path / "fit")
 
 
 @pytest.mark.parametrize("name", ["numbers.csv", "numbers.json", "page.html"])
@@ -417,7 +412,7 @@ def test_grid_covers_the_budgets_in_multiples_of_n():
 def test_curves_pass_through_the_references(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text(CONFIG)
-    (curve,) = theory_curves(read_sweep(path, need_axes=False))
+    (curve,) = theory_curves(study_of(read_config(path)))
     for row in make_result().rows:
         got = np.interp(row.steps, curve.steps, curve.success)
         assert got == pytest.approx(row.reference.success, abs=1e-9 if row.steps in curve.steps else 2e-3)
@@ -428,7 +423,7 @@ def test_curves_pass_through_the_references(tmp_path):
 def test_curves_of_budgets_in_flops_are_what_they_pay(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text(CONFIG.replace("steps = [12, 20, 30, 50, 70, 100, 200]", "flops = [1e13, 5e13]"))
-    study = read_sweep(path, need_axes=False)
+    study = study_of(read_config(path))
     (curve,) = theory_curves(study)
     budget, steps = np.array(curve.budget_flops), np.array(curve.steps)
     assert budget[0] == 1e13 and budget[-1] == 5e13

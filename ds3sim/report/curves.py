@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ds3sim.config.expand import Entry, SweepPlan
+from ds3sim.config.entries import Entry
+from ds3sim.config.study import Study
 from ds3sim.core.errors import InputError
 from ds3sim.engine.closed_form import closed_forms
 from ds3sim.engine.exact import exacts
@@ -70,7 +71,7 @@ class Curve:
             raise InputError(f"a curve of the result cannot be read: {error}") from None
 
 
-def theory_curves(study: SweepPlan) -> tuple[Curve, ...]:
+def theory_curves(study: Study) -> tuple[Curve, ...]:
     """Success and mean cost at many budgets, for each strategy of a study of one point that has a theory."""
     return tuple(curve for entry in study.entries() if (curve := _curve(entry)) is not None)
 

@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ds3sim.config.expand import SweepPlan
+from ds3sim.config.read import config_of
+from ds3sim.config.study import study_of
 from ds3sim.core import files
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.figure import new_figure, render
-from ds3sim.core.folder import Marker, check_folder, write_folder
+from ds3sim.core.folder import check_folder, write_folder
 from ds3sim.core.plain import as_plain
 from ds3sim.core.record import PACKAGES, Record
 from ds3sim.core.record import check_out as check_numbers
@@ -28,35 +29,38 @@ from ds3sim.results.result import Result
 from ds3sim.store.contents import store_result
 from ds3sim.store.store import Store
 
-PICTURES = ("accuracy", "cost")
-RUN = Marker(
-    ".ds3sim-run",
-    "ds3sim run",
-    ("report.html", "results.csv", "results.json", "config.toml", "environment.json",
-     *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg"))),
-)  # fmt: skip
 FIT = ".ds3sim-fit"
 OTHERS = {".ds3sim-reproduce": "ds3sim reproduce: its page is index.html"}
 """Markers of folders that have no report."""
 
 
 def report(
-    source: Record | Store | str | os.PathLike, out: str | os.PathLike | None = None, *, sweep: str | None = None
+    source: Record | Store | str | os.PathLike,
+    out: str | os.PathLike | None = None,
+    *,
+    folder: str | os.PathLike | None = None,
+    sweep: str | None = None,
 ) -> Path | str:
-    """The page of what was computed, or its numbers.
+    """The page of what was computed, its numbers, or a folder with all of it.
 
     Args:
         source: what ``run``, ``sweep``, ``fit_pass_at_n`` or ``fit_votes`` returned; a store; or the name of a store,
             of a folder of ``run --out`` or ``fit --out``, of a file that ``save`` or ``--json`` wrote.
         out: a file; endings .csv, .parquet, .nc, .zarr and .json write the numbers, every other one the page.
+        folder: instead of ``out``, for a result without axes: a new or empty folder, or one that this wrote before. It
+            gets config, results, environment, figures and page; all or none are written, files of others are kept.
         sweep: which sweep of a store; None takes the one used last.
 
     Returns:
-        The file written; without ``out`` the page as HTML.
+        The file written (of a folder the page); without ``out`` and ``folder`` the page as HTML.
 
     Raises:
         InputError: the source cannot be read, has no results or no page, or ``out`` cannot be written.
     """
+    if folder is not None:
+        if out is not None or not isinstance(source, Result):
+            raise InputError("report: folder = is for a result of run, and without out: leave one of them out")
+        return write_run(source, folder)
     if out is not None and Path(out).suffix.lower() in PACKAGES:
         path, record = check_numbers(out), _record(source, sweep)
         return files.write_file(path, record.to_json() + "\n") if path.suffix.lower() == ".json" else record.save(path)
@@ -106,37 +110,14 @@ def _saved(path: Path) -> Record:
 # ---- folders ------------------------------------------------------------------------------------
 
 
-def check_out(out: str | os.PathLike) -> Path:
-    """The folder for a run, checked before anything is computed; see :func:`ds3sim.core.folder.check_folder`."""
-    return check_folder(out, RUN)
-
-
-def write_run(result: Result, study: SweepPlan, out: str | os.PathLike) -> list[Path]:
-    """Write config, results, environment, figures and report of a run, whole or not at all.
-
-    Args:
-        result: of a study without axes; results.json has ``curves`` besides, the theory at more budgets.
-        study: what was run.
-        out: the folder; see :func:`ds3sim.core.folder.write_folder`.
-
-    Returns:
-        The paths written, the report first.
-
-    Raises:
-        InputError: ``out`` cannot be used, or the disk refuses.
-    """
-    check_out(out)
-    result = replace(result, config=tomllib.loads(_toml(study)))
-    written = {path.name: path for path in write_folder(out, run_files(result, theory_curves(study)), RUN)}
-    return [written[name] for name in RUN.files]
-
-
-def _toml(study: SweepPlan) -> str:
-    import tomli_w
-
-    from ds3sim.config.build import plan
-
-    return tomli_w.dumps(study.data) if "tasks" in study.data else plan(study.config, study.folder, study.source).toml()
+def write_run(result: Result, out: str | os.PathLike) -> Path:
+    """Write config, results, environment, figures and report of a run, whole or not at all; see :func:`report`."""
+    check_folder(out, Result.folder)
+    require(not result.axes, f"{out}: a result with axes has no folder: name a file")
+    study = study_of(config_of(result.config, result.name)) if result.config else None
+    curves = () if study is None else theory_curves(study)
+    write_folder(out, run_files(result, curves), Result.folder)
+    return Path(os.path.abspath(out)) / "report.html"
 
 
 def run_files(result: Result, curves: tuple[Curve, ...]) -> dict[str, bytes]:
@@ -154,7 +135,7 @@ def run_files(result: Result, curves: tuple[Curve, ...]) -> dict[str, bytes]:
         "environment.json": _json(about["environment"]),
         "report.html": result_page(result, curves).encode(errors="replace"),
     }
-    for name, draw in zip(PICTURES, (run_figures.accuracy_figure, run_figures.cost_figure), strict=True):
+    for name, draw in (("accuracy", run_figures.accuracy_figure), ("cost", run_figures.cost_figure)):
         figure = draw(result, curves)
         out |= {f"{name}.{kind}": render(figure, kind) for kind in ("png", "svg")}
     return out
