@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from ds3sim.task.task import Task
     from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
     from ds3sim.theory.cost import CostModel
+    from ds3sim.validate.checks import Validation
+    from ds3sim.validate.validate import validate
 
     __version__: str
 
@@ -66,8 +68,10 @@ __all__ = [
     "run",
     "sweep",
     "choose",
+    "validate",
     "Result",
     "Choice",
+    "Validation",
     "CostModel",
     "Log",
     "Curve",
@@ -111,6 +115,8 @@ _HOME = {
     "choose": "study.choose",
     "Result": "results.result",
     "Choice": "results.choice",
+    "validate": "validate.validate",
+    "Validation": "validate.checks",
     "CostModel": "theory.cost",
     "Log": "fit.logs.log",
     "Curve": "fit.estimates.curve",
