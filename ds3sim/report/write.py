@@ -56,6 +56,14 @@ def report(
 
     Raises:
         InputError: the source cannot be read, has no results or no page, or ``out`` cannot be written.
+
+    Example:
+        >>> study = ds.Study(ds.SkillGraph.chain(5, 0.5), steps=[10, 20], engine="closed_form", name="five skills")
+        >>> result = ds.run(study)
+        >>> ds.report(result)[:15]
+        '<!doctype html>'
+        >>> ds.report(result, "numbers.csv").read_text().count("\\n")
+        3
     """
     if folder is not None:
         if out is not None or not isinstance(source, Result):
