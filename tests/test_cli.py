@@ -410,7 +410,7 @@ def test_ctrl_c_before_anything_was_computed(here, capsys, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(study_run, "simulate", stop)
+    monkeypatch.setattr(study_run, "evaluate_tasks", stop)
     assert main(["run", "x.toml", "--json"]) == 130
     assert capsys.readouterr() == ("", "interrupted: nothing was finished\n")
 

@@ -1,8 +1,20 @@
-"""How a simulation ended: the rule, and whether it was reached."""
+"""When a simulation ends: the rule, and whether it was reached."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ds3sim.engine.limits import EngineOptions
+
+if TYPE_CHECKING:
+    from ds3sim.engine.tally import Tally
+    from ds3sim.task.task import Task
+
+FIRST_ROUND = 2**16
+"""Trials of the first round with rule ``relative_error``; each later round doubles them."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,13 @@ class Stopping:
     reached: bool = True
     interrupted: bool = False
     parts: tuple[Stopping, ...] = ()
+
+    @classmethod
+    def of(cls, options: EngineOptions, *, reached: bool = True, interrupted: bool = False) -> Stopping:
+        """The rule of a run with these options."""
+        if options.relative_error is None:
+            return cls("traces", options.traces, reached=reached, interrupted=interrupted)
+        return cls("relative_error", None, options.relative_error, options.most, reached, interrupted)
 
     def __add__(self, other: Stopping) -> Stopping:
         """The rule of a sum: numbers of trials add up, other rules are listed."""
@@ -60,3 +79,15 @@ class Stopping:
             out["parts"] = [part.to_dict() for part in self.parts]
         out["reached"] = self.reached
         return out | ({"interrupted": True} if self.interrupted else {})
+
+
+def enough(task: Task, tally: Tally, relative_error: float) -> bool:
+    """Whether success is known to ``relative_error`` at every budget where it is possible."""
+    shortest = task.graph.shortest_path
+    possible = [int(k) for k in task.budgets if shortest is not None and k // task.n >= shortest]
+    if not possible or task.graph.feasible == 0:
+        return True
+    p = np.asarray(tally.success(possible).estimate)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(p > 0, np.sqrt((1 - p) / (p * tally.traces)), np.inf)
+    return bool(np.all(error <= relative_error))
