@@ -8,14 +8,16 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ds3sim.core.errors import InputError, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
-    from ds3sim.graph.graph import SkillGraph
+    from ds3sim.graph.graph import SkillGraph, load_graph
+    from ds3sim.reproduce.registry import figures
+    from ds3sim.reproduce.write import reproduce
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
     from ds3sim.task.task import Task
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SkillGraph",
+    "load_graph",
     "Task",
     "CoT",
     "ToT",
@@ -39,6 +42,8 @@ __all__ = [
     "simulate",
     "exact",
     "closed_form",
+    "reproduce",
+    "figures",
     "CostModel",
     "Tally",
     "Estimate",
@@ -49,6 +54,7 @@ __all__ = [
 
 _HOME = {
     "SkillGraph": "graph.graph",
+    "load_graph": "graph.graph",
     "Task": "task.task",
     "CoT": "task.steps",
     "ToT": "task.steps",
@@ -62,6 +68,8 @@ _HOME = {
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
+    "reproduce": "reproduce.write",
+    "figures": "reproduce.registry",
     "CostModel": "theory.cost",
     "Tally": "engine.tally",
     "Estimate": "core.estimate",
@@ -73,7 +81,7 @@ _HOME = {
 class _Package(ModuleType):
     """A function may be called as a folder is (``report``): its name stays the function's when the folder is loaded."""
 
-    def __setattr__(self, name: str, value) -> None:
+    def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
@@ -81,7 +89,7 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         value = _version()
     elif name in _HOME:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ds3sim.core.errors import InputError
+from ds3sim.task.budget import budget_rows, whole_steps
 from ds3sim.theory.cost import CostModel, dollars, flops_monkeys
 
 BIG = CostModel(25, 1e10, prompt_tokens=200, layers=96, attention_width=12288)
@@ -180,3 +181,30 @@ def test_bad_arguments():
     ):
         with pytest.raises(InputError, match=r"not|below"):
             call()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "omega", "steps"), [(33, 1.1, 30), (3, 0.1, 30), (100, 25, 4), (124, 25.0, 4), (0, 7, 0)]
+)
+def test_tokens_become_steps_in_one_way(tokens, omega, steps):
+    """Decimal digits as typed: in binary 33/1.1 is below 30."""
+    (row,) = budget_rows("tokens", [tokens], n=1, proposals=1, tokens_per_step=omega)
+    (real,) = budget_rows("tokens", [tokens], n=1, proposals=1, tokens_per_step=omega, whole=False)
+    assert (row.steps, row.steps_per_trace, row.tokens) == (steps, steps, tokens)
+    assert whole_steps(tokens, omega) == steps and steps <= real.steps_per_trace < steps + 1
+
+
+def test_budgets_are_shared_by_traces_and_proposals():
+    for unit, amount, whole, expected in [
+        ("steps", 20, True, (20, 6)),
+        ("steps", 20, False, (20, 20 / 3)),
+        ("steps_per_trace", 7, True, (21, 7)),
+        ("tokens", 1000, True, (20, 6)),
+    ]:
+        (row,) = budget_rows(unit, [amount], n=3, proposals=2, tokens_per_step=25, whole=whole)
+        assert (row.steps, row.steps_per_trace) == pytest.approx(expected, rel=1e-15)
+    cost = CostModel(25, 1e9, prompt_tokens=100, layers=24, attention_width=2048)
+    (real,) = budget_rows("flops", [3e13], n=3, proposals=2, tokens_per_step=25, cost=cost, whole=False)
+    assert float(cost.flops(25 * real.steps_per_trace, 2, 3)) == pytest.approx(3e13, rel=1e-12)
+    (row,) = budget_rows("flops", [3e13], n=3, proposals=2, tokens_per_step=25, cost=cost)
+    assert row.steps == 3 * int(real.steps_per_trace)

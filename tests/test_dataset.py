@@ -14,10 +14,11 @@ from ds3sim.cli.main import main
 from ds3sim.config.build import load
 from ds3sim.config.read import parse_override
 from ds3sim.core.errors import InputError
+from ds3sim.core.record import check_out
 from ds3sim.engine.simulate import closed_form
 from ds3sim.report.sweep_page import choose_lines, render_store_page
-from ds3sim.results import dataset, tidy
-from ds3sim.results.dataset import check_path, read_result, to_dataset, to_table, write
+from ds3sim.results import tidy
+from ds3sim.results.dataset import read_result, to_dataset, to_table, write
 from ds3sim.store.collect import collect
 from ds3sim.store.contents import point_entry, point_rows, store_result
 from ds3sim.store.store import Store
@@ -208,19 +209,19 @@ def test_zarr_where_it_is_installed(tmp_path):
 
 def test_places_and_endings_are_looked_at_first(tmp_path, monkeypatch):
     for path, said in (
-        (tmp_path / "x.xlsx", "choose one of .nc, .parquet, .csv"),
+        (tmp_path / "x.xlsx", "choose one of .json, .csv"),
         (tmp_path / "x", "choose one of"),
         (tmp_path / "no" / "x.nc", "there is no folder"),
         ("", "is empty"),
     ):
         with pytest.raises(InputError, match=said):
-            check_path(path)
+            check_out(path)
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(InputError, match="is a folder"):
-        check_path(tmp_path / "d.csv")
-    monkeypatch.setattr(dataset, "find_spec", lambda name: None)
+        check_out(tmp_path / "d.csv")
+    monkeypatch.setattr("ds3sim.core.record.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"needs xarray and h5netcdf: pip install"):
-        check_path(tmp_path / "x.nc")
+        check_out(tmp_path / "x.nc")
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):

@@ -6,11 +6,13 @@ import base64
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -149,7 +151,7 @@ def test_a_place_that_refuses_is_found_before_the_run(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(write.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
     with pytest.raises(InputError, match="Read-only"):
         write.check_out(tmp_path / "out")
     monkeypatch.undo()
@@ -165,10 +167,10 @@ def test_a_failure_leaves_the_old_run(tmp_path, study, monkeypatch):
     write.write_run(make_result(), study, out)
     before = {p.name: p.read_bytes() for p in out.iterdir()}
 
-    def full_disk(temporary, target):
+    def full_disk(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(write, "_take_place", full_disk)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(InputError, match="No space left"):
         write.write_run(make_result(budgets=(40, 80)), study, out)
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
@@ -178,14 +180,14 @@ def test_a_failure_leaves_the_old_run(tmp_path, study, monkeypatch):
 def test_a_failed_swap_puts_the_old_run_back(tmp_path, study, monkeypatch):
     out = tmp_path / "run"
     write.write_run(make_result(), study, out)
-    rename = write.os.rename
+    rename = os.rename
 
     def fails_on_the_new_one(source, target):
         if str(source).endswith(".tmp"):
             raise OSError(5, "Input/output error")
         rename(source, target)
 
-    monkeypatch.setattr(write.os, "rename", fails_on_the_new_one)
+    monkeypatch.setattr("os.rename", fails_on_the_new_one)
     with pytest.raises(InputError, match="Input/output"):
         write.write_run(make_result(budgets=(40, 80)), study, out)
     assert len(json.loads((out / "results.json").read_text())["results"]) == 7

@@ -168,12 +168,12 @@ def test_match_gives_every_strategy_the_flops_of_one_chain(tmp_path, attention):
         cost = entry.cost
         assert cost is not None
         for row in entry.rows:
-            tokens = float(cost.equal_cost_tokens(25 * row["cot_steps"], branches=branches, n=n))
-            assert row["steps_per_trace"] == math.floor(tokens / 25 * (1 + 1e-12))
-            assert row["steps"] == n * row["steps_per_trace"]
-            most = float(cost.flops(25 * row["cot_steps"]))
-            assert float(cost.flops(25 * row["steps_per_trace"], branches, n)) <= most
-            assert float(cost.flops(25 * (row["steps_per_trace"] + 1), branches, n)) > most
+            tokens = float(cost.equal_cost_tokens(25 * row.cot_steps, branches=branches, n=n))
+            assert row.steps_per_trace == math.floor(tokens / 25 * (1 + 1e-12))
+            assert row.steps == n * row.steps_per_trace
+            most = float(cost.flops(25 * row.cot_steps))
+            assert float(cost.flops(25 * row.steps_per_trace, branches, n)) <= most
+            assert float(cost.flops(25 * (row.steps_per_trace + 1), branches, n)) > most
     rows = run_sweep(plan)["points"][0]["results"]
     assert [row["steps"] for row in rows if row["strategy"] == "cot"] == [12, 40]
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ds3sim.allocate.search import at, zoom
 from ds3sim.core.errors import require
+from ds3sim.task.budget import whole_steps
 from ds3sim.theory.difficulty import Mixture, Moments
 from ds3sim.theory.loss import CONSTANTS, LossConstants, constants_of, loss
 from ds3sim.theory.spending import (
@@ -165,7 +166,7 @@ def solve(
         return _fixed_demand(problem, compute, float(demand_tokens or 0.0))
     if mode == "fixed_tokens":
         require(tokens_per_task is not None, "fixed_tokens needs tokens_per_task")
-        steps = int((tokens_per_task or 0.0) / problem.tokens_per_step * (1 + 1e-12))
+        steps = whole_steps(tokens_per_task, problem.tokens_per_step)
         require(
             steps >= 1,
             f"tokens_per_task = {tokens_per_task:g} is less than one step of {problem.tokens_per_step:g} tokens",

@@ -213,7 +213,7 @@ def plan(args: Namespace) -> int:
 
 def _check_out(args: Namespace) -> None:
     if args.out is not None:
-        from ds3sim.report.write import check_out
+        from ds3sim.report.fit_page import check_out
 
         check_out(args.out)
 

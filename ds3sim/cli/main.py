@@ -7,6 +7,7 @@ computed kept, 141 the reader of stdout went away.
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import contextlib
 import math
@@ -153,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
         _tolerant(sys.stdout)
         args = build_parser().parse_args(argv)
         function = getattr(args, "function", None) or command_named(args.command)
-        with _one_interrupt():
+        with one_interrupt():
             code = function(args)
             sys.stdout.flush()
         return code
@@ -172,16 +173,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 @contextlib.contextmanager
-def _one_interrupt() -> Iterator[None]:
-    """Ctrl-C counts once a second.
+def one_interrupt() -> Iterator[None]:
+    """Ctrl-C counts once a second, and is never lost.
 
     ``timeout -s INT`` and some terminals send it twice in a row; the second would strike while what
-    was computed is being put together.
+    was computed is being put together. Where it strikes in a callback of the garbage collector (JAX has one), Python
+    drops it: it is sent again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.getsignal(signal.SIGINT)
+    before, report = signal.getsignal(signal.SIGINT), sys.unraisablehook
     last = -math.inf
 
     def interrupt(number, frame):
@@ -191,13 +193,22 @@ def _one_interrupt() -> Iterator[None]:
             last = now
             signal.default_int_handler(number, frame)
 
+    def unraisable(dropped):
+        nonlocal last
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            return report(dropped)
+        last = -math.inf
+        threading.Timer(0.01, _thread.interrupt_main).start()  # after the callback
+
     if before is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
+        sys.unraisablehook = unraisable
     try:
         yield
     finally:
         if before is signal.default_int_handler:
             signal.signal(signal.SIGINT, before)
+            sys.unraisablehook = report
 
 
 def _tolerant(stream) -> None:

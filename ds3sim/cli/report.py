@@ -28,12 +28,13 @@ def report(args: Namespace) -> int:
     """
     from pathlib import Path
 
+    from ds3sim.core.record import PACKAGES, check_out
     from ds3sim.results import dataset
 
-    numbers = Path(args.out).suffix.lower() in dataset.FORMATS
+    numbers = Path(args.out).suffix.lower() in PACKAGES
     if not numbers and (os.path.isdir(args.folder) or not os.path.exists(args.folder)):
         return _folder_page(args)
-    out = dataset.check_path(args.out) if numbers else check_file(args.out)
+    out = check_out(args.out) if numbers else check_file(args.out)
     result = _result(args)
     if numbers:
         dataset.write(result, out)

@@ -32,11 +32,12 @@ def add_parsers(command: Callable, set_option: Callable, output_options: Callabl
 def sweep(args: Namespace) -> int:
     """``ds3sim sweep``."""
     from ds3sim.cli.console import say
-    from ds3sim.results.dataset import check_path, write
+    from ds3sim.core.record import check_out
+    from ds3sim.results.dataset import write
     from ds3sim.study.run import run_sweep
 
     if args.out is not None:
-        check_path(args.out)
+        check_out(args.out)
     result, interrupted = computed(args, run_sweep, need_axes=True)
     if args.out is not None and result["points"]:
         say(args, f"results: {write(result, args.out)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from ds3sim.config.read import Override, dotted, read_config, shown
 from ds3sim.core.errors import InputError, require
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.aggregate import Aggregate, BestOfN, Majority, Single, Verifier
-from ds3sim.task.budget import MOST_STEPS
+from ds3sim.task.budget import budget_rows
 from ds3sim.task.steps import Beam, CoT, StepPolicy, ToT
 from ds3sim.task.task import Task
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
@@ -122,7 +121,12 @@ def plan(config: c.Config, folder: str | Path = ".", source: str = "config") -> 
         key = "strategy" if name is None else dotted(("strategies", name))
         with _within(f"{source}: {key}"):
             step, aggregate = build_step(strategy), build_aggregate(strategy)
-        given, steps = _steps(config.budget, step, aggregate, omega, cost, source)
+        budget = config.budget
+        given = getattr(budget, budget.unit)
+        kind = {"n": aggregate.n, "proposals": step.proposals}
+        with _within(source):
+            rows = budget_rows(budget.unit, given, **kind, tokens_per_step=omega, cost=cost)
+        steps = tuple(int(row.steps) for row in rows)
         task = Task(graph, step, aggregate, steps, strategy.feasibility, config.budget.on_dead)
         tasks.append(PlannedTask(name, task, given))
     return Study(
@@ -196,32 +200,6 @@ def _errors(errors) -> GeometricErrors | WeightErrors:
         return WeightErrors(errors.weights)
     weights = np.arange(1, errors.categories, dtype=np.float64) ** -errors.exponent
     return WeightErrors(tuple((weights / weights.sum()).tolist()))
-
-
-def _steps(budget: c.Budget, step, aggregate, omega: float, cost: CostModel | None, source: str):
-    """Budgets as given and in steps per task (docs/theory.md sections 3 and 5)."""
-    n, proposals = aggregate.n, step.proposals
-    given = getattr(budget, budget.unit)
-    if budget.unit == "steps":
-        steps = list(given)
-    elif budget.unit == "steps_per_trace":
-        steps = [k * n for k in given]
-    elif budget.unit == "tokens":
-        # Decimal digits as typed: 3 tokens at 0.1 a step are 30 steps, not 29.
-        steps = [int(Fraction(tokens) / (proposals * Fraction(repr(omega)))) for tokens in given]
-    else:
-        assert cost is not None
-        steps = []
-        for flops in given:
-            with _within(f"{source}: budget.flops = {flops:g}"):
-                steps.append(max(0, int(cost.max_steps(flops, branches=proposals, n=n))) * n)
-    for value, asked in zip(steps, given, strict=True):
-        require(
-            value <= MOST_STEPS,
-            f"{source}: budget.{budget.unit} = {shown(asked)}: is {float(value):.6g} steps per task, more than the"
-            f" {MOST_STEPS} allowed: lower it",
-        )
-    return tuple(given), tuple(steps)
 
 
 def _absolute(config: c.Config, folder: Path) -> c.Config:

@@ -22,7 +22,7 @@ from ds3sim.config.sweep import Sweep, known_tables
 from ds3sim.core.errors import InputError, require
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.lump import ChainForm
-from ds3sim.task.budget import MOST_STEPS
+from ds3sim.task.budget import BudgetRow, budget_rows, matched_rows
 from ds3sim.task.task import Task
 from ds3sim.theory.cost import CostModel
 
@@ -41,7 +41,7 @@ class Entry:
         tasks: the tasks of the distribution, one for a plain graph; weights: sum 1, or for each task a row of weights,
             one for each budget, whose columns sum to 1.
         forms: the chain (m, r) of each task's graph where it is one by construction, else None.
-        rows: for each budget ``steps``, ``steps_per_trace`` and the budget as given.
+        rows: the budgets.
         tokens_per_step, cost: omega and the cost model (None: no FLOPs).
         engine, seed: how it is computed.
         said: what the tasks are, for the store.
@@ -54,7 +54,7 @@ class Entry:
     tasks: tuple[Task, ...]
     weights: tuple[float, ...] | tuple[tuple[float, ...], ...]
     forms: tuple[ChainForm | None, ...]
-    rows: tuple[dict, ...]
+    rows: tuple[BudgetRow, ...]
     tokens_per_step: float
     cost: CostModel | None
     engine: c.Engine
@@ -163,7 +163,7 @@ class SweepPlan:
         if self._levels:
             key = ("priced", drawn, omega, engine.kind)
             rows, real = self._once(key, self._priced, axes, name, rows, omega, engine)
-        steps = tuple(int(row["steps"]) for row in rows)
+        steps = tuple(int(row.steps) for row in rows)
         tasks = self._once(
             ("tasks of", drawn, home, of_strategy, steps, on_dead),
             lambda _: tuple(Task(graph, step, aggregate, steps, strategy.feasibility, on_dead) for graph in parts),
@@ -205,7 +205,7 @@ class SweepPlan:
         model = self._language_model(axes)
         if isinstance(model, tripartite.TripartiteModel) and tasks.level is not None:
             wanted = tripartite.level_tasks(tasks, model, self.source)
-            each = [row["steps_per_trace"] for row in rows]
+            each = [row.steps_per_trace for row in rows]
             found = levels.chains(wanted, model, strategy, step, aggregate, each)
             graphs = tuple(self._chain(*part) for part in found.parts)
             forms = tuple(ChainForm(m, r) for m, r, _ in found.parts)
@@ -263,29 +263,21 @@ class SweepPlan:
     def _rows(self, axes, step, aggregate, omega, cost):
         """Budgets of one strategy: as given, and in steps."""
         budget = self._table(c.Budget, ("budget",), axes)
-        n, proposals = aggregate.n, step.proposals
+        kind = {"n": aggregate.n, "proposals": step.proposals}
         model = self._trained_model(axes)
-        if model is not None and not model.round_steps:
-            require(self.match is None, f"{self.source}: sweep.match needs whole steps: remove model.round_steps")
-            return tuple(levels.real_rows(budget, step, aggregate, omega, cost)), budget.on_dead
-        if self.match is None:
-            given, steps = plan._steps(budget, step, aggregate, omega, cost, self.source)
-            told = [{budget.unit: float(value)} if budget.unit in ("tokens", "flops") else {} for value in given]
-        else:
-            require(cost is not None, f"{self.source}: sweep.match = 'flops' needs cost.parameters")
-            assert cost is not None
-            # The budgets are those of one chain of thought; (18) gives everybody else as many FLOPs.
-            given, chain = plan._steps(
-                budget, plan.build_step(c.Strategy()), plan.build_aggregate(c.Strategy()), omega, cost, self.source
-            )
-            flops = cost.flops([omega * k for k in chain])
-            steps = tuple(int(k) * n for k in cost.max_steps(flops, branches=proposals, n=n))
-            told = [{"cot_steps": k, "cot_tokens": omega * k} for k in chain]
-        require(
-            max(steps) <= MOST_STEPS, f"{self.source}: budget: {max(steps)} steps per task are more than {MOST_STEPS}"
-        )
-        rows = [{"steps": k, "steps_per_trace": k // n, **more} for k, more in zip(steps, told, strict=True)]
-        return tuple(rows), budget.on_dead
+        whole = model is None or model.round_steps
+        given = getattr(budget, budget.unit)
+        with plan._within(self.source):
+            if self.match is None:
+                rows = budget_rows(budget.unit, given, **kind, tokens_per_step=omega, cost=cost, whole=whole)
+            else:
+                require(whole, "sweep.match needs whole steps: remove model.round_steps")
+                require(cost is not None, "sweep.match = 'flops' needs cost.parameters")
+                assert cost is not None
+                # The budgets are those of one chain of thought; (18) gives everybody else as many FLOPs.
+                chain = budget_rows(budget.unit, given, n=1, proposals=1, tokens_per_step=omega, cost=cost)
+                rows = matched_rows(chain, **kind, tokens_per_step=omega, cost=cost)
+        return rows, budget.on_dead
 
     # ---- checking -----------------------------------------------------------------------------
 
@@ -378,6 +370,6 @@ def read_sweep(path, overrides: Iterable[Override] = (), *, need_axes: bool = Tr
     return out
 
 
-def rows_key(rows: Sequence[dict]) -> tuple:
+def rows_key(rows: Sequence[BudgetRow]) -> tuple:
     """What tells the budgets of a strategy apart."""
-    return tuple((row["steps"], row["steps_per_trace"]) for row in rows)
+    return tuple((row.steps, row.steps_per_trace) for row in rows)

@@ -6,6 +6,9 @@ the budget. So a distribution of tasks becomes chains (m', r, gamma^m'), each wi
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
 from ds3sim.config import tables as c
@@ -14,9 +17,9 @@ from ds3sim.core.errors import require
 from ds3sim.engine.closed_form import advance_rate, combined, real_steps, real_success
 from ds3sim.graph.generators import MOST_SKILLS
 from ds3sim.task.aggregate import BestOfN, Majority
+from ds3sim.task.budget import BudgetRow
 from ds3sim.task.steps import Beam
 from ds3sim.task.wrong_answers import GeometricErrors
-from ds3sim.theory.cost import CostModel
 from ds3sim.training.levels import Chains, best_ways
 from ds3sim.training.reasoning import Reasoning, reason, reason_steps
 
@@ -62,36 +65,19 @@ def _value(strategy: c.Strategy, step, aggregate, whole: bool):
     return value
 
 
-# ---- budgets that are not whole steps -----------------------------------------------------------
-
-
-def real_rows(budget: c.Budget, step, aggregate, omega: float, cost: CostModel | None) -> list[dict]:
-    """Budgets as given and in real steps; as ``plan._steps``, but nothing is rounded down."""
-    n, b, unit = aggregate.n, step.proposals, budget.unit
-    given = np.asarray(getattr(budget, unit), dtype=np.float64)
-    if unit == "flops":
-        assert cost is not None
-        left = given - cost._prefills(np.float64(n)) * cost.prefill()
-        each = cost._affordable(left, np.float64(b), np.float64(n)) / omega
-    else:
-        each = {"steps": given / n, "steps_per_trace": given, "tokens": given / (omega * b * n)}[unit]
-    told = [{unit: v} if unit in ("tokens", "flops") else {} for v in given.tolist()]
-    return [{"steps": k * n, "steps_per_trace": k, **more} for k, more in zip(each.tolist(), told, strict=True)]
-
-
 # ---- the authors' cost --------------------------------------------------------------------------
 
 
 def authors_flops(
     tasks: LevelTasks, model: TripartiteModel, strategy: c.Strategy, step, aggregate, per_trace, omega: float
-) -> list[float | None]:
+) -> list[float]:
     """Mean FLOPs of a task as the authors' code counts them, one for each budget: 2 N a token, and min(m'/r, K) steps.
 
-    None where their code has no such strategy.
+    NaN where their code has no such strategy.
     """
     how = _reasoning(strategy, step, aggregate, model, omega)
     if how is None:
-        return [None] * len(per_trace)
+        return [math.nan] * len(per_trace)
     one, grid = trained(model), tasks.grid(model)
     if model.round_steps:
         return reason_steps(one, per_trace, grid, how).flops.tolist()
@@ -123,7 +109,7 @@ def _reasoning(strategy: c.Strategy, step, aggregate, model: TripartiteModel, om
 
 def priced(
     tasks: LevelTasks, model: TripartiteModel, strategy: c.Strategy, step, aggregate, rows, omega: float, engine, source
-) -> tuple[tuple[dict, ...], tuple[float, ...] | None]:
+) -> tuple[tuple[BudgetRow, ...], tuple[float, ...] | None]:
     """Rows with the authors' cost, and the real steps of a trace where steps are not rounded.
 
     Raises:
@@ -133,7 +119,7 @@ def priced(
         model.round_steps or engine.kind == "closed_form",
         f"{source}: model.round_steps = false works with engine.kind = closed_form: other engines take whole steps",
     )
-    each = tuple(row["steps_per_trace"] for row in rows)
+    each = tuple(row.steps_per_trace for row in rows)
     found = authors_flops(tasks, model, strategy, step, aggregate, each, omega)
-    told = tuple({**row, "authors_flops": flops} for row, flops in zip(rows, found, strict=True))
+    told = tuple(replace(row, authors_flops=flops) for row, flops in zip(rows, found, strict=True))
     return told, None if model.round_steps else each

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 
 def cores() -> int:
@@ -34,6 +38,33 @@ def workers_per_device(device, count: int) -> int:
 def lanes_per_launch(device) -> int:
     """Walks in one kernel launch: enough to make the cost of a launch small, or to fill an accelerator."""
     return 2**17 if device.platform == "cpu" else 2**21
+
+
+def in_order(launch: Callable, work: Iterable[tuple], threads: int, take: Callable[[tuple, Any], None]) -> None:
+    """``take(args, launch(*args))`` for each ``args`` of ``work``, in its order; ``launch`` runs in threads.
+
+    At most two launches a thread wait in the queue. After Ctrl-C, or any other exception, the queue is emptied: only
+    launches under way are waited for.
+    """
+    waiting: deque = deque()
+
+    def oldest() -> None:
+        args, future = waiting[0]
+        found = future.result()
+        waiting.popleft()
+        take(args, found)
+
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for args in work:
+                waiting.append((args, pool.submit(launch, *args)))
+                while len(waiting) > 2 * threads:
+                    oldest()
+            while waiting:
+                oldest()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def cache_folder() -> Path:

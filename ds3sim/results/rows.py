@@ -31,14 +31,14 @@ def rows_of(entries: Sequence[Entry], found: Sequence[Sequence]) -> list[list[di
             [
                 {
                     **name,
-                    **given,
+                    **given.to_dict(),
                     "traces": traces,
                     "success": dict(zip(("estimate", "low", "high"), p, strict=True)),
                     "expected_steps": dict(zip(("estimate", "low", "high"), s, strict=True)),
                     "expected_tokens": tokens * s[0],
                     "expected_flops": None,
                     "mean_flops": None,
-                    "budget_tokens": float(tokens * entry.tasks[0].n * given["steps_per_trace"]),
+                    "budget_tokens": float(tokens * entry.tasks[0].n * given.steps_per_trace),
                     "budget_flops": None,
                 }
                 for given, p, s in zip(entry.rows, *ends, strict=True)

@@ -166,5 +166,5 @@ def contents(entry: Entry) -> dict:
         "proposals": entry.tasks[0].step.proposals,
         "tokens_per_step": entry.tokens_per_step,
         "cost": None if entry.cost is None else asdict(entry.cost),
-        "rows": [dict(row) for row in entry.rows],
+        "rows": [row.to_dict() for row in entry.rows],
     }

@@ -93,7 +93,8 @@ def _point(entries: Sequence[Entry], found, rows, pairs: int) -> list[dict]:
     mid, low, high = (np.array([side[j] for side in sides]) for j in range(3))  # [strategies, budgets]
     random = entries[0].engine.kind not in NUMBERS
     chance = _probability_best(entries, found) if random else None
-    given = next((key for key in ("cot_tokens", "tokens", "flops") if key in entries[0].rows[0]), "steps")
+    budgets = [row.to_dict() for row in entries[0].rows]
+    given = next((key for key in ("cot_tokens", "tokens", "flops") if key in budgets[0]), "steps")
     out = []
     for i in range(mid.shape[1]):
         order = np.argsort(-mid[:, i], kind="stable")
@@ -113,7 +114,7 @@ def _point(entries: Sequence[Entry], found, rows, pairs: int) -> list[dict]:
         out.append(
             {
                 "axes": entries[0].axes,
-                given: entries[0].rows[i][given],
+                given: budgets[i][given],
                 "best": names[best],
                 "clear": clear,
                 "probability_best": sure,

@@ -85,7 +85,7 @@ class References:
         if all(law is not None for law in found):
             success = weighed(entry.weights, [law.values for law in found if law is not None])
             spent = weighed(entry.weights, [law.spent for law in found if law is not None])
-            rows = zip((row["steps"] for row in entry.rows), success.tolist(), spent.tolist(), strict=True)
+            rows = zip((row.steps for row in entry.rows), success.tolist(), spent.tolist(), strict=True)
             return [{**name, "steps": k, "success": p, "expected_steps": s, "by": "closed_form"} for k, p, s in rows]
         return [{**name, **row} for row in self._single(entry)] if len(entry.tasks) == 1 else []
 

@@ -172,6 +172,11 @@ class CostModel:
         budget = self.generation(tokens) - (self._prefills(n) - 1.0) * self.prefill()
         return np.where(same, tokens, self._affordable(budget, b, n))[()]
 
+    def most_tokens(self, flops, branches: ArrayLike = 1, n: ArrayLike = 1) -> np.ndarray:
+        """Tokens per trace, a real number, whose cost (:meth:`flops`) is ``flops``; 0 where none is affordable."""
+        budget, b, n = np.broadcast_arrays(_amount("flops", flops), _count("branches", branches), _count("n", n))
+        return self._affordable(budget - self._prefills(n) * self.prefill(), b, n)[()]
+
     def max_steps(self, flops, branches: ArrayLike = 1, n: ArrayLike = 1):
         """Largest whole steps per trace whose cost (:meth:`flops`) is at most ``flops``.
 
@@ -183,7 +188,7 @@ class CostModel:
             int, or int64 of the broadcast shape; at most 2^53; 0 also where no step is affordable.
         """
         budget, b, n = np.broadcast_arrays(_amount("flops", flops), _count("branches", branches), _count("n", n))
-        tokens = self._affordable(budget - self._prefills(n) * self.prefill(), b, n)
+        tokens = self.most_tokens(budget, b, n)
         guess = np.floor(np.minimum(tokens / self.tokens_per_step, _MOST_STEPS))
         # The root is right to a few roundings; the cost itself decides between neighbours.
         best = np.maximum(np.floor(guess * (1.0 - 1e-14)) - 1.0, 0.0)

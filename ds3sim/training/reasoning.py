@@ -16,6 +16,7 @@ from ds3sim.core.errors import require
 from ds3sim.theory import chain
 from ds3sim.theory.aggregate import best_of_n
 from ds3sim.theory.capability import relevant_skills, skills_at_level
+from ds3sim.theory.cost import CostModel
 from ds3sim.theory.trained import Trained
 from ds3sim.theory.votes import geometric_weights, vote_success
 from ds3sim.training.levels import not_worse
@@ -145,8 +146,13 @@ def reason(model: Trained, inference_flops, tasks: Tasks | None = None, how: Rea
     require(flops.ndim == 1, "inference_flops must be one number or a list")
     shape, budgets = model.parameters.shape, len(flops)
     price = 2.0 * model.parameters.reshape(-1) * how.tokens_per_step * how.branches  # FLOPs of a step
-    budget = flops / (how.n * price[:, None])
-    steps = np.floor(budget * (1.0 + 1e-12)) if how.round_steps else budget
+    if how.round_steps:
+        kind = {"branches": how.branches, "n": how.n}
+        sizes = model.parameters.reshape(-1).tolist()
+        costs = [CostModel(how.tokens_per_step, size, attention=False) for size in sizes]
+        steps = np.array([cost.max_steps(flops, **kind) for cost in costs], dtype=np.float64)
+    else:
+        steps = flops / (how.n * price[:, None])
     return _pack(model, tasks, how, steps, price, shape, budgets)
 
 

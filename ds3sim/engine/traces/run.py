@@ -9,9 +9,8 @@ needs. A single task is a batch of one row.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 
 import numpy as np
 
@@ -82,64 +81,42 @@ def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callab
     devices = runtime.devices()
     lanes = options.chunk or runtime.lanes_per_launch(devices[0])
     threads = len(devices) * runtime.workers_per_device(devices[0], len(devices))
-    with ThreadPoolExecutor(threads) as pool:
-        launches = _Launches(pool, 2 * threads, devices, seed, progress)
-        try:
-            for wave in waves(jobs, lanes, options.macro_steps):
-                ready = wave.ready
-                while ready:
-                    for rows in packed(ready, wave.trials, wave.rows):
-                        launches.add(rows, wave)
-                    if options.relative_error is None:
-                        break
-                    launches.finish()
-                    ready = [r for r in ready if r.job.goes_on(seed, options)]
-            launches.finish()
-        except KeyboardInterrupt:
-            launches.cancel()
-            raise
+    launch = _Launch(devices, seed)
+
+    def take(_, found: list) -> None:
+        for job, *counts in found:
+            job.add(*counts)
+        if progress is not None:
+            progress(sum(counts[0] for _, *counts in found))
+
+    def work(ready: Sequence[Ready], wave: Wave) -> Iterator[tuple[list[Row], Wave]]:
+        return ((rows, wave) for rows in packed(ready, wave.trials, wave.rows))
+
+    found = waves(jobs, lanes, options.macro_steps)
+    if options.relative_error is None:
+        runtime.in_order(launch, (args for wave in found for args in work(wave.ready, wave)), threads, take)
+        return
+    for wave in found:
+        ready = wave.ready
+        while ready:
+            runtime.in_order(launch, work(ready, wave), threads, take)
+            ready = [r for r in ready if r.job.goes_on(seed, options)]
 
 
-class _Launches:
-    """Launches under way, spread over the devices and threads."""
+class _Launch:
+    """Runs launches, from many threads, on the devices in turn; keeps what the next ones may share."""
 
-    def __init__(self, pool: ThreadPoolExecutor, most: int, devices: list, seed: int, progress: Callable | None):
-        self.pool, self.most, self.devices, self.seed, self.progress = pool, most, devices, seed, progress
-        self.waiting: deque[Future] = deque()
-        self.number = 0
+    def __init__(self, devices: list, seed: int):
+        self.devices, self.seed = devices, seed
+        self.number = count()
         self.kept_keys: dict[tuple[str, int], np.ndarray] = {}
         self.kept_tables: dict[int, tuple] = {}
 
-    def add(self, rows: list[Row], wave: Wave) -> None:
-        """Begin a launch, and take in old ones where many wait."""
-        self.waiting.append(self.pool.submit(self._launch, rows, wave, self.number % len(self.devices)))
-        self.number += 1
-        while len(self.waiting) > self.most:
-            self._take()
-
-    def finish(self) -> None:
-        """Wait for all."""
-        while self.waiting:
-            self._take()
-
-    def cancel(self) -> None:
-        """Begin no more of them."""
-        for future in self.waiting:
-            future.cancel()
-
-    def _take(self) -> None:
-        """Add the oldest launch to its jobs' sums, so that what is kept has no gaps."""
-        found = self.waiting[0].result()
-        self.waiting.popleft()
-        for job, *counts in found:
-            job.add(*counts)
-        if self.progress is not None:
-            self.progress(sum(counts[0] for _, *counts in found))
-
-    def _launch(self, rows: list[Row], wave: Wave, device: int) -> list[tuple[Job, int, int, np.ndarray, np.ndarray]]:
+    def __call__(self, rows: list[Row], wave: Wave) -> list[tuple[Job, int, int, np.ndarray, np.ndarray]]:
         """Run one launch: (job, trials, infeasible traces, counts of endings, task hitting times) of its jobs."""
         import jax
 
+        device = next(self.number) % len(self.devices)
         shape, n = wave.shape, wave.shape.n
         pieces = _pieces(rows)
         keys, first, limit, numbers = jax.device_put(self._lanes(rows, pieces, wave), self.devices[device])

@@ -15,7 +15,7 @@ from ds3sim.core import rng
 from ds3sim.core.errors import require
 from ds3sim.engine.limits import MOST_TOGETHER
 from ds3sim.engine.traces.walk import lanes_of, traced
-from ds3sim.task.task import Task, latent_graph
+from ds3sim.task.task import Task, latent_rate
 
 
 def urn_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
@@ -24,13 +24,13 @@ def urn_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
     Raises:
         InputError: more than ``MOST_TOGETHER`` traces a task.
     """
-    graph, n = latent_graph(task), task.n
+    rate, n = latent_rate(task), task.n
     require(
         n <= MOST_TOGETHER,
         f"n = {n} traces of a latent graph are more than engine traces holds together ({MOST_TOGETHER})",
     )
     done, before = np.meshgrid(np.arange(n), np.arange(n), indexing="xy")  # [j, i]: i successes among j traces
-    chance = (graph.alpha + np.minimum(done, before)) / (graph.alpha + graph.beta + before)
+    chance = (rate.alpha + np.minimum(done, before)) / (rate.alpha + rate.beta + before)
     return (thresholds(chance).reshape(-1, 2),), {"n": n}
 
 
