@@ -87,6 +87,6 @@ def test_steps_per_draw_fit_budget_and_memory():
 
 
 def test_too_many_states_are_refused():
-    graph = SkillGraph.chain(70_000, 0.5)
+    graph = SkillGraph.from_edges([(i, i + 1, 0.5) for i in range(70_000)], start=0, goal=70_000)
     with pytest.raises(InputError, match="too many for the traces engine"):
         walk_of(graph, np.zeros((1, 1)))
