@@ -16,6 +16,7 @@ import numpy as np
 
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.estimate import Estimate
+from ds3sim.engine.law import LawRecord
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.traces.pack import Job
@@ -80,7 +81,7 @@ def tilt(tensor, start, goal, reaches, steps: int) -> Tilt:
 
 
 @dataclass(frozen=True, eq=False)
-class WeightedTally:
+class WeightedTally(LawRecord):
     """Weighted counts of the importance engine, one tally per budget.
 
     Attributes:
@@ -96,7 +97,12 @@ class WeightedTally:
 
     @property
     def identity(self) -> str:
+        """``Task.identity``."""
         return self.task.identity
+
+    def shown(self) -> np.ndarray:
+        """The budgets of the task."""
+        return self.task.budgets
 
     def _weighted(self, k: int, values) -> tuple[float, float, float]:
         """Mean of weight * values(T) 1{T <= k} over the traces, and its 95% interval."""

@@ -25,7 +25,7 @@ def exact(task: Task) -> Exact:
     """
     from ds3sim.engine.exact import Exact
 
-    return Exact(_checked(task))
+    return Exact.of(_checked(task))
 
 
 def closed_form(task: Task) -> ClosedForm:

@@ -100,7 +100,6 @@ class References:
                 self._known[key] = references(planned) if few else []
             except InputError:
                 self._known[key] = []
-            task.__dict__.pop("tensor", None)
         return self._known[key]
 
 

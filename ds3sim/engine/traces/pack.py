@@ -246,7 +246,8 @@ def _prepare(jobs: Sequence[Job], macro: int | None) -> Iterator[Ready]:
         task = job.task
         name = (id(task.graph), task.step, job.walk and id(job.walk))
         if name not in walks:
-            walks[name] = job.walk or walk_of(task.graph, _tensor(task, keep=len(jobs) == 1))
+            # A batch leaves no tensors behind in its tasks, where they would stay as long as these.
+            walks[name] = job.walk or walk_of(task.graph, task.tensor if len(jobs) == 1 else task.step_tensor())
         chosen.append((name, macro or macro_steps(walks[name], task.max_steps)))
     wanted = list(dict.fromkeys(chosen))
     made = dict(zip(wanted, macro_tables([(walks[name], steps) for name, steps in wanted]), strict=True))
@@ -258,12 +259,6 @@ def _prepare(jobs: Sequence[Job], macro: int | None) -> Iterator[Ready]:
         law = (table.width, table.transient, table.steps, -(-max(1, job.task.max_steps) // table.steps))
         marks = outcome_tables(job.task.aggregate)[1]
         yield Ready(job, (table.threshold, table.outcome), law, marks, limits[feasible])
-
-
-def _tensor(task: Task, keep: bool) -> np.ndarray:
-    """The task's tensor; a batch leaves none behind in its tasks, where it would stay as long as these."""
-    assert not isinstance(task.step, Beam)
-    return task.tensor if keep else task.step.tensor(task.graph)
 
 
 def packed(ready: Sequence[Ready], trials: int, rows: int) -> Iterator[list[Row]]:
