@@ -240,8 +240,8 @@ ERRORS = [
     ("run", "the following arguments are required: CONFIG (see ds3sim run --help)"),
     ("run x.toml --foo", "unrecognized arguments: --foo (see ds3sim --help)"),
     ("run x.toml --set", "argument --set: expected one argument (see ds3sim run --help)"),
-    ("run none.toml", "none.toml: no such file: check the path to the config"),
-    ("run .", ".: is a folder: name the config file in it"),
+    ("run none.toml", "none.toml: there is no such file (working folder {here}): check the path"),
+    ("run .", ".: is a folder: name the file in it"),
     ("run x.toml --set x", "--set x: is not key=value: write it as in --set engine.traces=1e6"),
     ("run x.toml --set graph.skils=3", "--set graph.skils=3: unknown key graph.skils: did you mean graph.skills?"),
     ("run x.toml --set graph=3", "--set graph=3: graph = 3: must be a table, as in [graph]"),
@@ -272,11 +272,19 @@ ERRORS = [
     ),
     ("run x.toml --out=", "--out : is not the name of a folder: name one for the results"),
     ("run x.toml --out file", "file: is a file: give a folder for the results"),
-    ("run x.toml --out .", ".: is a folder with files that ds3sim did not write: give a new or an empty folder"),
-    ("validate none.toml", "none.toml: no such file: check the path to the config"),
+    ("run x.toml --out .", ".: is a folder with files that ds3sim run did not write: give a new or an empty folder"),
+    ("validate none.toml", "none.toml: there is no such file (working folder {here}): check the path"),
     ("validate --perturb x", "argument --perturb: invalid float value: 'x' (see ds3sim validate --help)"),
     ("validate --perturb nan", "--perturb = nan is not allowed: it must be a number between -0.5 and 0.5"),
     ("validate --set seed=1", "--set needs a CONFIG: name the config that it changes"),
+    (
+        "validate --seed 1.5",
+        "--seed = 1.5 is not allowed: it must be a whole number, between 0 and 9223372036854775807",
+    ),
+    (
+        "validate x.toml --set seed=1",
+        "--set seed=1: has no effect on validate, whose simulations have their own: use --seed",
+    ),
     ("report none --out y.html", "none: no such folder: give the folder that ds3sim run --out wrote"),
     ("report . --out y.html", ".: has no results.json: give a folder that ds3sim run --out wrote"),
     ("report . --out .", ".: is a folder: name a file"),
@@ -297,7 +305,7 @@ def test_errors_are_one_line(here, capsys, tmp_path, line, message):
     here(BASE + '[strategy]\nstep = "beam"\n', "beam.toml"), here("", "file")
     before = sorted(tmp_path.iterdir())
     assert main(line.split()) == 2
-    assert capsys.readouterr() == ("", f"error: {message}\n")
+    assert capsys.readouterr() == ("", f"error: {message.replace('{here}', str(tmp_path))}\n")
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -361,12 +369,12 @@ def start(arguments, cwd):
 INTERRUPTED = """
 import contextlib, os, signal, sys
 from ds3sim.cli import main as cli
-from ds3sim.cli import run as commands
+from ds3sim.cli import progress as commands
 signal.signal(signal.SIGINT, signal.default_int_handler)
 @contextlib.contextmanager
 def bar(*_):
-    yield lambda done: os.kill(os.getpid(), signal.SIGINT)
-commands.progress_bar = bar
+    yield lambda *done: os.kill(os.getpid(), signal.SIGINT)
+commands.study_bar = bar
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -388,8 +396,8 @@ def test_ctrl_c_keeps_what_was_computed(here, tmp_path):
 
 # The second one strikes while the engine waits for its threads.
 INTERRUPTED_TWICE = INTERRUPTED.replace(
-    "commands.progress_bar = bar",
-    """commands.progress_bar = bar
+    "commands.study_bar = bar",
+    """commands.study_bar = bar
 from concurrent.futures import ThreadPoolExecutor as Pool
 leave = Pool.__exit__
 Pool.__exit__ = lambda self, *what: [signal.raise_signal(signal.SIGINT), leave(self, *what)][1]""",
@@ -405,7 +413,7 @@ def test_a_second_interrupt_at_once_loses_nothing(here, tmp_path):
 
 
 def test_ctrl_c_before_anything_was_computed(here, capsys, monkeypatch):
-    from ds3sim.study import run as study_run
+    from ds3sim.study import evaluate as study_run
 
     def stop(*_, **__):
         raise KeyboardInterrupt
@@ -425,5 +433,8 @@ def test_a_reader_that_goes_away_is_no_error(here, tmp_path):
 
 def test_module_can_be_run(here, tmp_path):
     process = start(["-m", "ds3sim", "run", "none.toml"], tmp_path)
-    assert process.communicate(timeout=60) == ("", "error: none.toml: no such file: check the path to the config\n")
+    assert process.communicate(timeout=60) == (
+        "",
+        f"error: none.toml: there is no such file (working folder {tmp_path}): check the path\n",
+    )
     assert process.returncode == 2

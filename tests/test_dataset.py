@@ -12,6 +12,7 @@ import pytest
 
 from ds3sim.cli.main import main
 from ds3sim.config.build import load
+from ds3sim.config.expand import read_sweep
 from ds3sim.config.read import parse_override
 from ds3sim.core.errors import InputError
 from ds3sim.core.record import check_out
@@ -298,12 +299,14 @@ def fill(tmp_path, values=(0.2, 0.4)):
 
 
 def test_the_rows_of_a_store_are_those_of_run(tmp_path):
-    path, studies = fill(tmp_path)
+    path, _ = fill(tmp_path)
     with Store.open(path, readonly=True) as store:
         result = store_result(store, "small")
     assert [p["axes"]["graph.success"] for p in result["points"]] == [0.2, 0.4]
     for point in result["points"]:
-        assert point["results"] == run(studies[point["axes"]["graph.success"]])["results"]
+        options = [parse_override(f"{key}={value}") for key, value in point["axes"].items()]
+        single = run(read_sweep(tmp_path / "c.toml", options, need_axes=False)).to_dict()
+        assert point["results"] == single["results"]
     assert result["missing"] == 0 and result["seeds"] == [0] and result["engine"] == "traces"
 
 

@@ -22,6 +22,7 @@ from scipy.stats import binomtest, norm
 
 from ds3sim.config.build import load
 from ds3sim.core.errors import InputError
+from ds3sim.core.text import number, probability
 from ds3sim.report import prose as words
 from ds3sim.report import run_figures as figures
 from ds3sim.report import write
@@ -264,8 +265,8 @@ def test_the_page_says_what_was_asked_and_found():
     assert "At 200 steps the task is solved with probability" in page[:200]
     assert 'kind = "chain"' in page
     assert "250 ms" in page
-    assert words.probability(result["results"][3]["success"]["estimate"]) in page
-    assert words.probability(result["reference"][3]["success"]) in page
+    assert probability(result["results"][3]["success"]["estimate"]) in page
+    assert probability(result["reference"][3]["success"]) in page
 
 
 def test_names_are_escaped():
@@ -413,7 +414,7 @@ def test_curves_of_budgets_in_flops_are_what_they_pay(tmp_path):
     [(None, "–"), (0.0, "0"), (1.0, "1"), (0.5562, "0.5562"), (1.5e-7, "1.5e-7"), (1 - 1.39e-6, "0.9999986")],
 )
 def test_probability(value, text):
-    assert words.probability(value) == text
+    assert probability(value) == text
 
 
 @pytest.mark.parametrize(
@@ -421,7 +422,7 @@ def test_probability(value, text):
     [(None, "–"), (44.407, "44.41"), (12300.4, "12,300"), (1e10, "1e10"), (2.51e13, "2.51e13"), (7, "7"), (0, "0")],
 )
 def test_number(value, text):
-    assert words.number(value) == text
+    assert number(value) == text
 
 
 def test_strategies_in_words():

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from ds3sim.cli.options import add_command, config_option, output_options
+
 
 def add_parser(commands) -> None:
-    """Add the command; ``commands`` is what ``add_subparsers`` returned."""
-    parser = commands.add_parser(
-        "allocate",
-        help="best model size, training tokens and tokens per task for a compute",
-        description="Best model size, training tokens and tokens per task for a compute over the lifetime.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("config", metavar="CONFIG", help="TOML file with [allocate] and [tasks]")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="change or add a key of the config, as in --set allocate.compute=1e22 (repeatable)",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--quiet", action="store_true", help="no progress and no messages")
+    """Add ``allocate``; ``commands`` is what ``add_subparsers`` returned."""
+    about = "best model size, training tokens and tokens per task for a compute"
+    parser = add_command(commands, "allocate", about)
+    config_option(parser, "TOML file with [allocate] and [tasks]")
+    output_options(parser)
     parser.set_defaults(function=run)
 
 
@@ -47,7 +37,8 @@ def run(args: Namespace) -> int:
 
 def print_allocation(result: dict) -> None:
     """The table and the sentences."""
-    from ds3sim.cli.console import new_table, number, terminal
+    from ds3sim.cli.console import new_table, terminal
+    from ds3sim.core.text import terminal_number as number
 
     compared = {row["compute"]: row for row in result["comparison"]}
     columns = [("compute", True), ("N", True), ("D", True), ("D/N", True), ("steps", True), ("tokens a task", True)]

@@ -6,7 +6,15 @@ from argparse import Namespace
 from collections.abc import Mapping
 
 from ds3sim.cli.console import print_json, terminal
+from ds3sim.cli.options import add_command
 from ds3sim.core.runtime import configure_process
+
+
+def add_parser(commands) -> None:
+    """Add ``doctor``; ``commands`` is what ``add_subparsers`` returned."""
+    parser = add_command(commands, "doctor", "show versions, devices and settings, and run a small self-test")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(function=doctor)
 
 
 def print_diagnosis(found: Mapping) -> None:

@@ -5,7 +5,20 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 
+from ds3sim.cli.options import add_command
 from ds3sim.core.files import check_file
+
+
+def add_parser(commands) -> None:
+    """Add ``report``; ``commands`` is what ``add_subparsers`` returned."""
+    about = "make the report page of a folder that run --out wrote, or of a sweep's store"
+    parser = add_command(commands, "report", about)
+    parser.add_argument("folder", metavar="DIR|STORE", help="folder of run --out, file of sweep --store or of --json")
+    parser.add_argument(
+        "--out", metavar="FILE", required=True, help="HTML page; or the numbers: .csv, .parquet, .nc, .zarr, .json"
+    )
+    parser.add_argument("--sweep", metavar="NAME", help="which sweep of a store; without it the one used last")
+    parser.set_defaults(function=report)
 
 
 def _folder_page(args: Namespace) -> int:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from ds3sim.cli.options import add_command, config_option, engine_options, output_options
 
-def add_parser(commands, set_option, output_options) -> None:
-    """Add the command; ``commands`` is what ``add_subparsers`` returned."""
-    parser = commands.add_parser(
-        "train",
-        help="skill levels that a model of given size and training learns, theory beside simulation",
-        description="Skill levels that a model of given size and training learns, theory beside simulation.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("config", metavar="CONFIG", help='TOML file with [model] of kind = "tripartite"')
-    set_option(parser)
-    parser.add_argument("--seed", metavar="N", help="same as --set seed=N")
+
+def add_parser(commands) -> None:
+    """Add ``train``; ``commands`` is what ``add_subparsers`` returned."""
+    about = "skill levels that a model of given size and training learns, theory beside simulation"
+    parser = add_command(commands, "train", about)
+    config_option(parser, 'TOML file with [model] of kind = "tripartite"')
+    engine_options(parser, "seed")
     output_options(parser)
     parser.set_defaults(function=run)
 
@@ -42,7 +39,9 @@ def run(args: Namespace) -> int:
 
 def print_training(result: dict) -> None:
     """The table and the sentences."""
-    from ds3sim.cli.console import new_table, number, probability, terminal
+    from ds3sim.cli.console import new_table, terminal
+    from ds3sim.core.text import terminal_number as number
+    from ds3sim.core.text import terminal_probability as probability
 
     model, limit = result["model"], result["threshold"]
     console = terminal()

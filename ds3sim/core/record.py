@@ -80,6 +80,10 @@ class Record:
         }
         return frame
 
+    def to_table(self) -> pandas.DataFrame:
+        """The table of ``.csv`` and ``.parquet``: that of :meth:`to_frame`, unless column names have to say units."""
+        return self.to_frame()
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the record.
 
@@ -97,7 +101,7 @@ class Record:
         """Write the record to a file, whole or not at all; the ending decides the format.
 
         ``.json`` holds everything, and :meth:`load` reads it back to an equal record. ``.csv`` and ``.parquet`` hold
-        the table of :meth:`to_frame`, ``.nc`` (NetCDF 4) and ``.zarr`` that of :meth:`to_dataset`.
+        the table of :meth:`to_table`, ``.nc`` (NetCDF 4) and ``.zarr`` that of :meth:`to_dataset`.
 
         Raises:
             InputError: an ending that is not known, a missing package, a place that cannot be written.
@@ -109,7 +113,7 @@ class Record:
             return files.write_file(path, json.dumps(about, allow_nan=False) + "\n")
         if ending in (".nc", ".zarr"):
             return write_labelled(self.to_dataset(), path)
-        return write_table(self.to_frame(), path)
+        return write_table(self.to_table(), path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, StoppedEarly, require
+from ds3sim.core.text import time_left
 from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.store.ranges import cover, gaps
@@ -60,7 +61,7 @@ class Progress:
         if self.trials:
             out += f", {self.trials_done:,} of {self.trials:,} trials, {self.rate:.3g} trials/s"
         if self.left_s is not None and self.trials_done < self.trials:
-            out += f", {_duration(self.left_s)} left"
+            out += f", {time_left(self.left_s)} left"
         return out
 
 
@@ -285,9 +286,3 @@ def _each(name: str, value, count: int, low: int) -> list[int]:
     values = list(value) if isinstance(value, Sequence) else [value] * count
     require(len(values) == count, f"{name} has {len(values)} values for {count} tasks: give one, or one a task")
     return [whole_number(name, v, low, 2**63 - 1) for v in values]
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

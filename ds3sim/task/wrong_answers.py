@@ -8,6 +8,7 @@ import numpy as np
 
 from ds3sim.core.check import fraction, whole_number
 from ds3sim.core.errors import require, shown
+from ds3sim.theory.votes import geometric_weights
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,7 @@ class GeometricErrors:
     @property
     def weights(self) -> np.ndarray:
         """float64 [M-1], sums to 1."""
-        power = np.power(float(self.decay), np.arange(self.categories - 1))
-        return power / power.sum()
+        return geometric_weights(self.categories, self.decay)
 
 
 @dataclass(frozen=True)
