@@ -13,8 +13,8 @@ import numpy as np
 
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
-from ds3sim.engine.stopping import FIRST_ROUND, Stopping, enough
-from ds3sim.engine.tally import Tally
+from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.tally import Tally, enough
 from ds3sim.task.task import Task
 
 BATCH = 10**12

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ds3sim.engine.limits import EngineOptions
-
-if TYPE_CHECKING:
-    from ds3sim.engine.tally import Tally
-    from ds3sim.task.task import Task
 
 FIRST_ROUND = 2**16
 """Trials of the first round with rule ``relative_error``; each later round doubles them."""
@@ -79,15 +72,3 @@ class Stopping:
             out["parts"] = [part.to_dict() for part in self.parts]
         out["reached"] = self.reached
         return out | ({"interrupted": True} if self.interrupted else {})
-
-
-def enough(task: Task, tally: Tally, relative_error: float) -> bool:
-    """Whether success is known to ``relative_error`` at every budget where it is possible."""
-    shortest = task.graph.shortest_path
-    possible = [int(k) for k in task.budgets if shortest is not None and k // task.n >= shortest]
-    if not possible or task.graph.feasible == 0:
-        return True
-    p = np.asarray(tally.success(possible).estimate)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.where(p > 0, np.sqrt((1 - p) / (p * tally.traces)), np.inf)
-    return bool(np.all(error <= relative_error))

@@ -16,6 +16,8 @@ from ds3sim.stats.intervals import clopper_pearson, mean_interval
 if TYPE_CHECKING:
     import xarray
 
+    from ds3sim.task.task import Task
+
 MOST_SHOWN = 512
 """Most budgets in the table of a tally."""
 
@@ -192,6 +194,18 @@ class Tally(LawRecord):
             ranges=ranges,
             stopping=self.stopping + other.stopping,
         )
+
+
+def enough(task: Task, tally: Tally, relative_error: float) -> bool:
+    """Whether success is known to ``relative_error`` at every budget where it is possible."""
+    shortest = task.graph.shortest_path
+    possible = [int(k) for k in task.budgets if shortest is not None and k // task.n >= shortest]
+    if not possible or task.graph.feasible == 0:
+        return True
+    p = np.asarray(tally.success(possible).estimate)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(p > 0, np.sqrt((1 - p) / (p * tally.traces)), np.inf)
+    return bool(np.all(error <= relative_error))
 
 
 def _joined(ranges) -> tuple[tuple[int, int, int], ...]:

@@ -9,8 +9,8 @@ import numpy as np
 
 from ds3sim.core import rng
 from ds3sim.engine.limits import EngineOptions
-from ds3sim.engine.stopping import FIRST_ROUND, Stopping, enough
-from ds3sim.engine.tally import Tally
+from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.tally import Tally, enough
 from ds3sim.engine.traces.alias import power_of_two
 from ds3sim.engine.traces.beam import beam_arguments, beam_kernel
 from ds3sim.engine.traces.outcome import outcome_tables

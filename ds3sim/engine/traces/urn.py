@@ -51,7 +51,7 @@ def _urn(keys, first, limit, numbers, limits, *, width, n):
     traced["urn"] += 1
     lane, walking = (part[0] for part in lanes_of(keys, first, limit, numbers, width))
     trials = width // n
-    word0, word1 = (w[: trials * n].reshape(trials, n) for w in rng.draw(keys[0, rng.WALK], lane, np.uint32(0)))
+    word0, word1 = (w[: trials * n].reshape(trials, n) for w in rng.draw(keys[0, rng.WALK], lane, jnp.uint32(0)))
 
     def turn(j, carry):
         successes, out = carry
