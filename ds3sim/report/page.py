@@ -57,7 +57,7 @@ def result_page(result: Result, curves: Sequence[Curve] = ()) -> str:
     )
 
 
-def run_pictures(result: Result, rows: Sequence[Compared], curves: Sequence[Curve]) -> list[Picture]:
+def run_pictures(result: Result, rows: list[Compared], curves: Sequence[Curve]) -> list[Picture]:
     """The figures of a result without axes."""
     random, known = any(one.row.traces for one in rows), any(one.row.reference is not None for one in rows)
     points = (
@@ -74,11 +74,18 @@ def run_pictures(result: Result, rows: Sequence[Compared], curves: Sequence[Curv
         "Left: success against the mean cost of a task, one point a budget. Right: mean cost against budget. A trace"
         " stops when it succeeds, so the mean lies below the worst case (dashed), where the whole budget is used."
     )
+    found = " ".join(prose.run_headline(rows))
     success = lambda theme: run_figures.accuracy_figure(result, curves, theme)  # noqa: E731
     cost = lambda theme: run_figures.cost_figure(result, curves, theme)  # noqa: E731
     return [
-        picture(success, "Success against budget", text, run_figures.describe_accuracy(result)),
-        picture(cost, "Success and cost", paid, run_figures.describe_cost(result), wide=True),
+        picture(success, "Success against budget", text, f"Success against budget. {found}"),
+        picture(
+            cost,
+            "Success and cost",
+            paid,
+            f"Success against mean cost, and mean cost against budget. {found}",
+            wide=True,
+        ),
     ]
 
 

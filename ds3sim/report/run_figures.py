@@ -95,27 +95,6 @@ def cost_figure(result: Result, curves: Sequence[Curve] = (), theme: Theme = LIG
     return figure
 
 
-def describe_accuracy(result: Result) -> str:
-    """Alternative text of the accuracy figure."""
-    parts = []
-    for name, own in by_strategy(compared(result)).items():
-        first, last = own[0].row, own[-1].row
-        parts.append(
-            f"{name or 'success'} rises from {first.success:.3g} at {first.steps} steps to {last.success:.3g} at"
-            f" {last.steps} steps"
-        )
-    return "Success probability against budget: " + "; ".join(parts) + "."
-
-
-def describe_cost(result: Result) -> str:
-    """Alternative text of the cost figure."""
-    rows = compared(result)
-    paid = "flops" if has_flops(rows) else "tokens"
-    last = {name or "success": own[-1].row for name, own in by_strategy(rows).items()}
-    parts = [f"{name} {row.success:.3g} at {cost(row, paid)[0]:.3g} {UNITS[paid]}" for name, row in last.items()]
-    return "Success against mean cost, and mean cost against budget. At the largest budget: " + "; ".join(parts) + "."
-
-
 def has_flops(rows: Sequence[Compared]) -> bool:
     """True when every row has a cost in FLOPs."""
     return all(one.row.mean_flops is not None for one in rows)
