@@ -97,7 +97,8 @@ def sweep_pictures(result: Result) -> list[Picture]:
     cost = "mean_flops" if all(row.mean_flops is not None for row in result.rows) else "expected_tokens"
     out = []
     for column, title in (("success", "Success"), (cost, "Mean cost")):
-        caption = f"{AXIS[column]} against {axis_label(drawn.x)}."
+        label = axis_label(drawn.x)
+        caption = f"{AXIS[column]} against {label[0].lower()}{label[1:]}."
         if column == "success" and result.traces:
             caption += " Bars are 95% intervals, often smaller than the point."
         if drawn.total > len(drawn.lines):
@@ -107,7 +108,7 @@ def sweep_pictures(result: Result) -> list[Picture]:
 
 
 def _lines_figure(drawn: Lines, column: str, theme: Theme) -> Any:
-    figure, axes = new_figure((6.8, 4.4), 1, 1, theme, 9.5)
+    figure, axes = new_figure((6.8, 4.2 + 0.2 * drawn.legend[0]), 1, 1, theme, 9.5)
     draw_lines(drawn, column, axes[0, 0], theme)
     return figure
 

@@ -46,8 +46,8 @@ def accuracy_figure(result: Result, curves: Sequence[Curve] = (), theme: Theme =
         theory_line(top, curves, name, own, index, theme, f"budget_{unit}")
         success_points(top, own, budgets, index, name or engine_name(result, rows), theme)
         if z:
-            some = [(b, one.z_success) for b, one in zip(budgets, own, strict=True) if one.z_success is not None]
-            lowest.plot(*zip(*some, strict=True), marker(index), color=colour(index, theme), markersize=4.5, zorder=3)
+            here = [math.nan if one.z_success is None else one.z_success for one in own]
+            lowest.plot(budgets, here, marker(index), color=colour(index, theme), markersize=4.5, zorder=3)
     probability(top, [one.row.success for one in rows])
     magnitude(lowest, [budget(one.row, unit) for one in rows])
     top.set_ylabel("Success probability")

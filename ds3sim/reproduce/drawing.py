@@ -17,7 +17,7 @@ from ds3sim.core import figure as look
 from ds3sim.report import style
 from ds3sim.report.points import Points
 
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "panel", "series", "kind", "x_name", "x", "y_name", "y", "value_name", "value", "low", "high", "theory", "z",
     "traces",
 )  # fmt: skip

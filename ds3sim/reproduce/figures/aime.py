@@ -39,7 +39,8 @@ def published(folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
         x, y = zip(*PUBLISHED, strict=True)
         return np.array(x, dtype=np.float64), np.array(y)
     points = read_log(folder / DATA, "curve", x="Tokens", y="Accuracy").curve
-    require(points is not None and points.n.size >= 2, f"{folder / DATA}: needs at least two rows")
+    assert points is not None
+    require(points.n.size >= 2, f"{folder / DATA}: needs at least two rows")
     return np.asarray(points.n, dtype=np.float64), np.asarray(points.success, dtype=np.float64)
 
 
