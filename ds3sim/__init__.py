@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ds3sim.config.read import read_config
     from ds3sim.config.schema import schema
     from ds3sim.config.study import Study
+    from ds3sim.config.tables import Config
     from ds3sim.core.errors import InputError, Interrupted, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ds3sim.results.choice import Choice
     from ds3sim.results.result import Result
     from ds3sim.study.choose import choose
+    from ds3sim.study.export import export_chain
     from ds3sim.study.run import run, sweep
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
@@ -60,8 +62,10 @@ __all__ = [
     "WeightErrors",
     "Strategy",
     "Study",
+    "Config",
     "read_config",
     "schema",
+    "export_chain",
     "simulate",
     "exact",
     "closed_form",
@@ -109,6 +113,8 @@ _HOME = {
     "WeightErrors": "task.wrong_answers",
     "Strategy": "task.strategy",
     "Study": "config.study",
+    "Config": "config.tables",
+    "export_chain": "study.export",
     "read_config": "config.read",
     "schema": "config.schema",
     "simulate": "engine.simulate",
