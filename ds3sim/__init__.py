@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ds3sim.config.read import read_config
     from ds3sim.config.schema import schema
     from ds3sim.config.study import Study
-    from ds3sim.config.tables import Config
     from ds3sim.core.errors import InputError, Interrupted, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
@@ -62,7 +61,6 @@ __all__ = [
     "WeightErrors",
     "Strategy",
     "Study",
-    "Config",
     "read_config",
     "schema",
     "export_chain",
@@ -113,7 +111,6 @@ _HOME = {
     "WeightErrors": "task.wrong_answers",
     "Strategy": "task.strategy",
     "Study": "config.study",
-    "Config": "config.tables",
     "export_chain": "study.export",
     "read_config": "config.read",
     "schema": "config.schema",

@@ -17,7 +17,6 @@ from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
-    import ds3sim as ds
     from ds3sim.core.record import Record
 
 
@@ -43,7 +42,7 @@ def axis_value(value: object) -> str:
     return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def config_of(args: Namespace) -> ds.Config:
+def config_of(args: Namespace) -> Any:
     """The config that a command was given, with its changes; what is spelled in an old way is said."""
     import ds3sim as ds
 

@@ -57,6 +57,13 @@ class Study:
 
     Raises:
         InputError: one line that names the argument, the value, the cause and the fix.
+
+    Example:
+        >>> import ds3sim as ds
+        >>> graph, both = ds.SkillGraph.chain(4, 0.2), {"one": ds.CoT(), "vote": ds.Majority(5)}
+        >>> study = ds.Study(graph, strategies=both, tokens=[500, 1000], axes={"graph.success": [0.1, 0.2]})
+        >>> study.count, study.strategies, study.unit
+        (2, ['one', 'vote'], 'tokens')
     """
 
     name: str
