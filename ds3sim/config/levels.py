@@ -14,13 +14,14 @@ import numpy as np
 from ds3sim.config import tables as c
 from ds3sim.config.training import LevelTasks, TripartiteModel, trained
 from ds3sim.core.errors import require
-from ds3sim.engine.closed_form import advance_rate, combined, real_steps, real_success
+from ds3sim.engine.closed_form import advance_rate, combined
 from ds3sim.graph.generators import MOST_SKILLS
 from ds3sim.task.aggregate import BestOfN, Majority
 from ds3sim.task.budget import BudgetRow
 from ds3sim.task.steps import Beam
 from ds3sim.task.wrong_answers import GeometricErrors
-from ds3sim.training.levels import Chains, best_ways
+from ds3sim.theory import chain
+from ds3sim.training.levels import Chains, Ways
 from ds3sim.training.reasoning import Reasoning, reason, reason_steps
 
 
@@ -32,22 +33,16 @@ def chains(tasks: LevelTasks, model: TripartiteModel, strategy: c.Strategy, step
         strategy, step, aggregate: one strategy.
         per_trace: K of one trace, real [B].
     """
-    ways = best_ways(
-        trained(model),
-        tasks.level,
-        tasks.skills,
-        per_trace,
-        _value(strategy, step, aggregate, model.round_steps),
-        model.relevant_factor,
-        model.search,
-        MOST_SKILLS,
-    )
+    ways = Ways.of(trained(model), tasks.level, tasks.skills, model.relevant_factor, model.search)
+    found = ways.best(per_trace, _value(strategy, step, aggregate, model.round_steps), MOST_SKILLS)
+    rows = np.arange(len(found.way))
     phi = np.array(tasks.weight)
     summed: dict[tuple[int, float, float], np.ndarray] = {}
     for b in range(len(per_trace)):
-        rows = zip(*(getattr(ways, name)[:, b].tolist() for name in ("skills", "success", "feasible")), strict=True)
-        for part, weight in zip(rows, phi, strict=True):
-            key = part if part[0] else (1, 0.0, 0.0)  # nothing that the model can do
+        way = found.way[:, b]
+        parts = (v[rows, way].tolist() for v in (ways.skills, ways.success, ways.feasible))
+        for at, m, r, able, weight in zip(way.tolist(), *parts, phi, strict=True):
+            key = (int(m), r, able) if at >= 0 else (1, 0.0, 0.0)  # nothing that the model can do
             summed.setdefault(key, np.zeros(len(per_trace)))[b] += weight
     total = np.sum(list(summed.values()), axis=0)
     return Chains(tuple(summed), tuple(tuple((w / total).tolist()) for w in summed.values()))
@@ -56,8 +51,9 @@ def chains(tasks: LevelTasks, model: TripartiteModel, strategy: c.Strategy, step
 def _value(strategy: c.Strategy, step, aggregate, whole: bool):
     def value(m, r, able, steps):
         q = advance_rate(step, r)
-        one = real_success(m, q, steps, whole)
-        spent = able * real_steps(m, q, steps, whole) + (1.0 - able) * steps
+        one = chain.success(m, q, steps) if whole else chain.real_success(m, q, steps)
+        mean = chain.expected_steps(m, q, steps) if whole else chain.real_moments(m, q, steps)[0]
+        spent = able * mean + (1.0 - able) * steps
         if strategy.feasibility == "per_trace":
             return combined(aggregate, able * one), spent
         return able * combined(aggregate, one), spent

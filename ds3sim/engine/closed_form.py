@@ -239,43 +239,14 @@ def real_law(task: Task, form: ChainForm, per_trace: Sequence[float]) -> InOrder
     k = np.asarray(per_trace, dtype=np.float64)
     gamma = task.graph.feasible
     m, r = float(form.skills), np.float64(advance_rate(task.step, form.success))
-    one = real_success(m, r, k, False)
-    mean, square = _moments(m, r, k)
+    one = chain.real_success(m, r, k)
+    mean, square = chain.real_moments(m, r, k)
     own = task.feasibility == "per_trace"
     value = combined(task.aggregate, gamma * one if own else one)
     spent = task.n * (gamma * mean + (1 - gamma) * k)
     return InOrder(
         "closed_form", task.budgets, value if own else gamma * value, spent, gamma * square + (1 - gamma) * k * k
     )
-
-
-def real_success(m, r, steps, whole: bool) -> np.ndarray:
-    """I_r(m, K-m+1) for K >= m, else 0; a real K takes SciPy's function."""
-    if whole:
-        return np.asarray(chain.success(m, r, steps))
-    from scipy.special import betainc
-
-    m, r, steps = np.broadcast_arrays(m, r, steps)
-    enough = steps >= m
-    return np.where(enough, betainc(m, np.where(enough, steps - m + 1.0, 1.0), r), 0.0)
-
-
-def real_steps(m, r, steps, whole: bool) -> np.ndarray:
-    """(3), also at a real K."""
-    if whole:
-        return np.asarray(chain.expected_steps(m, r, steps))
-    return _moments(m, r, steps)[0]
-
-
-def _moments(m, r, steps) -> tuple[np.ndarray, np.ndarray]:
-    """E[min(T, K)] and its square's mean, (3) and (3.2), at a real K: as the whole ones with I_r(m, K-m+1) between."""
-    some = r > 0
-    q = np.where(some, r, 1.0)
-    rest = steps * (1.0 - np.where(some, real_success(m, q, steps, False), 0.0))
-    first = m / q * real_success(m + 1.0, q, steps + 1.0, False)
-    second = m * (m + 1.0) / q**2 * real_success(m + 2.0, q, steps + 2.0, False) - first
-    enough = some & (steps >= m)
-    return np.where(enough, first + rest, steps), np.where(enough, second + steps * rest, steps * steps)
 
 
 def combined(aggregate, p):
