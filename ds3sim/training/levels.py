@@ -87,6 +87,11 @@ class Ways:
             out.way[at] = np.where(better, way[now, None], out.way[at])
         return out
 
+    def chosen(self, way: np.ndarray) -> list[np.ndarray]:
+        """m', r and gamma^m' of the ways [T, B] of :meth:`best`; 0 where there is none (-1)."""
+        rows = np.arange(len(way))[:, None]
+        return [np.pad(v, ((0, 0), (0, 1)))[rows, way] for v in (self.skills, self.success, self.feasible)]
+
 
 @dataclass(frozen=True)
 class Best:
@@ -101,19 +106,6 @@ class Best:
     way: np.ndarray
     accuracy: np.ndarray
     steps: np.ndarray
-
-
-@dataclass(frozen=True)
-class Chains:
-    """Chains (m', r, gamma^m') of a distribution and their weights.
-
-    Attributes:
-        parts: (m', r, gamma^m').
-        weights: one row for each part, float [B] each; every column sums to 1.
-    """
-
-    parts: tuple[tuple[int, float, float], ...]
-    weights: tuple[tuple[float, ...], ...]
 
 
 def _not_worse(m, r, able) -> np.ndarray:
