@@ -18,7 +18,6 @@ import numpy as np
 from ds3sim.config.models import TripartiteModel
 from ds3sim.config.tasks import TasksTable
 from ds3sim.core.errors import require
-from ds3sim.engine.closed_form import advance_rate, combined
 from ds3sim.engine.limits import MOST_VOTES
 from ds3sim.graph.generators import MOST_SKILLS
 from ds3sim.task.aggregate import Aggregate, BestOfN, Majority
@@ -55,13 +54,13 @@ def _value(strategy: Strategy, whole: bool) -> Callable[..., tuple[np.ndarray, n
     aggregate = countable(strategy.aggregate)
 
     def value(m, r, able, steps) -> tuple[np.ndarray, np.ndarray]:
-        q = advance_rate(strategy.step, r)
+        q = strategy.step.advance_rate(r)
         one = chain.success(m, q, steps) if whole else chain.real_success(m, q, steps)
         mean = chain.expected_steps(m, q, steps) if whole else chain.real_moments(m, q, steps)[0]
         spent = able * mean + (1.0 - able) * steps
         if strategy.feasibility == "per_trace":
-            return combined(aggregate, able * one), spent
-        return able * combined(aggregate, one), spent
+            return aggregate.success(able * one), spent
+        return able * aggregate.success(one), spent
 
     return value
 
