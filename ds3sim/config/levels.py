@@ -2,9 +2,6 @@
 
 A task of m skills of level l is done at the level l' of the best accuracy, (5), which depends on the strategy and on
 the budget. So a distribution of tasks becomes chains (m', r, gamma^m'), each with a weight at every budget.
-
-A vote of more than ``MOST_VOTES`` traces has no formula for its accuracy; its level is that of the best vote of
-``MOST_VOTES`` traces. What the vote does at that level is up to the engine.
 """
 
 from __future__ import annotations
@@ -18,9 +15,8 @@ import numpy as np
 from ds3sim.config.models import TripartiteModel
 from ds3sim.config.tasks import TasksTable
 from ds3sim.core.errors import require
-from ds3sim.engine.limits import MOST_VOTES
 from ds3sim.graph.generators import MOST_SKILLS
-from ds3sim.task.aggregate import Aggregate, BestOfN, Majority
+from ds3sim.task.aggregate import BestOfN, Majority
 from ds3sim.task.budget import BudgetRow
 from ds3sim.task.mixture import TaskMixture
 from ds3sim.task.steps import Beam
@@ -51,25 +47,16 @@ def chains(
 
 
 def _value(strategy: Strategy, whole: bool) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    aggregate = countable(strategy.aggregate)
+    able_first = strategy.feasibility == "per_trace"
 
     def value(m, r, able, steps) -> tuple[np.ndarray, np.ndarray]:
         q = strategy.step.advance_rate(r)
         one = chain.success(m, q, steps) if whole else chain.real_success(m, q, steps)
-        mean = chain.expected_steps(m, q, steps) if whole else chain.real_moments(m, q, steps)[0]
-        spent = able * mean + (1.0 - able) * steps
-        if strategy.feasibility == "per_trace":
-            return aggregate.success(able * one), spent
-        return able * aggregate.success(one), spent
+        used = chain.expected_steps(m, q, steps) if whole else chain.real_moments(m, q, steps)[0]
+        success = strategy.aggregate.success(able * one if able_first else one)
+        return success if able_first else able * success, able * used + (1.0 - able) * steps
 
     return value
-
-
-def countable(aggregate: Aggregate) -> Aggregate:
-    """The aggregator, a vote with no more traces than its formula takes."""
-    if isinstance(aggregate, Majority) and aggregate.n > MOST_VOTES:
-        return replace(aggregate, n=MOST_VOTES)
-    return aggregate
 
 
 # ---- the authors' cost --------------------------------------------------------------------------
@@ -105,7 +92,7 @@ def _grid(tasks: TasksTable, model: TripartiteModel) -> Tasks:
 
 def _reasoning(strategy: Strategy, model: TripartiteModel, omega: float) -> Reasoning | None:
     step, aggregate = strategy.step, strategy.aggregate
-    if isinstance(step, Beam) or getattr(step, "evaluator_error", 0.0) > 0 or countable(aggregate) is not aggregate:
+    if isinstance(step, Beam) or getattr(step, "evaluator_error", 0.0) > 0:
         return None
     more: dict = {"branches": step.proposals, "n": aggregate.n, "tokens_per_step": omega}
     if isinstance(aggregate, BestOfN):
