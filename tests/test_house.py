@@ -65,8 +65,8 @@ UNFINISHED: dict[str, tuple[str, ...]] = {
         "store.collect", "study", "theory.peeling", "theory.plurality", "training",
     ),
     "annotated": (
-        "allocate", "cli", "config", "core", "engine", "fit", "graph", "results", "stats",
-        "store", "study", "task", "theory", "training", "validate",
+        "allocate", "cli", "config", "core", "engine", "fit", "graph", "results",
+        "store", "study", "task", "validate",
     ),
     "public": ("cli",),
 }  # fmt: skip
