@@ -23,7 +23,7 @@ from ds3sim.task.steps import Beam
 from ds3sim.task.strategy import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors
 from ds3sim.theory import chain
-from ds3sim.training.levels import best_ways
+from ds3sim.training.levels import Ways
 from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
 
 
@@ -39,19 +39,11 @@ def chains(
     """
     skills, level, weight = tasks.each
     kept = weight > 0
-    ways = best_ways(
-        model.trained,
-        level[kept],
-        skills[kept],
-        per_trace,
-        _value(strategy, model.round_steps),
-        model.relevant_factor,
-        model.search,
-        MOST_SKILLS,
-    )
-    some = ways.skills > 0  # else there is nothing that the model can do
-    able, phi = np.where(some, ways.feasible, 0.0), weight[kept] / math.fsum(weight[kept].tolist())
-    return TaskMixture.of(np.where(some, ways.skills, 1), np.where(some, ways.success, 0.0), able, phi)
+    ways = Ways.of(model.trained, level[kept], skills[kept], model.relevant_factor, model.search)
+    m, r, able = ways.chosen(ways.best(per_trace, _value(strategy, model.round_steps), MOST_SKILLS).way)
+    some = m > 0  # else there is nothing that the model can do
+    phi = weight[kept] / math.fsum(weight[kept].tolist())
+    return TaskMixture.of(np.where(some, m, 1).astype(np.int64), r, able, phi)
 
 
 def _value(strategy: Strategy, whole: bool) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
