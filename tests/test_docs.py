@@ -44,6 +44,10 @@ def test_the_reference_is_current():
     assert written == reference.pages(), "run scripts/api_reference.py"
 
 
+def test_the_config_reference_is_current():
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == reference.readme(), "run scripts/api_reference.py"
+
+
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
 def test_links_lead_somewhere(page):
     path = ROOT / page
