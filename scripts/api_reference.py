@@ -195,7 +195,9 @@ def type_of(inner: dict) -> str:
         return " or ".join(dict.fromkeys(words))
     kind = inner.get("type", "any")
     if kind in ("number", "integer"):
-        low = next((f"{word} {plain(inner[key])}" for key, word in (("gt", "above"), ("ge", "at least")) if key in inner), "")
+        low = next(
+            (f"{word} {plain(inner[key])}" for key, word in (("gt", "above"), ("ge", "at least")) if key in inner), ""
+        )
         high = inner.get("le", inner.get("lt", 1e18))
         if low and high < 1e9:
             low = low.removeprefix("at least ")

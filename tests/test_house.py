@@ -75,7 +75,7 @@ MISSING = {
     "schema", "train",
 }  # fmt: skip
 """Public functions that do not exist yet."""
-IDLE = {"chex"}
+IDLE: set[str] = set()
 """Dependencies that nothing imports yet."""
 
 

@@ -40,6 +40,11 @@ def read_config(path: str | Path, overrides: Iterable[str | tuple[str, str] | Ov
 
     Raises:
         InputError: one line naming the file or the override, the key, the value, the cause and the fix.
+
+    >>> from pathlib import Path
+    >>> _ = Path("study.toml").write_text("budget.steps = [10, 20]")
+    >>> ds.read_config("study.toml", ["graph.skills=3", "graph.success=0.5"]).graph.skills
+    3
     """
     changes = [item if isinstance(item, tuple) and len(item) == 3 else parse_override(item) for item in overrides]
     return config_of(read_toml(path), str(path), Path(path).parent, changes)

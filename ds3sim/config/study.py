@@ -54,6 +54,11 @@ class Study:
 
     Raises:
         InputError: one line that names the argument, the value, the cause and the fix.
+
+    >>> both = {"one": ds.CoT(), "four": ds.BestOfN(4)}
+    >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), strategies=both, steps=[10, 20], engine="exact")
+    >>> [round(row.success, 4) for row in ds.run(study).rows]
+    [0.9453, 0.9998, 0.0, 0.9375]
     """
 
     name: str

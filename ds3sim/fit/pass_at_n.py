@@ -61,6 +61,10 @@ def fit_pass_at_n(
         InputError: naming the log: what cannot be read or fitted (fewer than 2 problems, one sample a problem, none
             or all samples correct; a curve of fewer than 4 different N, or 0 or 1 everywhere); an argument outside
             its range or without effect.
+
+    >>> fit = ds.fit_pass_at_n((np.full(6, 100), np.array([0, 3, 10, 30, 60, 90])))
+    >>> bool(0 < fit.solvable <= 1), bool(fit.alpha > 0)
+    (True, True)
     """
     log = log_of(log)
     price, at = price_of(log, tokens_per_sample, cost), ahead(log, at)

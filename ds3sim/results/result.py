@@ -51,6 +51,11 @@ class Result(Record):
         missing: points of which nothing is known yet (of a store).
         config: the study as plain tables, from which it can be run again; empty where it is not known.
         environment: versions, device, threads, and ``wall_s``, seconds that it took.
+
+    >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=[10, 20], engine="exact")
+    >>> result = ds.run(study)
+    >>> result.save("result.json") and ds.Result.load("result.json") == result
+    True
     """
 
     folder: ClassVar[Marker] = Marker(

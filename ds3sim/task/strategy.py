@@ -22,6 +22,9 @@ class Strategy:
 
     Raises:
         InputError: something else.
+
+    >>> ds.Strategy(ds.ToT(4), ds.Majority(5)).aggregate.n
+    5
     """
 
     step: StepPolicy = field(default_factory=CoT)
