@@ -70,15 +70,16 @@ def signature(name: str, value: object) -> str:
 
 def text_of(value: object) -> str:
     """A docstring as Markdown: roles and double backticks become code, sections bold, examples fenced."""
-    lines, out, fenced = inspect.getdoc(value).splitlines(), [], False
-    for line in lines:
-        example = line.startswith((">>>", "...")) or (fenced and line.strip())
+    out, fenced = [], False
+    for line in inspect.getdoc(value).splitlines():
+        example = line.lstrip().startswith((">>>", "...")) or (fenced and line.strip())
         if example and not fenced:
+            margin = len(line) - len(line.lstrip())
             out.append("```pycon")
         if fenced and not example:
             out.append("```")
         fenced = bool(example)
-        out.append(line if fenced else prose(line))
+        out.append(line[margin:] if fenced else prose(line))
     return "\n".join([*out, "```"] if fenced else out)
 
 

@@ -44,7 +44,8 @@ class VoteFit(Forecast):
         price: what a sample costs.
 
     >>> from pathlib import Path
-    >>> rows = [f"{p},{a},{int(a == 'r')}" for p, of in {"a": "rrrwwwx", "b": "rwwxy", "c": "rrrrx"}.items() for a in of]
+    >>> of = {"a": "rrrwwwx", "b": "rwwxy", "c": "rrrrx"}
+    >>> rows = [f"{p},{a},{int(a == 'r')}" for p in of for a in of[p]]
     >>> _ = Path("log.csv").write_text("\\n".join(["problem,answer,correct", *rows]))
     >>> ds.fit_votes("log.csv", errors="uniform").errors.kind
     'uniform'
@@ -163,7 +164,8 @@ def fit_votes(
         InputError: naming the log: no answers, too few votes; an argument outside its range or without effect.
 
     >>> from pathlib import Path
-    >>> rows = [f"{p},{a},{int(a == 'r')}" for p, of in {"a": "rrrwwwx", "b": "rwwxy", "c": "rrrrx"}.items() for a in of]
+    >>> of = {"a": "rrrwwwx", "b": "rwwxy", "c": "rrrrx"}
+    >>> rows = [f"{p},{a},{int(a == 'r')}" for p in of for a in of[p]]
     >>> _ = Path("log.csv").write_text("\\n".join(["problem,answer,correct", *rows]))
     >>> fit = ds.fit_votes("log.csv", errors="uniform")
     >>> bool(fit.predict(1).estimate < 1)

@@ -23,8 +23,10 @@ class Strategy:
     Raises:
         InputError: something else.
 
-    >>> ds.Strategy(ds.ToT(4), ds.Majority(5)).aggregate.n
-    5
+    Example:
+        >>> import ds3sim as ds
+        >>> ds.Strategy(ds.ToT(4), ds.Majority(5)).n
+        5
     """
 
     step: StepPolicy = field(default_factory=CoT)
