@@ -11,11 +11,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ds3sim.allocate.allocation import Allocation
     from ds3sim.core.errors import InputError, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
     from ds3sim.graph.graph import SkillGraph
+    from ds3sim.store.contents import StoreContents
+    from ds3sim.store.merge import merge
+    from ds3sim.store.store import Store
+    from ds3sim.study.allocate import allocate
+    from ds3sim.study.doctor import Diagnosis, doctor
+    from ds3sim.study.train import TrainingResult, train
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
     from ds3sim.task.task import Task
@@ -42,6 +49,15 @@ __all__ = [
     "CostModel",
     "Tally",
     "Estimate",
+    "allocate",
+    "Allocation",
+    "train",
+    "TrainingResult",
+    "Store",
+    "StoreContents",
+    "merge",
+    "doctor",
+    "Diagnosis",
     "InputError",
     "NoClosedForm",
     "__version__",
@@ -65,6 +81,15 @@ _HOME = {
     "CostModel": "theory.cost",
     "Tally": "engine.tally",
     "Estimate": "core.estimate",
+    "allocate": "study.allocate",
+    "Allocation": "allocate.allocation",
+    "train": "study.train",
+    "TrainingResult": "study.train",
+    "Store": "store.store",
+    "StoreContents": "store.contents",
+    "merge": "store.merge",
+    "doctor": "study.doctor",
+    "Diagnosis": "study.doctor",
     "InputError": "core.errors",
     "NoClosedForm": "core.errors",
 }
