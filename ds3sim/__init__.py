@@ -8,20 +8,26 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ds3sim.allocate.allocation import Allocation
-    from ds3sim.core.errors import InputError, NoClosedForm
+    from ds3sim.core.errors import InputError, Interrupted, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
-    from ds3sim.graph.graph import SkillGraph
+    from ds3sim.graph.graph import SkillGraph, load_graph
+    from ds3sim.reproduce.registry import figures
+    from ds3sim.reproduce.write import reproduce
+    from ds3sim.results.choice import Choice
+    from ds3sim.results.result import Result
     from ds3sim.store.contents import StoreContents
     from ds3sim.store.merge import merge
     from ds3sim.store.store import Store
     from ds3sim.study.allocate import allocate
+    from ds3sim.study.choose import choose
     from ds3sim.study.doctor import Diagnosis, doctor
+    from ds3sim.study.run import run, sweep
     from ds3sim.study.train import TrainingResult, train
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SkillGraph",
+    "load_graph",
     "Task",
     "CoT",
     "ToT",
@@ -46,6 +53,13 @@ __all__ = [
     "simulate",
     "exact",
     "closed_form",
+    "reproduce",
+    "figures",
+    "run",
+    "sweep",
+    "choose",
+    "Result",
+    "Choice",
     "CostModel",
     "Tally",
     "Estimate",
@@ -59,12 +73,14 @@ __all__ = [
     "doctor",
     "Diagnosis",
     "InputError",
+    "Interrupted",
     "NoClosedForm",
     "__version__",
 ]
 
 _HOME = {
     "SkillGraph": "graph.graph",
+    "load_graph": "graph.graph",
     "Task": "task.task",
     "CoT": "task.steps",
     "ToT": "task.steps",
@@ -78,6 +94,13 @@ _HOME = {
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
+    "reproduce": "reproduce.write",
+    "figures": "reproduce.registry",
+    "run": "study.run",
+    "sweep": "study.run",
+    "choose": "study.choose",
+    "Result": "results.result",
+    "Choice": "results.choice",
     "CostModel": "theory.cost",
     "Tally": "engine.tally",
     "Estimate": "core.estimate",
@@ -91,6 +114,7 @@ _HOME = {
     "doctor": "study.doctor",
     "Diagnosis": "study.doctor",
     "InputError": "core.errors",
+    "Interrupted": "core.errors",
     "NoClosedForm": "core.errors",
 }
 
@@ -98,7 +122,7 @@ _HOME = {
 class _Package(ModuleType):
     """A function may be called as a folder is (``report``): its name stays the function's when the folder is loaded."""
 
-    def __setattr__(self, name: str, value) -> None:
+    def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOME and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
@@ -106,7 +130,7 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         value = _version()
     elif name in _HOME:

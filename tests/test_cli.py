@@ -361,12 +361,12 @@ def start(arguments, cwd):
 INTERRUPTED = """
 import contextlib, os, signal, sys
 from ds3sim.cli import main as cli
-from ds3sim.cli import run as commands
+from ds3sim.cli import progress as commands
 signal.signal(signal.SIGINT, signal.default_int_handler)
 @contextlib.contextmanager
 def bar(*_):
-    yield lambda done: os.kill(os.getpid(), signal.SIGINT)
-commands.progress_bar = bar
+    yield lambda *done: os.kill(os.getpid(), signal.SIGINT)
+commands.study_bar = bar
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -388,8 +388,8 @@ def test_ctrl_c_keeps_what_was_computed(here, tmp_path):
 
 # The second one strikes while the engine waits for its threads.
 INTERRUPTED_TWICE = INTERRUPTED.replace(
-    "commands.progress_bar = bar",
-    """commands.progress_bar = bar
+    "commands.study_bar = bar",
+    """commands.study_bar = bar
 from concurrent.futures import ThreadPoolExecutor as Pool
 leave = Pool.__exit__
 Pool.__exit__ = lambda self, *what: [signal.raise_signal(signal.SIGINT), leave(self, *what)][1]""",
@@ -405,12 +405,12 @@ def test_a_second_interrupt_at_once_loses_nothing(here, tmp_path):
 
 
 def test_ctrl_c_before_anything_was_computed(here, capsys, monkeypatch):
-    from ds3sim.study import run as study_run
+    from ds3sim.study import evaluate as study_run
 
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(study_run, "simulate", stop)
+    monkeypatch.setattr(study_run, "evaluate_tasks", stop)
     assert main(["run", "x.toml", "--json"]) == 130
     assert capsys.readouterr() == ("", "interrupted: nothing was finished\n")
 

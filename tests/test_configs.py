@@ -12,6 +12,7 @@ import pytest
 from statistics_budget import MOST_Z
 
 from ds3sim.config.build import load
+from ds3sim.config.expand import read_sweep
 from ds3sim.config.read import parse_override
 from ds3sim.report.rows import series
 from ds3sim.study.run import run
@@ -20,6 +21,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "configs"
 OTHERS = ("sweep-", "allocate", "aime", "train")
 """Configs of other commands, which have tests of their own."""
 CONFIGS = sorted(path for path in FOLDER.glob("*.toml") if not path.stem.startswith(OTHERS))
+WANTED_TRACES = [parse_override("engine.traces=20000"), parse_override("seed=12345")]
 WANTED = ("quickstart", "tot-vs-cot", "best-of-n", "majority-vote", "from-file")
 
 
@@ -29,8 +31,8 @@ def test_the_configs_that_the_readme_names_are_there():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_config_agrees_with_its_reference(path):
-    study = load(path, [parse_override("engine.traces=20000"), parse_override("seed=12345")])
-    result = run(study)
+    study = load(path, WANTED_TRACES)
+    result = run(read_sweep(path, WANTED_TRACES, need_axes=False)).to_dict()
     names = {r.get("strategy") for r in result["results"]}
     budgets = getattr(study.config.budget, study.unit)
     assert len(result["results"]) == len(names) * len(budgets)
@@ -46,7 +48,7 @@ def test_config_agrees_with_its_reference(path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_exact_agrees_with_the_reference(path):
-    result = run(load(path, [parse_override("engine.kind=exact")]))
+    result = run(read_sweep(path, [parse_override("engine.kind=exact")], need_axes=False)).to_dict()
     for group in series(result):
         for row in group.rows:
             assert row.reference is not None
@@ -60,17 +62,19 @@ def test_the_resolved_config_gives_the_same_study(path, tmp_path):
     (tmp_path / "config.toml").write_text(first.toml(), encoding="utf-8")
     second = load(tmp_path / "config.toml")
     assert [p.task.identity for p in first.tasks] == [p.task.identity for p in second.tasks]
-    assert run(first)["results"] == run(second)["results"]
+    again = read_sweep(tmp_path / "config.toml", need_axes=False)
+    assert run(again).rows == run(read_sweep(path, [parse_override("engine.traces=2000")], need_axes=False)).rows
 
 
 def test_the_lessons_hold():
     """What the comments in the configs say, by the exact engine."""
 
     def success(name, *sets):
-        study = load(FOLDER / f"{name}.toml", [parse_override(s) for s in ("engine.kind=exact", *sets)])
+        options = [parse_override(s) for s in ("engine.kind=exact", *sets)]
+        study = read_sweep(FOLDER / f"{name}.toml", options, need_axes=False)
         return {
             g.name: {r.data.get("flops", r.data["steps_per_trace"]): r.success[0] for r in g.rows}
-            for g in series(run(study))
+            for g in series(run(study).to_dict())
         }
 
     both = success("tot-vs-cot")

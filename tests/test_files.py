@@ -371,7 +371,7 @@ def test_parallel_edges_and_undirected_graphs(tmp_path, form):
 
 EDGE = '{"source": "a", "target": "b", "probability": 0.5}'
 BROKEN_JSON = [
-    ("{", "line 1, column 2: not valid JSON"),
+    ("{", "not valid JSON: Expecting property name enclosed in double quotes at column 2"),
     ('{"links": [\n}', "line 2"),
     ("[]", "the document is a list"),
     ("3", "the document is a number"),

@@ -1,16 +1,23 @@
 """Skill graphs: builder, generators, tensors, and the lumping test."""
 
+import io
+import json
 import math
+from dataclasses import replace
 
+import networkx as nx
 import numpy as np
 import pytest
+import xarray
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from ds3sim.core.errors import InputError, NoClosedForm
-from ds3sim.graph.graph import SkillGraph
+from ds3sim.graph.graph import SkillGraph, load_graph
 from ds3sim.graph.lump import ChainForm, chain_form, fewest_steps
 from ds3sim.task.steps import ToT
+from ds3sim.task.task import Task
 
 
 def law(tensor, start, goal, steps):
@@ -260,3 +267,76 @@ def test_whenever_a_form_is_given_its_law_is_right(size, random):
         return
     found = law(graph.transition_tensor(), graph.start, graph.goal, 12)
     assert np.allclose(chain_law(form, 12), found, rtol=1e-12, atol=0)
+
+
+# ---- graphs as records ----------------------------------------------------------------------------
+
+SCORES = {"a": 0.25, "b$": 0.5, "<z>": 1.0, "x": 0.0}
+SAVED = [
+    *GENERATED,
+    SkillGraph.latent(0.9, 0.4, 1.5),
+    SkillGraph.from_edges(
+        [("a", "b$", 0.1 + 0.2), ("b$", "<z>", 1 / 3), ("a", "x", 0.1), ("<z>", "a", 1.0)],
+        start={"a": 0.7, "b$": 0.1, "x": 0.2},
+        goal="<z>",
+        dead="x",
+        score=SCORES,
+        feasible=0.9,
+    ),
+    SkillGraph.from_edges([(i, 99, 1 / 7) for i in range(49)], start=list(range(49)), goal=99),
+    SkillGraph.chain(200, 0.5),
+]
+
+
+@pytest.mark.parametrize("graph", SAVED, ids=range(len(SAVED)))
+def test_a_saved_graph_is_read_back_equal(tmp_path, graph):
+    loaded = load_graph(graph.save(tmp_path / "g.json"))
+    assert loaded == graph and hash(loaded) == hash(graph) and loaded.rate == graph.rate
+    assert loaded.start.tobytes() == graph.start.tobytes()
+    assert Task(loaded, steps=3).identity == Task(graph, steps=3).identity
+    assert json.loads(graph.to_json()) == json.loads((tmp_path / "g.json").read_text())
+    assert len(nx.node_link_graph(json.loads(graph.to_json()), edges="links")) == graph.size
+
+
+def test_equality_of_graphs():
+    one = SkillGraph.chain(3, 0.25)
+    assert one == SkillGraph.chain(3, 0.25) and one != SkillGraph.chain(3, 0.5) and one != SkillGraph.chain(4, 0.25)
+    assert one != replace(one, feasible=0.5) and one != replace(one, score=np.zeros(4))
+    assert SkillGraph.latent(0.9, 0.4, 1.5) != SkillGraph.latent(0.9, 0.8, 3.0)
+
+
+def test_a_saved_graph_may_be_given_another_start(tmp_path):
+    path = SkillGraph.chain(3, 0.25, feasible=0.5).save(tmp_path / "g.json")
+    graph = load_graph(path, start="1", feasible=1.0)
+    assert graph.start.tolist() == [0, 1, 0, 0] and graph.feasible == 1.0
+
+
+def test_edges_as_csv_and_frame(tmp_path):
+    graph = SAVED[-3]
+    path = graph.save(tmp_path / "g.csv")
+    start = {"a": 0.7, "b$": 0.1, "x": 0.2}
+    assert load_graph(path, start=start, goal="<z>", dead="x", feasible=0.9, score=SCORES) == graph
+    frame = graph.to_frame()
+    assert frame.columns.tolist() == ["source", "target", "probability"] and frame["target"].tolist()[1] == "<z>"
+
+
+def test_dataset_has_named_nodes_and_edges(tmp_path):
+    graph = SAVED[-3]
+    data = graph.to_dataset()
+    assert dict(data.sizes) == {"node": 4, "edge": 4} and data["probability"].attrs["units"] == "1"
+    assert data["start"].sel(node="a") == 0.7 and bool(data["goal"].sel(node="<z>"))
+    with xarray.open_dataset(graph.save(tmp_path / "g.nc")) as read:
+        assert read["source"].values.tolist() == ["a", "b$", "a", "<z>"] and read.attrs["feasible"] == 0.9
+
+
+def test_small_graphs_are_drawn_and_large_ones_summed_up():
+    graph = SAVED[-3]
+    ax = graph.plot(Figure().add_subplot())
+    assert sum(len(c.get_offsets()) for c in ax.collections) == graph.size
+    ax.figure.savefig(io.BytesIO(), format="svg")
+    text = graph._repr_html_()
+    assert "&lt;z&gt;" in text and "<z>" not in text and "data:image/svg" in text
+    large = SkillGraph.chain(60, 0.5)
+    assert "data:image/svg" not in large._repr_html_() and "61" in large._repr_html_()
+    assert large.plot(Figure().add_subplot()).get_xlabel() == "Fewest steps to the goal"
+    assert "alpha" in SkillGraph.latent(0.9, 0.4, 1.5)._repr_html_()

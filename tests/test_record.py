@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ds3sim.core.errors import InputError
+from ds3sim.core.figure import new_axes
 from ds3sim.core.folder import Marker, add_files, check_folder, write_folder
-from ds3sim.core.record import FORMAT, Record, check_out, new_axes
+from ds3sim.core.record import FORMAT, Record, check_out
 from ds3sim.theory.cost import CostModel
 
 

@@ -6,11 +6,13 @@ import base64
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +22,7 @@ from scipy.stats import binomtest, norm
 
 from ds3sim.config.build import load
 from ds3sim.core.errors import InputError
+from ds3sim.core.text import number, probability
 from ds3sim.report import prose as words
 from ds3sim.report import run_figures as figures
 from ds3sim.report import write
@@ -149,7 +152,7 @@ def test_a_place_that_refuses_is_found_before_the_run(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(write.tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
     with pytest.raises(InputError, match="Read-only"):
         write.check_out(tmp_path / "out")
     monkeypatch.undo()
@@ -165,10 +168,10 @@ def test_a_failure_leaves_the_old_run(tmp_path, study, monkeypatch):
     write.write_run(make_result(), study, out)
     before = {p.name: p.read_bytes() for p in out.iterdir()}
 
-    def full_disk(temporary, target):
+    def full_disk(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(write, "_take_place", full_disk)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(InputError, match="No space left"):
         write.write_run(make_result(budgets=(40, 80)), study, out)
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
@@ -178,14 +181,14 @@ def test_a_failure_leaves_the_old_run(tmp_path, study, monkeypatch):
 def test_a_failed_swap_puts_the_old_run_back(tmp_path, study, monkeypatch):
     out = tmp_path / "run"
     write.write_run(make_result(), study, out)
-    rename = write.os.rename
+    rename = os.rename
 
     def fails_on_the_new_one(source, target):
         if str(source).endswith(".tmp"):
             raise OSError(5, "Input/output error")
         rename(source, target)
 
-    monkeypatch.setattr(write.os, "rename", fails_on_the_new_one)
+    monkeypatch.setattr("os.rename", fails_on_the_new_one)
     with pytest.raises(InputError, match="Input/output"):
         write.write_run(make_result(budgets=(40, 80)), study, out)
     assert len(json.loads((out / "results.json").read_text())["results"]) == 7
@@ -262,8 +265,8 @@ def test_the_page_says_what_was_asked_and_found():
     assert "At 200 steps the task is solved with probability" in page[:200]
     assert 'kind = "chain"' in page
     assert "250 ms" in page
-    assert words.probability(result["results"][3]["success"]["estimate"]) in page
-    assert words.probability(result["reference"][3]["success"]) in page
+    assert probability(result["results"][3]["success"]["estimate"]) in page
+    assert probability(result["reference"][3]["success"]) in page
 
 
 def test_names_are_escaped():
@@ -411,7 +414,7 @@ def test_curves_of_budgets_in_flops_are_what_they_pay(tmp_path):
     [(None, "–"), (0.0, "0"), (1.0, "1"), (0.5562, "0.5562"), (1.5e-7, "1.5e-7"), (1 - 1.39e-6, "0.9999986")],
 )
 def test_probability(value, text):
-    assert words.probability(value) == text
+    assert probability(value) == text
 
 
 @pytest.mark.parametrize(
@@ -419,7 +422,7 @@ def test_probability(value, text):
     [(None, "–"), (44.407, "44.41"), (12300.4, "12,300"), (1e10, "1e10"), (2.51e13, "2.51e13"), (7, "7"), (0, "0")],
 )
 def test_number(value, text):
-    assert words.number(value) == text
+    assert number(value) == text
 
 
 def test_strategies_in_words():

@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 
 from ds3sim.cli.main import main
-from ds3sim.core.errors import InputError
+from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.report.points import joined
+from ds3sim.reproduce import registry
 from ds3sim.reproduce.drawing import COLUMNS, Drawing, Options, Sheet
+from ds3sim.reproduce.figures import strategy_maps, token_budget
 from ds3sim.reproduce.figures.token_budget import COST
 from ds3sim.reproduce.registry import FIGURES, Entry, chosen
 from ds3sim.reproduce.simulated import success_points
-from ds3sim.reproduce.write import PAGE, check_folder, drawing_files, page, write_drawing
+from ds3sim.reproduce.write import PAGE, drawing_files, page, reproduce, write_drawing
 from ds3sim.stats.slopes import fitted_line
 from ds3sim.theory import chain
 from tests.statistics_budget import MOST_Z
@@ -178,8 +180,8 @@ def test_a_folder_grows_and_equal_seeds_give_equal_files(tmp_path, folder):
         (["token-budgets"], ["no such figure", "did you mean token-budget?"]),
         (["tokenbudget"], ["did you mean token-budget?"]),
         (["zzz"], ["no such figure", "known are token-budget"]),
-        (["token-budget", "--seed", "x"], ["--seed"]),
-        (["token-budget", "--seed", "-1"], ["--seed"]),
+        (["token-budget", "--seed", "x"], ["seed", "'x'"]),
+        (["token-budget", "--seed", "-1"], ["seed", "-1"]),
         (["token-budget", "--data", "/no/such/folder"], ["no such folder"]),
     ],
 )
@@ -204,23 +206,23 @@ def test_out_is_checked(tmp_path, capsys):
         assert main(["reproduce", "token-budget", "--quick", "--out", str(out)]) == 2
         assert word in capsys.readouterr().err
     assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
-    assert check_folder(tmp_path / "new" / "deep") == tmp_path / "new" / "deep"
-    with pytest.raises(InputError, match="empty"):
-        check_folder(" ")
+    with pytest.raises(InputError, match="not the name of a folder"):
+        reproduce("token-budget", " ", quick=True)
 
 
-def drawing(name="token-budget") -> Drawing:
-    from ds3sim.report import style
+ENTRY, OTHER = FIGURES["token-budget"], FIGURES["expected-steps"]
 
-    figure, axes = style.canvas(1, 1, (3, 2))
-    axes[0, 0].plot([1, 2], [1, 2])
+
+def drawing() -> Drawing:
     sheet = Sheet()
-    sheet.curve("p", "s", "x", [1.0, 2.0], "y", [math.nan, 2.0])
-    return Drawing(name, "A <title>", "A caption & more.", {"": figure}, sheet, ["Found <b>."])
+    (panel,) = sheet.panels((3, 2), ("p", "x", "y"))
+    panel.curve("s", [1.0, 2.0], [math.nan, 2.0])
+    sheet.found.append("Found <b>.")
+    return sheet.drawing("A <title>", "A caption & more.")
 
 
 def test_text_is_escaped_and_no_simulation_is_said(tmp_path):
-    written = write_drawing(drawing(), tmp_path / "f", Options(), 1.0)
+    written = write_drawing(ENTRY, drawing(), tmp_path / "f", Options(), 1.0)
     assert written[-1].name == PAGE and all(p.is_file() for p in written)
     html = written[-1].read_text()
     assert "A &lt;title&gt;" in html and "Found &lt;b&gt;." in html and "Nothing is simulated" in html
@@ -229,7 +231,7 @@ def test_text_is_escaped_and_no_simulation_is_said(tmp_path):
 
 def test_a_crash_while_writing_leaves_the_page_whole(tmp_path, monkeypatch):
     out = tmp_path / "f"
-    write_drawing(drawing(), out, Options(), 1.0)
+    write_drawing(ENTRY, drawing(), out, Options(), 1.0)
     before = (out / PAGE).read_text()
     import os
 
@@ -241,16 +243,16 @@ def test_a_crash_while_writing_leaves_the_page_whole(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         real(source, target)
 
-    monkeypatch.setattr("ds3sim.reproduce.write.os.replace", fails)
+    monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(InputError, match="No space left"):
-        write_drawing(drawing("expected-steps"), out, Options(), 1.0)
+        write_drawing(OTHER, drawing(), out, Options(), 1.0)
     assert (out / PAGE).read_text() == before == page(out)
     assert not [p for p in out.iterdir() if p.name.endswith(".tmp")]
 
 
 def test_a_broken_json_is_named(tmp_path):
     out = tmp_path / "f"
-    write_drawing(drawing(), out, Options(), 1.0)
+    write_drawing(ENTRY, drawing(), out, Options(), 1.0)
     (out / "expected-steps.json").write_text("{")
     with pytest.raises(InputError, match=r"expected-steps\.json"):
         page(out)
@@ -265,8 +267,8 @@ def test_a_figure_that_needs_data_says_so(tmp_path):
 
 
 def test_all_makes_every_figure_and_leaves_out_those_without_data(tmp_path, monkeypatch, capsys):
-    few = {"token-budget": FIGURES["token-budget"], "zz": Entry("zz", "zz", "needs data", data="zz.csv")}
-    monkeypatch.setattr("ds3sim.reproduce.registry.FIGURES", few)
+    few = {"token-budget": ENTRY, "zz": Entry("zz", "zz", "needs data", data="zz.csv")}
+    monkeypatch.setattr(registry, "FIGURES", few)
     assert main(["reproduce", "all", "--quick", "--out", str(tmp_path / "f")]) == 0
     said = capsys.readouterr().err
     assert "zz: left out, it needs --data with zz.csv" in said and "[1/2] token-budget" in said
@@ -277,16 +279,21 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path, monkeypatch, capsys):
     def stop(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ds3sim.reproduce.figures.token_budget.make", lambda options: drawing())
-    monkeypatch.setattr("ds3sim.reproduce.figures.strategy_maps.make", stop)
+    monkeypatch.setattr(token_budget, "make", lambda options: drawing())
+    monkeypatch.setattr(strategy_maps, "make", stop)
     assert main(["reproduce", "all", "--quick", "--out", str(tmp_path / "f")]) == 130
     assert "up to token-budget are kept" in capsys.readouterr().err
     assert (tmp_path / "f" / PAGE).is_file() and not (tmp_path / "f" / "strategy-maps.csv").exists()
+    with pytest.raises(StoppedEarly) as stopped:
+        reproduce("all", tmp_path / "f", quick=True)
+    assert stopped.value.partial == ("token-budget",)
 
 
 def test_names():
     assert [e.name for e in chosen("all")] == list(FIGURES) and set(OURS) <= set(FIGURES)
-    assert drawing_files(drawing(), Options(quick=True, seed=2), 0.0)["token-budget.json"].count(b"--quick --seed 2")
+    assert drawing_files(ENTRY, drawing(), Options(quick=True, seed=2), 0.0)["token-budget.json"].count(
+        b"--quick --seed 2"
+    )
     for name, entry in FIGURES.items():
         assert name == entry.name and entry.about and not entry.about.endswith(".")
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from ds3sim.cli.main import main
-from ds3sim.config.build import load
 from ds3sim.config.expand import read_sweep
 from ds3sim.config.read import parse_override
 from ds3sim.core.errors import InputError
@@ -22,10 +21,9 @@ from ds3sim.core.estimate import Estimate
 from ds3sim.engine.law import mixed
 from ds3sim.engine.traces.walk import traced
 from ds3sim.stats.intervals import clopper_pearson
-from ds3sim.store.contents import store_result
 from ds3sim.store.store import Store
 from ds3sim.study.choose import choose
-from ds3sim.study.run import run, run_sweep
+from ds3sim.study.run import run, sweep
 from ds3sim.theory.difficulty import Bridge, Mixture
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -68,6 +66,20 @@ def sweep_of(tmp_path, text, *overrides, name="s.toml"):
     return read_sweep(path, [parse_override(text) for text in overrides], need_axes=False)
 
 
+def result_of(plan, store=None, progress=None):
+    return sweep(plan, store=store, progress=progress).to_dict()
+
+
+def points_of(plan, store=None, progress=None):
+    """The points as ``--json`` prints them, for plans without axes too."""
+    found = result_of(plan, store, progress)
+    return found.get("points", [found])
+
+
+def chosen(plan):
+    return choose(plan).to_dict()
+
+
 def command(args, capsys):
     code = main([str(arg) for arg in args])
     out, err = capsys.readouterr()
@@ -80,13 +92,14 @@ def command(args, capsys):
 def test_every_point_is_a_run_of_its_own(tmp_path):
     axes = '[sweep.axes]\n"graph.success" = [0.1, 0.4]\n"strategies.tot.branches" = [1, 4]\n'
     plan = sweep_of(tmp_path, BASE + axes)
-    result = run_sweep(plan)
+    result = result_of(plan)
     assert set(result) == {"points", "environment"}
     assert [tuple(p["axes"].values()) for p in result["points"]] == [(0.1, 1), (0.1, 4), (0.4, 1), (0.4, 4)]
     config = tmp_path / "run.toml"
     config.write_text(BASE, encoding="utf-8")
     for point in result["points"]:
-        single = run(load(config, [parse_override(f"{key}={value}") for key, value in point["axes"].items()]))
+        options = [parse_override(f"{key}={value}") for key, value in point["axes"].items()]
+        single = run(read_sweep(config, options, need_axes=False)).to_dict()
         assert point["results"] == single["results"]
         for mine, other in zip(point["reference"], single["reference"], strict=True):
             assert {k: v for k, v in mine.items() if k not in ("success", "expected_steps")} == {
@@ -101,13 +114,14 @@ def test_every_engine_sweeps(tmp_path, kind):
     graph = '[graph]\nkind = "layered"\nlayers = 2\nwidth = 3\nsuccess = 0.3\ndeath = 0.02\n' if kind == "exact" else ""
     text = (graph or "[graph]\nskills = 3\nsuccess = 0.3\n") + "[budget]\nsteps = [7, 20]\n[engine]\ntraces = 2000\n"
     axes = '[sweep.axes]\n"graph.success" = [0.1, 0.4]\n"budget.steps" = [6, 30]\n'
-    result = run_sweep(sweep_of(tmp_path, text + axes, f"engine.kind={kind}"))
+    result = result_of(sweep_of(tmp_path, text + axes, f"engine.kind={kind}"))
     config = tmp_path / "run.toml"
     config.write_text(text, encoding="utf-8")
     assert len(result["points"]) == 4
     for point in result["points"]:
         options = [parse_override(f"{key}={value}") for key, value in point["axes"].items()]
-        single = run(load(config, [*options, parse_override(f"engine.kind={kind}")]))
+        options.append(parse_override(f"engine.kind={kind}"))
+        single = run(read_sweep(config, options, need_axes=False)).to_dict()
         for mine, other in zip(point["results"], single["results"], strict=True):
             assert mine["traces"] == other["traces"]
             for key in ("success", "expected_steps"):
@@ -126,7 +140,7 @@ graph.skills = {linear = [1, 3, 5]}
 "strategy.ties" = ["random"]
 """
     plan = sweep_of(tmp_path, PLAIN + '[strategy]\naggregate = "majority"\nn = 3\n' + axes, "engine.kind=closed_form")
-    points = [point["axes"] for point in run_sweep(plan)["points"]]
+    points = [point["axes"] for point in points_of(plan)]
     assert len(points) == 4 * 3
     assert [p["budget.steps"] for p in points[::3]] == [1, 10, 100, 1000]
     assert [(p["graph.skills"], p["graph.success"]) for p in points[:3]] == [(1, 0.5), (2, 0.25), (3, 0.125)]
@@ -136,14 +150,14 @@ def test_a_sweep_over_the_cost_simulates_its_task_once(tmp_path):
     axes = '[sweep.axes]\n"cost.parameters" = {log = [1e8, 1e11, 50]}\n'
     told = []
     plan = sweep_of(tmp_path, BASE + axes)
-    result = run_sweep(plan, progress=lambda trials, points: told.append((trials, points)))
+    result = result_of(plan, progress=lambda trials, points: told.append((trials, points)))
     assert sum(t for t, _ in told) == 3 * 4000 and sum(p for _, p in told) == 50
     first, last = result["points"][0]["results"][0], result["points"][-1]["results"][0]
     assert first["success"] == last["success"] and first["mean_flops"] < last["mean_flops"]
 
 
 def test_seeds_are_an_axis_too(tmp_path):
-    result = run_sweep(sweep_of(tmp_path, PLAIN + "[sweep.axes]\nseed = [0, 1, 2]\n"))
+    result = result_of(sweep_of(tmp_path, PLAIN + "[sweep.axes]\nseed = [0, 1, 2]\n"))
     assert len({p["results"][0]["success"]["estimate"] for p in result["points"]}) > 1
 
 
@@ -151,7 +165,7 @@ def test_thousands_of_points_compile_a_handful_of_kernels(tmp_path):
     axes = '[sweep.axes]\n"graph.success" = {linear = [0.05, 0.9, 50]}\n"graph.skills" = {linear = [1, 20, 20]}\n'
     plan = sweep_of(tmp_path, PLAIN + axes + '"budget.steps" = [10, 300]\n', "engine.traces=50")
     before = sum(traced.values())
-    assert len(run_sweep(plan)["points"]) == 2000
+    assert len(points_of(plan)) == 2000
     assert sum(traced.values()) - before <= 4
 
 
@@ -174,7 +188,7 @@ def test_match_gives_every_strategy_the_flops_of_one_chain(tmp_path, attention):
             most = float(cost.flops(25 * row.cot_steps))
             assert float(cost.flops(25 * row.steps_per_trace, branches, n)) <= most
             assert float(cost.flops(25 * (row.steps_per_trace + 1), branches, n)) > most
-    rows = run_sweep(plan)["points"][0]["results"]
+    rows = points_of(plan)[0]["results"]
     assert [row["steps"] for row in rows if row["strategy"] == "cot"] == [12, 40]
 
 
@@ -195,13 +209,13 @@ steps = [5, 30]
 [engine]
 kind = "closed_form"
 """
-    result = run_sweep(sweep_of(tmp_path, text))
+    point = points_of(sweep_of(tmp_path, text))[0]
     phi = Mixture.grid([1.8, 2.5], [1, 4, 9], np.array([[1, 3, 2], [2, 1, 1]]), Bridge(b=4.0))
-    for row, k in zip(result["points"][0]["results"], (5, 30), strict=True):
+    for row, k in zip(point["results"], (5, 30), strict=True):
         moments = phi.moments(2.1, k)
         assert row["success"]["estimate"] == pytest.approx(float(moments.success), rel=1e-12)
         assert row["expected_steps"]["estimate"] == pytest.approx(float(moments.steps), rel=1e-12)
-    sampled = run_sweep(sweep_of(tmp_path, text, "engine.kind=traces", "engine.traces=20000"))["points"][0]
+    sampled = points_of(sweep_of(tmp_path, text, "engine.kind=traces", "engine.traces=20000"))[0]
     for row, known in zip(sampled["results"], sampled["reference"], strict=True):
         assert row["traces"] == 6 * 20_000
         for key in ("success", "expected_steps"):
@@ -222,13 +236,13 @@ steps = [10]
 [engine]
 kind = "exact"
 """
-    found = run_sweep(sweep_of(tmp_path, text))["points"][0]["results"][0]["success"]["estimate"]
+    found = points_of(sweep_of(tmp_path, text))[0]["results"][0]["success"]["estimate"]
     one = [sum(math.comb(10, j) * r**j * (1 - r) ** (10 - j) for j in range(m, 11)) for m, r in ((2, 0.5), (5, 0.25))]
     assert found == pytest.approx(0.25 * one[0] + 0.75 * one[1], rel=1e-12)
     text = text.replace("success = [0.5, 0.25]", "difficulty = [2.0, 2.2]")
     by_law = "[model]\nparameters = 1e9\ntokens = 2e10\n"
     given = f"[model]\nloss = {1.69 + 406.4 * 1e9**-0.34 + 410.7 * 2e10**-0.28!r}\n"
-    a, b = (run_sweep(sweep_of(tmp_path, text + model))["points"][0]["results"] for model in (by_law, given))
+    a, b = (points_of(sweep_of(tmp_path, text + model))[0]["results"] for model in (by_law, given))
     assert a[0]["success"]["estimate"] == pytest.approx(b[0]["success"]["estimate"], rel=1e-12)
 
 
@@ -262,53 +276,73 @@ def test_run_takes_tasks(tmp_path, capsys):
 
 def test_a_store_gives_the_same_numbers_and_goes_on(tmp_path):
     text = BASE + '[sweep.axes]\n"graph.success" = [0.1, 0.4]\n'
-    plain = run_sweep(sweep_of(tmp_path, text))["points"]
+    plain = points_of(sweep_of(tmp_path, text))
     told = []
     count = lambda trials, points: told.append(trials)  # noqa: E731
     with Store.open(tmp_path / "s.ds3") as store:
-        assert run_sweep(sweep_of(tmp_path, text), store, count)["points"] == plain
+        assert points_of(sweep_of(tmp_path, text), store, count) == plain
         assert sum(told) == 6 * 4000
         told.clear()
-        assert run_sweep(sweep_of(tmp_path, text), store, count)["points"] == plain
+        assert points_of(sweep_of(tmp_path, text), store, count) == plain
         assert sum(told) == 0
-        more = run_sweep(sweep_of(tmp_path, text, "engine.traces=5000"), store, count)["points"]
+        more = points_of(sweep_of(tmp_path, text, "engine.traces=5000"), store, count)
         assert sum(told) == 6 * 1000
-        assert more == run_sweep(sweep_of(tmp_path, text, "engine.traces=5000"))["points"]
-        kept = store_result(store)["points"]
-        strip = lambda rows: [{k: v for k, v in row.items() if "flops" not in k} for row in rows]  # noqa: E731
-        assert [strip(p["results"]) for p in kept] == [strip(p["results"]) for p in more]
+        assert more == points_of(sweep_of(tmp_path, text, "engine.traces=5000"))
+        kept = [[row.to_dict() for row in point.rows] for point in store.result().points]
+        assert kept == [point["results"] for point in more]
+
+
+# A transaction for every task; Ctrl-C counts, though the tests may have been started in the background.
+CAREFUL = """
+import signal, sys
+from ds3sim.cli.main import main
+from ds3sim.store import collect
+signal.signal(signal.SIGINT, signal.default_int_handler)
+collect.FIRST_GROUP, collect.COMMIT_S = 1.0, 0.0
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def until_stored(process, path, rows: int, patience: float = 300.0) -> None:
+    """Wait until a process has stored so many rows, however slow the machine is."""
+    until = time.monotonic() + patience
+    while True:
+        assert process.poll() is None and time.monotonic() < until, "nothing is stored"
+        if path.exists() and path.stat().st_size:
+            with Store.open(path, create=False, readonly=True, wait=patience) as store:
+                if len(store.keys()) >= rows:
+                    return
+        time.sleep(0.05)
 
 
 def test_killed_and_started_again_it_ends_with_the_same_numbers(tmp_path):
     path, store = tmp_path / "s.toml", tmp_path / "s.ds3"
-    axes = '[sweep.axes]\n"graph.success" = {linear = [0.05, 0.6, 60]}\n"graph.skills" = [2, 5, 9]\n'
-    path.write_text(PLAIN + axes, encoding="utf-8")
-    args = [sys.executable, "-m", "ds3sim", "sweep", str(path), "--store", str(store), "--json", "--traces", "200000"]
-    for wait in (4.0, 7.0):
+    path.write_text(PLAIN + '[sweep.axes]\n"graph.success" = {linear = [0.05, 0.6, 60]}\n', encoding="utf-8")
+    args = [sys.executable, "-c", CAREFUL, "sweep", str(path), "--store", str(store), "--json"]
+    for rows in (3, 10):
         process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(wait)
+        until_stored(process, store, rows)
         process.send_signal(signal.SIGKILL)
         process.wait()
     done = subprocess.run(args, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    undisturbed = run_sweep(read_sweep(path, [parse_override("engine.traces=200000")]))
-    assert json.loads(done.stdout)["points"] == undisturbed["points"]
+    assert json.loads(done.stdout)["points"] == points_of(read_sweep(path))
 
 
 def test_ctrl_c_keeps_and_says_so(tmp_path):
     path, store = tmp_path / "s.toml", tmp_path / "s.ds3"
     path.write_text(PLAIN + '[sweep.axes]\n"graph.success" = {linear = [0.05, 0.6, 200]}\n', encoding="utf-8")
-    args = [sys.executable, "-m", "ds3sim", "sweep", str(path), "--store", str(store), "--json", "--traces", "20000000"]
+    args = [sys.executable, "-c", CAREFUL, "sweep", str(path), "--store", str(store), "--json"]
     process = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.time() + 60
-    while time.time() < deadline and not store.exists():
-        time.sleep(0.2)
-    time.sleep(3)
+    until_stored(process, store, 2)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "keeps what was simulated" in err and "Traceback" not in err
     assert set(json.loads(out)) == {"points", "environment"}
+    with Store.open(store) as found:
+        assert 2 <= len(found.keys()) < 200
+        assert len(json.loads(out)["points"]) <= len(found.keys())
 
 
 # ---- choosing -----------------------------------------------------------------------------------
@@ -316,8 +350,8 @@ def test_ctrl_c_keeps_and_says_so(tmp_path):
 
 def test_the_best_strategy_is_found_with_its_certainty(tmp_path):
     text = BASE.replace("steps = [12, 40]", "tokens = [300, 2000]").replace("traces = 4000", "traces = 20000")
-    result = choose(sweep_of(tmp_path, text))
-    known = choose(sweep_of(tmp_path, text, "engine.kind=closed_form"))
+    result = chosen(sweep_of(tmp_path, text))
+    known = chosen(sweep_of(tmp_path, text, "engine.kind=closed_form"))
     assert result["comparisons"] == 2 * 3
     for found, true in zip(result["choices"], known["choices"], strict=True):
         assert sum(found["probability_best"].values()) == pytest.approx(1)
@@ -336,7 +370,7 @@ def test_the_chance_to_be_best_is_that_of_the_posterior(tmp_path):
 
     text = BASE.replace("steps = [12, 40]", "tokens = [1000]").replace("traces = 4000", "traces = 60")
     text = text[: text.index("[strategies.best]")] + text[text.index("[budget]") :]
-    choice = choose(sweep_of(tmp_path, text, "strategies.tot.branches=2"))["choices"][0]
+    choice = chosen(sweep_of(tmp_path, text, "strategies.tot.branches=2"))["choices"][0]
     hits = {row["strategy"]: round(60 * row["success"]["estimate"]) for row in choice["results"]}
     x = np.linspace(0, 1, 200_001)
     post = {name: stats.beta(h + 0.5, 60 - h + 0.5) for name, h in hits.items()}
@@ -349,12 +383,12 @@ def test_equal_strategies_are_not_called_different(tmp_path):
     text = PLAIN.replace("steps = [5, 20]", "tokens = [300]").replace("traces = 2000", "traces = 500")
     text += '[strategies.a]\n[strategies.b]\naggregate = "best_of_n"\nn = 1\n'
     text += "[sweep.axes]\nseed = {linear = [1, 100, 100]}\n"
-    choices = choose(sweep_of(tmp_path, text))["choices"]
+    choices = chosen(sweep_of(tmp_path, text))["choices"]
     assert len(choices) == 100
     gaps = np.array([c["difference"]["estimate"] for c in choices])
     assert np.ptp(gaps) > 0  # independent streams
     assert sum(c["clear"] for c in choices) <= 3
-    same = choose(sweep_of(tmp_path, text.replace('aggregate = "best_of_n"\nn = 1\n', ""), "engine.traces=50"))[
+    same = chosen(sweep_of(tmp_path, text.replace('aggregate = "best_of_n"\nn = 1\n', ""), "engine.traces=50"))[
         "choices"
     ]
     assert all(c["probability_best"] == {"a": 0.5, "b": 0.5} and not c["clear"] for c in same)

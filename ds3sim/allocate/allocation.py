@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ds3sim.allocate.curves import Comparison, exponents
 from ds3sim.allocate.gradient import GradientOptimum
 from ds3sim.allocate.solve import Optimum
+from ds3sim.core.figure import new_axes
 from ds3sim.core.plain import as_plain
-from ds3sim.core.record import Record, new_axes
+from ds3sim.core.record import Record
 from ds3sim.stats.slopes import Exponent
 from ds3sim.theory.loss import LossConstants, loss_optimal
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ds3sim.allocate.solve import Optimum
+from ds3sim.core.text import amount, count
 
 if TYPE_CHECKING:
     from ds3sim.allocate.allocation import Allocation
@@ -16,8 +17,8 @@ def words(found: Allocation) -> tuple[str, ...]:
     """The answer in sentences: the optima, the exponents, against D = kappa N, and with other constants."""
     last = found.points[-1]
     constants = (
-        f"Loss constants {found.constants.name}: training alone at {_amount(last.compute)} FLOPs would want"
-        f" {_count(found.loss_optimal_kappa(found.constants))} tokens per parameter."
+        f"Loss constants {found.constants.name}: training alone at {amount(last.compute)} FLOPs would want"
+        f" {count(found.loss_optimal_kappa(found.constants))} tokens per parameter."
     )
     return (
         *(sentence(point, found.tasks) for point in found.points),
@@ -32,14 +33,14 @@ def words(found: Allocation) -> tuple[str, ...]:
 def sentence(point: Optimum, tasks: float) -> str:
     """One optimum in words."""
     if point.mode == "inference_optimal":
-        text = f"at {_amount(point.compute)} FLOPs for one task, data unlimited: N = {_amount(point.parameters)}"
-        text += f", {_count(point.tokens_per_task or 0.0)} tokens"
+        text = f"at {amount(point.compute)} FLOPs for one task, data unlimited: N = {amount(point.parameters)}"
+        text += f", {count(point.tokens_per_task or 0.0)} tokens"
     else:
-        over = f" over {_amount(tasks)} tasks" if tasks > 0 else " without any inference"
-        text = f"at {_amount(point.compute)} FLOPs{over}: N = {_amount(point.parameters)}"
-        text += f", D = {_amount(point.training_tokens)} ({_count(point.kappa)} tokens per parameter)"
+        over = f" over {amount(tasks)} tasks" if tasks > 0 else " without any inference"
+        text = f"at {amount(point.compute)} FLOPs{over}: N = {amount(point.parameters)}"
+        text += f", D = {amount(point.training_tokens)} ({count(point.kappa)} tokens per parameter)"
         if point.tokens_per_task is not None:
-            text += f", {_count(point.tokens_per_task)} tokens a task"
+            text += f", {count(point.tokens_per_task)} tokens a task"
         text += f"; {100 * point.inference_share:.2g}% of the compute goes to inference"
     if point.accuracy is not None:
         text += f"; expected accuracy {point.accuracy:.3g}"
@@ -68,9 +69,9 @@ def _comparison(found: Allocation) -> Iterator[str]:
     for pair in found.comparison[-1:]:
         more = "within the search box it cannot be as accurate"
         if pair.extra_compute is not None:
-            more = f"it needs {_amount(pair.extra_compute)} times the compute to be as accurate"
+            more = f"it needs {amount(pair.extra_compute)} times the compute to be as accurate"
         yield (
-            f"With D = {found.kappa:g} N at {_amount(pair.tied.compute)} FLOPs the accuracy is"
+            f"With D = {found.kappa:g} N at {amount(pair.tied.compute)} FLOPs the accuracy is"
             f" {pair.tied.accuracy:.3g}, lower by {pair.gap:.2g}; {more}."
         )
 
@@ -79,16 +80,16 @@ def _others(found: Allocation) -> Iterator[str]:
     last = found.points[-1]
     for other in found.others:
         best = other.optimum
-        start = f"With {other.constants.name} ({_count(found.loss_optimal_kappa(other.constants))} by training alone): "
+        start = f"With {other.constants.name} ({count(found.loss_optimal_kappa(other.constants))} by training alone): "
         if best is None:
             yield f"{start}{other.error}."
             continue
-        change = f"N = {_amount(best.parameters)} ({best.parameters / last.parameters:.2g} times)"
+        change = f"N = {amount(best.parameters)} ({best.parameters / last.parameters:.2g} times)"
         if 0 < best.training_tokens < math.inf:
             times = best.training_tokens / last.training_tokens
-            change += f", D = {_amount(best.training_tokens)} ({times:.2g} times)"
+            change += f", D = {amount(best.training_tokens)} ({times:.2g} times)"
         if best.tokens_per_task is not None:
-            change += f", {_count(best.tokens_per_task)} tokens a task"
+            change += f", {count(best.tokens_per_task)} tokens a task"
         end = f"accuracy {best.accuracy:.3g}" if best.accuracy is not None else f"loss {best.loss:.4g}"
         yield f"{start}{change}; {end}."
 
@@ -97,18 +98,6 @@ def _gradient(found: Allocation) -> Iterator[str]:
     best = found.gradient
     if best is not None:
         yield (
-            f"By gradients, with real K: N = {_amount(best.parameters)}, K = {best.steps:.6g},"
+            f"By gradients, with real K: N = {amount(best.parameters)}, K = {best.steps:.6g},"
             f" accuracy different by {found.gradient_difference:.1e}, gradient {best.gradient:.1e}."
         )
-
-
-def _amount(value: float) -> str:
-    """Two digits, as in 3.1e9; plain where short."""
-    if 0.01 <= value < 10_000:
-        return f"{value:.3g}"
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}" if 10 <= value < 1e6 else _amount(value)

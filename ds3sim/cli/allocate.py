@@ -4,51 +4,39 @@ from __future__ import annotations
 
 from argparse import Namespace
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ds3sim.cli.options import add_command, config_option, output_options
 
 if TYPE_CHECKING:
     from ds3sim import Allocation
 
 
-def add_parser(commands) -> None:
-    """Add the command; ``commands`` is what ``add_subparsers`` returned."""
-    parser = commands.add_parser(
-        "allocate",
-        help="best model size, training tokens and tokens per task for a compute",
-        description="Best model size, training tokens and tokens per task for a compute over the lifetime.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("config", metavar="CONFIG", help="TOML file with [allocate] and [tasks]")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="change or add a key of the config, as in --set allocate.compute=1e22 (repeatable)",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--quiet", action="store_true", help="no progress and no messages")
+def add_parser(commands: Any) -> None:
+    """Add ``allocate``; ``commands`` is what ``add_subparsers`` returned."""
+    about = "best model size, training tokens and tokens per task for a compute"
+    parser = add_command(commands, "allocate", about)
+    config_option(parser, "TOML file with [allocate] and [tasks]")
+    output_options(parser)
     parser.set_defaults(function=run)
 
 
 def run(args: Namespace) -> int:
     """The command; returns the exit code."""
     import ds3sim as ds
-    from ds3sim.cli.console import overrides_of, print_json
+    from ds3sim.cli.console import overrides_of, show
     from ds3sim.cli.progress import case_bar
 
     with case_bar(args.quiet) as progress:
         found = ds.allocate(args.config, overrides_of(args), progress)
-    if args.json:
-        print_json(found.to_dict())
-    else:
-        print_allocation(found)
+    show(args, found, print_allocation)
     return 0
 
 
 def print_allocation(found: Allocation) -> None:
     """The table and the sentences."""
-    from ds3sim.cli.console import new_table, number, terminal
+    from ds3sim.cli.console import new_table, terminal
+    from ds3sim.core.text import terminal_number as number
 
     columns = [("compute", True), ("N", True), ("D", True), ("D/N", True), ("steps", True), ("tokens a task", True)]
     columns += [("inference", True), ("loss", True), ("accuracy", True)]

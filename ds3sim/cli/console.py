@@ -1,16 +1,24 @@
-"""Tables for the terminal."""
+"""What commands share: tables for the terminal, JSON, messages, and what happens on Ctrl-C."""
 
 from __future__ import annotations
 
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ds3sim.cli import progress
+from ds3sim.core.errors import Interrupted
+from ds3sim.core.files import write_file
+from ds3sim.core.runtime import configure_process
+from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
     from ds3sim.config.read import Override
+    from ds3sim.core.record import Record
 
 
 def terminal():
@@ -30,59 +38,48 @@ def new_table(columns: list[tuple[str, bool]]):
     return table
 
 
-def number(value, digits: int = 4) -> str:
-    """A number for reading: plain from 0.001 to 10 million, else with an exponent; - for none."""
-    if value is None:
-        return "-"
-    size = abs(value)
-    if value == 0:
-        return "0"
-    if not 1e-3 <= size < 1e7:
-        return f"{value:.{digits - 1}e}"
-    if size >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.{digits}g}"
+def axis_value(value: object) -> str:
+    """The value of an axis."""
+    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def budget(steps) -> str:
-    """A budget in steps, which may be a real number."""
-    return f"{steps:,}" if isinstance(steps, int) else number(steps, 6)
-
-
-def probability(value) -> str:
-    """A probability with 5 decimals; small ones keep their digits."""
-    if value is None:
-        return "-"
-    return f"{value:.5f}" if value == 0 or value >= 1e-3 else f"{value:.3e}"
-
-
-def computed(args: Namespace, compute: Callable, *, need_axes: bool) -> tuple[dict, bool]:
-    """(result, interrupted) of a sweep or a choice, with its bar and its store."""
+def computed(args: Namespace, compute: Callable, *, need_axes: bool) -> tuple[Any, bool]:
+    """(record, interrupted) of a run, a sweep or a choice, with its bar and its store."""
     from ds3sim.config.expand import read_sweep
-    from ds3sim.core.runtime import configure_process
     from ds3sim.engine.limits import RANDOM
     from ds3sim.store.store import Store
-    from ds3sim.study.run import Interrupted
 
     plan = read_sweep(args.config, overrides_of(args), need_axes=need_axes)
-    if plan.config.engine.kind in RANDOM:
+    engine = plan.config.engine
+    if engine.kind in RANDOM:
         configure_process()
-    with Store.open(args.store) if args.store is not None else nullcontext() as store, _bar(args, plan) as progress:
+    # Trials are known where the engine counts them and their number is fixed.
+    trials = engine.traces * len(plan.strategies) if engine.kind == "traces" and engine.relative_error is None else None
+    store = nullcontext() if args.store is None else Store.open(args.store)
+    with store as store, progress.study_bar(args.quiet, plan.count, trials) as advance:
         try:
-            return compute(plan, store, progress), False
+            return compute(plan, store=store, progress=advance), False
         except Interrupted as stop:
             return stop.result, True
 
 
-def show(args: Namespace, result: dict, table: Callable) -> None:
-
+def show(args: Namespace, record: Record, table: Callable[[Any], None]) -> None:
+    """Print a record: as JSON, or its table."""
     if args.json:
-        print_json(result)
+        sys.stdout.write(record.to_json() + "\n")
     else:
-        table(result)
+        table(record)
+
+
+def write_record(record: Record, out: str) -> Path:
+    """Write a record to ``--out FILE``; JSON as ``--json`` prints it, else as :meth:`Record.save` does."""
+    if out.lower().endswith(".json"):
+        return write_file(out, record.to_json() + "\n")
+    return record.save(out)
 
 
 def finish(args: Namespace, interrupted: bool, done: str) -> int:
+    """The exit code; after Ctrl-C, a line that says what was kept."""
     if not interrupted:
         return 0
     kept = f"{args.store} keeps what was simulated; the same command goes on from there"
@@ -90,43 +87,6 @@ def finish(args: Namespace, interrupted: bool, done: str) -> int:
         f"interrupted: {done} done; {kept if args.store else 'with --store FILE more would be kept'}", file=sys.stderr
     )
     return 130
-
-
-@contextmanager
-def _bar(args: Namespace, plan) -> Iterator[Callable | None]:
-    """A function for (trials, points) just done, with rate and time left, where stderr is a terminal."""
-    if args.quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        """Points a second."""
-
-        def render(self, task) -> Text:
-            speed = task.finished_speed or task.speed
-            trials, seconds = task.fields["trials"], task.elapsed or 0.0
-            said = f"{speed:,.1f} points/s" if speed else ""
-            return Text(said + (f" {trials / seconds:.3g} trials/s" if trials and seconds else ""))
-
-    columns = (BarColumn(), TextColumn("{task.fields[points]:,} of {task.fields[of]:,} points"), Rate())
-    clocks = (TimeElapsedColumn(), TimeRemainingColumn())
-    engine = plan.config.engine
-    # Trials move the bar between points; a point of several tasks has more of them than one.
-    each = engine.traces * len(plan.strategies) if engine.kind == "traces" and engine.relative_error is None else 0
-    with Progress(*columns, *clocks, console=Console(stderr=True), transient=True) as bar:
-        job = bar.add_task("sweep", total=float(plan.count), points=0, of=plan.count, trials=0)
-        state = {"trials": 0, "points": 0}
-
-        def advance(trials: int, points: int) -> None:
-            state["trials"] += trials
-            state["points"] += points
-            reached = min(plan.count, state["trials"] / each) if each else 0.0
-            bar.update(job, completed=max(state["points"], reached), points=state["points"], trials=state["trials"])
-
-        yield advance
 
 
 def overrides_of(args: Namespace) -> list[Override]:

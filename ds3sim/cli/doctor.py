@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ds3sim.cli.options import add_command
 
 if TYPE_CHECKING:
     from ds3sim.study.doctor import Diagnosis
 
 
-def doctor(args: Namespace) -> int:
+def add_parser(commands: Any) -> None:
+    """Add ``doctor``; ``commands`` is what ``add_subparsers`` returned."""
+    parser = add_command(commands, "doctor", "show versions, devices and settings, and run a small self-test")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(function=run)
+
+
+def run(args: Namespace) -> int:
     """The command; returns the exit code."""
     import ds3sim as ds
-    from ds3sim.cli.console import print_json
+    from ds3sim.cli.console import show
     from ds3sim.core.runtime import configure_process
 
     configure_process()
     found = ds.doctor()
-    if args.json:
-        print_json(found.to_dict())
-    else:
-        print_diagnosis(found)
+    show(args, found, print_diagnosis)
     return 0 if found.passed else 1
 
 

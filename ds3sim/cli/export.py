@@ -5,8 +5,19 @@ from __future__ import annotations
 from argparse import Namespace
 
 from ds3sim.cli.console import overrides_of
+from ds3sim.cli.options import add_command, config_option
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import check_file
+
+
+def add_parser(commands) -> None:
+    """Add ``export``; ``commands`` is what ``add_subparsers`` returned."""
+    parser = add_command(commands, "export", "write one trace's Markov chain for a model checker")
+    config_option(parser)
+    parser.add_argument("--format", metavar="FORMAT", required=True, choices=("prism", "drn"), help="prism or drn")
+    parser.add_argument("--out", metavar="FILE", required=True, help="the file to write")
+    parser.add_argument("--strategy", metavar="NAME", help="which one of several strategies")
+    parser.set_defaults(function=export)
 
 
 def export(args: Namespace) -> int:

@@ -22,7 +22,7 @@ READING = {
 }
 
 
-def add_parsers(commands) -> None:
+def add_parser(commands) -> None:
     """Add the commands; ``commands`` is what ``add_subparsers`` returned."""
     fit = commands.add_parser(
         "fit",
@@ -213,7 +213,7 @@ def plan(args: Namespace) -> int:
 
 def _check_out(args: Namespace) -> None:
     if args.out is not None:
-        from ds3sim.report.write import check_out
+        from ds3sim.report.fit_page import check_out
 
         check_out(args.out)
 
@@ -241,7 +241,8 @@ def _finish(args: Namespace, log, result: dict, show) -> int:
 
 
 def _print_rates(result: dict) -> None:
-    from ds3sim.cli.console import new_table, number, terminal
+    from ds3sim.cli.console import new_table, terminal
+    from ds3sim.core.text import terminal_number as number
 
     table = new_table([("parameter", False), ("value", True), ("standard error", True), ("95% interval", False)])
     for name in ("solvable", "alpha", "beta"):
@@ -264,7 +265,9 @@ def _print_rates(result: dict) -> None:
 
 
 def _print_predictions(result: dict, title: str) -> None:
-    from ds3sim.cli.console import new_table, number, probability, terminal
+    from ds3sim.cli.console import new_table, terminal
+    from ds3sim.core.text import terminal_number as number
+    from ds3sim.core.text import terminal_probability as probability
 
     rows = result["predictions"]
     costs = [name for name in ("tokens", "flops") if any(row[name] is not None for row in rows)]
@@ -280,7 +283,8 @@ def _print_predictions(result: dict, title: str) -> None:
 
 
 def _print_votes(result: dict) -> None:
-    from ds3sim.cli.console import probability, terminal
+    from ds3sim.cli.console import terminal
+    from ds3sim.core.text import terminal_probability as probability
 
     errors = result["errors"]
     shape = {"geometric": f", decay {errors['decay']}", "zipf": f", exponent {errors['exponent']}"}
@@ -297,7 +301,9 @@ def _print_votes(result: dict) -> None:
 
 
 def _print_plan(result: dict) -> None:
-    from ds3sim.cli.console import new_table, number, probability, terminal
+    from ds3sim.cli.console import new_table, terminal
+    from ds3sim.core.text import terminal_number as number
+    from ds3sim.core.text import terminal_probability as probability
 
     table = new_table(
         [

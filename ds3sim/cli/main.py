@@ -1,4 +1,4 @@
-"""The command line. Only the parser is here, so that ``--help`` needs no JAX and no NumPy.
+"""The command line. Commands import what they need when they run, so that ``--help`` needs no JAX and no NumPy.
 
 Data go to stdout, progress and messages to stderr. Exit codes: 0 done (validate: all agree),
 1 validate found disagreement, 2 bad input (one line ``error: ...``), 130 Ctrl-C with what was
@@ -22,7 +22,22 @@ from typing import NoReturn
 
 from ds3sim.core.errors import InputError
 
-ENGINES = ("traces", "population", "importance", "exact", "closed_form")
+COMMANDS = (
+    "run",
+    "sweep",
+    "choose",
+    "validate",
+    "report",
+    "merge",
+    "export",
+    "reproduce",
+    "allocate",
+    "train",
+    "fit",
+    "schema",
+    "doctor",
+)
+"""Modules of ``ds3sim.cli``, each with ``add_parser``; a parser's ``function`` default runs the command."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,91 +69,9 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=Version, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    def command(name: str, about: str) -> Parser:
-        return commands.add_parser(name, help=about, description=about[0].upper() + about[1:], allow_abbrev=False)
-
-    run = command("run", "run a config: success and cost at every budget, beside the theory")
-    run.add_argument("config", metavar="CONFIG", help="TOML file")
-    _set_option(run)
-    run.add_argument("--seed", metavar="N", help="same as --set seed=N")
-    run.add_argument("--traces", metavar="N", help="same as --set engine.traces=N")
-    run.add_argument("--engine", metavar="KIND", help=f"same as --set engine.kind=KIND: {', '.join(ENGINES)}")
-    run.add_argument("--chunk", metavar="N", help="same as --set engine.chunk=N; never changes results")
-    run.add_argument("--out", metavar="DIR", help="write config, results, figures and report.html to this folder")
-    _output_options(run)
-
-    from ds3sim.cli import sweep
-
-    sweep.add_parsers(command, _set_option, _output_options)
-
-    validate = command("validate", "check engines against exact values and formulas; exit 1 where they disagree")
-    validate.add_argument("config", metavar="CONFIG", nargs="?", help="check this config's task; without it a suite")
-    validate.add_argument("--perturb", metavar="X", default=0.0, type=float, help="shift the simulated r by this share")
-    validate.add_argument("--seed", metavar="N", default=0, type=int, help="seed (0)")
-    _set_option(validate)
-    _output_options(validate)
-
-    report = command("report", "make the report page of a folder that run --out wrote, or of a sweep's store")
-    report.add_argument("folder", metavar="DIR|STORE", help="folder of run --out, file of sweep --store or of --json")
-    report.add_argument(
-        "--out", metavar="FILE", required=True, help="HTML page; or the numbers: .csv, .parquet, .nc, .zarr, .json"
-    )
-    report.add_argument("--sweep", metavar="NAME", help="which sweep of a store; without it the one used last")
-
-    from ds3sim.cli import merge
-
-    merge.add_parser(commands)
-
-    export = command("export", "write one trace's Markov chain for a model checker")
-    export.add_argument("config", metavar="CONFIG", help="TOML file")
-    export.add_argument("--format", metavar="FORMAT", required=True, choices=("prism", "drn"), help="prism or drn")
-    export.add_argument("--out", metavar="FILE", required=True, help="the file to write")
-    export.add_argument("--strategy", metavar="NAME", help="which one of several strategies")
-    _set_option(export)
-
-    from ds3sim.cli import reproduce
-
-    reproduce.add_parser(commands)
-
-    from ds3sim.cli import allocate
-
-    allocate.add_parser(commands)
-
-    from ds3sim.cli import train
-
-    train.add_parser(commands, _set_option, _output_options)
-
-    from ds3sim.cli import fit
-
-    fit.add_parsers(commands)
-
-    schema = command("schema", "print the JSON schema of configs, for editors")
-    schema.set_defaults(json=True)
-
-    doctor = command("doctor", "show versions, devices and settings, and run a small self-test")
-    doctor.add_argument("--json", action="store_true", help="print JSON")
+    for name in COMMANDS:
+        import_module(f"ds3sim.cli.{name}").add_parser(commands)
     return parser
-
-
-def command_named(name: str):
-    """The function of a command: its file is imported only now."""
-    return getattr(import_module(f"ds3sim.cli.{name}"), name)
-
-
-def _set_option(parser: Parser) -> None:
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="change or add a key of the config, as in --set strategy.branches=4 (repeatable)",
-    )
-
-
-def _output_options(parser: Parser) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--quiet", action="store_true", help="no progress and no messages")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -153,9 +86,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _tolerant(sys.stdout)
         args = build_parser().parse_args(argv)
-        function = getattr(args, "function", None) or command_named(args.command)
         with one_interrupt():
-            code = function(args)
+            code = args.function(args)
             sys.stdout.flush()
         return code
     except SystemExit as stop:  # --help and --version

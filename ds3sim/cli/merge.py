@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ds3sim.cli.options import add_command
 
 if TYPE_CHECKING:
     from ds3sim.store.merge import Merged
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Any) -> None:
     """Add ``merge``; ``commands`` is what ``add_subparsers`` returned."""
     about = "put what several stores hold into one"
-    parser = commands.add_parser(
-        "merge",
-        help=about,
-        description=f"{about.capitalize()}. Merging a store again changes nothing. Prints what each store holds.",
-        allow_abbrev=False,
-    )
+    more = "Merging a store again changes nothing. Prints what each store holds."
+    parser = add_command(commands, "merge", about, description=f"{about.capitalize()}. {more}")
     parser.add_argument("stores", metavar="STORE", nargs="+", help="files that sweep --store wrote")
     parser.add_argument("--out", metavar="STORE", required=True, help="the store to add to; made where it is missing")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -27,13 +25,10 @@ def add_parser(commands) -> None:
 def run(args: Namespace) -> int:
     """The command; returns the exit code."""
     import ds3sim as ds
-    from ds3sim.cli.console import print_json
+    from ds3sim.cli.console import show
 
     found = ds.merge(args.stores, args.out)
-    if args.json:
-        print_json(found.to_dict())
-    else:
-        print_merged(found)
+    show(args, found, print_merged)
     return 0
 
 

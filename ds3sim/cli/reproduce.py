@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-import time
-from argparse import Namespace
-from pathlib import Path
+from argparse import Namespace, RawDescriptionHelpFormatter
+from typing import Any
 
-from ds3sim.core.errors import InputError
+import ds3sim as ds
+from ds3sim.cli.console import say
+from ds3sim.core.errors import StoppedEarly
+from ds3sim.core.runtime import configure_process
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Any) -> None:
     """Add the command; ``commands`` is what ``add_subparsers`` returned."""
-    from ds3sim.reproduce.registry import FIGURES
-
-    names = "\n".join(f"  {e.name:<24}{e.about}" for e in FIGURES.values())
-    from argparse import RawDescriptionHelpFormatter
-
+    names = "\n".join(f"  {name:<24}{about}" for name, about in ds.figures().items())
     parser = commands.add_parser(
         "reproduce",
         help="make the paper's figures: theory as curves, simulation as points on them",
@@ -36,46 +34,25 @@ def add_parser(commands) -> None:
 
 def run(args: Namespace) -> int:
     """The command; returns the exit code."""
-    from ds3sim.core.check import whole_number
-    from ds3sim.reproduce.registry import chosen
-
-    entries = chosen(args.name)
-    try:
-        seed = int(args.seed)
-    except ValueError:
-        raise InputError(f"--seed {args.seed}: is not a whole number") from None
-    seed = whole_number("--seed", seed, 0, 2**63 - 1)
-    data = None if args.data is None else Path(args.data)
-    if data is not None and not data.is_dir():
-        raise InputError(f"--data {args.data}: no such folder")
-    from ds3sim.core.runtime import configure_process
-    from ds3sim.reproduce.drawing import Options
-    from ds3sim.reproduce.write import check_folder, write_drawing
-
-    options = Options(quick=args.quick, seed=seed, data=data)
-    check_folder(args.out)
     configure_process()
-    begin = time.perf_counter()
-    page = done = None
+    how = {
+        "quick": args.quick,
+        "seed": _number(args.seed),
+        "data": args.data,
+        "progress": lambda line: say(args, line),
+    }
     try:
-        for number, entry in enumerate(entries, 1):
-            if args.name == "all" and entry.data is not None and data is None:
-                _say(args, f"{entry.name}: left out, it needs --data with {entry.data}")
-                continue
-            at = time.perf_counter()
-            drawing = entry.make(options)
-            page = write_drawing(drawing, args.out, options, time.perf_counter() - at)[-1]
-            done = entry.name
-            _say(args, f"[{number}/{len(entries)}] {entry.name}: {time.perf_counter() - at:.1f} s. {drawing.check()}")
-    except KeyboardInterrupt:
-        print(
-            f"interrupted: {f'the figures up to {done} are kept' if done else 'nothing was finished'}", file=sys.stderr
-        )
+        say(args, str(ds.reproduce(args.name, args.out, **how)))
+    except StoppedEarly as stop:
+        kept = f"the figures up to {stop.partial[-1]} are kept" if stop.partial else "nothing was finished"
+        print(f"interrupted: {kept}", file=sys.stderr)
         return 130
-    _say(args, f"{page} ({time.perf_counter() - begin:.0f} s)")
     return 0
 
 
-def _say(args: Namespace, message: str) -> None:
-    if not args.quiet:
-        print(message, file=sys.stderr)
+def _number(text: str) -> int | float | str:
+    """The number that a text is, 1e3 too; else the text, for the message that refuses it."""
+    try:
+        return int(text) if text.strip("+-").isdecimal() else float(text)
+    except ValueError:
+        return text

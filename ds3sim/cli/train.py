@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ds3sim.cli.options import add_command, config_option, engine_options, output_options
+from ds3sim.core.text import terminal_number as number
+from ds3sim.core.text import terminal_probability as probability
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -11,17 +15,12 @@ if TYPE_CHECKING:
     from ds3sim import TrainingResult
 
 
-def add_parser(commands, set_option, output_options) -> None:
-    """Add the command; ``commands`` is what ``add_subparsers`` returned."""
-    parser = commands.add_parser(
-        "train",
-        help="skill levels that a model of given size and training learns, theory beside simulation",
-        description="Skill levels that a model of given size and training learns, theory beside simulation.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("config", metavar="CONFIG", help='TOML file with [model] of kind = "tripartite"')
-    set_option(parser)
-    parser.add_argument("--seed", metavar="N", help="same as --set seed=N")
+def add_parser(commands: Any) -> None:
+    """Add ``train``; ``commands`` is what ``add_subparsers`` returned."""
+    about = "skill levels that a model of given size and training learns, theory beside simulation"
+    parser = add_command(commands, "train", about)
+    config_option(parser, 'TOML file with [model] of kind = "tripartite"')
+    engine_options(parser, "seed")
     output_options(parser)
     parser.set_defaults(function=run)
 
@@ -29,23 +28,20 @@ def add_parser(commands, set_option, output_options) -> None:
 def run(args: Namespace) -> int:
     """The command; returns the exit code."""
     import ds3sim as ds
-    from ds3sim.cli.console import overrides_of, print_json
+    from ds3sim.cli.console import overrides_of, show
     from ds3sim.cli.progress import case_bar
     from ds3sim.core.runtime import configure_process
 
     configure_process()
     with case_bar(args.quiet) as progress:
         found = ds.train(args.config, overrides_of(args), progress)
-    if args.json:
-        print_json(found.to_dict())
-    else:
-        print_training(found)
+    show(args, found, print_training)
     return 0
 
 
 def print_training(found: TrainingResult) -> None:
     """The table and the sentences."""
-    from ds3sim.cli.console import number, probability, terminal
+    from ds3sim.cli.console import terminal
 
     said = found.to_dict()
     model, limit, simulation = said["model"], said["threshold"], said["simulation"]
@@ -90,7 +86,7 @@ def print_training(found: TrainingResult) -> None:
 
 def _table(levels: list[dict], sampled: bool) -> Table:
     """The levels by theory, by the exact law and as sampled."""
-    from ds3sim.cli.console import new_table, number, probability
+    from ds3sim.cli.console import new_table
 
     columns = [("level", True), ("concepts", True), ("g (21)", True), ("p", True), ("giant", True)]
     columns += [("| g exact", True), ("p", True), ("giant", True)]

@@ -5,10 +5,23 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping
 
-from ds3sim.cli.console import new_table, number, overrides_of, print_json, terminal
+from ds3sim.cli.console import new_table, overrides_of, print_json, terminal
+from ds3sim.cli.options import add_command, config_option, output_options
 from ds3sim.cli.progress import case_bar
 from ds3sim.core.errors import require
 from ds3sim.core.runtime import configure_process
+from ds3sim.core.text import terminal_number as number
+
+
+def add_parser(commands) -> None:
+    """Add ``validate``; ``commands`` is what ``add_subparsers`` returned."""
+    about = "check engines against exact values and formulas; exit 1 where they disagree"
+    parser = add_command(commands, "validate", about)
+    config_option(parser, "check this config's task; without it a suite", nargs="?")
+    parser.add_argument("--perturb", metavar="X", default=0.0, type=float, help="shift the simulated r by this share")
+    parser.add_argument("--seed", metavar="N", default=0, type=int, help="seed (0)")
+    output_options(parser)
+    parser.set_defaults(function=validate)
 
 
 def print_validation(outcome: Mapping) -> None:

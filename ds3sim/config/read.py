@@ -7,13 +7,13 @@ import difflib
 import tomllib
 from collections.abc import Iterable
 from datetime import date, time
-from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from ds3sim.config import tables as c
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.errors import shown as as_python
+from ds3sim.core.files import read_text
 
 MOST_BYTES = 2**24
 MOST_LEVELS = 32
@@ -65,25 +65,7 @@ def read_toml(path) -> dict:
     Raises:
         InputError: the file is missing, is a folder, cannot be read, is not UTF-8, or is not TOML.
     """
-    label, path = str(path), Path(path)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError(f"{label}: no such file: check the path to the config") from None
-    except IsADirectoryError:
-        raise InputError(f"{label}: is a folder: name the config file in it") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{label}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    require(len(raw) <= MOST_BYTES, f"{label}: is larger than {MOST_BYTES // 2**20} MiB: that is no config")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise InputError(
-            f"{label}, line {line}: not UTF-8 text (byte {raw[error.start]:#04x}): save as UTF-8"
-        ) from None
-    return parse_toml(text, label)
+    return parse_toml(read_text(path, most=MOST_BYTES, advice="that is no config"), str(path))
 
 
 def parse_toml(text: str, label: str) -> dict:

@@ -109,3 +109,14 @@ def open_fraction(name: str, values) -> np.ndarray:
     if bad.any():
         require(False, f"{name} = {array[bad].flat[0]:g} is not allowed: it must be above 0 and at most 1")
     return array
+
+
+def positive_number(name: str, value) -> float:
+    """``value`` as a finite float > 0.
+
+    Raises:
+        InputError: anything else.
+    """
+    array = positive(name, value)
+    require(array.ndim == 0, f"{name} = {shown(value)} is not a number")
+    return float(array)

@@ -1,5 +1,9 @@
 """Errors a user can cause. Each message names the value, the cause and the fix."""
 
+from ds3sim.core.text import shown
+
+__all__ = ["InputError", "NoClosedForm", "StoppedEarly", "require", "shown"]
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used: a config, a graph, a budget, an argument.
@@ -26,16 +30,15 @@ class StoppedEarly(KeyboardInterrupt):
         self.partial = partial
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a study. ``result`` holds what was finished: a record that says that it was interrupted."""
+
+    def __init__(self, result: object):
+        super().__init__("stopped by Ctrl-C; what was finished is kept")
+        self.result = result
+
+
 def require(condition: bool, message: str) -> None:
     """Raise :class:`InputError` with ``message`` unless ``condition`` holds."""
     if not condition:
         raise InputError(message)
-
-
-def shown(value, most: int = 60) -> str:
-    """``value`` for a message, as Python writes it, cut to ``most`` characters."""
-    try:
-        text = repr(value)
-    except ValueError:  # an int of more than 4300 digits
-        return f"a huge {type(value).__name__}"
-    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -6,6 +6,7 @@ of Okabe and Ito, which stay apart for colour-blind readers; markers and line st
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 from collections.abc import Sequence
@@ -226,6 +227,11 @@ def render(figure: Figure, kind: str) -> bytes:
     with matplotlib.rc_context({"svg.hashsalt": "ds3sim"}):  # names in the SVG; put back at the end
         figure.savefig(out, format=kind, dpi=200, metadata=metadata, bbox_inches="tight", pad_inches=0.08)
     return out.getvalue()
+
+
+def data_uri(picture: bytes, kind: str = "svg+xml") -> str:
+    """A picture as an address that holds it, for an HTML page."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
 
 
 def sparkline(

@@ -256,7 +256,7 @@ def write_file(out: str | os.PathLike, content: str | bytes | Callable[[Path], o
             if callable(content):
                 content(new)
             else:
-                new.write_bytes(content.encode() if isinstance(content, str) else content)
+                new.write_bytes(content.encode(errors="replace") if isinstance(content, str) else content)
             _replace(new, path, folder / "old")
         finally:
             shutil.rmtree(folder, ignore_errors=True)

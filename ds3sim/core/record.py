@@ -24,6 +24,7 @@ import numpy as np
 
 from ds3sim.core import files
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.figure import data_uri, new_figure, render
 from ds3sim.core.plain import as_plain
 from ds3sim.core.text import short
 
@@ -79,6 +80,10 @@ class Record:
         }
         return frame
 
+    def to_table(self) -> pandas.DataFrame:
+        """The table of ``.csv`` and ``.parquet``: that of :meth:`to_frame`, unless column names have to say units."""
+        return self.to_frame()
+
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the record.
 
@@ -96,7 +101,7 @@ class Record:
         """Write the record to a file, whole or not at all; the ending decides the format.
 
         ``.json`` holds everything, and :meth:`load` reads it back to an equal record. ``.csv`` and ``.parquet`` hold
-        the table of :meth:`to_frame`, ``.nc`` (NetCDF 4) and ``.zarr`` that of :meth:`to_dataset`.
+        the table of :meth:`to_table`, ``.nc`` (NetCDF 4) and ``.zarr`` that of :meth:`to_dataset`.
 
         Raises:
             InputError: an ending that is not known, a missing package, a place that cannot be written.
@@ -107,14 +112,8 @@ class Record:
             about = {"record": type(self).__name__, "format": FORMAT, "fields": _encoded_fields(self)}
             return files.write_file(path, json.dumps(about, allow_nan=False) + "\n")
         if ending in (".nc", ".zarr"):
-            data = self.to_dataset()
-            if ending == ".nc":
-                return files.write_file(path, lambda file: data.to_netcdf(file, engine="h5netcdf"))
-            return files.write_file(path, lambda file: data.to_zarr(file, mode="w"))
-        frame = self.to_frame()
-        if ending == ".csv":
-            return files.write_file(path, lambda file: frame.to_csv(file, index=False, lineterminator="\n"))
-        return files.write_file(path, lambda file: _write_parquet(frame, file))
+            return write_labelled(self.to_dataset(), path)
+        return write_table(self.to_table(), path)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -186,15 +185,6 @@ def check_out(path: str | os.PathLike) -> Path:
     return path
 
 
-def new_axes(ax: Axes | None = None) -> Axes:
-    """``ax``, or axes of a new figure of matplotlib's."""
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots()[1]
-
-
 def html_table(heads: Sequence[str], rows: Iterable[Iterable[object]], of: int) -> str:
     """A table as HTML, escaped; says where it shows fewer than ``of`` rows."""
 
@@ -211,17 +201,23 @@ def html_table(heads: Sequence[str], rows: Iterable[Iterable[object]], of: int) 
 
 def picture(record: Record) -> str:
     """The record's figure as an SVG image, drawn without touching matplotlib's state."""
-    import base64
-    import io
+    figure, axes = new_figure((4.8, 2.8))
+    record.plot(axes[0, 0])
+    return f'<img alt="{type(record).__name__}" src="{data_uri(render(figure, "svg"))}">'
 
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.8, 2.8), layout="constrained")
-    record.plot(figure.add_subplot())
-    out = io.BytesIO()
-    figure.savefig(out, format="svg")
-    data = base64.b64encode(out.getvalue()).decode("ascii")
-    return f'<img alt="{type(record).__name__}" src="data:image/svg+xml;base64,{data}">'
+def write_labelled(data: xarray.Dataset, path: Path) -> Path:
+    """Write a dataset to ``.nc`` or ``.zarr``, whole or not at all."""
+    if path.suffix.lower() == ".nc":
+        return files.write_file(path, lambda file: data.to_netcdf(file, engine="h5netcdf"))
+    return files.write_file(path, lambda file: data.to_zarr(file, mode="w"))
+
+
+def write_table(frame: pandas.DataFrame, path: Path) -> Path:
+    """Write a table to ``.csv`` or ``.parquet``, whole or not at all; units are kept as Parquet's field metadata."""
+    if path.suffix.lower() == ".csv":
+        return files.write_file(path, lambda file: frame.to_csv(file, index=False, lineterminator="\n"))
+    return files.write_file(path, lambda file: _write_parquet(frame, file))
 
 
 def _write_parquet(frame: pandas.DataFrame, file: Path) -> None:

@@ -16,7 +16,7 @@ from ds3sim.engine.limits import MOST_VOTES
 from ds3sim.graph.lump import ChainForm, chain_form
 from ds3sim.task.aggregate import BestOfN, Majority, Single
 from ds3sim.task.steps import Beam, CoT, StepPolicy, ToT
-from ds3sim.task.task import Task, latent_graph, shared_rate
+from ds3sim.task.task import Task, latent_rate, shared_rate
 from ds3sim.theory import aggregate, chain, votes
 
 
@@ -131,8 +131,8 @@ def by_formula(task: Task, steps_per_trace: np.ndarray) -> np.ndarray:
     """Success at budgets per trace, float64: docs/theory.md (12), (13); (8) averaged over R by Gauss-Jacobi."""
     from ds3sim.theory import latent
 
-    graph, how = latent_graph(task), task.aggregate
-    law = (graph.feasible, graph.alpha, graph.beta)
+    rate, how = latent_rate(task), task.aggregate
+    law = (task.graph.feasible, rate.alpha, rate.beta)
     if isinstance(how, BestOfN) and how.verifier.perfect:
         value = float(latent.pass_at_n(how.n, *law))
         none = 0.0

@@ -12,7 +12,7 @@ from scipy import special
 from ds3sim.core.errors import require
 from ds3sim.engine import enumerate as sums
 from ds3sim.task.aggregate import Aggregate, BestOfN, Majority, Single
-from ds3sim.task.task import Task, latent_graph
+from ds3sim.task.task import Task, latent_rate
 
 MOST_TRACES = 2000
 """Most traces of a task in the kernel and in the sums."""
@@ -120,17 +120,17 @@ def _wins(n: int, k: int, weights: np.ndarray, ties: str) -> float:
 
 def by_sums(task: Task, steps_per_trace: np.ndarray) -> np.ndarray:
     """Success at budgets per trace, float64: a sum over the number of correct traces; shares no code with theory."""
-    graph, how = latent_graph(task), task.aggregate
+    rate, able, how = latent_rate(task), task.graph.feasible, task.aggregate
     n = how.n
     require(n <= MOST_TRACES, f"engine exact sums over at most {MOST_TRACES} traces of a latent graph, not {n}")
     k = np.arange(n + 1)
     log_ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
-    log_law = special.betaln(graph.alpha + k, graph.beta + n - k) - special.betaln(graph.alpha, graph.beta)
+    log_law = special.betaln(rate.alpha + k, rate.beta + n - k) - special.betaln(rate.alpha, rate.beta)
     law = np.exp(log_ways + log_law)
     # below 1e-13 a term cannot be seen in the sum
     given = np.array([_given(how, n, int(c)) if law[c] > 1e-13 else 0.0 for c in k])
     none = _given(how, n, 0)
-    value = graph.feasible * float(law @ given / law.sum()) + (1.0 - graph.feasible) * none
+    value = able * float(law @ given / law.sum()) + (1.0 - able) * none
     return np.where(steps_per_trace >= 1, value, none)
 
 

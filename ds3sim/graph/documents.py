@@ -7,21 +7,32 @@ place. The tests read files that networkx wrote.
 
 from __future__ import annotations
 
-import json
 import numbers
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+import numpy as np
+
+from ds3sim.core.check import positive_number
 from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.files import parsed
 from ds3sim.core.text import short
+from ds3sim.graph.from_edges import Names
 from ds3sim.graph.names import name_of
+from ds3sim.graph.parts import BetaRate, Parts
+
+RECORD = "SkillGraph"
+"""What a saved graph says that it is."""
 
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 @dataclass
 class Found:
-    """What a file says: edges in the order of the file, and attributes of nodes and of the graph."""
+    """What a file says: edges in the order of the file, and attributes of nodes and of the graph.
+
+    ``saved`` is true for what :func:`node_link` wrote.
+    """
 
     nodes: list = field(default_factory=list)
     node_attributes: list[dict] = field(default_factory=list)
@@ -29,6 +40,7 @@ class Found:
     edges: list[tuple] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     attributes: dict = field(default_factory=dict)
+    saved: bool = False
 
     def check(self, where: str) -> None:
         """Refuse nodes that are named twice and edges that mention a node that is not listed."""
@@ -48,7 +60,7 @@ class Found:
                         " or correct the edge"
                     )
 
-    def named(self, role: str, where: str):
+    def named(self, role: str, where: str) -> Names:
         """Names of the goal or dead nodes."""
         marked = []
         for node, attributes, place in zip(self.nodes, self.node_attributes, self.node_places, strict=True):
@@ -56,7 +68,7 @@ class Found:
                 marked.append(node)
         return self._one_source(role, marked, where)
 
-    def start(self, where: str):
+    def start(self, where: str) -> Names:
         """The start: a name, names, or a mapping name -> probability."""
         chances: dict = {}
         truths = []
@@ -79,6 +91,17 @@ class Found:
             f"{where}: {role} is given on nodes and on the graph: keep one of the two",
         )
         return marked or of_graph
+
+    def saved_start(self) -> np.ndarray:
+        """The start of a saved graph, float64 [S], bit for bit."""
+        return np.array([float(attributes.get("start", 0.0)) for attributes in self.node_attributes])
+
+    def rate(self, where: str) -> BetaRate | None:
+        """The law of a latent graph's success rate."""
+        said = [self.attributes.get(name) for name in ("alpha", "beta")]
+        if said == [None, None]:
+            return None
+        return BetaRate(*(positive_number(f"{where}: {n}", v) for n, v in zip(("alpha", "beta"), said, strict=True)))
 
     def scores(self, where: str) -> dict | None:
         """Evaluator scores by node, or None."""
@@ -117,15 +140,31 @@ def _directed(what: str, where: str) -> InputError:
 # ---- node-link JSON -------------------------------------------------------------------------------
 
 
+def node_link(parts: Parts) -> dict:
+    """A graph as node-link data, which :func:`read_node_link` (and networkx) reads; nothing is lost."""
+    about: dict = {"feasible": parts.feasible}
+    if parts.rate is not None:
+        about |= {"alpha": parts.rate.alpha, "beta": parts.rate.beta}
+    nodes = []
+    for i, name in enumerate(parts.names):
+        node: dict = {"id": name}
+        if parts.start[i] > 0:
+            node["start"] = float(parts.start[i])
+        node |= {role: True for role, mask in (("goal", parts.goal), ("dead", parts.dead)) if mask[i]}
+        if parts.score is not None:
+            node["score"] = float(parts.score[i])
+        nodes.append(node)
+    ends = ([parts.names[i] for i in side.tolist()] for side in (parts.source, parts.target))
+    links = [
+        {"source": source, "target": target, "probability": p}
+        for source, target, p in zip(*ends, parts.probability.tolist(), strict=True)
+    ]
+    return {"record": RECORD, "directed": True, "multigraph": False, "graph": about, "nodes": nodes, "links": links}
+
+
 def read_node_link(text: str, where: str) -> Found:
     """Node-link JSON; the flag ``directed`` may be missing but not false."""
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}, line {error.lineno}, column {error.colno}: not valid JSON ({error.msg})") from None
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
-        raise InputError(f"{where}: not valid node-link JSON: {reason}") from None
+    data = parsed(text, where)
     expected = "node-link JSON is an object with the lists nodes and links (or edges)"
     require(isinstance(data, dict), f"{where}: the document is {_kind(data)}: {expected}")
     present = [key for key in ("links", "edges") if key in data]
@@ -140,7 +179,7 @@ def read_node_link(text: str, where: str) -> Found:
     if isinstance(attributes, list):  # networkx 1 wrote pairs
         attributes = dict(pair for pair in attributes if isinstance(pair, list) and len(pair) == 2)
     require(isinstance(attributes, dict), f"{where}: graph is {_kind(attributes)}: it must be an object of attributes")
-    found = Found(attributes=attributes)
+    found = Found(attributes=attributes, saved=data.get("record") == RECORD)
     for number, node in enumerate(nodes):
         place = f"nodes[{number}]"
         require(isinstance(node, dict) and "id" in node, f"{where}, {place}: {shown(node)} has no id: give one")

@@ -1,22 +1,38 @@
-"""From named edges to a checked :class:`SkillGraph`."""
+"""From named edges to the checked parts of a graph."""
 
 from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from ds3sim.core.check import fraction
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.text import short
-from ds3sim.graph.graph import ROW_TOLERANCE, SkillGraph
+from ds3sim.graph.lump import fewest_steps
 from ds3sim.graph.names import name_of
+from ds3sim.graph.parts import ROW_TOLERANCE, Parts
+
+Names = str | int | Iterable[str | int] | Mapping | None
+"""A name, names, or (for the start) a mapping name -> probability."""
 
 
-def build(edges, start, goal, dead, score, feasible, where, lines, nodes, require_path) -> SkillGraph:
-    """See :meth:`SkillGraph.from_edges`."""
+def build(
+    edges: Iterable[tuple],
+    *,
+    start: Names,
+    goal: Names,
+    dead: Names = (),
+    score: Mapping | None = None,
+    feasible: float = 1.0,
+    where: str = "edges",
+    lines: Sequence[str] | None = None,
+    nodes: Iterable = (),
+    require_path: bool = True,
+) -> Parts:
+    """See :meth:`ds3sim.graph.graph.SkillGraph.from_edges`."""
     index: dict[str, int] = {}
     for node in nodes:
         index.setdefault(name_of(node, f"{where}, nodes"), len(index))
@@ -25,33 +41,32 @@ def build(edges, start, goal, dead, score, feasible, where, lines, nodes, requir
     names = tuple(index)
     _no_duplicates(source, target, names, where, lines)
     _row_sums(source, probability, names, where, lines)
-    goal_mask = _mask(goal, index, where, "goal")
-    dead_mask = _mask(dead, index, where, "dead")
+    goal_mask, dead_mask = _mask(goal, index, where, "goal"), _mask(dead, index, where, "dead")
     require(bool(goal_mask.any()), f"{where}: no goal node: name at least one with goal = ...")
     both = goal_mask & dead_mask
     require(
         not both.any(),
         f"{where}: node {short(names[int(np.argmax(both))])} is both goal and dead: it can only be one of them",
     )
-    graph = SkillGraph(
-        names=names,
-        source=source,
-        target=target,
-        probability=probability,
-        start=_start(start, index, where),
-        goal=goal_mask,
-        dead=dead_mask,
-        score=_scores(score, index, where),
-        feasible=fraction("feasible", feasible),
+    begin, scores, able = _start(start, index, where), _scores(score, index, where), fraction("feasible", feasible)
+    parts = Parts(names, source, target, probability, begin, goal_mask, dead_mask, scores, able)
+    if require_path:
+        _path(parts, where)
+    return parts
+
+
+def _path(parts: Parts, where: str) -> None:
+    moving = (parts.probability > 0) & ~(parts.goal | parts.dead)[parts.source]
+    steps = fewest_steps(parts.source[moving], parts.target[moving], parts.goal)
+    if np.isfinite(steps[parts.start > 0]).any():
+        return
+    begin, end = (
+        ", ".join(short(parts.names[i]) for i in np.flatnonzero(mask)[:3]) for mask in (parts.start > 0, parts.goal)
     )
-    if require_path and graph.shortest_path is None:
-        begin = ", ".join(short(names[i]) for i in np.flatnonzero(graph.start > 0)[:3])
-        end = ", ".join(short(names[i]) for i in np.flatnonzero(goal_mask)[:3])
-        raise InputError(
-            f"{where}: the goal ({end}) is out of reach from the start ({begin}): no path of edges with positive"
-            " probability leads there; check the direction of the edges and the names of start and goal"
-        )
-    return graph
+    raise InputError(
+        f"{where}: the goal ({end}) is out of reach from the start ({begin}): no path of edges with positive"
+        " probability leads there; check the direction of the edges and the names of start and goal"
+    )
 
 
 def _edge_arrays(edges, index: dict[str, int], where: str, lines):

@@ -1,4 +1,4 @@
-"""Skill graphs made by rule: chain, layered, random."""
+"""Parts of skill graphs made by rule: chain, layered, random."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import numpy as np
 
 from ds3sim.core.check import fraction, whole_number
 from ds3sim.core.errors import require
-from ds3sim.graph.graph import SkillGraph
+from ds3sim.graph.from_edges import build
+from ds3sim.graph.parts import Parts
 
 MOST_SKILLS = 8192
 
 
-def chain(skills: int, success: float, feasible: float = 1.0) -> SkillGraph:
+def chain(skills: int, success: float, feasible: float = 1.0) -> Parts:
     """The paper's solvable instantiation: states 0..m, one step moves on with probability r.
 
     Args:
@@ -22,7 +23,7 @@ def chain(skills: int, success: float, feasible: float = 1.0) -> SkillGraph:
     m = whole_number("skills", skills, 1, MOST_SKILLS)
     r = fraction("success", success)
     steps = np.arange(m)
-    return SkillGraph(
+    return Parts(
         names=tuple(str(i) for i in range(m + 1)),
         source=steps,
         target=steps + 1,
@@ -43,7 +44,7 @@ def layered(
     death: float = 0.0,
     seed: int = 0,
     feasible: float = 1.0,
-) -> SkillGraph:
+) -> Parts:
     """``layers`` layers of ``width`` interchangeable skills between a start and a goal.
 
     A step at layer i reaches some node of layer i+1 with total probability ``success`` (split at
@@ -71,7 +72,7 @@ def layered(
                 edges += _split(name, rows[i - 1], back, rng)
             edges += [(name, "dead", death)] if death > 0 else []
     dead = ["dead"] if death > 0 else []
-    return SkillGraph.from_edges(
+    return build(
         edges, start="start", goal="goal", dead=dead, feasible=feasible, where="layered graph", require_path=False
     )
 
@@ -89,7 +90,7 @@ def random(
     death: float = 0.0,
     seed: int = 0,
     feasible: float = 1.0,
-) -> SkillGraph:
+) -> Parts:
     """A random skill graph on ``skills`` nodes s0 (start) .. s{n-1} (goal).
 
     Every other node sends total probability ``success`` to ``degree`` distinct others (one of them
@@ -110,7 +111,7 @@ def random(
         chosen = [i + 1, *(j + 2 if j >= i else j for j in others.tolist())]
         edges += _split(f"s{i}", [f"s{j}" for j in chosen], success, rng)
         edges += [(f"s{i}", "dead", death)] if death > 0 else []
-    return SkillGraph.from_edges(
+    return build(
         edges,
         start="s0",
         goal=f"s{skills - 1}",

@@ -6,27 +6,38 @@ built from it on demand (:meth:`SkillGraph.transition_tensor`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ds3sim.core.errors import require
+from ds3sim.core.figure import new_axes
+from ds3sim.core.files import write_file
+from ds3sim.core.record import Record, check_out, html_table, picture
+from ds3sim.core.text import short
+from ds3sim.graph import documents, generators, latent
+from ds3sim.graph.drawing import MOST_DRAWN, count_nodes, draw_nodes
+from ds3sim.graph.from_edges import Names, build
+from ds3sim.graph.load import load
+from ds3sim.graph.lump import ChainForm, chain_form, fewest_steps
+from ds3sim.graph.parts import Parts
 
 if TYPE_CHECKING:
-    from ds3sim.graph.lump import ChainForm
-
-ROW_TOLERANCE = 1e-9
-"""A row may exceed 1 by this much (decimal fractions in files); it is then scaled to 1."""
+    import pandas
+    import xarray
+    from matplotlib.axes import Axes
 
 DENSE_LIMIT = 2**30
 """Largest dense transition tensor, in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
-class SkillGraph:
+class SkillGraph(Parts, Record):
     """A directed graph of S skills with step probabilities.
 
     Attributes:
@@ -39,19 +50,11 @@ class SkillGraph:
         score: float64 [S] or None: the evaluator's score for ToT and beam search; None uses the
             discounted hitting value.
         feasible: probability gamma^m that the task can be solved at all.
+        rate: None, or the law of the rate at which the one step of a latent graph succeeds; its edges say the mean.
         recipe: the keys of the [graph] table that makes it, where a generator made it, else None; a changed copy
             has none.
     """
 
-    names: tuple[str, ...]
-    source: np.ndarray = field(repr=False)
-    target: np.ndarray = field(repr=False)
-    probability: np.ndarray = field(repr=False)
-    start: np.ndarray = field(repr=False)
-    goal: np.ndarray = field(repr=False)
-    dead: np.ndarray = field(repr=False)
-    score: np.ndarray | None = field(default=None, repr=False)
-    feasible: float = 1.0
     recipe: tuple[tuple[str, Any], ...] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
@@ -98,8 +101,6 @@ class SkillGraph:
     @cached_property
     def steps_to_goal(self) -> np.ndarray:
         """float64 [S]: fewest steps to the goal along positive probabilities, inf where there is no path."""
-        from ds3sim.graph.lump import fewest_steps
-
         positive = (self.probability > 0) & ~(self.goal | self.dead)[self.source]
         return fewest_steps(self.source[positive], self.target[positive], self.goal)
 
@@ -120,9 +121,75 @@ class SkillGraph:
         Raises:
             NoClosedForm: it lumps to none; the message says which node breaks which condition.
         """
-        from ds3sim.graph.lump import chain_form
-
         return chain_form(self.transition_tensor(), self.start, self.goal, self.dead, self.names)
+
+    # ---- as a record --------------------------------------------------------------------------
+
+    def to_dict(self) -> dict:
+        """Node-link data, as :meth:`load` and networkx read it."""
+        return documents.node_link(self)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The edges: columns source, target (names) and probability."""
+        import pandas
+
+        names = np.array(self.names, dtype=object)
+        edges = {"source": names[self.source], "target": names[self.target], "probability": self.probability}
+        frame = pandas.DataFrame(edges)
+        frame.attrs = {"feasible": self.feasible}
+        return frame
+
+    def to_dataset(self) -> xarray.Dataset:
+        """Nodes and edges: dimensions ``node`` (its coordinate the names) and ``edge`` (source, target: names).
+
+        Variables: probability [edge]; start, goal, dead, steps_to_goal and, where given, score [node].
+        """
+        import xarray
+
+        names = np.array(self.names, dtype=object)
+        nodes = {"start": (self.start, "1"), "steps_to_goal": (self.steps_to_goal, "steps")}
+        if self.score is not None:
+            nodes["score"] = (self.score, "1")
+        data = {name: ("node", values, {"units": unit}) for name, (values, unit) in nodes.items()}
+        data |= {"goal": ("node", self.goal), "dead": ("node", self.dead)}
+        data["probability"] = ("edge", self.probability, {"units": "1"})
+        ends = {"source": ("edge", names[self.source]), "target": ("edge", names[self.target])}
+        about = {"feasible": self.feasible} | ({} if self.rate is None else vars(self.rate))
+        return xarray.Dataset(data, coords={"node": names, **ends}, attrs=about)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the graph, the start at the left; above ``MOST_DRAWN`` nodes, count them by their steps to the goal."""
+        ax = new_axes(ax)
+        if self.size > MOST_DRAWN:
+            count_nodes(ax, self.steps_to_goal)
+        else:
+            positive = self.probability > 0
+            depth = fewest_steps(self.target[positive], self.source[positive], self.start > 0)
+            draw_nodes(ax, self, depth)
+        return ax
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the graph, whole or not at all; the ending decides the format.
+
+        ``.json`` is node-link JSON that :meth:`load` reads back to an equal graph; ``.csv`` has the edges alone, to be
+        loaded with the start and the goal; ``.parquet``, ``.nc`` and ``.zarr`` as every record.
+
+        Raises:
+            InputError: an ending that is not known, or a place that cannot be written.
+        """
+        if Path(path).suffix.lower() == ".json":
+            return write_file(check_out(path), self.to_json() + "\n")
+        return super().save(path)
+
+    def _repr_html_(self) -> str:
+        roles = (("start", self.start > 0), ("goal", self.goal), ("dead", self.dead))
+        said = [("skills", self.size), ("edges", self.source.size)]
+        said += [(role, short(", ".join(self.names[i] for i in np.flatnonzero(mask)))) for role, mask in roles]
+        said += [("shortest path [steps]", self.shortest_path), ("feasible", self.feasible)]
+        if self.rate is not None:
+            said += [("alpha", self.rate.alpha), ("beta", self.rate.beta)]
+        drawing = picture(self) if self.size <= MOST_DRAWN else ""
+        return f"<div><p><b>SkillGraph</b></p>{html_table(('', ''), said, len(said))}{drawing}</div>"
 
     # ---- constructors -------------------------------------------------------------------------
 
@@ -131,9 +198,9 @@ class SkillGraph:
         cls,
         edges: Iterable[tuple],
         *,
-        start,
-        goal,
-        dead=(),
+        start: Names,
+        goal: Names,
+        dead: Names = (),
         score: Mapping | None = None,
         feasible: float = 1.0,
         where: str = "edges",
@@ -161,9 +228,19 @@ class SkillGraph:
                 number; a row sum above 1; a duplicate edge; an unknown start, goal or dead node; a
                 node that is both goal and dead; a goal out of reach.
         """
-        from ds3sim.graph.from_edges import build
-
-        return build(edges, start, goal, dead, score, feasible, where, lines, nodes, require_path)
+        parts = build(
+            edges,
+            start=start,
+            goal=goal,
+            dead=dead,
+            score=score,
+            feasible=feasible,
+            where=where,
+            lines=lines,
+            nodes=nodes,
+            require_path=require_path,
+        )
+        return cls(**vars(parts))
 
     @classmethod
     def chain(cls, skills: int, success: float, feasible: float = 1.0) -> SkillGraph:
@@ -171,44 +248,44 @@ class SkillGraph:
 
         States 0..m, S = m + 1 (docs/theory.md 1a).
         """
-        from ds3sim.graph.generators import chain
-
-        keys = {"skills": skills, "success": success, "feasible": feasible}
-        return with_recipe(chain(**keys), "chain", **keys)
+        return cls._by_rule(generators.chain, skills=skills, success=success, feasible=feasible)
 
     @classmethod
-    def layered(cls, layers: int, width: int, success: float, **options) -> SkillGraph:
+    def layered(cls, layers: int, width: int, success: float, **options: float) -> SkillGraph:
         """See :func:`ds3sim.graph.generators.layered`."""
-        from ds3sim.graph.generators import layered
-
-        keys = {"layers": layers, "width": width, "success": success, **options}
-        return with_recipe(layered(**keys), "layered", **keys)
+        return cls._by_rule(generators.layered, layers=layers, width=width, success=success, **options)
 
     @classmethod
-    def random(cls, skills: int, success: float, **options) -> SkillGraph:
+    def random(cls, skills: int, success: float, **options: float) -> SkillGraph:
         """See :func:`ds3sim.graph.generators.random`."""
-        from ds3sim.graph.generators import random
-
-        keys = {"skills": skills, "success": success, **options}
-        return with_recipe(random(**keys), "random", **keys)
+        return cls._by_rule(generators.random, skills=skills, success=success, **options)
 
     @classmethod
     def latent(cls, solvable: float, alpha: float, beta: float) -> SkillGraph:
         """Tasks of different success rates, as fitted from logs; see :func:`ds3sim.graph.latent.latent`."""
-        from ds3sim.graph.latent import latent
-
-        return with_recipe(latent(solvable, alpha, beta), "latent", solvable=solvable, alpha=alpha, beta=beta)
+        return cls._by_rule(latent.latent, solvable=solvable, alpha=alpha, beta=beta)
 
     @classmethod
-    def load(cls, path, *, start=None, goal=None, dead=(), score=None, feasible: float = 1.0) -> SkillGraph:
-        """Read a graph from a CSV edge list, node-link JSON or GraphML; see :mod:`ds3sim.graph.load`."""
-        from ds3sim.graph.load import load
+    def _by_rule(cls, rule: Callable[..., Parts], **keys: Any) -> SkillGraph:
+        """The graph that ``rule`` makes, which then knows how it was made."""
+        graph = cls(**vars(rule(**keys)))
+        plain = ((key, value.item() if hasattr(value, "item") else value) for key, value in keys.items())
+        object.__setattr__(graph, "recipe", (("kind", rule.__name__), *plain))
+        return graph
 
-        return load(path, start=start, goal=goal, dead=dead, score=score, feasible=feasible)
+    @classmethod
+    def load(
+        cls,
+        path: str | bytes | os.PathLike,
+        *,
+        start: Names = None,
+        goal: Names = None,
+        dead: Names = (),
+        score: Mapping | None = None,
+        feasible: float | None = None,
+    ) -> SkillGraph:
+        """Read a graph from a CSV edge list, node-link JSON or GraphML; see :func:`ds3sim.graph.load.load`."""
+        return cls(**vars(load(path, start=start, goal=goal, dead=dead, score=score, feasible=feasible)))
 
 
-def with_recipe(graph: SkillGraph, kind: str, **options: Any) -> SkillGraph:
-    """The graph, which then knows how it was made."""
-    plain = ((key, value.item() if hasattr(value, "item") else value) for key, value in options.items())
-    object.__setattr__(graph, "recipe", (("kind", kind), *plain))
-    return graph
+load_graph = SkillGraph.load

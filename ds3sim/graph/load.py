@@ -1,16 +1,19 @@
-"""Skill graphs from files: CSV edge lists here, node-link JSON and GraphML in their own modules."""
+"""Parts of skill graphs from files: CSV edge lists, node-link JSON and GraphML."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ds3sim.core.errors import require
 from ds3sim.core.files import read_text
 from ds3sim.core.text import short
+from ds3sim.graph.documents import read_graphml, read_node_link
 from ds3sim.graph.edge_list import Lines, csv_edges
-from ds3sim.graph.graph import SkillGraph
+from ds3sim.graph.from_edges import Names, build
+from ds3sim.graph.parts import Parts
 
 LARGEST_FILE = 256 * 2**20
 """Largest graph file that is read, in bytes."""
@@ -18,7 +21,15 @@ LARGEST_FILE = 256 * 2**20
 KINDS = {".csv": "CSV edge list", ".json": "node-link JSON", ".graphml": "GraphML"}
 
 
-def load(path, *, start=None, goal=None, dead=(), score: Mapping | None = None, feasible: float = 1.0) -> SkillGraph:
+def load(
+    path: str | bytes | os.PathLike,
+    *,
+    start: Names = None,
+    goal: Names = None,
+    dead: Names = (),
+    score: Mapping | None = None,
+    feasible: float | None = None,
+) -> Parts:
     """Read a graph from a file; the suffix says how.
 
     ``.csv``: UTF-8, fields separated by commas, a header row with ``source``, ``target`` and
@@ -28,7 +39,7 @@ def load(path, *, start=None, goal=None, dead=(), score: Mapping | None = None, 
     ``.json``: node-link data as networkx writes it, edges under ``links`` (networkx 2) or ``edges``
     (3.x). ``.graphml``: one directed graph. In both the edge attribute is ``probability``, else
     ``weight``; nodes may have ``score`` (all or none), ``goal``, ``dead`` (true or false) and
-    ``start`` (true, or a probability); the graph may have ``start``, ``goal`` and ``dead``.
+    ``start`` (true, or a probability); the graph may have ``start``, ``goal``, ``dead`` and ``feasible``.
 
     Edges out of goal and dead nodes are read and checked, but the walk never uses them. A node's
     self-loop may be given or left out: what a row lacks to 1 is a wasted step either way.
@@ -38,7 +49,7 @@ def load(path, *, start=None, goal=None, dead=(), score: Mapping | None = None, 
         start: a name, a list of names (uniform) or a mapping name -> probability.
         goal, dead: a name or a list of names. Names may be given as integers: 3 and "3" are one.
         score: mapping name -> evaluator score, for every node.
-        feasible: probability that the task can be solved at all.
+        feasible: probability that the task can be solved at all; None is what the file says, else 1.
 
         An argument that is given replaces what the file says.
 
@@ -55,28 +66,24 @@ def load(path, *, start=None, goal=None, dead=(), score: Mapping | None = None, 
     require(text.strip() != "", f"{where}: the file is empty: it needs at least one edge")
     if path.suffix.lower() == ".csv":
         lines = Lines()
-        return SkillGraph.from_edges(
-            csv_edges(text, where, lines),
-            start=start,
-            goal=goal,
-            dead=dead,
-            score=score,
-            feasible=feasible,
-            where=where,
-            lines=lines,
-        )
-    from ds3sim.graph.documents import read_graphml, read_node_link
-
-    read = read_graphml if path.suffix.lower() == ".graphml" else read_node_link
-    found = read(text, where)
-    return SkillGraph.from_edges(
+        edges = csv_edges(text, where, lines)
+        able = 1.0 if feasible is None else feasible
+        return build(edges, start=start, goal=goal, dead=dead, score=score, feasible=able, where=where, lines=lines)
+    found = (read_graphml if path.suffix.lower() == ".graphml" else read_node_link)(text, where)
+    parts = build(
         found.edges,
         start=found.start(where) if start is None else start,
         goal=found.named("goal", where) if goal is None else goal,
         dead=found.named("dead", where) if dead is None or (isinstance(dead, Sequence) and len(dead) == 0) else dead,
         score=found.scores(where) if score is None else score,
-        feasible=feasible,
+        feasible=found.attributes.get("feasible", 1.0) if feasible is None else feasible,
         where=where,
         lines=found.lines,
         nodes=found.nodes,
+        require_path=not found.saved,
     )
+    if not found.saved:
+        return parts
+    # A saved distribution is taken as it is: scaled again to sum 1 it may differ in the last digit.
+    begin = parts.start if start is not None else found.saved_start()
+    return replace(parts, start=begin, rate=found.rate(where))

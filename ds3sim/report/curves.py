@@ -79,6 +79,6 @@ def _law(planned: PlannedTask):
     except InputError:
         pass
     try:
-        return exact(planned.task) if exact_work(planned) <= MOST_EXACT_WORK else None
+        return exact(planned.task) if exact_work(planned.task) <= MOST_EXACT_WORK else None
     except InputError:
         return None

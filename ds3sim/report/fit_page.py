@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ds3sim.core.folder import Marker, check_folder, write_folder
 from ds3sim.report.run_figures import LIGHT, Theme, apply_style, frameless, magnitude_axis, new_figure, render
+
+FIT = Marker(".ds3sim-fit", "ds3sim fit", ("result.json", "fit.svg", "fit.png"))
 
 
 def fit_figure(result: Mapping[str, Any], theme: Theme = LIGHT):
@@ -52,22 +55,18 @@ def fit_figure(result: Mapping[str, Any], theme: Theme = LIGHT):
     return figure
 
 
-def write_fit(result: Mapping[str, Any], out) -> Path:
-    """Write result.json, fit.svg and fit.png to the folder ``out``, made if needed (checked before)."""
-    from ds3sim.report.write import MARKER
+def check_out(out: str | os.PathLike) -> Path:
+    """The folder for a fit, checked before anything is computed; see :func:`ds3sim.core.folder.check_folder`."""
+    return check_folder(out, FIT)
 
-    folder = Path(os.path.abspath(out))
-    files = {
-        "result.json": (json.dumps(result, indent=2, allow_nan=False) + "\n").encode(),
-        MARKER: b"",
-    }
+
+def write_fit(result: Mapping[str, Any], out: str | os.PathLike) -> Path:
+    """Write result.json, fit.svg and fit.png to the folder ``out``, whole or not at all.
+
+    Raises:
+        InputError: ``out`` cannot be used, or the disk refuses.
+    """
     figure = fit_figure(result)
-    for kind in ("svg", "png"):
-        files[f"fit.{kind}"] = render(figure, kind)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    return folder
-
-
-__all__ = ["fit_figure", "write_fit"]
+    files = {"result.json": (json.dumps(result, indent=2, allow_nan=False) + "\n").encode()}
+    files |= {f"fit.{kind}": render(figure, kind) for kind in ("svg", "png")}
+    return write_folder(out, files, FIT)[0].parent

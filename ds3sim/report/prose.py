@@ -2,69 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
+from ds3sim.core.text import in_words as short
+
 DEFAULT_N = 1
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A number for a table: 0.5562, 44.41, 12,300, 1.24e13; an en dash where there is none."""
-    if value is None:
-        return "–"
-    if math.isnan(value):
-        return "not a number"
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    if value == 0:
-        return "0"
-    if 1e-4 <= abs(value) < 1e7:
-        if float(value).is_integer() or abs(value) >= 10.0**digits:
-            return f"{value:,.0f}"
-        decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-        return f"{value:,.{decimals}f}"
-    return scientific(value, digits)
-
-
-def scientific(value: float, digits: int = 4) -> str:
-    """1.24e13, 5e-7: as Python reads it back, without filling zeros."""
-    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return f"{mantissa}e{int(exponent)}"
-
-
-def short(value: Any) -> str:
-    """A number in a sentence: 0.2, 24, 1e10."""
-    return f"{value:,.4g}" if value == 0 or 1e-4 <= abs(value) < 1e7 else scientific(value)
-
-
-def probability(value: float | None) -> str:
-    """A probability with four decimals; more near 1, and powers of ten near 0."""
-    if value is None:
-        return "–"
-    if value in (0.0, 1.0):
-        return f"{value:.0f}"
-    if 0 < value < 1e-3:
-        return scientific(value)
-    if 0.9995 < value < 1:
-        gap = -math.floor(math.log10(1 - value))
-        return f"{value:.{gap + 1}f}" if gap <= 10 else f"1 - {scientific(1 - value, 2)}"
-    return f"{value:.4f}"
-
-
-def signed(value: float | None) -> str:
-    """A z-score."""
-    if value is None:
-        return "–"
-    return ("∞" if value > 0 else "-∞") if math.isinf(value) else f"{value:+.2f}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a reader wants them."""
-    if seconds < 1:
-        return f"{1000 * seconds:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
 def asked(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[tuple[str, str]]:

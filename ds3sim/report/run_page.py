@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ds3sim.core import text as text_module
 from ds3sim.core.errors import InputError
+from ds3sim.core.text import duration, number, probability
 from ds3sim.report import prose as words
 from ds3sim.report import run_figures as figures
 from ds3sim.report.rows import is_random, series
@@ -61,7 +63,7 @@ def render_page(result: Mapping[str, Any], config_text: str) -> str:
         environment=_flat(result.get("environment") or {}),
         stopping=_flat(result.get("stopping") or {}),
         config_text=config_text,
-        w=words,
+        w=text_module,
     )
 
 
@@ -114,17 +116,17 @@ def _headline(result: Mapping[str, Any]) -> list[str]:
         row = group.rows[-1]
         estimate, low, high = row.success
         text = f"{group.name + ': ' if group.name else ''}at {row.steps:,} steps the task is solved with probability "
-        text += words.probability(estimate)
+        text += probability(estimate)
         if is_random(result):
-            text += f" (95% interval {words.probability(low)} to {words.probability(high)})"
+            text += f" (95% interval {probability(low)} to {probability(high)})"
         if row.reference is not None and row.reference.get("success") is not None:
             by = str(row.reference.get("by", "reference")).replace("_", " ")
-            text += f"; {by} gives {words.probability(float(row.reference['success']))}"
-        text += f". It takes {words.number(row.expected_steps[0])} steps on average"
+            text += f"; {by} gives {probability(float(row.reference['success']))}"
+        text += f". It takes {number(row.expected_steps[0])} steps on average"
         if row.data.get("expected_tokens") is not None:
-            text += f", {words.number(float(row.data['expected_tokens']))} tokens"
+            text += f", {number(float(row.data['expected_tokens']))} tokens"
         if row.flops is not None:
-            text += f", {words.number(row.flops)} FLOPs"
+            text += f", {number(row.flops)} FLOPs"
         out.append(text[0].upper() + text[1:] + ".")
     return out
 
@@ -149,7 +151,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             out += _flat(value, f"{prefix}{key}.")
         elif isinstance(value, float) and key.endswith("_s") and math.isfinite(value):
-            out.append((f"{prefix}{key.removesuffix('_s')}", words.duration(value)))
+            out.append((f"{prefix}{key.removesuffix('_s')}", duration(value)))
         elif isinstance(value, list | tuple):
             out.append((prefix + key, ", ".join(map(str, value))))
         else:

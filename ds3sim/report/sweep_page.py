@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ds3sim.core.errors import require
-from ds3sim.report import prose as words
+from ds3sim.core.text import in_words, number, probability
 from ds3sim.report import run_figures as figures
 from ds3sim.report.run_page import data_uri
 from ds3sim.results import tidy
@@ -55,7 +55,7 @@ def render_store_page(result: Mapping[str, Any]) -> str:
     """The page of a sweep as HTML.
 
     Args:
-        result: what ``ds3sim sweep --json`` prints, or :func:`ds3sim.store.contents.store_result`.
+        result: what ``ds3sim sweep --json`` prints, or what a store holds of it.
 
     Raises:
         InputError: not a result of ``sweep`` or ``run``, or one without rows.
@@ -198,7 +198,7 @@ def _headline(result: Mapping[str, Any], rows: Sequence[dict], axes: Sequence[st
     keys = [k for k in (*axes, "strategy", "budget_steps") if best.get(k) is not None]
     where = ", ".join(prefix.get(k, "") + _said(k, best[k]) for k in keys)
     if best.get("success_probability") is not None:
-        out.append(f"The highest success is {words.probability(best['success_probability'])}: {where}.")
+        out.append(f"The highest success is {probability(best['success_probability'])}: {where}.")
     if result.get("missing"):
         out.append(f"{result['missing']:,} points of the sweep have not been simulated yet.")
     return out
@@ -222,12 +222,12 @@ def _columns(rows: Sequence[dict], axes: Sequence[str]) -> list[dict[str, Any]]:
 def _cell(row: dict[str, Any], name: str) -> str:
     if name.endswith("_low95"):
         high = row.get(name.removesuffix("low95") + "high95")
-        form = words.probability if name.startswith("success") else words.number
+        form = probability if name.startswith("success") else number
         return "–" if row.get(name) is None else f"{form(row[name])} to {form(high)}"
     value = row.get(name)
     if not _is_number(value):
         return "–" if value is None else str(value)
-    return words.probability(value) if "success_probability" in name else words.number(value)
+    return probability(value) if "success_probability" in name else number(value)
 
 
 def _facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -251,7 +251,7 @@ def _axis_title(name: str) -> str:
 
 def _said(name: str, value) -> str:
     """An axis and its value in a few words; a strategy by its name alone."""
-    text = words.short(float(value)) if _is_number(value) else str(value)
+    text = in_words(float(value)) if _is_number(value) else str(value)
     if name == "strategy":
         return text
     if name.startswith(("budget_", "given_", "cot_")):

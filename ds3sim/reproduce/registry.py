@@ -1,15 +1,19 @@
 """The paper's figures, each from one named command (``ds3sim reproduce``).
 
-To add a figure: write a module here with a function ``make(options) -> Drawing`` and add a line to ``FIGURES``.
-This module stays light: the command line reads it for ``--help``.
+To add a figure: write a module in ``figures/`` with a function ``make(options) -> Drawing`` and add a line to
+``FIGURES``. This module stays light: the command line reads it for ``--help``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from ds3sim.core.errors import InputError
+
+if TYPE_CHECKING:
+    from ds3sim.reproduce.drawing import Drawing, Options
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Entry:
 
     Attributes:
         name: of the command and of the files.
-        module: in this package; its function ``make`` takes :class:`~ds3sim.reproduce.drawing.Options` and returns
+        module: in ``figures/``; its function ``make`` takes :class:`~ds3sim.reproduce.drawing.Options` and returns
             a :class:`~ds3sim.reproduce.drawing.Drawing`.
         about: one line.
         data: the file in the folder ``--data`` that it needs, if any.
@@ -29,7 +33,7 @@ class Entry:
     about: str
     data: str | None = None
 
-    def make(self, options):
+    def make(self, options: Options) -> Drawing:
         """Compute and draw.
 
         Raises:
@@ -59,9 +63,7 @@ FIGURES: dict[str, Entry] = {
         Entry("inference-optimal", "inference_optimal", "exponents of size and tokens with unlimited data"),
         Entry("predictions", "predictions", "four predictions of the theory, each with a fitted number"),
         Entry("peeling", "peeling", "peeling near its threshold: which finite-size law simulated graphs follow"),
-        Entry(
-            "skill-levels", "skill_levels", "skills by level and training compute, and the error of their Chernoff form"
-        ),
+        Entry("skill-levels", "skill_levels", "skills by level and compute, and the error of their Chernoff form"),
         Entry("training-ratio", "training_ratio", "levels learnt against training tokens per parameter"),
         Entry("disorder", "disorder", "sampled skill graphs against the mean field of the giant component"),
         Entry("aime", "aime", "accuracy against tokens in the AIME study, with published points"),
@@ -71,6 +73,11 @@ FIGURES: dict[str, Entry] = {
         Entry("difficulty", "difficulty", "one law of difficulty fitted to five models at once", CURVES),
     )
 }
+
+
+def figures() -> dict[str, str]:
+    """The figures that :func:`ds3sim.reproduce` makes: name -> what it shows, in one line."""
+    return {entry.name: entry.about for entry in FIGURES.values()}
 
 
 def chosen(name: str) -> list[Entry]:

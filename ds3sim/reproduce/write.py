@@ -1,63 +1,87 @@
-"""Writing reproduced figures to a folder, one figure after another, and the page that shows those that are there."""
+"""Reproducing figures into a folder, one after another, and the page that shows those that are there."""
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ds3sim.core.errors import InputError
-from ds3sim.report.run_figures import render
+from ds3sim.core.check import whole_number
+from ds3sim.core.errors import InputError, StoppedEarly, require
+from ds3sim.core.figure import data_uri, render
+from ds3sim.core.folder import Marker, add_files, check_folder
+from ds3sim.report.html import rendered
 from ds3sim.reproduce.drawing import Drawing, Options
-from ds3sim.reproduce.registry import FIGURES
+from ds3sim.reproduce.registry import FIGURES, Entry, chosen
 
-MARKER = ".ds3sim-reproduce"
+MARKER = Marker(".ds3sim-reproduce", "ds3sim reproduce")
 PAGE = "index.html"
 MOST_SVG = 400_000
 """A larger SVG is shown as PNG on the page."""
 
 
-def check_folder(out) -> Path:
-    """The folder for figures, checked before anything is computed.
+def reproduce(
+    name: str,
+    out: str | os.PathLike,
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    data: str | os.PathLike | None = None,
+    progress: Callable[[str], object] | None = None,
+) -> Path:
+    """Make a figure of the theory with simulation as points on it, or all of them.
+
+    A folder keeps the figures made before. Each is written as PNG, SVG, CSV (all that is drawn) and JSON (what was
+    found) as soon as it is finished, so Ctrl-C keeps those.
+
+    Args:
+        name: of a figure, or "all"; those that need ``data`` are then left out where it is None.
+        out: the folder, new or of an earlier call.
+        quick: fewer points and traces: to try, not to show.
+        seed: of the simulations.
+        data: folder with published curves, for the figures that need them.
+        progress: called with one line of text for each figure.
+
+    Returns:
+        The page, ``index.html``.
 
     Raises:
-        InputError: it is a file, a folder with files of others, or cannot be made.
+        InputError: no such figure, a seed that is no whole number, data that are not there, a folder of others.
+        StoppedEarly: Ctrl-C; ``.partial`` names the figures that were finished.
     """
-    if not str(out).strip():
-        raise InputError("--out is empty: name a folder for the figures")
-    path = Path(os.path.abspath(out))
+    entries = chosen(name)
+    folder = None if data is None else Path(data)
+    require(folder is None or folder.is_dir(), f"data = {data}: no such folder")
+    options = Options(quick, whole_number("seed", seed, 0, 2**63 - 1), folder)
+    check_folder(out, MARKER)
+    tell = progress or (lambda line: None)
+    done: list[str] = []
     try:
-        if path.is_dir():
-            if any(path.iterdir()) and not (path / MARKER).is_file():
-                raise InputError(
-                    f"{out}: is a folder with files that ds3sim reproduce did not write: give a new or an empty folder"
-                )
-            base = path
-        elif path.exists() or path.is_symlink():
-            raise InputError(f"{out}: is a file: give a folder for the figures")
-        else:
-            base = next(parent for parent in path.parents if parent.exists())
-        if not base.is_dir():
-            raise InputError(f"{out}: {base} is a file, not a folder: give another folder")
-        if not os.access(base, os.W_OK | os.X_OK):
-            raise InputError(f"{out}: no permission to write in {base}: give another folder")
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{out}: cannot be used: {getattr(error, 'strerror', None) or error}") from error
-    return path
+        for number, entry in enumerate(entries, 1):
+            if name == "all" and entry.data is not None and folder is None:
+                tell(f"{entry.name}: left out, it needs --data with {entry.data}")
+                continue
+            begun = time.perf_counter()
+            drawing = entry.make(options)
+            taken = time.perf_counter() - begun
+            write_drawing(entry, drawing, out, options, taken)
+            done.append(entry.name)
+            tell(f"[{number}/{len(entries)}] {entry.name}: {taken:.1f} s. {drawing.check()}")
+    except KeyboardInterrupt:
+        raise StoppedEarly(tuple(done)) from None
+    return Path(os.path.abspath(out)) / PAGE
 
 
-def write_drawing(drawing: Drawing, out, options: Options, wall_s: float) -> list[Path]:
+def write_drawing(
+    entry: Entry, drawing: Drawing, out: str | os.PathLike, options: Options, wall_s: float
+) -> list[Path]:
     """Write PNG, SVG, CSV and JSON of one figure, then the page anew.
 
-    Everything is rendered first and written to a temporary folder, then moved in file by file, the JSON last: the page
-    shows a figure only if its JSON is there, and whatever was finished before a crash stays.
+    Everything is rendered first and then moved in file by file, the JSON last: the page shows a figure only if its
+    JSON is there, and whatever was finished before a crash stays.
 
     Returns:
         The paths written, the page last.
@@ -65,69 +89,50 @@ def write_drawing(drawing: Drawing, out, options: Options, wall_s: float) -> lis
     Raises:
         InputError: ``out`` cannot be used, or the disk refuses.
     """
-    target = check_folder(out)
-    contents = drawing_files(drawing, options, wall_s)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        (target / MARKER).write_text("Figures written by ds3sim reproduce; it may replace them.\n")
-        _put(target, contents)
-        _put(target, {PAGE: page(target).encode()})
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
-    return [target / name for name in (*contents, PAGE)]
+    written = add_files(out, drawing_files(entry, drawing, options, wall_s), MARKER)
+    return written + add_files(out, {PAGE: page(written[0].parent).encode()}, MARKER)
 
 
-def drawing_files(drawing: Drawing, options: Options, wall_s: float) -> dict[str, bytes]:
+def drawing_files(entry: Entry, drawing: Drawing, options: Options, wall_s: float) -> dict[str, bytes]:
     """Name to content; the JSON is the last."""
-    out: dict[str, bytes] = {}
-    pictures = []
-    for suffix, figure in drawing.figures.items():
-        stem = drawing.name + (f"-{suffix}" if suffix else "")
-        pictures.append(stem)
-        for kind in ("png", "svg"):
-            out[f"{stem}.{kind}"] = render(figure, kind)
-    out[f"{drawing.name}.csv"] = drawing.sheet.csv().encode()
-    z = drawing.sheet.z
+    stems = {entry.name + (f"-{suffix}" if suffix else ""): figure for suffix, figure in drawing.figures.items()}
+    out = {f"{stem}.{kind}": render(figure, kind) for stem, figure in stems.items() for kind in ("png", "svg")}
+    z = drawing.z
     about = {
-        "name": drawing.name,
+        "name": entry.name,
         "title": drawing.title,
         "caption": drawing.caption,
         "check": drawing.check(),
         "found": drawing.found,
         "largest_z": max((abs(v) for v in z), default=None),
         "simulated_points": len(z),
-        "pictures": pictures,
-        "rows": len(drawing.sheet.rows),
-        "command": command(drawing.name, options),
+        "pictures": list(stems),
+        "rows": len(drawing.rows),
+        "command": command(entry, options),
         "wall_s": round(wall_s, 2),
     }
-    out[f"{drawing.name}.json"] = (json.dumps(about, indent=2, ensure_ascii=False) + "\n").encode()
-    return out
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    return {**out, f"{entry.name}.csv": drawing.csv().encode(), f"{entry.name}.json": text.encode()}
 
 
-def command(name: str, options: Options) -> str:
+def command(entry: Entry, options: Options) -> str:
     """The command that makes a figure again."""
-    parts = ["ds3sim reproduce", name, "--out DIR"]
+    parts = ["ds3sim reproduce", entry.name, "--out DIR"]
     parts += ["--quick"] if options.quick else []
     parts += [f"--seed {options.seed}"] if options.seed else []
-    parts += ["--data DATA"] if options.data is not None and FIGURES[name].data else []
+    parts += ["--data DATA"] if options.data is not None and entry.data else []
     return " ".join(parts)
 
 
 def page(folder: Path) -> str:
     """The page of the figures that are in ``folder``: no script, no network, pictures inside."""
-    import jinja2
-
-    template = jinja2.Environment(
-        loader=jinja2.PackageLoader("ds3sim.reproduce", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("reproduce.html.jinja")
     shown = list(_present(folder))
+    wall_s = sum(s["wall_s"] for s in shown)
     simulated = sum(s["simulated_points"] for s in shown)
-    return template.render(figures=shown, simulated=simulated, wall_s=sum(s["wall_s"] for s in shown))
+    about = {"kind": "reproduce", "name": "Figures reproduced", "headline": ()}
+    return rendered(
+        "ds3sim.reproduce", "reproduce.html.jinja", **about, figures=shown, simulated=simulated, wall_s=wall_s
+    )
 
 
 def _present(folder: Path) -> Iterable[dict[str, Any]]:
@@ -144,20 +149,5 @@ def _present(folder: Path) -> Iterable[dict[str, Any]]:
 
 
 def _data(folder: Path, stem: str) -> str:
-    svg = folder / f"{stem}.svg"
-    kind, content = "svg+xml", svg.read_bytes()
-    if len(content) > MOST_SVG:
-        kind, content = "png", (folder / f"{stem}.png").read_bytes()
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _put(target: Path, contents: dict[str, bytes]) -> None:
-    """Move files in, each whole or not at all, in the order given."""
-    temporary = Path(tempfile.mkdtemp(prefix=".reproduce.", suffix=".tmp", dir=target))
-    try:
-        for name, content in contents.items():
-            (temporary / name).write_bytes(content)
-        for name in contents:
-            os.replace(temporary / name, target / name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    svg = (folder / f"{stem}.svg").read_bytes()
+    return data_uri(svg) if len(svg) <= MOST_SVG else data_uri((folder / f"{stem}.png").read_bytes(), "png")

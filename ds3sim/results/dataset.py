@@ -9,30 +9,21 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.files import parsed, read_text, write_file
+from ds3sim.core.plain import as_plain
+from ds3sim.core.record import check_out, write_labelled, write_table
 from ds3sim.results import tidy
 
 if TYPE_CHECKING:
     import pandas
     import xarray
-
-FORMATS = {
-    ".nc": ("xarray", "h5netcdf"),
-    ".parquet": ("pandas", "pyarrow"),
-    ".csv": ("pandas",),
-    ".json": (),
-    ".zarr": ("xarray", "zarr"),
-}
-"""Ending of the file -> packages that write it."""
 
 MOST_EMPTY = 4
 """An array may have this many times as many cells as there are points; else points are a list."""
@@ -113,84 +104,29 @@ def to_dataset(result: Mapping[str, Any]) -> xarray.Dataset:
     return out
 
 
-def check_path(path) -> Path:
-    """The file for results, looked at before any work.
-
-    Raises:
-        InputError: an ending that is not known, a missing package, or a place that cannot be written.
-    """
-    require(str(path).strip() != "", "--out is empty: name the file to write")
-    path = Path(path)
-    known = ", ".join(FORMATS)
-    require(path.suffix.lower() in FORMATS, f"{path}: the ending decides the format: choose one of {known}")
-    missing = [name for name in FORMATS[path.suffix.lower()] if find_spec(name) is None]
-    require(
-        not missing, f"{path}: writing {path.suffix} needs {' and '.join(missing)}: pip install {' '.join(missing)}"
-    )
-    try:
-        folder, there = path.parent.is_dir(), path.is_dir()
-        allowed = os.access(path.parent, os.W_OK | os.X_OK)
-        ours = path.suffix.lower() == ".zarr" and (path / "zarr.json").is_file()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be used: {getattr(error, 'strerror', None) or error}") from None
-    require(folder, f"{path}: there is no folder {path.parent}: make it first")
-    require(not there or ours, f"{path}: is a folder: name a file")
-    require(allowed, f"{path}: no permission to write in {path.parent}: name another file")
-    return path
-
-
-def write(result: Mapping[str, Any], path) -> Path:
+def write(result: Mapping[str, Any], path: str | os.PathLike) -> Path:
     """Write a result of ``sweep`` or ``run``, whole or not at all; the ending decides the format.
 
     ``.nc`` NetCDF 4, ``.parquet``, ``.csv`` (tidy), ``.json`` (as ``--json`` prints it), ``.zarr``.
 
     Raises:
-        InputError: see :func:`check_path`; or the disk refuses.
+        InputError: see :func:`ds3sim.core.record.check_out`; or the disk refuses.
     """
-    path = check_path(path)
-    make: Callable[[Path], object]
+    path = check_out(path)
+    if path.suffix.lower() == ".json":
+        return write_file(path, json.dumps(as_plain(result), indent=2, allow_nan=False) + "\n")
     if path.suffix.lower() in (".nc", ".zarr"):
-        data = to_dataset(result)
-        if path.suffix.lower() == ".nc":
-            make = lambda file: data.to_netcdf(file, engine="h5netcdf")  # noqa: E731
-        else:
-            make = lambda file: data.to_zarr(file, mode="w")  # noqa: E731
-    elif path.suffix.lower() == ".json":
-        text = json.dumps(_finite(result), indent=2, allow_nan=False) + "\n"
-        make = lambda file: file.write_text(text, encoding="utf-8")  # noqa: E731
-    else:
-        table = to_table(result)
-        if path.suffix.lower() == ".csv":
-            make = lambda file: table.to_csv(file, index=False, lineterminator="\n")  # noqa: E731
-        else:
-            make = lambda file: _write_parquet(table, file)  # noqa: E731
-    try:
-        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".tmp"))
-        try:
-            new = folder / f"new{path.suffix.lower()}"
-            make(new)
-            if path.is_dir():
-                os.rename(path, folder / "old")
-            os.replace(new, path)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    return path
+        return write_labelled(to_dataset(result), path)
+    return write_table(to_table(result), path)
 
 
-def read_result(path) -> dict:
+def read_result(path: str | os.PathLike) -> dict:
     """The result that ``sweep --json`` or ``run --json`` printed to a file.
 
     Raises:
         InputError: it cannot be read, or is no such result.
     """
-    try:
-        result = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no JSON: {error}") from None
+    result = parsed(read_text(path), str(path))
     try:
         tidy.points_of(result)
     except InputError as error:
@@ -298,28 +234,3 @@ def _said(result: Mapping[str, Any]) -> dict[str, Any]:
         if key not in ("points", "results", "reference") and value is not None:
             out[key] = value if isinstance(value, str | int | float) else json.dumps(value)
     return {key: int(value) if isinstance(value, bool) else value for key, value in out.items()}
-
-
-def _write_parquet(table, file: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    arrow = pyarrow.Table.from_pandas(table, preserve_index=False)
-    units, meanings = table.attrs["units"], table.attrs["meanings"]
-    fields = [
-        field.with_metadata(
-            {k: v for k, v in (("units", units.get(field.name)), ("long_name", meanings.get(field.name))) if v}
-        )
-        for field in arrow.schema
-    ]
-    schema = pyarrow.schema(fields, metadata=arrow.schema.metadata)
-    pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrow.columns, schema=schema), file)
-
-
-def _finite(value):
-    """A copy that JSON can hold: infinities and NaN as null."""
-    if isinstance(value, Mapping):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

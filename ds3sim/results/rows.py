@@ -1,125 +1,146 @@
-"""Rows of many entries at once: results as ``run`` prints them, and the references beside them."""
+"""From laws to rows: the one place where the steps of a result become tokens and FLOPs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ds3sim.config.build import PlannedTask, Study
 from ds3sim.config.expand import Entry
-from ds3sim.engine.law import mixed
-from ds3sim.engine.limits import NUMBERS
-from ds3sim.task.mixture import weighed
+from ds3sim.core.estimate import Estimate
+from ds3sim.engine.law import Law, Mixture
+from ds3sim.results.row import Reference, Row
+from ds3sim.task.budget import BudgetRow
+from ds3sim.theory.cost import CostModel
 
 
-def rows_of(entries: Sequence[Entry], found: Sequence[Sequence]) -> list[list[dict]]:
-    """The rows of every entry, from the laws of its tasks."""
-    moments = []
-    out = []
-    for entry, laws in zip(entries, found, strict=True):
-        steps = entry.tasks[0].budgets
-        success = mixed([law.success(steps) for law in laws], entry.weights)
-        spent = mixed([law.expected_steps(steps) for law in laws], entry.weights)
-        square = np.array([law.expected_square_steps(steps) for law in laws], dtype=np.float64)
-        moments.append((spent[0], weighed(entry.weights, square)))
-        traces = int(sum(law.traces for law in laws))
-        name = {} if entry.strategy is None else {"strategy": entry.strategy}
-        ends = [np.stack(part, axis=1).tolist() for part in (_within(success, 1.0), _within(spent, steps))]
-        tokens = entry.tasks[0].step.proposals * entry.tokens_per_step
-        out.append(
-            [
-                {
-                    **name,
-                    **given.to_dict(),
-                    "traces": traces,
-                    "success": dict(zip(("estimate", "low", "high"), p, strict=True)),
-                    "expected_steps": dict(zip(("estimate", "low", "high"), s, strict=True)),
-                    "expected_tokens": tokens * s[0],
-                    "expected_flops": None,
-                    "mean_flops": None,
-                    "budget_tokens": float(tokens * entry.tasks[0].n * given.steps_per_trace),
-                    "budget_flops": None,
-                }
-                for given, p, s in zip(entry.rows, *ends, strict=True)
-            ]
-        )
-    _put_flops(entries, moments, out)
+@dataclass(frozen=True)
+class Place:
+    """Where rows belong, and what their steps cost.
+
+    Attributes:
+        point, axes, strategy: as in :class:`Row`.
+        n: traces of a task.
+        proposals: of a step; each costs ``tokens_per_step`` tokens.
+        cost: the cost model; None: no FLOPs.
+        weights: of the tasks, one for each, or for each a row with a weight at every budget.
+        budgets: in steps, and as given.
+    """
+
+    point: int
+    axes: Mapping[str, Any]
+    strategy: str | None
+    n: int
+    proposals: int
+    tokens_per_step: float
+    cost: CostModel | None
+    weights: tuple
+    budgets: tuple[BudgetRow, ...]
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Whole budgets of a task in steps, int64 [B]."""
+        return np.array([int(row.steps) for row in self.budgets], dtype=np.int64)
+
+
+def place_of(entry: Entry) -> Place:
+    """The place of an entry's rows."""
+    task, where = entry.tasks[0], (entry.point, entry.axes, entry.strategy)
+    price = (entry.tokens_per_step, entry.cost)
+    return Place(*where, task.n, task.step.proposals, *price, entry.weights, entry.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A law at the budgets of a place: success and steps of a task [3, B], E[(steps of a trace)^2] [B], trials."""
+
+    success: np.ndarray
+    steps: np.ndarray
+    square: np.ndarray
+    traces: int
+
+
+def rows_of(
+    places: Sequence[Place],
+    laws: Sequence[Sequence[Law]],
+    references: Sequence[Sequence[Reference | None]] | None = None,
+) -> list[tuple[Row, ...]]:
+    """The rows of every place, from the laws of its tasks.
+
+    Args:
+        places: where the rows belong.
+        laws: for each place the laws of its tasks.
+        references: for each place the reference at every budget.
+    """
+    found = [_measured(place, own) for place, own in zip(places, laws, strict=True)]
+    flops = _flops(places, found)
+    if references is None:
+        references = [[None] * len(place.budgets) for place in places]
+    return [_rows(*parts) for parts in zip(places, found, flops, references, strict=True)]
+
+
+def _measured(place: Place, laws: Sequence[Law]) -> _Measured:
+    steps, law = place.steps, Mixture(laws, place.weights)
+    success, spent = _within(law.success(steps), 1.0), _within(law.expected_steps(steps), steps)
+    return _Measured(success, spent, np.asarray(law.expected_square_steps(steps)), law.traces)
+
+
+def _within(found: Estimate, most: float | np.ndarray) -> np.ndarray:
+    """An estimate with its interval clipped to what is possible, [3, B]."""
+    high = np.minimum(found.high, np.maximum(most, found.estimate))
+    return np.array([found.estimate, np.maximum(found.low, 0.0), high])
+
+
+def _flops(places: Sequence[Place], found: Sequence[_Measured]) -> list[np.ndarray | None]:
+    """FLOPs at the expected tokens, mean FLOPs, FLOPs of the budget: [3, B] a place; one call a cost model."""
+    out: list[np.ndarray | None] = [None] * len(places)
+    groups: dict[CostModel, list[int]] = {}
+    for i, place in enumerate(places):
+        if place.cost is not None:
+            groups.setdefault(place.cost, []).append(i)
+    for cost, members in groups.items():
+        own = [places[i] for i in members]
+        sizes = [len(place.budgets) for place in own]
+        omega, n = cost.tokens_per_step, np.repeat([place.n for place in own], sizes)
+        kind = {"branches": np.repeat([place.proposals for place in own], sizes), "n": n}
+        mean = omega * (np.concatenate([found[i].steps[0] for i in members]) / n)
+        # A mean and a mean square that were rounded apart may miss mean^2 <= square by an ulp or two.
+        square = np.maximum(omega**2 * np.concatenate([found[i].square for i in members]), mean * mean)
+        full = omega * np.array([row.steps_per_trace for place in own for row in place.budgets], dtype=np.float64)
+        values = np.array([cost.flops(mean, **kind), cost.mean_flops(mean, square, **kind), cost.flops(full, **kind)])
+        for i, part in zip(members, np.split(values, np.cumsum(sizes)[:-1], axis=1), strict=True):
+            out[i] = part
     return out
 
 
-def _within(triple, most) -> list[np.ndarray]:
-    """The interval clipped to what is possible."""
-    estimate, low, high = triple
-    return [estimate, np.maximum(low, 0.0), np.minimum(high, np.maximum(most, estimate))]
-
-
-def _put_flops(entries: Sequence[Entry], moments: Sequence[tuple], out: list[list[dict]]) -> None:
-    """FLOPs of all rows, one call for each cost model."""
-    groups: dict = {}
-    for i, entry in enumerate(entries):
-        if entry.cost is not None:
-            groups.setdefault(entry.cost, []).append(i)
-    for cost, members in groups.items():
-        sizes = [len(out[i]) for i in members]
-        omega = cost.tokens_per_step
-        kind = {
-            "branches": np.repeat([entries[i].tasks[0].step.proposals for i in members], sizes),
-            "n": np.repeat([entries[i].tasks[0].n for i in members], sizes),
-        }
-        spent, square = (np.concatenate([moments[i][j] for i in members]) for j in (0, 1))
-        per_trace = np.array([row["steps_per_trace"] for i in members for row in out[i]], dtype=np.float64)
-        mean = omega * (spent / kind["n"])
-        # A mean and a mean square that were rounded apart may miss mean^2 <= square by an ulp or two.
-        columns = {
-            "expected_flops": cost.flops(mean, **kind),
-            "mean_flops": cost.mean_flops(mean, np.maximum(omega**2 * square, mean * mean), **kind),
-            "budget_flops": cost.flops(omega * per_trace, **kind),
-        }
-        rows = [row for i in members for row in out[i]]
-        for key, values in columns.items():
-            for row, value in zip(rows, values.tolist(), strict=True):
-                row[key] = value
-
-
-def rows_of_law(study: Study, planned: PlannedTask, law) -> list[dict]:
-    """One row for each budget (docs/theory.md section 5 for tokens and FLOPs)."""
-    task = planned.task
-    n, proposals, omega = task.n, task.step.proposals, study.tokens_per_step
-    budgets = task.budgets
-    per_trace = budgets // n
-    success, steps = law.success(budgets), law.expected_steps(budgets)
-    square = np.asarray(law.expected_square_steps(budgets), dtype=np.float64)
-    traces = 0 if study.engine.kind in NUMBERS else int(law.traces)
-    rows = []
-    for i, budget in enumerate(budgets.tolist()):
-        trace_steps = float(steps.estimate[i]) / n
-        row: dict = {} if planned.name is None else {"strategy": planned.name}
-        row |= {"steps": budget, "steps_per_trace": int(per_trace[i])}
-        if study.unit in ("tokens", "flops"):
-            row[study.unit] = planned.given[i]
-        row |= {
-            "traces": traces,
-            "success": _interval(success, i),
-            "expected_steps": _interval(steps, i),
-            "expected_tokens": proposals * omega * float(steps.estimate[i]),
-            "expected_flops": None,
-            "mean_flops": None,
-            "budget_tokens": float(proposals * omega * n * int(per_trace[i])),
-            "budget_flops": None,
-        }
-        if study.cost is not None:
-            cost, kind = study.cost, {"branches": proposals, "n": n}
-            row["expected_flops"] = float(cost.flops(omega * trace_steps, **kind))
-            row["mean_flops"] = float(cost.mean_flops(omega * trace_steps, omega**2 * square[i], **kind))
-            row["budget_flops"] = float(cost.flops(omega * int(per_trace[i]), **kind))
-        rows.append(row)
-    return rows
-
-
-def _interval(estimate, i: int) -> dict:
-    return {
-        "estimate": float(estimate.estimate[i]),
-        "low": float(estimate.low[i]),
-        "high": float(estimate.high[i]),
-    }
+def _rows(place: Place, found: _Measured, flops: np.ndarray | None, references: Sequence) -> tuple[Row, ...]:
+    tokens = place.proposals * place.tokens_per_step
+    none = [None] * len(place.budgets)
+    costs = (none, none, none) if flops is None else flops.tolist()
+    columns = zip(place.budgets, found.success.T.tolist(), found.steps.T.tolist(), *costs, references, strict=True)
+    return tuple(
+        Row(
+            place.point,
+            place.axes,
+            place.strategy,
+            given.steps,
+            given.steps_per_trace,
+            found.traces,
+            *success,
+            *steps,
+            tokens * steps[0],
+            at_mean,
+            mean,
+            float(tokens * place.n * given.steps_per_trace),
+            full,
+            given.tokens,
+            given.flops,
+            given.cot_steps,
+            given.cot_tokens,
+            given.authors_flops,
+            known,
+        )
+        for given, success, steps, at_mean, mean, full, known in columns
+    )

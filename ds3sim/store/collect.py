@@ -31,21 +31,27 @@ COMMIT_S = 2.0
 """About how many seconds of work may be lost by a crash."""
 
 
-def require_storable(options: EngineOptions) -> None:
+def require_storable(options: EngineOptions, where: str = "") -> None:
     """Refuse an engine whose results no store keeps.
+
+    Args:
+        options: of the engine.
+        where: what the message begins with.
 
     Raises:
         InputError: with the reason.
     """
     why = ENGINES[options.kind].not_stored
     able = " or ".join(kind.name for kind in ENGINES.values() if kind.not_stored is None)
-    if why is not None:
-        raise InputError(
-            f"engine = {options.kind} has no use for a store: {why}: leave the store out, or use engine {able}"
-        )
+    require(
+        why is None,
+        f"{where}engine.kind = {options.kind}: cannot be kept in a store: {why}: use engine {able}, or leave the store"
+        " out",
+    )
     require(
         options.macro_steps is None,
-        f"macro_steps = {options.macro_steps} is another random stream than that of the store: leave one of them out",
+        f"{where}macro_steps = {options.macro_steps} makes another random stream, which a store would mix up with its"
+        " own: remove it, or leave the store out",
     )
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ds3sim.config.expand import Entry
 from ds3sim.core.errors import InputError
-from ds3sim.core.record import Record, new_axes
+from ds3sim.core.figure import new_axes
+from ds3sim.core.record import Record
+from ds3sim.results.rows import Place
 from ds3sim.task.budget import BudgetRow
 from ds3sim.theory.cost import CostModel
 
@@ -82,6 +84,11 @@ class Point:
             entry.cost,
             entry.rows,
         )
+
+    def place(self, number: int) -> Place:
+        """Where the point's rows belong in a result, as its ``number``-th point."""
+        price, weights = (self.tokens_per_step, self.cost), tuple(part.weight for part in self.parts)
+        return Place(number, self.axes, self.strategy, self.n, self.proposals, *price, weights, self.rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as the file keeps it."""

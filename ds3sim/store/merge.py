@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.record import Record, new_axes
+from ds3sim.core.figure import new_axes
+from ds3sim.core.record import Record
 from ds3sim.store.contents import StoreContents
 from ds3sim.store.file import Name
 from ds3sim.store.ranges import Row

@@ -13,7 +13,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.engine.stopping import Stopping
@@ -21,6 +21,10 @@ from ds3sim.engine.tally import Tally
 from ds3sim.store import file as store_file
 from ds3sim.store.contents import Point, Problem, StoreContents, Sweep
 from ds3sim.store.ranges import Damaged, Range, Row, cover, gaps, joined
+
+if TYPE_CHECKING:
+    from ds3sim.results.result import Result
+    from ds3sim.results.rows import Place
 
 KEY = "identity, engine, seed, first, end"
 _PARTS = "part JOIN problem ON id = problem"
@@ -196,6 +200,48 @@ class Store:
             for point in map(Point.from_dict, body["points"]):
                 points.setdefault(key, {}).setdefault(_digest([point.axes, point.strategy]), point)
         return tuple(Sweep(key[0], common[key], tuple(points.get(key, {}).values())) for key in reversed(common))
+
+    def result(self, name: str | None = None) -> Result:
+        """What is known of a sweep, without its config: rows from all trials of all seeds.
+
+        Points with the same axes stand together, their strategies side by side. A point of which nothing has been
+        simulated is left out and counted in ``missing``; ``environment["seeds"]`` has the seeds.
+
+        Args:
+            name: of the sweep; None takes the one used last.
+
+        Raises:
+            InputError: the store holds no sweep (of this name).
+        """
+        from ds3sim.results.result import Result
+        from ds3sim.results.rows import rows_of
+
+        every = self.sweeps()
+        sweeps = [sweep for sweep in every if name in (None, sweep.name)]
+        known = ", ".join(sorted({sweep.name for sweep in every}))
+        have = f"it has {known}" if known else "ds3sim sweep --store writes one"
+        require(len(sweeps) > 0, f"{self.path}: has no sweep{f' called {name}' if name else ''}: {have}")
+        numbers: dict[str, int] = {}
+        found: list[tuple[Place, list[Tally], str]] = []
+        for point in sweeps[-1].points:
+            tallies = [self.tally(part.identity, point.engine) for part in point.parts]
+            there = [tally for tally in tallies if tally is not None]
+            if there and len(there) == len(tallies):
+                place = point.place(numbers.setdefault(repr(point.axes), len(numbers)))
+                found.append((place, there, point.engine))
+        found.sort(key=lambda one: one[0].point)
+        rows = rows_of([place for place, _, _ in found], [tallies for _, tallies, _ in found])
+        return Result(
+            name=sweeps[-1].name,
+            engine=", ".join(sorted({engine for _, _, engine in found})),
+            seed=None,
+            axes=tuple(dict.fromkeys(axis for place, _, _ in found for axis in place.axes)),
+            strategies=tuple(dict.fromkeys(place.strategy for place, _, _ in found)),
+            rows=tuple(row for own in rows for row in own),
+            missing=len(sweeps[-1].points) - len(found),
+            config=(sweeps[-1].common or {}).get("config", {}),
+            environment={"seeds": sorted({r[0] for _, tallies, _ in found for tally in tallies for r in tally.ranges})},
+        )
 
     # ---- merging ------------------------------------------------------------------------------
 

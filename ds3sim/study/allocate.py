@@ -10,7 +10,7 @@ from pathlib import Path
 from ds3sim.allocate.allocation import Allocation, Other
 from ds3sim.allocate.curves import Comparison, compare
 from ds3sim.allocate.solve import Optimum, Problem, solve
-from ds3sim.config.allocate import AllocateConfig, read_allocate_config
+from ds3sim.config.allocate import AllocateConfig, AllocateTable, read_allocate_config
 from ds3sim.config.read import Override
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
@@ -20,7 +20,7 @@ from ds3sim.theory.loss import CONSTANTS
 def allocate(
     config: str | os.PathLike[str] | AllocateConfig,
     overrides: Iterable[Override] = (),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Allocation:
     """Best model size, training tokens and tokens per task for a compute over the lifetime.
 
@@ -29,17 +29,16 @@ def allocate(
     Args:
         config: a TOML file with [allocate] and [tasks], or what was read from it.
         overrides: changes of its keys.
-        progress: called with the number of compute values done, and of all.
+        progress: told of the compute values done, as ("allocating", done, of).
 
     Raises:
         InputError: a mistake in the config, or compute that pays for no model in the box.
 
     Example:
         >>> import ds3sim as ds
-        >>> found = ds.allocate("configs/allocate.toml")
-        >>> best = found.points[-1]
-        >>> found.words[0]
-        ...
+        >>> found = ds.allocate("configs/allocate.toml", [(("allocate", "compute"), 1e22, "compute=1e22")])
+        >>> round(found.points[0].kappa), round(found.points[0].accuracy, 2)
+        (0, 0)
     """
     begun = time.perf_counter()
     source = "" if isinstance(config, AllocateConfig) else str(config)
@@ -48,17 +47,8 @@ def allocate(
     table = config.allocate
     problem = config.problem()
     options = {"tokens_per_task": table.tokens_per_task, "demand_tokens": table.demand_tokens}
-    points: list[Optimum] = []
-    comparison: list[Comparison] = []
     try:
-        for compute in table.compute:
-            if table.mode == "global" and table.compare:
-                comparison.append(compare(problem, compute))
-                points.append(comparison[-1].best)
-            else:
-                points.append(solve(problem, compute, table.mode, **options))
-            if progress is not None:
-                progress(len(points), len(table.compute))
+        points, comparison = _optima(table, problem, options, progress)
     except InputError as error:
         raise InputError(f"{source}: {error}" if source else str(error)) from None
     gradient = None
@@ -82,6 +72,26 @@ def allocate(
         gradient=gradient,
         environment={**environment(), "wall_s": time.perf_counter() - begun},
     )
+
+
+def _optima(
+    table: AllocateTable,
+    problem: Problem,
+    options: dict[str, float | None],
+    progress: Callable[[str, int, int], None] | None,
+) -> tuple[list[Optimum], list[Comparison]]:
+    """The optimum at every compute, and beside D = kappa N where that is wanted."""
+    points: list[Optimum] = []
+    comparison: list[Comparison] = []
+    for compute in table.compute:
+        if table.mode == "global" and table.compare:
+            comparison.append(compare(problem, compute))
+            points.append(comparison[-1].best)
+        else:
+            points.append(solve(problem, compute, table.mode, **options))
+        if progress is not None:
+            progress("allocating", len(points), len(table.compute))
+    return points, comparison
 
 
 def _other(problem: Problem, compute: float, mode: str, options: dict[str, float | None]) -> Other:

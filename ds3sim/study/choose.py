@@ -14,20 +14,23 @@ Every strategy is computed on its own traces, so the tallies are independent. At
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from ds3sim.config.expand import Entry, SweepPlan
+from ds3sim.config.expand import Entry
 from ds3sim.core.environment import environment
-from ds3sim.core.errors import require
+from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.estimate import Estimate
-from ds3sim.core.plain import as_plain
-from ds3sim.engine.law import mixed
+from ds3sim.engine.law import Counted, Law, mixed
 from ds3sim.engine.limits import NUMBERS
-from ds3sim.results.rows import rows_of
+from ds3sim.results.choice import Choice, Decision, Gap
+from ds3sim.results.row import Row
+from ds3sim.results.rows import place_of, rows_of
 from ds3sim.stats.intervals import clopper_pearson
-from ds3sim.study.run import Interrupted, evaluate
+from ds3sim.store.store import Store
+from ds3sim.study.evaluate import Progress, evaluate
+from ds3sim.study.run import study_of
 
 LEVEL = 0.95
 DRAWS = 100_000
@@ -35,103 +38,110 @@ SAME = 1e-12
 """Numbers that are not random and closer than this are a tie."""
 
 
-def choose(plan: SweepPlan, store=None, progress: Callable | None = None) -> dict:
+def choose(source, *, store: Store | None = None, progress: Progress | None = None) -> Choice:
     """The best strategy at each point and budget.
 
     Args:
-        plan: from :func:`ds3sim.config.expand.read_sweep`, with [strategies.NAME]; axes are allowed.
-        store, progress: as :func:`ds3sim.study.run.run_sweep`.
-
-    Returns:
-        ``{"choices": [...], "level", "comparisons", "environment"}``; a choice has ``axes``, the budget,
-        ``best``, ``clear``, ``probability_best``, ``runner_up``, ``difference``, ``differences`` and ``results``.
+        source: a config file or a study, with two strategies or more; axes are allowed.
+        store, progress: as for :func:`ds3sim.run`.
 
     Raises:
         InputError: fewer than two strategies, or budgets that do not cost the same.
         Interrupted: Ctrl-C; ``.result`` holds the points done until then.
     """
-    names = [name for name in plan.strategies if name is not None]
-    require(len(names) >= 2, f"{plan.source}: choosing needs two strategies: add tables [strategies.NAME]")
-    unit = plan.config.budget.unit
+    study = study_of(source)
+    names = [name for name in study.strategies if name is not None]
+    require(len(names) >= 2, f"{study.source}: choosing needs two strategies: add tables [strategies.NAME]")
+    unit = study.config.budget.unit
     require(
-        unit in ("tokens", "flops") or plan.match is not None,
-        f"{plan.source}: budget.{unit} gives the strategies different costs: give budget.tokens or budget.flops,"
+        unit in ("tokens", "flops") or study.match is not None,
+        f"{study.source}: budget.{unit} gives the strategies different costs: give budget.tokens or budget.flops,"
         ' or add match = "flops" to [sweep]',
     )
     begun = time.perf_counter()
-    budgets = len(getattr(plan.config.budget, unit))
-    pairs = plan.count * budgets * len(names) * (len(names) - 1) // 2
-    out: list[dict] = []
+    budgets = len(getattr(study.config.budget, unit))
+    pairs = study.count * budgets * len(names) * (len(names) - 1) // 2
+    out: list[Decision] = []
 
-    def result(**more) -> dict:
-        said = {"name": plan.name, "seed": plan.config.seed, "engine": plan.config.engine.kind, "match": plan.match}
-        said |= {"wall_s": time.perf_counter() - begun, **more}
-        table = {"choices": out, "level": LEVEL, "comparisons": pairs, "environment": {**environment(), **said}}
-        return as_plain(table)
+    def result(interrupted: bool) -> Choice:
+        return Choice(
+            name=study.name,
+            engine=study.config.engine.kind,
+            seed=study.config.seed,
+            axes=tuple(key for axis in study.axes for key in axis.keys),
+            strategies=tuple(names),
+            decisions=tuple(out),
+            level=LEVEL,
+            comparisons=pairs,
+            match=study.match,
+            interrupted=interrupted,
+            environment={**environment(), "wall_s": time.perf_counter() - begun},
+        )
 
     try:
-        for entries, found in evaluate(plan, store, progress):
-            rows = rows_of(entries, found)
+        for entries, laws in evaluate(study, store, progress, whole_points=True):
+            rows = rows_of([place_of(entry) for entry in entries], laws)
             for at in range(0, len(entries), len(names)):
                 part = slice(at, at + len(names))
-                out += _point(entries[part], found[part], rows[part], pairs)
+                out += _decisions(entries[part], laws[part], rows[part], pairs)
             if progress is not None:
                 progress(0, len(entries) // len(names))
     except KeyboardInterrupt:
-        raise Interrupted(result(interrupted=True)) from None
-    return result()
+        raise Interrupted(result(True)) from None
+    return result(False)
 
 
-def _point(entries: Sequence[Entry], found, rows, pairs: int) -> list[dict]:
-    """The choices at one point, one for each budget."""
+def _decisions(entries: Sequence[Entry], laws: Sequence, rows: Sequence[tuple[Row, ...]], pairs: int) -> list[Decision]:
+    """The decisions at one point, one for each budget."""
     names = [str(entry.strategy) for entry in entries]
     level = 1 - (1 - LEVEL) / pairs
     sides = [
-        mixed([_success(law, entry, level) for law in laws], entry.weights)
-        for entry, laws in zip(entries, found, strict=True)
+        mixed([_success(law, entry, level) for law in own], entry.weights)
+        for entry, own in zip(entries, laws, strict=True)
     ]
     mid, low, high = (np.array([side[j] for side in sides]) for j in range(3))  # [strategies, budgets]
     random = entries[0].engine.kind not in NUMBERS
-    chance = _probability_best(entries, found) if random else None
-    budgets = [row.to_dict() for row in entries[0].rows]
-    given = next((key for key in ("cot_tokens", "tokens", "flops") if key in budgets[0]), "steps")
+    chance = _probability_best(entries, laws) if random else _share_of_best(mid)
+    first = rows[0][0]
+    unit = next((name for name in ("cot_tokens", "tokens", "flops") if getattr(first, name) is not None), "steps")
     out = []
     for i in range(mid.shape[1]):
-        order = np.argsort(-mid[:, i], kind="stable")
-        best, second = int(order[0]), int(order[1])
-        differences = {}
-        for j in order[1:].tolist():
-            gap = float(mid[best, i] - mid[j, i])
-            below = float(np.hypot(mid[best, i] - low[best, i], high[j, i] - mid[j, i]))
-            above = float(np.hypot(high[best, i] - mid[best, i], mid[j, i] - low[j, i]))
-            differences[names[j]] = {"estimate": gap, "low": max(-1.0, gap - below), "high": min(1.0, gap + above)}
-        clear = all(d["low"] > (0.0 if random else SAME) for d in differences.values())
-        if chance is not None:
-            sure = {name: float(chance[j, i]) for j, name in enumerate(names)}
-        else:
-            top = mid[:, i] >= mid[best, i] - SAME
-            sure = {name: float(top[j] / top.sum()) for j, name in enumerate(names)}
+        order = np.argsort(-mid[:, i], kind="stable").tolist()
+        gaps = tuple(_gap(names[j], *(side[[order[0], j], i] for side in (mid, low, high))) for j in order[1:])
         out.append(
-            {
-                "axes": entries[0].axes,
-                given: budgets[i][given],
-                "best": names[best],
-                "clear": clear,
-                "probability_best": sure,
-                "runner_up": names[second],
-                "difference": differences[names[second]],
-                "differences": differences,
-                "results": [own[i] for own in rows],
-            }
+            Decision(
+                axes=entries[0].axes,
+                unit=unit,
+                budget=getattr(rows[0][i], unit),
+                best=names[order[0]],
+                clear=all(gap.low > (0.0 if random else SAME) for gap in gaps),
+                probability_best=dict(zip(names, chance[:, i].tolist(), strict=True)),
+                gaps=gaps,
+                rows=tuple(own[i] for own in rows),
+            )
         )
     return out
 
 
-def _success(law, entry: Entry, level: float) -> Estimate:
+def _gap(against: str, mid: np.ndarray, low: np.ndarray, high: np.ndarray) -> Gap:
+    """The best one's success less another's, from both with intervals, [2] each (MOVER)."""
+    gap = float(mid[0] - mid[1])
+    below = float(np.hypot(mid[0] - low[0], high[1] - mid[1]))
+    above = float(np.hypot(high[0] - mid[0], mid[1] - low[1]))
+    return Gap(against, gap, max(-1.0, gap - below), min(1.0, gap + above))
+
+
+def _share_of_best(mid: np.ndarray) -> np.ndarray:
+    """1 for the best of numbers that are not random, shared by ties, float64 [strategies, budgets]."""
+    top = mid >= mid.max(axis=0) - SAME
+    return top / top.sum(axis=0)
+
+
+def _success(law: Law, entry: Entry, level: float) -> Estimate:
     """Success at the budgets of an entry with intervals of another level."""
     steps = entry.tasks[0].budgets
     found = law.success(steps)
-    if not hasattr(law, "task_hits"):
+    if not isinstance(law, Counted):
         # Not counts: numbers have no width, and a weighted tally's interval is stretched like a normal one.
         stretch = _z(level) / _z(LEVEL)
         mid = np.asarray(found.estimate)
@@ -167,7 +177,7 @@ def _posterior(entry: Entry, laws) -> np.ndarray:
     steps = entry.tasks[0].budgets
     mean, variance = np.zeros(len(steps)), np.zeros(len(steps))
     for law, weight in zip(laws, np.asarray(entry.weights, dtype=np.float64), strict=True):
-        if hasattr(law, "task_hits"):
+        if isinstance(law, Counted):
             hits = np.cumsum(law.task_hits)[steps // entry.tasks[0].n]
             a, b = hits + 0.5, law.traces - hits + 0.5
             mean += weight * a / (a + b)

@@ -1,18 +1,17 @@
-"""The numbers beside results: exact values and closed forms."""
+"""The numbers beside results: closed forms where there are some, else exact values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from ds3sim.config.build import PlannedTask
 from ds3sim.config.expand import Entry
 from ds3sim.core.errors import InputError, NoClosedForm
 from ds3sim.engine.closed_form import closed_forms, real_law
-from ds3sim.engine.law import Known
-from ds3sim.engine.simulate import closed_form, exact
+from ds3sim.engine.law import Known, known
+from ds3sim.engine.simulate import exact
+from ds3sim.results.row import Reference
 from ds3sim.task.mixture import weighed
+from ds3sim.task.task import Task
 
 MOST_EXACT_WORK = 5e10
 """Multiplications allowed for a reference nobody asked for by name, about a minute."""
@@ -20,89 +19,85 @@ MOST_REFERENCES = 2000
 """Tasks that are no chain by construction get a reference unless there are more of them than this."""
 
 
-def references(planned: PlannedTask) -> list[dict]:
-    """The reference at every budget: closed form where there is one, else exact, else nothing."""
-    task = planned.task
-    name = {} if planned.name is None else {"strategy": planned.name}
-    for kind, engine in (("closed_form", closed_form), ("exact", exact)):
-        if kind == "exact" and exact_work(planned) > MOST_EXACT_WORK:
-            continue
-        try:
-            law = engine(task)
-            success = np.asarray(law.success(task.budgets).estimate)
-            steps = np.asarray(law.expected_steps(task.budgets).estimate)
-        except InputError:  # no formula, or no small tensor
-            continue
-        return [
-            {
-                **name,
-                "steps": int(budget),
-                "success": float(success[i]),
-                "expected_steps": float(steps[i]),
-                "by": kind,
-            }
-            for i, budget in enumerate(task.budgets)
-        ]
-    return []
-
-
-def exact_work(planned: PlannedTask) -> float:
+def exact_work(task: Task) -> float:
     """About how many multiplications the exact law takes: edges times steps."""
-    return float(len(planned.task.graph.source) + planned.task.graph.size) * planned.task.max_steps
+    return float(len(task.graph.source) + task.graph.size) * task.max_steps
 
 
 class References:
-    """The numbers beside the results: closed forms of chains, else what ``run`` would give."""
+    """Makes the references of entries, within bounds of work; keeps what it has found.
 
-    def __init__(self):
-        self._known: dict[tuple, list[dict]] = {}
-        self._work = 0.0
+    Args:
+        strategies: of the study; together they may take so many times ``MOST_EXACT_WORK``.
+    """
 
-    def __call__(self, entries: Sequence[Entry]) -> list[list[dict]]:
-        """Reference rows of every entry; empty where there is none."""
-        laws: dict[tuple, Known] = {}
-        wanted: dict[tuple, tuple] = {}
-        for entry in entries:
-            for task, form in zip(entry.tasks, entry.forms, strict=True):
-                if form is not None:
-                    wanted.setdefault(_key(task), (task, form))
+    def __init__(self, strategies: int = 1):
+        self._slow: dict[tuple, tuple[str, Known] | None] = {}
+        self._left = MOST_EXACT_WORK * strategies
+
+    def __call__(self, entries: Sequence[Entry]) -> list[list[Reference | None]]:
+        """For every entry the reference at each of its budgets, None where there is none."""
+        chains = self._chains(entries)
+        return [self._entry(entry, chains) for entry in entries]
+
+    def _chains(self, entries: Sequence[Entry]) -> dict[tuple, Known]:
+        """Closed forms of all tasks that are chains by construction."""
+        wanted = {
+            _key(task): (task, form)
+            for entry in entries
+            for task, form in zip(entry.tasks, entry.forms, strict=True)
+            if form is not None and entry.real is None
+        }
         try:
-            laws = dict(zip(wanted, closed_forms(*zip(*wanted.values(), strict=True)), strict=True)) if wanted else {}
+            return dict(zip(wanted, closed_forms(*zip(*wanted.values(), strict=True)), strict=True)) if wanted else {}
         except NoClosedForm:  # some have none: find out which
+            found = {}
             for key, (task, form) in wanted.items():
                 try:
-                    laws[key] = closed_forms([task], [form])[0]
+                    found[key] = closed_forms([task], [form])[0]
                 except NoClosedForm:
                     continue
-        return [self._entry(entry, laws) for entry in entries]
+            return found
 
-    def _entry(self, entry: Entry, laws: dict[tuple, Known]) -> list[dict]:
-        name = {} if entry.strategy is None else {"strategy": entry.strategy}
-        found = [laws.get(_key(task)) for task in entry.tasks]
-        if entry.real is not None:
-            pairs = zip(entry.tasks, entry.forms, strict=True)
-            found = [None if form is None else real_law(task, form, entry.real) for task, form in pairs]
-        if all(law is not None for law in found):
-            success = weighed(entry.weights, [law.values for law in found if law is not None])
-            spent = weighed(entry.weights, [law.spent for law in found if law is not None])
-            rows = zip((row.steps for row in entry.rows), success.tolist(), spent.tolist(), strict=True)
-            return [{**name, "steps": k, "success": p, "expected_steps": s, "by": "closed_form"} for k, p, s in rows]
-        return [{**name, **row} for row in self._single(entry)] if len(entry.tasks) == 1 else []
+    def _entry(self, entry: Entry, chains: dict[tuple, Known]) -> list[Reference | None]:
+        found: list[tuple[str, Known] | None] = []
+        for task, form in zip(entry.tasks, entry.forms, strict=True):
+            if entry.real is not None and form is not None:
+                found.append(("closed_form", real_law(task, form, entry.real)))
+            elif _key(task) in chains:
+                found.append(("closed_form", chains[_key(task)]))
+            else:
+                found.append(self._one(task))
+            if found[-1] is None:
+                return [None] * len(entry.rows)
+        laws = [law for law in found if law is not None]
+        success = weighed(entry.weights, [law.values for _, law in laws])
+        spent = weighed(entry.weights, [law.spent for _, law in laws])
+        by = "exact" if any(kind == "exact" for kind, _ in laws) else "closed_form"
+        return [Reference(p, k, by) for p, k in zip(success.tolist(), spent.tolist(), strict=True)]
 
-    def _single(self, entry: Entry) -> list[dict]:
-        task = entry.tasks[0]
+    def _one(self, task: Task) -> tuple[str, Known] | None:
+        """The closed form of any task, else its exact law."""
         key = _key(task)
-        if key not in self._known:
-            planned = PlannedTask(None, task, ())
-            self._work += exact_work(planned)
-            few = len(self._known) < MOST_REFERENCES and self._work <= MOST_EXACT_WORK
-            try:
-                self._known[key] = references(planned) if few else []
-            except InputError:
-                self._known[key] = []
-            task.__dict__.pop("tensor", None)
-        return self._known[key]
+        if key not in self._slow:
+            self._slow[key] = self._found(task) if len(self._slow) < MOST_REFERENCES else None
+            task.__dict__.pop("tensor", None)  # a cached tensor would stay as long as the task
+        return self._slow[key]
+
+    def _found(self, task: Task) -> tuple[str, Known] | None:
+        try:
+            return "closed_form", closed_forms([task], [None])[0]
+        except InputError:
+            pass
+        work = exact_work(task)
+        if work > min(MOST_EXACT_WORK, self._left):
+            return None
+        self._left -= work
+        try:
+            return "exact", known(exact(task), task)
+        except InputError:  # no small tensor
+            return None
 
 
-def _key(task) -> tuple:
+def _key(task: Task) -> tuple:
     return task.identity, tuple(task.budgets.tolist())

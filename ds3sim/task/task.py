@@ -12,7 +12,7 @@ import numpy as np
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.graph.latent import LatentGraph
+from ds3sim.graph.parts import BetaRate
 from ds3sim.task.aggregate import Aggregate, Majority, Single
 from ds3sim.task.budget import budget_array
 from ds3sim.task.steps import Beam, CoT, StepPolicy
@@ -51,7 +51,7 @@ class Task:
             f"feasibility = {self.feasibility!r} is not known: choose per_task or per_trace",
         )
         require(self.on_dead in ("exhaust", "stop"), f"on_dead = {self.on_dead!r} is not known: choose exhaust or stop")
-        if isinstance(self.graph, LatentGraph):
+        if self.graph.rate is not None:
             require(isinstance(self.step, CoT), "graph = latent: one step decides a trace: use step = cot")
             require(
                 self.feasibility == "per_task" or self.n == 1,
@@ -109,8 +109,8 @@ class Task:
             digest.update(struct.pack("<q", array.size) + np.ascontiguousarray(array).tobytes())
         digest.update(graph.goal.tobytes() + graph.dead.tobytes() + struct.pack("<d", graph.feasible))
         digest.update(b"score" + graph.score.tobytes() if graph.score is not None else b"none")
-        if isinstance(graph, LatentGraph):
-            digest.update(b"latent" + struct.pack("<2d", graph.alpha, graph.beta))
+        if graph.rate is not None:
+            digest.update(b"latent" + struct.pack("<2d", graph.rate.alpha, graph.rate.beta))
         said = (self.step.name, asdict(self.step), self.aggregate.name, asdict(self.aggregate))
         if isinstance(self.aggregate, Majority):
             said += (type(self.aggregate.errors).__name__,)
@@ -119,11 +119,12 @@ class Task:
         return digest.hexdigest()[:32]
 
 
-def shared_rate(task: Task) -> LatentGraph | None:
-    """The graph, where several traces of a task share a latent success rate."""
-    return task.graph if isinstance(task.graph, LatentGraph) and task.n > 1 else None
+def shared_rate(task: Task) -> BetaRate | None:
+    """The law of the success rate, where several traces of a task share a latent one."""
+    return task.graph.rate if task.n > 1 else None
 
 
-def latent_graph(task: Task) -> LatentGraph:
-    assert isinstance(task.graph, LatentGraph)
-    return task.graph
+def latent_rate(task: Task) -> BetaRate:
+    """The law of the success rate of a task on a latent graph."""
+    assert task.graph.rate is not None
+    return task.graph.rate

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.graph.latent import LatentGraph
 from ds3sim.task.aggregate import BestOfN, Majority, Verifier
 from ds3sim.task.steps import Beam, ToT
 from ds3sim.task.task import Task
@@ -45,8 +44,8 @@ class Case:
 def perturbed(task: Task, by: float) -> Task:
     """The task with every chance to move multiplied by 1 + ``by`` (rows stay at most 1)."""
     graph = task.graph
-    if isinstance(graph, LatentGraph):
-        return replace(task, graph=SkillGraph.latent(graph.feasible, graph.alpha * (1.0 + by), graph.beta))
+    if graph.rate is not None:
+        return replace(task, graph=SkillGraph.latent(graph.feasible, graph.rate.alpha * (1.0 + by), graph.rate.beta))
     moves = graph.probability * np.where(graph.source == graph.target, 1.0, 1.0 + by)
     sums = np.bincount(graph.source, moves, graph.size)
     moves = moves / np.maximum(1.0, sums)[graph.source]

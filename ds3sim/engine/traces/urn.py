@@ -15,7 +15,7 @@ from ds3sim.core import rng
 from ds3sim.core.errors import require
 from ds3sim.engine.enumerate import MOST_TRACES
 from ds3sim.engine.traces.walk import feasible_lanes, traced
-from ds3sim.task.task import Task, latent_graph
+from ds3sim.task.task import Task, latent_rate
 
 # ---- formulas ----------------------------------------------------------------------------------
 
@@ -28,12 +28,12 @@ from ds3sim.task.task import Task, latent_graph
 
 def urn_arguments(task: Task, lanes: int) -> tuple[tuple, dict]:
     """(arrays, static arguments) of :func:`urn_kernel` after keys, first lane, valid lanes, group and feasibility."""
-    graph, n = latent_graph(task), task.n
+    rate, n = latent_rate(task), task.n
     require(
         n <= MOST_TRACES, f"n = {n} traces of a latent graph are more than engine traces holds together ({MOST_TRACES})"
     )
     done, before = np.meshgrid(np.arange(n), np.arange(n), indexing="xy")  # [j, i]: i successes among j traces
-    chance = (graph.alpha + np.minimum(done, before)) / (graph.alpha + graph.beta + before)
+    chance = (rate.alpha + np.minimum(done, before)) / (rate.alpha + rate.beta + before)
     limits = thresholds(chance).reshape(-1, 2)
     return (limits, np.int32(task.max_steps)), {"n": n, "trials": lanes // n, "lanes": lanes}
 

@@ -8,17 +8,10 @@ from array import array
 import numpy as np
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.text import MOST_SHOWN, short
+from ds3sim.core.text import shown
 from ds3sim.fit.logs.records import MISSING, Samples
 
 MOST_ROWS = 50_000_000
-
-
-def shown(value, most: int = MOST_SHOWN) -> str:
-    try:
-        return short(repr(value), most)
-    except ValueError:  # an int of more than 4300 digits
-        return "a huge number"
 
 
 class Rows:

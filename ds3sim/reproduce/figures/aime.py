@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.report import style
+from ds3sim.core.figure import tick
 from ds3sim.reproduce.drawing import Drawing, Options, Sheet
 from ds3sim.theory.trained import Training, compute_optimal, train
 from ds3sim.training.reasoning import Reasoning, reason, reason_steps
@@ -60,51 +60,38 @@ def published(folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
 def make(options: Options) -> Drawing:
     """Left: accuracy against tokens by strategy. Right: CoT at other training computes, same token budgets."""
     sheet = Sheet()
-    figure, axes = style.canvas(1, 2, (10.2, 4.2))
-    left, right = axes[0]
+    left, right = sheet.panels((10.2, 4.2), *[(p, "budget_tokens", "accuracy") for p in ("accuracy", "compute")])
     model = train(*compute_optimal(TRAINING_FLOPS), Training())
     tokens = np.geomspace(100, 1e6, options.pick(161, 41))
-    found = []
     for i, (name, how) in enumerate(STRATEGIES):
-        steps = np.floor(tokens / (25 * how.branches * how.n))
-        value = reason_steps(model, steps, how=how).accuracy
-        style.line(left, tokens, value, i, name)
-        sheet.curve("accuracy", name, "budget_tokens", tokens, "accuracy", value)
+        left.curve(name, tokens, reason_steps(model, np.floor(tokens / (25 * how.branches * how.n)), how=how).accuracy,
+                   i, name)  # fmt: skip
     x, y = published(options.data)
-    left.plot(x, y, "D", color=style.INK, markersize=5, label="published points", zorder=5)
-    sheet.curve("accuracy", "Claude 3.7 Sonnet on AIME", "budget_tokens", x, "accuracy", y, "published")
+    left.diamonds("Claude 3.7 Sonnet on AIME", x, y, markersize=5, label="published points", zorder=5)
     at = reason_steps(model, np.floor(x / 25)).accuracy
-    found.append(
+    slopes = [np.polyfit(np.log10(x), v, 1)[0] for v in (y, at)]
+    sheet.found += [
         "CoT at the published token counts: " + ", ".join(f"{a:.3f} ({b:.3f})" for a, b in zip(at, y, strict=True))
-        + f" (published); root mean square difference {np.sqrt(np.mean((at - y) ** 2)):.3f}."
-    )  # fmt: skip
-    slope = np.polyfit(np.log10(x), y, 1)[0], np.polyfit(np.log10(x), at, 1)[0]
-    found.append(f"Accuracy per decade of tokens: {slope[0]:.3f} published, {slope[1]:.3f} here.")
+        + f" (published); root mean square difference {np.sqrt(np.mean((at - y) ** 2)):.3f}.",
+        f"Accuracy per decade of tokens: {slopes[0]:.3f} published, {slopes[1]:.3f} here.",
+    ]  # fmt: skip
     for i, flops in enumerate((1e25, 2e25, 5e25, 1e26)):
         value = reason_steps(train(*compute_optimal(flops), Training()), np.floor(tokens / 25)).accuracy
-        style.line(right, tokens, value, i, f"{style.number(flops)} FLOPs", linestyle="solid")
-        sheet.curve("compute", f"C_tr={flops:g}", "budget_tokens", tokens, "accuracy", value)
-    for chart in (left, right):
-        chart.set(xlabel="Tokens per task", ylabel="Accuracy", ylim=(-0.03, 1.03))
-        style.logarithmic(chart)
-        style.legend(chart)
-    style.title(left, f"C_tr = {style.number(TRAINING_FLOPS)} FLOPs")
-    style.title(right, "CoT, other training compute")
+        right.curve(f"C_tr={flops:g}", tokens, value, i, f"{tick(flops)} FLOPs", linestyle="solid")
+    titles = (f"C_tr = {tick(TRAINING_FLOPS)} FLOPs", "CoT, other training compute")
+    for panel, title in zip((left, right), titles, strict=True):
+        panel.frame("Tokens per task", "Accuracy", "x", title, share=True)
+        panel.legend()
     how = Reasoning(round_steps=False, steps="min", feasibility="per_trace", level_ties="lowest")
     authors = train(*compute_optimal(TRAINING_FLOPS), Training(finite_size="authors_code"))
     out = reason(authors, [c for c, _, _ in CHECK], how=how)
-    for (flops, a, c), b, d in zip(CHECK, out.accuracy, out.flops, strict=True):
-        found.append(
-            f"Authors' settings, C_inf = {flops:g}: accuracy {b:.6f} (their code {a:.6f}), cost {d:.5e} ({c:.5e})."
-        )
-    return Drawing(
-        "aime",
+    sheet.found += [
+        f"Authors' settings, C_inf = {flops:g}: accuracy {b:.6f} (their code {a:.6f}), cost {d:.5e} ({c:.5e})."
+        for (flops, a, c), b, d in zip(CHECK, out.accuracy, out.flops, strict=True)
+    ]
+    return sheet.drawing(
         "The AIME study",
         "Mean accuracy over tasks of levels 60 to 70 and 2 to 15 skills against tokens per task, which all branches"
-        " and traces"
-        " share. Diamonds: Claude 3.7 Sonnet on AIME, as published; its training compute is an assumption of the"
-        " paper.",
-        {"": figure},
-        sheet,
-        found,
+        " and traces share. Diamonds: Claude 3.7 Sonnet on AIME, as published; its training compute is an assumption"
+        " of the paper.",
     )

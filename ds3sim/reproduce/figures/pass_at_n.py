@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ds3sim.report import style
-from ds3sim.reproduce.drawing import Drawing, Options, Sheet
-from ds3sim.reproduce.figures.published import curve, fits
-from ds3sim.reproduce.simulated import success_points, walk
+from ds3sim.fit.wrong_answers import fit_vote_curve
+from ds3sim.report.points import joined
+from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
+from ds3sim.reproduce.figures.published import best_of_points, curve, fits, vote, vote_points
 from ds3sim.theory import latent
 
 AHEAD = 10.0
@@ -16,121 +16,70 @@ AHEAD = 10.0
 
 def make(options: Options) -> Drawing:
     """(a) pass@N, (b) votes, (c) densities and distribution functions of the success rates."""
-    found: list[str] = []
     sheet = Sheet()
     every = fits(options)
-    figures = {
-        "a": _oracle(every, sheet, options, found),
-        "b": _votes(every, sheet, options, found),
-        "c": _rates(every, sheet),
-    }
-    return Drawing(
-        "pass-at-n",
+    (first,) = sheet.panels((7.4, 4.6), ("a", "samples", "pass_at_n"), suffix="a")
+    oracle(first, every, options)
+    (second,) = sheet.panels((7.4, 4.2), ("b", "votes", "accuracy"), suffix="b")
+    votes(second, every, options)
+    names = [("c", "success_rate", value) for value in ("density", "probability")]
+    left, right = sheet.panels((9.6, 4.0), *names, suffix="c")
+    rates(left, right, every)
+    return sheet.drawing(
         "pass@N of five models",
         "(a) Published pass@N (diamonds), least-squares fit of the zero-inflated beta-binomial (lines), and simulation"
         " of the fitted model (dots with 95% intervals). (b) Majority votes of two models: published, fitted,"
         " simulated; the dashed line is the plateau. (c) The fitted laws of a task's success rate.",
-        figures,
-        sheet,
-        found,
     )
 
 
-def _task(parameters, n: int, aggregate):
-    from ds3sim.graph.latent import latent as latent_graph
-    from ds3sim.task.task import Task
-
-    return Task(latent_graph(*parameters), aggregate=aggregate, steps=n)
-
-
-def _vote(n: int, fit, errors) -> float:
-    return latent.vote_at_n(n, fit.solvable, fit.alpha, fit.beta, errors.weights)
-
-
-def _published(axes, n, y, index: int) -> None:
-    axes.plot(n, y, "D", color=style.colour(index), markersize=3.2, markerfacecolor="none", markeredgewidth=0.9)
-
-
-def _oracle(every, sheet: Sheet, options: Options, found: list[str]):
-    from ds3sim.task.aggregate import BestOfN
-
-    figure, axes = style.canvas(1, 1, (7.4, 4.6))
-    axes = axes[0, 0]
+def oracle(panel: Panel, every: list, options: Options) -> None:
+    """pass@N: published, fitted, simulated."""
     for i, (model, n, y, fit) in enumerate(every):
+        panel.diamonds(model.name, n, y, i, markeredgewidth=0.9)
         x = np.geomspace(1, AHEAD * n.max(), options.pick(200, 60))
-        style.line(axes, x, fit.predict(x).estimate, i, model.name, linestyle="solid")
-        _published(axes, n, y, i)
-        sheet.curve("a", model.name, "samples", n, "pass_at_n", y, "published")
-        sheet.curve("a", model.name, "samples", x, "pass_at_n", fit.predict(x).estimate, "fit")
-        for k in options.pick((1, 10, 100, 1000), (1, 10)):
-            tally = walk(_task(fit.parameters, k, BestOfN(k)), options, options.pick(20_000, 2_000))
-            points = success_points(tally, [k], latent.pass_at_n(k, *fit.parameters))
-            style.dots(axes, [k], points, i)
-            sheet.points("a", model.name, "samples", [k], "pass_at_n", points)
+        panel.curve(model.name, x, fit.predict(x).estimate, i, model.name, "fit", linestyle="solid")
+        some = options.pick((1, 10, 100, 1000), (1, 10))
+        panel.points(model.name, some, joined([best_of_points(fit, k, options) for k in some]), i)
         a, alpha, beta = fit.parameters
         bound = f"; at its bound: {', '.join(fit.at_bound)}" if fit.at_bound else "; an interior optimum"
         theirs = "the same optimum, A at its bound" if model.authors[0] == 1.0 else "no optimum of the squared error"
-        found.append(
+        panel.sheet.found.append(
             f"{model.name}: A = {a:.3f}, alpha = {alpha:.3f}, beta = {beta:.3f}, squared error"
             f" {fit.quality:.6f}{bound}. The authors' {model.authors}: {model.squared_error:.6f}; {theirs}."
         )
-    axes.set(xlabel="Samples N", ylabel="pass@N", ylim=(-0.03, 1.03))
-    style.logarithmic(axes)
-    style.legend(axes)
-    return figure
+    panel.frame("Samples N", "pass@N", "x", share=True)
+    panel.legend()
 
 
-def _votes(every, sheet: Sheet, options: Options, found: list[str]):
-    from ds3sim.fit.wrong_answers import fit_vote_curve
-    from ds3sim.task.aggregate import Majority
-    from ds3sim.task.wrong_answers import WeightErrors
-
-    figure, axes = style.canvas(1, 1, (7.4, 4.2))
-    axes = axes[0, 0]
+def votes(panel: Panel, every: list, options: Options) -> None:
+    """Majority votes of the models that have them: published, fitted, simulated, and their plateau."""
     for i, (model, _, _, fit) in enumerate(every):
         if model.vote is None:
             continue
         n, y = curve(options, model.vote)
         errors = fit_vote_curve(n, y, fit.parameters, "geometric")
-        votes = np.unique(np.geomspace(1, options.pick(1000, 100), options.pick(40, 12)).astype(int))
-        value = np.array([_vote(int(k), fit, errors) for k in votes])
+        panel.diamonds(model.name, n, y, i, markeredgewidth=0.9)
+        many = np.unique(np.geomspace(1, options.pick(1000, 100), options.pick(40, 12)).astype(int))
+        panel.curve(model.name, many, [vote(k, fit, errors) for k in many], i, model.name, "fit", linestyle="solid")
         end = float(latent.plateau(fit.solvable, fit.alpha, fit.beta, errors.c_star))
-        style.line(axes, votes, value, i, model.name, linestyle="solid")
-        axes.axhline(end, color=style.colour(i), linewidth=0.9, linestyle=(0, (5, 3)))
-        _published(axes, n, y, i)
-        sheet.curve("b", model.name, "votes", n, "accuracy", y, "published")
-        sheet.curve("b", model.name, "votes", votes, "accuracy", value, "fit")
-        weights = tuple((errors.weights / errors.weights.sum()).tolist())
-        for k in options.pick((1, 8, 64, 256), (1, 8)):
-            task = _task(fit.parameters, k, Majority(k, WeightErrors(weights)))
-            tally = walk(task, options, options.pick(20_000, 2_000))
-            points = success_points(tally, [k], _vote(k, fit, errors))
-            style.dots(axes, [k], points, i)
-            sheet.points("b", model.name, "votes", [k], "accuracy", points)
-        found.append(
+        panel.level(end, i, linewidth=0.9, alpha=1.0, linestyle=(0, (5, 3)))
+        some = options.pick((1, 8, 64, 256), (1, 8))
+        panel.points(model.name, some, joined([vote_points(fit, errors, k, options) for k in some]), i)
+        panel.sheet.found.append(
             f"{model.name}, votes: c* = {errors.c_star:.4f} (authors {model.c_star}), plateau {end:.4f}, squared error"
             f" {errors.squared_error:.6f}."
         )
-    axes.set(xlabel="Votes N", ylabel="Accuracy of the vote", ylim=(0.2, 0.65))
-    style.logarithmic(axes)
-    style.legend(axes)
-    return figure
+    panel.frame("Votes N", "Accuracy of the vote", "x", ylim=(0.2, 0.65))
+    panel.legend()
 
 
-def _rates(every, sheet: Sheet):
-    figure, axes = style.canvas(1, 2, (9.6, 4.0))
-    left, right = axes[0]
+def rates(left: Panel, right: Panel, every: list) -> None:
+    """Density and distribution function of a task's success rate."""
     rate = np.concatenate([np.geomspace(1e-4, 0.1, 120), np.linspace(0.101, 0.999, 240)])
     for i, (model, _, _, fit) in enumerate(every):
-        density = latent.density(rate, *fit.parameters)
-        law = latent.distribution(rate, *fit.parameters)
-        style.line(left, rate, density, i, model.name)
-        style.line(right, rate, law, i, model.name)
-        sheet.curve("c", f"{model.name}, density", "success_rate", rate, "density", density, "fit")
-        sheet.curve("c", f"{model.name}, distribution", "success_rate", rate, "probability", law, "fit")
-    left.set(xlabel="Success rate of a task", ylabel="Density")
-    style.logarithmic(left, "xy")
-    right.set(xlabel="Success rate of a task", ylabel="Tasks with at most this rate", ylim=(-0.03, 1.03))
-    style.logarithmic(right)
-    style.legend(left)
-    return figure
+        left.curve(f"{model.name}, density", rate, latent.density(rate, *fit.parameters), i, model.name, "fit")
+        right.curve(f"{model.name}, distribution", rate, latent.distribution(rate, *fit.parameters), i, kind="fit")
+    left.frame("Success rate of a task", "Density", "xy")
+    right.frame("Success rate of a task", "Tasks with at most this rate", "x", share=True)
+    left.legend()

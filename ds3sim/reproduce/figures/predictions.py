@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from ds3sim.report import style
 from ds3sim.reproduce.drawing import Drawing, Options, Sheet
 from ds3sim.reproduce.figures.predictions_power import log_linear, plateau
 from ds3sim.reproduce.figures.predictions_strategy import boundary, one_framework
 
-PARTS = (("a", log_linear), ("b", boundary), ("c", plateau), ("d", one_framework))
+PARTS = (
+    (("a", "flops", "accuracy"), log_linear),
+    (("b", "step_success", "skills", "branches"), boundary),
+    (("c", "parameters", "success"), plateau),
+    (("d", "traces_per_task", "success"), one_framework),
+)
 
 
 def make(options: Options) -> Drawing:
     """One figure a prediction; the sheet and what was found are joined."""
-    sheet, figures, captions, found = Sheet(), {}, [], []
-    for letter, part in PARTS:
-        figure, axes = style.canvas(1, 1, (7.0, 4.6))
-        caption, numbers = part(sheet, axes[0, 0], options)
-        figures[letter] = figure
-        captions.append(f"({letter}) {caption}")
-        found += [f"({letter}) {n}" for n in numbers]
-    return Drawing("predictions", "Four predictions", " ".join(captions), figures, sheet, found)
+    sheet, captions = Sheet(), []
+    for names, part in PARTS:
+        (panel,) = sheet.panels((7.0, 4.6), names, suffix=names[0])
+        before = len(sheet.found)
+        captions.append(f"({names[0]}) {part(panel, options)}")
+        sheet.found[before:] = [f"({names[0]}) {sentence}" for sentence in sheet.found[before:]]
+    return sheet.drawing("Four predictions", " ".join(captions))

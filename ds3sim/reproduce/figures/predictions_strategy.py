@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ds3sim.report import style
-from ds3sim.report.points import joined
-from ds3sim.reproduce.drawing import Options, Sheet
+from ds3sim.allocate.curves import steps_for
+from ds3sim.core.figure import LIGHT, colour, dash
+from ds3sim.report.points import Points, joined
+from ds3sim.report.style import key
+from ds3sim.reproduce.drawing import Options, Panel
 from ds3sim.reproduce.figures.token_budget import COST, name
-from ds3sim.reproduce.simulated import chain_task, root, success_points, walk
+from ds3sim.reproduce.simulated import chain_points, chain_task, root, success_points, walk
 from ds3sim.stats.slopes import fitted_line
 from ds3sim.task.aggregate import BestOfN, Majority, Verifier
 from ds3sim.task.wrong_answers import GeometricErrors
@@ -20,64 +24,53 @@ BRANCHES = (1, 4, 16)
 HALF = 0.5
 
 
-def half_cost(m, r, b: int) -> np.ndarray:
+def half_cost(m: Any, r: Any, b: int) -> np.ndarray:
     """FLOPs at which b branches reach success 1/2, with K real and at least m; broadcast."""
-    from ds3sim.allocate.curves import steps_for
-
     return COST.flops(COST.tokens_per_step * steps_for(m, chain.branch_success(r, b), HALF), b)
 
 
-def boundary(sheet: Sheet, axes, options: Options):
-    """(b) Which of CoT, ToT(4), ToT(16) reaches success 1/2 at the least cost, over (r, m), and fitted boundaries."""
+def boundary(panel: Panel, options: Options) -> str:
+    """(b) Which of CoT, ToT(4), ToT(16) reaches success 1/2 at the least cost, over (r, m); the caption."""
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
     rates = np.geomspace(0.003, 0.8, options.pick(150, 30))
     skills = np.unique(np.rint(np.geomspace(2, 300, options.pick(80, 16))))
-    cost = np.array([half_cost(skills[:, None], rates, b) for b in BRANCHES])
-    best = np.argmin(cost, axis=0).astype(float)
-    colours = ListedColormap([style.colour(i) for i in range(len(BRANCHES))])
-    axes.pcolormesh(
+    best = np.argmin([half_cost(skills[:, None], rates, b) for b in BRANCHES], axis=0)
+    colours = ListedColormap([colour(i) for i in range(len(BRANCHES))])
+    panel.axes.pcolormesh(
         rates, skills, best, cmap=colours, vmin=-0.5, vmax=2.5, alpha=0.35, shading="nearest", rasterized=True
     )
-    axes.grid(False)
-    winner = np.array(BRANCHES)[best.astype(int)]
-    sheet.surface("b", "cheapest", "step_success", rates, "skills", skills, "branches", winner)
-    found = []
+    panel.axes.grid(False)
+    panel.write_map("cheapest", rates, skills, np.array(BRANCHES)[best])
     for i, (one, other) in enumerate(((16, 4), (4, 1))):
         m, r = crossing(one, other, options)
         many = m >= 5
         slope, error, intercept, r2 = fitted_line(np.log(m[many]), np.log(r[many]))
-        axes.plot(r, m, color=style.INK, linewidth=1.6, linestyle=style.dash(i))
-        sheet.curve("b", f"boundary {name(one)} / {name(other)}", "step_success", r, "skills", m)
-        found.append(
-            f"{name(one)} gives way to {name(other)} at r = {np.exp(intercept):.3f} m^({slope:.3f} ± {error:.3f})"
-            f" (R² = {r2:.3f}, m = 5 to {m[-1]:.0f}); at m = 20, r ="
+        panel.axes.plot(r, m, color=LIGHT.ink, linewidth=1.6, linestyle=dash(i))
+        panel.write(f"boundary {name(one)} / {name(other)}", r, m, name="skills")
+        panel.sheet.found.append(
+            f"{name(one)} gives way to {name(other)} at r = {np.exp(intercept):.3f} m^({slope:.3f} ± {error:.3f}) (R² ="
+            f" {r2:.3f}, m = 5 to {m[-1]:.0f}); at m = 20, r ="
             f" {np.exp(np.interp(np.log(20), np.log(m), np.log(r))):.3f}."
         )
-    right, points, sure = spots(sheet, axes, options)
-    found.append(
-        f"Simulated at the cost at which the best reaches 1/2: the best strategy is certain (95% intervals apart) at"
-        f" {sure} of {points} points, and there it is that of theory at {right}."
-    )
-    axes.set(xlabel="Success of one proposal, r (capability)", ylabel="Skills m (difficulty)")
-    style.logarithmic(axes, "xy")
-    handles = [Patch(color=style.colour(i), alpha=0.35, label=f"{name(b)} best") for i, b in enumerate(BRANCHES)]
-    style.legend(axes, [*handles, style.key("simulated best", points=True)], where="above", columns=4)
+    discs(panel, options)
+    panel.frame("Success of one proposal, r (capability)", "Skills m (difficulty)", "xy")
+    patches = [Patch(color=colour(i), alpha=0.35, label=f"{name(b)} best") for i, b in enumerate(BRANCHES)]
+    panel.legend(*patches, key("simulated best", points=True), where="above", columns=4)
     return (
         "The cheapest of CoT, ToT(4) and ToT(16) for success 1/2, over capability and difficulty. Discs: the most"
-        " successful at that cost by simulation, open where 95% intervals overlap.",
-        found,
+        " successful at that cost by simulation, open where 95% intervals overlap."
     )
 
 
-def crossing(one: int, other: int, options: Options):
+def crossing(one: int, other: int, options: Options) -> tuple[np.ndarray, np.ndarray]:
     """(m, r) at which both strategies need the same cost; the cost ratio crosses 1 once in r."""
     skills = np.unique(np.rint(np.geomspace(2, 300, options.pick(40, 8))))
     out = []
     for m in skills:
 
-        def ratio(x, m=m):
+        def ratio(x: float, m: float = m) -> float:
             return float(np.log(half_cost(m, np.exp(x), one) / half_cost(m, np.exp(x), other)))
 
         low, high = np.log(1e-4), np.log(0.95)
@@ -87,33 +80,30 @@ def crossing(one: int, other: int, options: Options):
     return m, r
 
 
-def spots(sheet: Sheet, axes, options: Options) -> tuple[int, int, int]:
-    """The best strategy by simulation at the least cost of theory: points agreeing, points, points certain."""
+def discs(panel: Panel, options: Options) -> None:
+    """The best strategy by simulation at the least cost of theory, and how often it is the best of theory."""
     right = certain = points = 0
+    traces = options.pick(20_000, 2_000)
     for m in options.pick((2, 6, 20, 60, 150), (6, 20)):
         for r in options.pick((0.005, 0.012, 0.03, 0.07, 0.15, 0.3, 0.6), (0.02, 0.3)):
             cost = min(float(half_cost(m, r, b)) for b in BRANCHES)
-            steps = [int(COST.max_steps(cost, b)) for b in BRANCHES]
-            theory, found = [], []
-            for b, k in zip(BRANCHES, steps, strict=True):
-                k = max(k, 1)
-                theory.append(float(chain.success(m, chain.branch_success(r, b), k)))
-                if k > MOST_WALKED:
-                    break
-                tally = walk(chain_task(m, r, k, b), options, options.pick(20_000, 2_000))
-                found.append(success_points(tally, k, theory[-1]))
-            if len(found) < len(BRANCHES):
+            steps = [max(int(COST.max_steps(cost, b)), 1) for b in BRANCHES]
+            if max(steps) > MOST_WALKED:
                 continue
+            found = [chain_points(m, r, k, options, traces, b) for b, k in zip(BRANCHES, steps, strict=True)]
             for b, each in zip(BRANCHES, found, strict=True):
-                sheet.points("b", name(b), "step_success", [r], "success", each, y_name="skills", y=m)
+                panel.write_points(name(b), r, each, m, name="success")
             order = np.argsort([-f.value[0] for f in found])
             sure = bool(found[order[0]].low[0] > found[order[1]].high[0])
             points, certain = points + 1, certain + sure
-            right += sure and int(order[0]) == int(np.argmax(theory))
-            fill = style.colour(order[0]) if sure else style.PAPER
-            ring = style.INK if sure else style.colour(order[0])
-            axes.plot(r, m, "o", markersize=6.5, markeredgewidth=1.2, markerfacecolor=fill, markeredgecolor=ring)
-    return right, points, certain
+            right += sure and int(order[0]) == int(np.argmax([f.theory[0] for f in found]))
+            fill = colour(order[0]) if sure else LIGHT.paper
+            ring = LIGHT.ink if sure else colour(order[0])
+            panel.axes.plot(r, m, "o", markersize=6.5, markeredgewidth=1.2, markerfacecolor=fill, markeredgecolor=ring)
+    panel.sheet.found.append(
+        "Simulated at the cost at which the best reaches 1/2: the best strategy is certain (95% intervals apart) at"
+        f" {certain} of {points} points, and there it is that of theory at {right}."
+    )
 
 
 ERRORS = GeometricErrors(11, 0.746)
@@ -121,73 +111,67 @@ VERIFIER = Verifier(0.9, 0.1)
 MOST_WALKED = 20_000
 CHAIN = (5, 25)
 """m, and K of one trace."""
+KINDS = (
+    ("best of n", "best of n (oracle)", BestOfN, best_of_n),
+    (
+        "verifier (0.9, 0.1)",
+        "verifier (0.9, 0.1)",
+        lambda n: BestOfN(n, VERIFIER),
+        lambda p, n: best_of_n_verified(p, n, 0.9, 0.1),
+    ),
+    ("majority", "majority", lambda n: Majority(n, ERRORS), lambda p, n: vote_success(p, n, ERRORS.weights)),
+)
+"""Series, label, aggregator of n traces, and its success from that of one trace."""
 
 
-def one_framework(sheet: Sheet, axes, options: Options):
-    """(d) Success against n for verifiers and votes, above and below the threshold of the vote."""
+def one_framework(panel: Panel, options: Options) -> str:
+    """(d) Success against n for verifiers and votes, above and below the threshold of the vote; the caption."""
     weights = ERRORS.weights
     threshold = weights.max() / (1 + weights.max())
     many = np.unique(np.rint(np.geomspace(1, 256, options.pick(60, 16)))).astype(int)
     few = options.pick((1, 2, 4, 8, 16, 32, 64), (1, 8))
-    found = []
     for index, wanted in enumerate((0.3, 0.12)):
-        r = rate_for(wanted)
+        r = root(lambda r, p=wanted: float(chain.success(CHAIN[0], r, CHAIN[1])) - p, 1e-4, 0.9)
         p1 = float(chain.success(CHAIN[0], r, CHAIN[1]))
-        kinds = (
-            ("best of n", lambda n: BestOfN(n), lambda n, p=p1: best_of_n(p, n)),
-            ("verifier (0.9, 0.1)", lambda n: BestOfN(n, VERIFIER), lambda n, p=p1: best_of_n_verified(p, n, 0.9, 0.1)),
-            ("majority", lambda n: Majority(n, ERRORS), lambda n, p=p1: vote_success(p, n, weights)),
-        )
-        for kind, (label, aggregate, theory) in enumerate(kinds):
+        for kind, (label, _, aggregate, theory) in enumerate(KINDS):
             series = f"{label}, P1 = {p1:.2f}"
-            value = np.array([float(theory(int(n))) for n in many])
-            style.line(axes, many, value, kind, linestyle=style.dash(index))
-            sheet.curve("d", series, "traces_per_task", many, "success", value)
+            value = np.array([float(theory(p1, int(n))) for n in many])
+            panel.curve(series, many, value, kind, linestyle=dash(index))
             parts = []
             for n in few:
                 task = chain_task(CHAIN[0], r, CHAIN[1] * n, aggregate=aggregate(n))
                 tally = walk(task, options, options.pick(40_000, 2_000))
-                parts.append(success_points(tally, CHAIN[1] * n, float(theory(n))))
+                parts.append(success_points(tally, CHAIN[1] * n, float(theory(p1, n))))
             points = joined(parts)
-            style.dots(axes, few, points, kind, markerfacecolor=style.colour(kind) if index == 0 else style.PAPER,
-                       markeredgecolor=style.colour(kind))  # fmt: skip
-            sheet.points("d", series, "traces_per_task", few, "success", points)
-            if kind == 0:
-                found.append(decay(points, few, p1))
-            if kind == 2:
-                found.append(f"P1 = {p1:.3f}: the vote of 256 has {value[-1]:.3f}, of one {value[0]:.3f}"
-                             f" (threshold c*/(1+c*) = {threshold:.4f}).")  # fmt: skip
-    sizes = options.pick((64, 256, 1024), (16, 64))
-    half = ", ".join(f"{votes_half(weights, n):.4f} (n = {n})" for n in sizes)
-    found.append(f"A vote is won half of the time at P1 = {half}; the threshold for n without end is {threshold:.4f}.")
-    axes.set(xlabel="Traces n", ylabel="Success probability", ylim=(-0.03, 1.03))
-    style.logarithmic(axes)
-    labels = ("best of n (oracle)", "verifier (0.9, 0.1)", "majority")
-    style.legend(
-        axes,
-        [
-            *(style.key(label, i, linestyle="solid") for i, label in enumerate(labels)),
-            style.key("P1 = 0.30", linestyle=style.dash(0), marker="o"),
-            style.key("P1 = 0.12", linestyle=style.dash(1), marker="o", markerfacecolor=style.PAPER),
-        ],
+            panel.points(series, few, points, kind, markerfacecolor=(colour(kind), LIGHT.paper)[index],
+                         markeredgecolor=colour(kind))  # fmt: skip
+            if label == "best of n":
+                panel.sheet.found.append(decay(points, few, p1))
+            if label == "majority":
+                panel.sheet.found.append(
+                    f"P1 = {p1:.3f}: the vote of 256 has {value[-1]:.3f}, of one {value[0]:.3f} (threshold c*/(1+c*) ="
+                    f" {threshold:.4f})."
+                )
+    half = ", ".join(f"{votes_half(weights, n):.4f} (n = {n})" for n in options.pick((64, 256, 1024), (16, 64)))
+    panel.sheet.found.append(
+        f"A vote is won half of the time at P1 = {half}; the threshold for n without end is {threshold:.4f}."
+    )
+    panel.frame("Traces n", "Success probability", "x", share=True)
+    panel.legend(
+        *(key(label, i, linestyle="solid") for i, (_, label, _, _) in enumerate(KINDS)),
+        key("P1 = 0.30", linestyle=dash(0), marker="o"),
+        key("P1 = 0.12", linestyle=dash(1), marker="o", markerfacecolor=LIGHT.paper),
         where="above",
         columns=3,
     )
     return (
-        f"One chain of {CHAIN[0]} skills, {CHAIN[1]} steps a trace; success against the number of traces for an"
-        " oracle, a"
-        " verifier that accepts 90% of right and 10% of wrong traces, and a vote with geometric errors (11 answers,"
-        " 0.746). A vote helps only above its threshold.",
-        found,
+        f"One chain of {CHAIN[0]} skills, {CHAIN[1]} steps a trace; success against the number of traces for an oracle,"
+        " a verifier that accepts 90% of right and 10% of wrong traces, and a vote with geometric errors (11 answers,"
+        " 0.746). A vote helps only above its threshold."
     )
 
 
-def rate_for(p1: float) -> float:
-    """The r at which one trace succeeds with ``p1``."""
-    return root(lambda r: float(chain.success(CHAIN[0], r, CHAIN[1])) - p1, 1e-4, 0.9)
-
-
-def decay(points, few, p1: float) -> str:
+def decay(points: Points, few: tuple[int, ...], p1: float) -> str:
     """The rate at which the failures of best of n fall, fitted to the simulated points."""
     n, failed = np.array(few, dtype=np.float64), 1.0 - points.value
     good = failed * points.traces >= 25
@@ -201,6 +185,6 @@ def decay(points, few, p1: float) -> str:
     )
 
 
-def votes_half(weights, n: int) -> float:
+def votes_half(weights: np.ndarray, n: int) -> float:
     """The P1 at which a vote of n is won with probability 1/2."""
     return root(lambda p: float(vote_success(p, n, weights)) - 0.5, 0.01, 0.9)

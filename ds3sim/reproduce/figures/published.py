@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ds3sim.fit.logs.load import load_log
 from ds3sim.fit.pass_at_n import LatentFit, fit_curve
+from ds3sim.fit.wrong_answers import ErrorFit
+from ds3sim.graph.graph import SkillGraph
+from ds3sim.report.points import Points
 from ds3sim.reproduce.drawing import Options
+from ds3sim.reproduce.simulated import success_points, walk
+from ds3sim.task.aggregate import Aggregate, BestOfN, Majority
+from ds3sim.task.task import Task
+from ds3sim.task.wrong_answers import WeightErrors
+from ds3sim.theory import latent
 
 
 @dataclass(frozen=True)
@@ -70,3 +79,24 @@ def fits(options: Options) -> list[tuple[Published, np.ndarray, np.ndarray, Late
         n, y = curve(options, model.file)
         out.append((model, n, y, fit_curve(n, y)))
     return out
+
+
+def vote(n: int, fit: LatentFit, errors: ErrorFit) -> float:
+    """Accuracy of a vote of n by (13)."""
+    return latent.vote_at_n(int(n), *fit.parameters, errors.weights)
+
+
+def best_of_points(fit: LatentFit, n: int, options: Options) -> Points:
+    """Simulated pass@n of the fitted model, beside (12)."""
+    return _points(fit, BestOfN(n), latent.pass_at_n(n, *fit.parameters), options)
+
+
+def vote_points(fit: LatentFit, errors: ErrorFit, n: int, options: Options) -> Points:
+    """Simulated vote of n of the fitted model, beside (13)."""
+    weights = WeightErrors(tuple((errors.weights / errors.weights.sum()).tolist()))
+    return _points(fit, Majority(n, weights), vote(n, fit, errors), options)
+
+
+def _points(fit: LatentFit, aggregate: Aggregate, theory: Any, options: Options) -> Points:
+    task = Task(SkillGraph.latent(*fit.parameters), aggregate=aggregate, steps=aggregate.n)
+    return success_points(walk(task, options, options.pick(20_000, 2_000)), [aggregate.n], theory)

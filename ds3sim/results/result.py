@@ -1,0 +1,209 @@
+"""The result of a study: rows with references, axes, and how they were computed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from ds3sim.core import files
+from ds3sim.core.errors import InputError, require
+from ds3sim.core.figure import new_axes
+from ds3sim.core.plain import as_plain
+from ds3sim.core.record import Record
+from ds3sim.core.text import short
+from ds3sim.results.row import Row, read_rows
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Point:
+    """The rows of one point: ``axes`` has its value on each axis."""
+
+    axes: Mapping[str, Any]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Result(Record):
+    """What ``run`` and ``sweep`` return.
+
+    A result without axes has one point. Points are in row-major order of the axes (the last varies fastest), within
+    them strategies as in the config, within them budgets.
+
+    Attributes:
+        name: of the study.
+        engine: traces, population, importance, exact or closed_form; names joined by commas where there are several.
+        seed: of the random engines.
+        axes: dotted keys that vary from point to point.
+        strategies: names, (None,) for a single one.
+        rows: one for each point, strategy and budget.
+        match: ``flops`` where strategies get equal FLOPs, else None.
+        stopping: the rule by which the simulation ended, for each strategy where they are named.
+        interrupted: Ctrl-C came: rows are of what was done until then.
+        missing: points of which nothing is known yet (of a store).
+        config: the study as plain tables, from which it can be run again; empty where it is not known.
+        environment: versions, device, threads, and ``wall_s``, seconds that it took.
+    """
+
+    name: str
+    engine: str
+    seed: int | None
+    axes: tuple[str, ...]
+    strategies: tuple[str | None, ...]
+    rows: tuple[Row, ...]
+    match: str | None = None
+    stopping: Mapping[str, Any] = field(default_factory=dict)
+    interrupted: bool = False
+    missing: int = 0
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """The rows by point."""
+        groups = (tuple(group) for _, group in groupby(self.rows, key=lambda row: row.point))
+        return tuple(Point(rows[0].axes, rows) for rows in groups)
+
+    @property
+    def traces(self) -> int:
+        """The largest number of trials of a row; 0 where nothing is random."""
+        return max((row.traces for row in self.rows), default=0)
+
+    def of(self, strategy: str | None) -> tuple[Row, ...]:
+        """The rows of a strategy."""
+        return tuple(row for row in self.rows if row.strategy == strategy)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``ds3sim run --json`` prints; with axes, what ``ds3sim sweep --json`` prints."""
+        points = [
+            {
+                "axes": dict(point.axes),
+                "results": [row.to_dict() for row in point.rows],
+                "reference": [row.reference_dict() for row in point.rows if row.reference is not None],
+            }
+            for point in self.points
+        ]
+        interrupted = {"interrupted": True} if self.interrupted else {}
+        about = {"name": self.name, "seed": self.seed, "engine": self.engine}
+        if self.axes:
+            said = {**self.environment, **about, "match": self.match, **interrupted}
+            return as_plain({"points": points, "environment": said})
+        (point,) = points or [{"results": [], "reference": []}]
+        if "tasks" not in self.config:  # budgets of a graph are printed as they were given
+            for row in point["results"]:
+                row |= {"tokens": int(row["tokens"])} if "tokens" in row else {}
+        return as_plain(
+            {
+                "name": self.name,
+                "engine": self.engine,
+                "seed": self.seed,
+                "traces": self.traces,
+                "stopping": {**self.stopping, **interrupted},
+                "results": point["results"],
+                "reference": point["reference"],
+                "environment": dict(self.environment),
+            }
+        )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Result:
+        """The result that :meth:`to_dict` wrote, or ``run --json`` and ``sweep --json`` printed.
+
+        Raises:
+            InputError: not such a result.
+        """
+        points = _points(data)
+        environment = dict(data.get("environment") or {})
+        about = {key: data.get(key, environment.pop(key, None)) for key in ("name", "engine", "seed", "match")}
+        stopping = dict(data.get("stopping") or {})
+        interrupted = [part.pop("interrupted", False) for part in (environment, stopping)]
+        rows: list[Row] = []
+        traces = int(data.get("traces") or 0)
+        for number, point in enumerate(points):
+            rows += read_rows(number, point["axes"], point["results"], point.get("reference") or (), traces)
+        return cls(
+            name=str(about["name"] or "study"),
+            engine=str(about["engine"] or ""),
+            seed=about["seed"],
+            axes=tuple(dict.fromkeys(axis for point in points for axis in point["axes"])),
+            strategies=tuple(dict.fromkeys(row.strategy for row in rows)),
+            rows=tuple(rows),
+            match=about["match"],
+            stopping=stopping,
+            interrupted=any(interrupted),
+            missing=int(data.get("missing") or 0),
+            config=data.get("config") or {},
+            environment=environment,
+        )
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A tidy table: one row for each point, strategy and budget; units in ``attrs``.
+
+        Columns are the axes, ``strategy`` and the fields of :class:`Row` that some row fills.
+        """
+        from ds3sim.results.labels import frame_of
+
+        return frame_of(self.axes, self.rows, self._said())
+
+    def to_dataset(self) -> xarray.Dataset:
+        """Labelled arrays: dimensions are the axes, ``strategy`` (where named) and ``budget``; units in ``attrs``.
+
+        See :func:`ds3sim.results.labels.dataset_of` for axes that vary together and for points that fill no grid.
+
+        Raises:
+            InputError: there are no rows.
+        """
+        from ds3sim.results.labels import dataset_of
+
+        return dataset_of(self.axes, self.rows, self._said())
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Success with its 95% interval against the axis or budget with the most values, at most eight lines."""
+        from ds3sim.results.plot import plot_success
+
+        return plot_success(self.axes, self.rows, new_axes(ax))
+
+    def to_table(self) -> pandas.DataFrame:
+        """:meth:`to_frame` with a unit in each column's name, for files that have no place for units."""
+        from ds3sim.results.labels import with_headers
+
+        return with_headers(self.to_frame())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Result:
+        """The result that :meth:`save` wrote to a ``.json`` file, or that ``run --json`` and ``sweep --json`` printed.
+
+        Raises:
+            InputError: the file cannot be read, or holds no such result.
+        """
+        where = short(str(path), 300)
+        data = files.parsed(files.read_text(path), where)
+        if isinstance(data, dict) and "record" in data:
+            return super().load(path)
+        try:
+            return cls.from_dict(data)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+
+    def _said(self) -> dict[str, Any]:
+        about = {"name": self.name, "engine": self.engine, "seed": self.seed, "match": self.match}
+        more = {"stopping": self.stopping or None, "missing": self.missing or None}
+        return {**about, **more, "environment": dict(self.environment) or None}
+
+
+def _points(data: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The points of a sweep; a result of ``run`` is a sweep of one point."""
+    points = data.get("points") if isinstance(data, Mapping) else None
+    if points is None and isinstance(data, Mapping) and isinstance(data.get("results"), list):
+        points = [{"axes": {}, "results": data["results"], "reference": data.get("reference") or []}]
+    good = isinstance(points, list) and all(isinstance(point, Mapping) for point in points)
+    good = good and all(isinstance(point.get("results"), list) for point in points)
+    require(good, "this is not a result of ds3sim sweep or run: it has no points with results")
+    return [{**point, "axes": point.get("axes") or {}} for point in points or ()]

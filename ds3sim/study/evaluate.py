@@ -1,0 +1,144 @@
+"""The laws of a study's tasks, block by block: one evaluator for a run, a sweep and a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+
+from ds3sim.config.expand import Entry, SweepPlan
+from ds3sim.core.errors import InputError, StoppedEarly
+from ds3sim.engine.closed_form import real_law
+from ds3sim.engine.evaluate import evaluate as evaluate_tasks
+from ds3sim.engine.law import Law, Sampled
+from ds3sim.engine.limits import NUMBERS, EngineOptions
+from ds3sim.store.collect import collect, require_storable
+from ds3sim.store.contents import Point
+from ds3sim.store.store import Store
+from ds3sim.task.task import Task
+
+HISTOGRAM_BYTES = 2**28
+MOST_ENTRIES = 16384
+
+Progress = Callable[[int, int], None]
+"""Called with the numbers of trials and points just done."""
+
+
+def evaluate(
+    study: SweepPlan, store: Store | None = None, progress: Progress | None = None, whole_points: bool = False
+) -> Iterator[tuple[list[Entry], list[list[Law]]]]:
+    """(entries, for each the laws of its tasks), block by block, in the order of the points.
+
+    A block holds all strategies of its points and bounded memory. After Ctrl-C come the leading complete points of
+    the block, or of a study of one point the strategies with any traces, and then the KeyboardInterrupt.
+
+    Args:
+        study: what is asked.
+        store: keeps what random engines simulate, and goes on from there.
+        progress: told of trials and points.
+        whole_points: keep no part of a point, though it be the only one.
+
+    Raises:
+        InputError: an engine cannot do a task, or the store cannot keep what it gives.
+        KeyboardInterrupt: Ctrl-C, after the blocks done until then.
+    """
+    entries: Iterable[Entry] = study.entries()
+    whole = whole_points or study.count > 1
+    if store is not None:
+        entries = list(entries)
+        for options in dict.fromkeys(map(_options, entries)):
+            require_storable(options, f"{study.source}: ")
+        store.put_points(study.name, map(Point.of, entries), study.common())
+    for block in _blocks(entries):
+        stopped = False
+        laws: dict[tuple, Law] = {}
+        try:
+            _block(study, block, store, progress, laws, whole)
+        except KeyboardInterrupt:
+            stopped = True
+        found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
+        done = _done(block, found, whole) if stopped else block
+        if done:
+            yield done, found[: len(done)]
+        if stopped:
+            raise KeyboardInterrupt
+
+
+def _done(block: list[Entry], found: list[list[Law | None]], whole: bool) -> list[Entry]:
+    """The leading entries whose laws are there; those of complete points, if only whole ones count."""
+    lacking = next((i for i, own in enumerate(found) if any(law is None for law in own)), len(block))
+    if whole and lacking < len(block):
+        lacking = next(i for i, entry in enumerate(block) if entry.point == block[lacking].point)
+    return block[:lacking]
+
+
+def _blocks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Whole points, until their histograms fill the memory allowed."""
+    block: list[Entry] = []
+    used, seen = 0, set()
+    for _, group in groupby(entries, key=lambda entry: entry.point):
+        point = list(group)
+        need = 0
+        for task in (task for entry in point for task in entry.tasks):
+            if task.identity not in seen and point[0].engine.kind not in NUMBERS:
+                need += 24 * (task.max_steps + 64)
+        if block and (used + need > HISTOGRAM_BYTES or len(block) >= MOST_ENTRIES):
+            yield block
+            block, used, seen = [], 0, set()
+        block += point
+        used += need
+        seen |= {task.identity for entry in point for task in entry.tasks}
+    if block:
+        yield block
+
+
+def _name(entry: Entry, task: Task) -> tuple:
+    """What decides a law: equal tasks of a block are computed once."""
+    engine = entry.engine
+    budgets = () if engine.kind in ("traces", "population") else tuple(task.budgets.tolist())
+    limits = (engine.traces, engine.relative_error, engine.max_traces)
+    return (task.identity, budgets, entry.real, engine.kind, *limits, entry.seed)
+
+
+def _block(study: SweepPlan, block: Sequence[Entry], store: Store | None, progress, laws: dict, whole: bool) -> None:
+    """Fill ``laws`` for all tasks of a block."""
+    wanted: dict[tuple, tuple] = {}
+    for entry in block:
+        for task, form in zip(entry.tasks, entry.forms, strict=True):
+            wanted.setdefault(_name(entry, task), (entry, task, form))
+    kinds: dict[tuple, list[tuple]] = {}
+    for name, (entry, _, _) in wanted.items():
+        kinds.setdefault((_options(entry), entry.seed, entry.real is not None), []).append(name)
+    for (options, _, _), names in kinds.items():
+        entries, tasks, forms = zip(*(wanted[name] for name in names), strict=True)
+        try:
+            laws.update(zip(names, _laws(entries, tasks, forms, store, progress), strict=True))
+        except StoppedEarly as stop:
+            done = ((name, law) for name, law in zip(names, stop.partial, strict=True) if law is not None)
+            laws.update((name, law) for name, law in done if not (whole and _cut_short(law)))
+            raise KeyboardInterrupt from None
+        except InputError as error:
+            told = str(error)
+            where = "" if told.startswith(study.source) else f"{study.source}: engine.kind = {options.kind}: "
+            raise type(error)(f"{where}{told}") from None
+
+
+def _cut_short(law: Law) -> bool:
+    return isinstance(law, Sampled) and law.stopping.interrupted
+
+
+def _options(entry: Entry) -> EngineOptions:
+    return EngineOptions.heeded(**entry.engine.model_dump())
+
+
+def _laws(
+    entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence, store: Store | None, progress
+) -> Sequence[Law]:
+    """The laws of tasks that share engine options and seed."""
+    first = entries[0]
+    count = None if progress is None else lambda trials: progress(trials, 0)
+    if first.real is not None:
+        return list(map(real_law, tasks, forms, (entry.real for entry in entries)))
+    if store is None:
+        return evaluate_tasks(tasks, forms, _options(first), first.seed, progress=count)
+    items = [(task, {**entry.said, "axes": entry.axes}) for entry, task in zip(entries, tasks, strict=True)]
+    return collect(items, store, _options(first), first.seed, count)

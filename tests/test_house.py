@@ -1,0 +1,363 @@
+"""The house of docs/architecture.md: imports point one way, files stay short, names stay where they belong."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import tomllib
+from importlib import metadata
+
+import pytest
+from house import ROOT, Module, circles, modules, parsed, private
+
+import ds3sim
+
+LAYERS = (
+    "core",
+    "stats",
+    "theory",
+    "graph",
+    "task",
+    "engine",
+    "training",
+    "fit",
+    "allocate",
+    "config",
+    "results",
+    "store",
+    "study",
+    "validate",
+    "report",
+    "reproduce",
+    "cli",
+)
+LAZY = {
+    "matplotlib",
+    "networkx",
+    "jinja2",
+    "rich",
+    "pandas",
+    "pyarrow",
+    "xarray",
+    "h5netcdf",
+    "zarr",
+    "tomli_w",
+    "numba",
+    "stormpy",
+}
+LONGEST_MODULE = 400
+LONGEST_FUNCTION = 60
+FUNCTION_OF = {"fit pass-at-n": "fit_pass_at_n", "fit votes": "fit_votes", "export": "export_chain"}
+"""Commands whose function has another name; all others are called as their function."""
+
+MODULES = modules()
+INSIDE = [module for module in MODULES if module.folder]
+
+
+# Modules (or folders) in which a rule does not hold yet. Take away what you have mended; nothing is to be added.
+UNFINISHED: dict[str, tuple[str, ...]] = {
+    "detour": ("graph",),
+    "underscore": ("config", "fit.forecast", "report.sweep_page", "backtest"),
+    "long": (
+        "allocate.curves", "cli.main", "engine.traces.beam", "fit.difficulty", "fit.logs", "graph.load", "graph.lump",
+        "store.collect", "study", "theory.peeling", "theory.plurality", "training",
+    ),
+    "annotated": (
+        "allocate", "cli", "config", "core", "engine", "fit", "graph", "report", "results", "stats",
+        "store", "study", "task", "theory", "training", "validate",
+    ),
+    "public": ("cli",),
+}  # fmt: skip
+MISSING = {
+    "allocate", "doctor", "export_chain", "fit_pass_at_n", "fit_votes", "merge", "plan", "report",
+    "schema", "train", "validate",
+}  # fmt: skip
+"""Public functions that do not exist yet."""
+IDLE = {"chex", "beartype", "jaxtyping"}
+"""Dependencies that nothing imports yet."""
+
+
+def only(found: dict[str, list[str]], rule: str = "") -> None:
+    """Fail with what was found, module by module, but for modules that are unfinished."""
+    allowed = {name for name in found for part in UNFINISHED.get(rule, ()) if f".{part}." in f".{name}."}
+    lines = [f"{module}: {line}" for module, wrong in found.items() if module not in allowed for line in wrong]
+    assert not lines, "\n".join(["", *lines])
+
+
+# ---- imports --------------------------------------------------------------------------------------
+
+
+def upward(module: Module) -> list[str]:
+    """Imports from a layer above, or from ds3sim itself; the command line may import ds3sim."""
+    below = LAYERS[: LAYERS.index(module.folder) + 1]
+    wrong = []
+    for source, name, line in module.imports():
+        parts = [*source.split("."), name]
+        if parts[0] == "ds3sim" and parts[1] not in below and not (module.folder == "cli" and source == "ds3sim"):
+            wrong.append(f"line {line}: {module.folder} imports {source} {name}")
+    return wrong
+
+
+def test_imports_point_to_lower_layers():
+    assert {module.folder for module in INSIDE} == set(LAYERS), "name it here and in docs/architecture.md"
+    only({module.name: upward(module) for module in INSIDE})
+
+
+@pytest.mark.parametrize(
+    ("layer", "source", "good"),
+    [
+        ("core", "from ds3sim.graph.graph import SkillGraph", False),
+        ("graph", "from ds3sim.core.errors import InputError", True),
+        ("task", "def f():\n    import ds3sim.engine.traces.walk", False),
+        ("engine", "from ..study import run", False),
+        ("study", "from ds3sim.engine.simulate import simulate", True),
+        ("report", "if TYPE_CHECKING:\n    from ds3sim.cli.main import main", False),
+        ("stats", "from ds3sim.graph import graph", False),
+        ("theory", "from ds3sim.core import errors", True),
+        ("task", "from ds3sim import simulate", False),
+        ("core", "from ds3sim.stats import intervals", False),
+        ("cli", "import ds3sim as ds", True),
+    ],
+)
+def test_the_check_of_layers(layer, source, good):
+    assert (upward(parsed(f"ds3sim.{layer}.here", source)) == []) is good
+
+
+def test_no_module_imports_itself_by_a_detour():
+    """Every import counts: at the top, inside a function, for type checkers."""
+    names = {module.name for module in INSIDE}
+    edges = {
+        module.name: {
+            target
+            for source, name, _ in module.imports()
+            for target in (source, f"{source}.{name}", f"{source}.__init__")
+            if target in names and target != module.name
+        }
+        for module in INSIDE
+    }
+    assert sum(map(len, edges.values())) > 200
+    only({circle[0]: [f"in a circle with {', '.join(circle[1:])}"] for circle in circles(edges)}, "detour")
+
+
+def test_the_check_of_circles():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
+
+
+def test_heavy_packages_are_imported_inside_functions():
+    found = {}
+    for module in MODULES:
+        top = [node for node in module.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        names = {source.split(".")[0] for node in top for source, _, _ in module.imports(node)}
+        found[module.name] = sorted(names & LAZY)
+    only(found)
+
+
+def test_underscore_names_stay_in_their_file():
+    everywhere = [*MODULES, *modules("benchmarks")]
+    only({m.name: [f"line {line}: {name}" for name, line in m.foreign_underscores()] for m in everywhere}, "underscore")
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("from ds3sim.theory.gamma import _stirling", 1),
+        ("from ds3sim.theory import gamma\ngamma._stirling(1)", 1),
+        ("import jax\njax._src.core.Tracer", 1),
+        ("from jax._src import core", 1),
+        ("def _own(): pass\n_own()", 0),
+        ("class A:\n    def f(self, other):\n        self._x = 1\n        return other._x", 0),
+        ("def f(record): return record._data", 1),
+        ("def f(pair): return pair._replace(x=1), pair.__class__", 0),
+    ],
+)
+def test_the_check_of_underscores(source, found):
+    assert len(list(parsed("ds3sim.core.here", source).foreign_underscores())) == found
+
+
+# ---- sizes and annotations ------------------------------------------------------------------------
+
+
+def test_modules_are_short():
+    only({m.name: [f"{m.lines} lines: split it"] for m in MODULES if m.lines > LONGEST_MODULE})
+
+
+def test_functions_are_short():
+    found = {}
+    for module in MODULES:
+        lines = {name: node.end_lineno - node.lineno + 1 for name, node in module.functions()}
+        found[module.name] = [f"{name} has {count} lines" for name, count in lines.items() if count > LONGEST_FUNCTION]
+    only(found, "long")
+
+
+def unannotated(module: Module) -> list[str]:
+    """Public functions and methods that lack the type of an argument or of what they return."""
+    wrong, functions = [], dict(module.functions())
+    for name, node in functions.items():
+        outer, _, own = name.rpartition(".")
+        if any(private(part) for part in name.split(".")) or outer in functions:
+            continue
+        args = [*node.args.posonlyargs, *node.args.args]
+        args = args[1:] if outer and not any(ast.unparse(d) == "staticmethod" for d in node.decorator_list) else args
+        args += [*node.args.kwonlyargs, *filter(None, [node.args.vararg, node.args.kwarg])]
+        missing = [arg.arg for arg in args if arg.annotation is None]
+        if node.returns is None and own != "__init__":
+            missing.append("return")
+        if missing:
+            wrong.append(f"line {node.lineno}: {name}: {', '.join(missing)}")
+    return wrong
+
+
+def test_public_functions_are_annotated():
+    only({module.name: unannotated(module) for module in MODULES}, "annotated")
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("def f(x: int, *a: int, y: int = 1, **k: int) -> int: ...", 0),
+        ("def f(x): ...", 1),
+        ("def f(*a) -> int: ...", 1),
+        ("def _f(x): ...", 0),
+        ("class A:\n    def f(self, x: int) -> int:\n        def g(y): ...", 0),
+        ("class A:\n    @staticmethod\n    def f(x) -> int: ...", 1),
+    ],
+)
+def test_the_check_of_annotations(source, count):
+    assert len(unannotated(parsed("ds3sim.core.here", source))) == count
+
+
+# ---- the command line -----------------------------------------------------------------------------
+
+
+def private_to_the_package(module: Module) -> list[str]:
+    """What a module of the command line takes from ds3sim that is neither public nor of cli or core."""
+    wrong, known = [], {*ds3sim.__all__, "cli", "core"}
+    plain = [alias for node in module.nodes if isinstance(node, ast.Import) for alias in node.names]
+    aliases = {alias.asname or alias.name for alias in plain if alias.name == "ds3sim"}
+    for source, name, line in module.imports():
+        parts = [*source.split("."), name]
+        if (
+            parts[0] == "ds3sim"
+            and parts[1]
+            and (parts[1] not in known or (len(parts) > 2 and parts[1] not in ("cli", "core")))
+        ):
+            wrong.append(f"line {line}: {source} {name}")
+    for node in module.nodes:
+        of_ds3sim = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in aliases
+        if of_ds3sim and node.attr not in known:
+            wrong.append(f"line {node.lineno}: ds3sim.{node.attr}")
+    return wrong
+
+
+def test_the_command_line_uses_public_names_only():
+    only({module.name: private_to_the_package(module) for module in MODULES if module.folder == "cli"}, "public")
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("import ds3sim as ds\nds.simulate(ds.Task)", 0),
+        ("import ds3sim as ds\nds.engine", 1),
+        ("from ds3sim import simulate, graph", 1),
+        ("from ds3sim.core.errors import InputError\nfrom ds3sim.cli import main", 0),
+        ("def f():\n    from ds3sim.engine.simulate import simulate", 1),
+    ],
+)
+def test_the_check_of_the_command_line(source, count):
+    assert len(private_to_the_package(parsed("ds3sim.cli.here", source))) == count
+
+
+def commands(parser: argparse.ArgumentParser, prefix: str = "") -> list[str]:
+    """Every command that ``--help`` lists, subcommands of commands with their full name."""
+    found = []
+    for action in parser._subparsers._group_actions if parser._subparsers else ():
+        for name, inner in action.choices.items():
+            found += commands(inner, f"{prefix}{name} ") or [prefix + name]
+    return found
+
+
+def test_each_command_is_a_public_function():
+    from ds3sim.cli import main
+
+    names = commands(main.build_parser())
+    assert {"run", "sweep", "fit votes", "schema"} <= set(names)
+    wanted = {FUNCTION_OF.get(name, name.replace("-", "_")) for name in names}
+    assert wanted - set(ds3sim.__all__) - MISSING == set()
+    for name in wanted - MISSING:
+        assert callable(getattr(ds3sim, name))
+
+
+# ---- dependencies ---------------------------------------------------------------------------------
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+MODULE_OF = {
+    "pyyaml": "yaml",
+    "tomli-w": "tomli_w",
+    "backports.zstd": "backports.zstd",
+    "pytest-xdist": "xdist",
+}
+TOOLS = {"ruff": "ruff", "pyright": "pyright", "pytest-xdist": "--numprocesses"}
+"""Distributions that are run and not imported, with the word that a script or page runs them by."""
+
+
+def distributions(requirements: list[str]) -> set[str]:
+    return {re.match(r"[\w.-]+", text)[0].lower() for text in requirements} - {"ds3sim"}
+
+
+def used_by(folders: tuple[str, ...]) -> set[str]:
+    """Every module that the files of the folders import, with its parents; also by name, as plug-ins are."""
+    found: set[str] = set()
+    for module in (module for folder in folders for module in modules(folder)):
+        for source, name, _ in module.imports():
+            found |= {source, f"{source}.{name}", source.split(".")[0]}
+        for node in module.nodes:
+            if isinstance(node, ast.keyword) and node.arg == "engine" and isinstance(node.value, ast.Constant):
+                found.add(str(node.value.value))  # xarray's engine="h5netcdf"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                first = node.args[0]
+                if node.func.attr in ("importorskip", "import_module") and isinstance(first, ast.Constant):
+                    found.add(str(first.value))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("extra", "folders"),
+    [
+        (None, ("ds3sim",)),
+        ("test", ("tests", "benchmarks")),
+        ("bench", ("benchmarks",)),
+        ("zarr", ("ds3sim", "tests")),
+    ],
+)
+def test_each_declared_dependency_is_used(extra, folders):
+    declared = PROJECT["dependencies"] if extra is None else PROJECT["optional-dependencies"][extra]
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "scripts" / "test", ROOT / "CONTRIBUTING.md")]
+    used = used_by(folders)
+    idle = [
+        name
+        for name in distributions(declared)
+        if MODULE_OF.get(name, name) not in used and not (name in TOOLS and any(TOOLS[name] in t for t in texts))
+    ]
+    assert set(idle) <= IDLE, "drop it from pyproject.toml, or use it"
+
+
+def test_each_import_is_declared():
+    from sys import stdlib_module_names
+
+    extras = PROJECT["optional-dependencies"]
+    declared = distributions([*PROJECT["dependencies"], *extras["zarr"]])
+    known = {MODULE_OF.get(name, name).split(".")[0] for name in declared}
+    used = {source.split(".")[0] for module in MODULES for source, _, _ in module.imports()}
+    ours = {"ds3sim", "pydantic_core", "compression"}  # a part of pydantic; of Python 3.14
+    assert used - stdlib_module_names - known - ours == set()
+
+
+def test_pins_cover_what_is_declared():
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in text.splitlines() if "==" in line}
+    extras = PROJECT["optional-dependencies"]
+    declared = distributions([*PROJECT["dependencies"], *extras["test"], *extras["bench"]])
+    assert {name.replace("_", "-") for name in declared} <= pinned
+    assert metadata.version("ds3sim") == PROJECT["version"]
