@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from ds3sim.core.errors import InputError
-from ds3sim.fit.estimates.pass_at_k import pass_at_k
-from ds3sim.fit.logs.load import load_log
-from ds3sim.fit.pass_at_n import DEFAULT_PROBLEMS, fit_counts, fit_curve
+from ds3sim.fit.estimates.pass_at_k import chance_of_any
+from ds3sim.fit.logs.log import Log
+from ds3sim.fit.logs.read import read_log
+from ds3sim.fit.pass_at_n import fit_pass_at_n
 from ds3sim.theory import latent
 
 CUTS = (10, 20, 50, 100, 200, 500, 1000)
@@ -40,9 +41,7 @@ def two_parameters(n, y):
     """(12) with A = 1, least squares."""
     from scipy.optimize import least_squares
 
-    found = least_squares(
-        lambda z: -np.expm1(-latent.log_ratio(np.exp(z[0]), np.exp(z[1]), n)) - y, [-1.0, 1.0], bounds=(-9, 14)
-    )
+    found = least_squares(lambda z: latent.some_success(n, *np.exp(z)) - y, [-1.0, 1.0], bounds=(-9, 14))
     return lambda k: latent.pass_at_n(k, 1.0, *np.exp(found.x))
 
 
@@ -92,10 +91,10 @@ def try_curve(n, y, cut: float, scores: Scores, problems: int | None = None) -> 
         return False
     order = np.argsort(n[hidden])
     ahead, truth = n[hidden][order], y[hidden][order]
-    fit = fit_curve(n[shown], y[shown], problems or DEFAULT_PROBLEMS)
+    fit = fit_pass_at_n(Log.from_curve(n[shown], y[shown]), problems=problems)
     scores.add(OURS, fit.predict(ahead).estimate, truth)
-    low, high = fit._band.same_problems(ahead)  # type: ignore[attr-defined]
-    scores.band("same problems", low, high, truth)
+    same = fit.same_problems(ahead)
+    scores.band("same problems", same.low, same.high, truth)
     for name, method in BASELINES.items():
         scores.add(name, method(n[shown], y[shown])(ahead), truth)
     return True
@@ -108,14 +107,14 @@ def try_counts(truth: Callable, rng, problems: int, samples: int, ahead, scores:
     many = truth(np.random.default_rng(0), 400_000)
     population = np.array([float(np.mean(-np.expm1(k * np.log1p(-many)))) for k in ahead])
     try:
-        fit = fit_counts(np.full(problems, samples), correct)
+        fit = fit_pass_at_n((samples, correct))
     except InputError:
         return
     found = fit.predict(ahead)
     scores.add(OURS, found.estimate, population)
     scores.band("population", found.low, found.high, population)
     k = np.unique(np.rint(np.geomspace(1, samples, 12)).astype(int))
-    y = pass_at_k(samples, correct[:, None], k[None]).mean(0)
+    y = chance_of_any(samples, correct[:, None], k[None]).mean(0)
     if not 0 < y[0] < 1:
         return
     for name, method in BASELINES.items():
@@ -166,10 +165,8 @@ def main(argv=None, out=None) -> int:
         if args.data is not None:
             together = Scores()
             for name in args.curves.split(","):
-                log = load_log(args.data / f"{name}.csv")
-                points = log.points
-                if points is None:
-                    raise InputError(f"{log.source}: is not a curve")
+                points = read_log(args.data / f"{name}.csv", "curve").curve
+                assert points is not None
                 one = Scores()
                 for cut in CUTS:
                     if try_curve(points.n, points.success, cut, one):

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
+    from ds3sim.fit.estimates.curve import Curve
+    from ds3sim.fit.estimates.pass_at_k import pass_at_k
+    from ds3sim.fit.estimates.vote_at_k import vote_at_k
+    from ds3sim.fit.latent_fit import LatentFit
+    from ds3sim.fit.logs.log import Log
+    from ds3sim.fit.logs.read import read_log
+    from ds3sim.fit.pass_at_n import fit_pass_at_n
+    from ds3sim.fit.plan import Plan, plan
+    from ds3sim.fit.votes import VoteFit, fit_votes
     from ds3sim.graph.graph import SkillGraph, load_graph
     from ds3sim.reproduce.registry import figures
     from ds3sim.reproduce.write import reproduce
@@ -34,6 +43,8 @@ if TYPE_CHECKING:
     from ds3sim.task.task import Task
     from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
     from ds3sim.theory.cost import CostModel
+    from ds3sim.validate.checks import Validation
+    from ds3sim.validate.validate import validate
 
     __version__: str
 
@@ -53,14 +64,27 @@ __all__ = [
     "simulate",
     "exact",
     "closed_form",
+    "read_log",
+    "pass_at_k",
+    "vote_at_k",
+    "fit_pass_at_n",
+    "fit_votes",
+    "plan",
     "reproduce",
     "figures",
     "run",
     "sweep",
     "choose",
+    "validate",
     "Result",
     "Choice",
+    "Validation",
     "CostModel",
+    "Log",
+    "Curve",
+    "LatentFit",
+    "VoteFit",
+    "Plan",
     "Tally",
     "Estimate",
     "allocate",
@@ -94,6 +118,12 @@ _HOME = {
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
+    "read_log": "fit.logs.read",
+    "pass_at_k": "fit.estimates.pass_at_k",
+    "vote_at_k": "fit.estimates.vote_at_k",
+    "fit_pass_at_n": "fit.pass_at_n",
+    "fit_votes": "fit.votes",
+    "plan": "fit.plan",
     "reproduce": "reproduce.write",
     "figures": "reproduce.registry",
     "run": "study.run",
@@ -101,7 +131,14 @@ _HOME = {
     "choose": "study.choose",
     "Result": "results.result",
     "Choice": "results.choice",
+    "validate": "validate.validate",
+    "Validation": "validate.checks",
     "CostModel": "theory.cost",
+    "Log": "fit.logs.log",
+    "Curve": "fit.estimates.curve",
+    "LatentFit": "fit.latent_fit",
+    "VoteFit": "fit.votes",
+    "Plan": "fit.plan",
     "Tally": "engine.tally",
     "Estimate": "core.estimate",
     "allocate": "study.allocate",

@@ -240,8 +240,8 @@ ERRORS = [
     ("run", "the following arguments are required: CONFIG (see ds3sim run --help)"),
     ("run x.toml --foo", "unrecognized arguments: --foo (see ds3sim --help)"),
     ("run x.toml --set", "argument --set: expected one argument (see ds3sim run --help)"),
-    ("run none.toml", "none.toml: no such file: check the path to the config"),
-    ("run .", ".: is a folder: name the config file in it"),
+    ("run none.toml", "none.toml: there is no such file (working folder {here}): check the path"),
+    ("run .", ".: is a folder: name the file in it"),
     ("run x.toml --set x", "--set x: is not key=value: write it as in --set engine.traces=1e6"),
     ("run x.toml --set graph.skils=3", "--set graph.skils=3: unknown key graph.skils: did you mean graph.skills?"),
     ("run x.toml --set graph=3", "--set graph=3: graph = 3: must be a table, as in [graph]"),
@@ -272,11 +272,19 @@ ERRORS = [
     ),
     ("run x.toml --out=", "--out : is not the name of a folder: name one for the results"),
     ("run x.toml --out file", "file: is a file: give a folder for the results"),
-    ("run x.toml --out .", ".: is a folder with files that ds3sim did not write: give a new or an empty folder"),
-    ("validate none.toml", "none.toml: no such file: check the path to the config"),
+    ("run x.toml --out .", ".: is a folder with files that ds3sim run did not write: give a new or an empty folder"),
+    ("validate none.toml", "none.toml: there is no such file (working folder {here}): check the path"),
     ("validate --perturb x", "argument --perturb: invalid float value: 'x' (see ds3sim validate --help)"),
     ("validate --perturb nan", "--perturb = nan is not allowed: it must be a number between -0.5 and 0.5"),
     ("validate --set seed=1", "--set needs a CONFIG: name the config that it changes"),
+    (
+        "validate --seed 1.5",
+        "--seed = 1.5 is not allowed: it must be a whole number, between 0 and 9223372036854775807",
+    ),
+    (
+        "validate x.toml --set seed=1",
+        "--set seed=1: has no effect on validate, whose simulations have their own: use --seed",
+    ),
     ("report none --out y.html", "none: no such folder: give the folder that ds3sim run --out wrote"),
     ("report . --out y.html", ".: has no results.json: give a folder that ds3sim run --out wrote"),
     ("report . --out .", ".: is a folder: name a file"),
@@ -297,7 +305,7 @@ def test_errors_are_one_line(here, capsys, tmp_path, line, message):
     here(BASE + '[strategy]\nstep = "beam"\n', "beam.toml"), here("", "file")
     before = sorted(tmp_path.iterdir())
     assert main(line.split()) == 2
-    assert capsys.readouterr() == ("", f"error: {message}\n")
+    assert capsys.readouterr() == ("", f"error: {message.replace('{here}', str(tmp_path))}\n")
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -425,5 +433,8 @@ def test_a_reader_that_goes_away_is_no_error(here, tmp_path):
 
 def test_module_can_be_run(here, tmp_path):
     process = start(["-m", "ds3sim", "run", "none.toml"], tmp_path)
-    assert process.communicate(timeout=60) == ("", "error: none.toml: no such file: check the path to the config\n")
+    assert process.communicate(timeout=60) == (
+        "",
+        f"error: none.toml: there is no such file (working folder {tmp_path}): check the path\n",
+    )
     assert process.returncode == 2

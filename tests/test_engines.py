@@ -1,6 +1,7 @@
 """Population and importance engines, tallies, and validate."""
 
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from ds3sim.task.steps import ToT
 from ds3sim.task.task import Task
 from ds3sim.validate.suite import suite
 from ds3sim.validate.validate import validate
+
+validating = import_module("ds3sim.validate.validate")
 
 GRAPH = SkillGraph.random(8, 0.6, degree=3, death=0.05, seed=9)
 
@@ -125,15 +128,13 @@ def some_cases():
 
 @pytest.mark.parametrize(("perturb", "passed"), [(0.0, True), (0.02, False), (-0.02, False)])
 def test_validate_has_power(perturb, passed, some_cases, monkeypatch):
-    monkeypatch.setattr("ds3sim.validate.validate.suite", lambda: some_cases)
+    monkeypatch.setattr(validating, "suite", lambda: some_cases)
     # The training side has a test of its power of its own.
-    monkeypatch.setattr("ds3sim.validate.validate.training_checks", lambda perturb, seed: [])
+    monkeypatch.setattr(validating, "training_checks", lambda perturb, seed: [])
     result = validate(perturb=perturb)
-    assert result["passed"] is passed
-    assert result["family_wise_error"] == 1e-3
-    for row in result["cases"]:
-        assert set(row) == {"name", "quantity", "estimate", "expected", "z", "p_adjusted", "passed"}
-        assert row["passed"] == (row["p_adjusted"] > 1e-3)
+    assert result.passed is passed
+    assert result.family_wise_error == 1e-3
+    assert all(check.passed == (check.p_adjusted > 1e-3) for check in result.checks)
     if perturb:
-        failed = {row["name"] for row in result["cases"] if not row["passed"]}
+        failed = {check.name for check in result.checks if not check.passed}
         assert failed == {c.name for c in some_cases}

@@ -17,19 +17,19 @@ from statistics_budget import MOST_Z, agrees
 
 from ds3sim.core.errors import InputError
 from ds3sim.fit.estimates import vote_at_k as majority
-from ds3sim.fit.estimates.curve import best_of_curve, largest_k, mean_tokens, pass_curve, pass_hat_curve, vote_curve
-from ds3sim.fit.estimates.pass_at_k import pass_at_k, pass_hat_k
-from ds3sim.fit.estimates.vote_at_k import vote_exact, vote_sampled, vote_table
-from ds3sim.fit.logs.records import MISSING, Counts, Samples, to_counts
+from ds3sim.fit.estimates.curve import largest_k, mean_tokens
+from ds3sim.fit.estimates.pass_at_k import chance_of_all, chance_of_any, pass_at_k
+from ds3sim.fit.estimates.vote_at_k import vote_at_k, vote_exact, vote_sampled, vote_table
+from ds3sim.fit.logs.log import MISSING, Log, Samples, count
 from ds3sim.stats.bootstrap import _resampled_means, bootstrap
 from ds3sim.theory.votes import geometric_weights, vote_success
 
 
-def counts(n, correct, wrong=None, **more) -> Counts:
+def counts(n, correct, wrong=None, **more) -> Log:
     n, correct = np.atleast_1d(n), np.atleast_1d(correct)
     n = np.broadcast_to(n, correct.shape)
     wrong = None if wrong is None else tuple(np.array(w, dtype=np.int64) for w in wrong)
-    return Counts(tuple(f"p{i}" for i in range(len(n))), n, correct, wrong=wrong, **more)
+    return Log("counts", "log", tuple(f"p{i}" for i in range(len(n))), n, correct, wrong=wrong, **more)
 
 
 # ---- pass@k and pass^k -----------------------------------------------------------------------------
@@ -40,8 +40,8 @@ def counts(n, correct, wrong=None, **more) -> Counts:
 def test_pass_at_k_is_the_average_over_subsets(n, data):
     c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
     subsets = list(itertools.combinations([1] * c + [0] * (n - c), k))
-    assert pass_at_k(n, c, k) == pytest.approx(sum(any(s) for s in subsets) / len(subsets), abs=1e-14)
-    assert pass_hat_k(n, c, k) == pytest.approx(sum(all(s) for s in subsets) / len(subsets), abs=1e-14)
+    assert chance_of_any(n, c, k) == pytest.approx(sum(any(s) for s in subsets) / len(subsets), abs=1e-14)
+    assert chance_of_all(n, c, k) == pytest.approx(sum(all(s) for s in subsets) / len(subsets), abs=1e-14)
 
 
 def reference(n: int, c: int, k: int):
@@ -62,20 +62,20 @@ def test_pass_at_k_is_stable_up_to_a_million_samples():
                     if c + k <= n:
                         log_none = reference(n, c, k)
                         some = 1 - mpmath.exp(log_none)
-                        assert abs(pass_at_k(n, c, k) / some - 1) < 1e-10
+                        assert abs(chance_of_any(n, c, k) / some - 1) < 1e-10
                         every = mpmath.exp(log_none)
                         if every > 1e-300:
-                            assert abs(pass_hat_k(n, n - c, k) / every - 1) < 1e-8
+                            assert abs(chance_of_all(n, n - c, k) / every - 1) < 1e-8
                     else:
-                        assert pass_at_k(n, c, k) == 1.0
+                        assert chance_of_any(n, c, k) == 1.0
 
 
 def test_pass_at_k_at_its_ends():
-    assert pass_at_k(10, 0, 10) == 0 and pass_at_k(10, 10, 1) == 1 and pass_at_k(10, 1, 10) == 1
-    assert pass_hat_k(10, 10, 10) == 1 and pass_hat_k(10, 9, 10) == 0
-    assert pass_at_k(7, 3, 1) == pytest.approx(3 / 7, rel=1e-15)
-    assert np.isnan(pass_at_k(10, 3, 11)) and np.isnan(pass_hat_k(10, 10, 11))  # undefined, not 1
-    assert pass_at_k([[10], [20]], 3, [1, 5, 15]).shape == (2, 3)
+    assert chance_of_any(10, 0, 10) == 0 and chance_of_any(10, 10, 1) == 1 and chance_of_any(10, 1, 10) == 1
+    assert chance_of_all(10, 10, 10) == 1 and chance_of_all(10, 9, 10) == 0
+    assert chance_of_any(7, 3, 1) == pytest.approx(3 / 7, rel=1e-15)
+    assert np.isnan(chance_of_any(10, 3, 11)) and np.isnan(chance_of_all(10, 10, 11))  # undefined, not 1
+    assert chance_of_any([[10], [20]], 3, [1, 5, 15]).shape == (2, 3)
 
 
 @pytest.mark.parametrize(
@@ -93,15 +93,15 @@ def test_pass_at_k_at_its_ends():
 )
 def test_pass_at_k_refuses(arguments, words):
     with pytest.raises(InputError, match=words):
-        pass_at_k(*arguments)
+        chance_of_any(*arguments)
 
 
 def test_pass_at_k_is_unbiased():
     n, p, k = 12, 0.3, np.array([1, 4, 12])
     c = np.arange(n + 1)
     law = stats.binom.pmf(c, n, p)
-    assert law @ pass_at_k(n, c[:, None], k) == pytest.approx(1 - (1 - p) ** k, abs=1e-13)
-    assert law @ pass_hat_k(n, c[:, None], k) == pytest.approx(p**k, abs=1e-13)
+    assert law @ chance_of_any(n, c[:, None], k) == pytest.approx(1 - (1 - p) ** k, abs=1e-13)
+    assert law @ chance_of_all(n, c[:, None], k) == pytest.approx(p**k, abs=1e-13)
 
 
 # ---- votes -----------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def test_votes_at_their_ends():
 
 def test_one_vote_is_pass_at_1():
     log = counts(10, [0, 3, 10], [[4, 2], [7], []])
-    assert vote_curve(log, 1).success.estimate == pytest.approx(pass_curve(log, 1).success.estimate, abs=1e-14)
+    assert vote_at_k(log, 1).success.estimate == pytest.approx(pass_at_k(log, 1).success.estimate, abs=1e-14)
 
 
 def test_votes_tend_to_the_law_of_independent_samples():
@@ -180,17 +180,17 @@ def test_sampled_votes_agree_with_the_exact_ones(ties):
 
 def test_the_table_of_votes(monkeypatch):
     log = counts([6, 4, 6], [2, 1, 2], [[2, 1], [3], [2, 1]])
-    value, error = vote_table(log, [1, 5])
+    value, error = vote_table(log, np.array([1, 5]))
     assert np.isnan(value[1, 1]) and (error == 0).all() and value[0].tolist() == value[2].tolist()
     monkeypatch.setattr(majority, "EXACT_WORK", 0)
-    sampled, error = vote_table(log, [1, 5], seed=1)
+    sampled, error = vote_table(log, np.array([1, 5]), seed=1)
     assert agrees(sampled[[0, 2]], value[[0, 2]], error[[0, 2]]) and (error[[0, 2]] > 0).all()
-    curve = vote_curve(counts(6, [2, 2], [[2, 1], [4]]), [3], method="sampled")
+    curve = vote_at_k(counts(6, [2, 2], [[2, 1], [4]]), [3], method="sampled")
     assert curve.sampling_error[0] > 0 and "sampled: standard error" in curve.notes[0]
     with pytest.raises(InputError, match="ties"):
-        vote_table(log, [1], ties="first")
+        vote_table(log, np.array([1]), ties="first")
     with pytest.raises(InputError, match="counts alone give pass@k only"):
-        vote_curve(counts(3, [1]), 1)
+        vote_at_k(counts(3, [1]), 1)
 
 
 # ---- best of k by a verifier -------------------------------------------------------------------------
@@ -199,11 +199,14 @@ def test_the_table_of_votes(monkeypatch):
 def scored(problems) -> Samples:
     """Samples of problems given as lists of (score, grade)."""
     rows = [(f"p{i}", j, s, g) for i, problem in enumerate(problems) for j, (s, g) in enumerate(problem)]
-    size = len(rows)
-    names = np.empty(size, dtype=object)
-    names[:] = [r[0] for r in rows]
+    names = tuple(r[0] for r in rows)
     column = lambda at, kind: np.array([r[at] for r in rows], dtype=kind)  # noqa: E731
     return Samples(names, column(1, np.int64), column(3, float), None, None, column(2, float), names)
+
+
+def best_of(problems, k) -> np.ndarray:
+    fields, _ = count(scored(problems))
+    return pass_at_k(Log("tidy", "log", **fields), k, kind="best-of-k").success.estimate
 
 
 def test_best_of_k_is_the_average_over_subsets():
@@ -217,22 +220,24 @@ def test_best_of_k_is_the_average_over_subsets():
             for subset in subsets:
                 best = max(s for s, _ in subset)
                 expected[at] += np.mean([g for s, g in subset if s == best]) / len(subsets) / len(problems)
-    assert best_of_curve(scored(problems), k).success.estimate == pytest.approx(expected, abs=1e-13)
+    assert best_of(problems, k) == pytest.approx(expected, abs=1e-13)
 
 
 def test_best_of_k_by_the_grade_itself_is_pass_at_k():
     problems = [[(float(i < c), float(i < c)) for i in range(8)] for c in (0, 1, 5, 8)]
-    samples = scored(problems)
-    log, _ = to_counts(samples)
-    k = [1, 2, 8]
-    assert best_of_curve(samples, k).success.estimate == pytest.approx(pass_curve(log, k).success.estimate, abs=1e-14)
+    log, k = counts(8, [0, 1, 5, 8]), [1, 2, 8]
+    assert best_of(problems, k) == pytest.approx(pass_at_k(log, k).success.estimate, abs=1e-14)
 
 
 def test_best_of_k_refuses():
     with pytest.raises(InputError, match="k = 3 is more than n = 2"):
-        best_of_curve(scored([[(1.0, 1.0)] * 2]), 3)
+        best_of([[(1.0, 1.0)] * 2], 3)
     with pytest.raises(InputError, match="all samples need one"):
-        best_of_curve(scored([[(1.0, 1.0), (math.nan, 1.0)]]), 1)
+        best_of([[(1.0, 1.0), (math.nan, 1.0)]], 1)
+    with pytest.raises(InputError, match="no scores of a verifier"):
+        pass_at_k(counts(4, [1]), 1, kind="best-of-k")
+    with pytest.raises(InputError, match="units = both has no effect"):
+        pass_at_k(counts(4, [1]), 1, kind="best-of-k", units="both")
 
 
 # ---- curves over problems ------------------------------------------------------------------------------
@@ -240,34 +245,34 @@ def test_best_of_k_refuses():
 
 def test_a_curve_averages_over_problems():
     log = counts([4, 8], [1, 8])
-    curve = pass_curve(log, [1, 4, 2])
+    curve = pass_at_k(log, [1, 4, 2])
     assert curve.k.tolist() == [1, 4, 2] and curve.problems.tolist() == [2, 2, 2]
     assert curve.success.estimate == pytest.approx([(0.25 + 1) / 2, 1.0, (0.5 + 1) / 2])
-    assert pass_hat_curve(log, [4]).success.estimate == pytest.approx([0.5])
+    assert pass_at_k(log, [4], kind="pass^k").success.estimate == pytest.approx([0.5])
     assert largest_k(log) == 4
 
 
 def test_beyond_n_it_takes_a_model():
     log = counts([4, 8], [1, 8])
     with pytest.raises(InputError, match="k = 5 is more than n = 4, the samples of problem 'p0'"):
-        pass_curve(log, [1, 5])
-    curve = pass_curve(log, [4, 5], ragged="available")
+        pass_at_k(log, [1, 5])
+    curve = pass_at_k(log, [4, 5], ragged="available")
     assert curve.problems.tolist() == [2, 1] and "fewer problems" in curve.notes[0]
     assert curve.success.estimate == pytest.approx([1.0, 1.0])
     with pytest.raises(InputError, match="k = 9 is more than n = 8"):
-        pass_curve(log, 9, ragged="available")
+        pass_at_k(log, 9, ragged="available")
     with pytest.raises(InputError, match="k = 5 is more than n = 4"):
-        vote_curve(counts([4, 8], [1, 8], [[3], []]), 5)
+        vote_at_k(counts([4, 8], [1, 8], [[3], []]), 5)
 
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, math.nan, "a", [], [[1]], True])
 def test_k_is_checked(bad):
     with pytest.raises(InputError, match="k "):
-        pass_curve(counts(4, [1]), bad)
+        pass_at_k(counts(4, [1]), bad)
 
 
 def test_mean_tokens_is_over_problems():
-    log = counts(4, [1, 1, 1], tokens_mean=np.array([10.0, 30.0, np.nan]))
+    log = counts(4, [1, 1, 1], tokens=np.array([10.0, 30.0, np.nan]))
     tokens = mean_tokens(log)
     assert float(tokens) == 20 and tokens.low < 20 < tokens.high
     with pytest.raises(InputError, match="no numbers of tokens"):
@@ -277,8 +282,8 @@ def test_mean_tokens_is_over_problems():
 def test_tokens_of_a_tidy_table():
     samples = scored([[(0.0, 1.0)] * 3, [(0.0, 0.0)]])
     samples = Samples(**{**samples.__dict__, "tokens": np.array([3, MISSING, 5, 8])})
-    log, notes = to_counts(samples)
-    assert log.tokens_mean.tolist() == [4, 8] and "1 samples have no number of tokens" in notes[0]
+    fields, notes = count(samples)
+    assert fields["tokens"].tolist() == [4, 8] and "1 samples have no number of tokens" in notes[0]
 
 
 # ---- intervals -----------------------------------------------------------------------------------------
@@ -286,7 +291,7 @@ def test_tokens_of_a_tidy_table():
 
 def test_intervals_are_reproducible_and_seeded():
     log = counts(20, np.arange(20))
-    one, same, other = (pass_curve(log, [1, 5], seed=s).success for s in (0, 0, 1))
+    one, same, other = (pass_at_k(log, [1, 5], seed=s).success for s in (0, 0, 1))
     assert (one.low == same.low).all() and (one.high == same.high).all() and (one.low != other.low).any()
 
 
@@ -339,7 +344,7 @@ def test_problems_that_lack_a_column_are_left_out():
 def test_settings_of_intervals_are_checked():
     for bad in ({"level": 1.0}, {"resamples": 5}, {"seed": -1}, {"units": "tasks"}, {"ragged": "all"}):
         with pytest.raises(InputError):
-            pass_curve(counts(4, [1, 2]), 1, **bad)
+            pass_at_k(counts(4, [1, 2]), 1, **bad)
 
 
 LAW = {"solvable": 0.9, "alpha": 0.4, "beta": 1.1}
@@ -367,7 +372,7 @@ def test_coverage_when_problems_are_drawn():
     hit, plain, misses = np.zeros(3), np.zeros(3), np.zeros((2, 3))
     for seed in range(runs):
         _, c = simulated(rng, problems, n)
-        values = pass_at_k(n, c[:, None], k)
+        values = chance_of_any(n, c[:, None], k)
         low, high = bootstrap(values, resamples=800, seed=seed)
         hit += covered(low, high, true)
         misses += [true < low, true > high]
@@ -387,11 +392,11 @@ def test_coverage_when_only_the_samples_are_drawn():
     hit = np.zeros(2)
     for seed in range(runs):
         log = counts(n, rng.binomial(n, rate))
-        found = pass_curve(log, k, units="samples", seed=seed, resamples=400).success
+        found = pass_at_k(log, k, units="samples", seed=seed, resamples=400).success
         hit += covered(found.low, found.high, true)
     error = MOST_Z * math.sqrt(0.95 * 0.05 / runs)
     assert (np.abs(hit / runs - 0.95) < error).all()
-    width = {u: np.ptp([pass_curve(log, 4, units=u).success.low, pass_curve(log, 4, units=u).success.high]) for u in
+    width = {u: np.ptp([pass_at_k(log, 4, units=u).success.low, pass_at_k(log, 4, units=u).success.high]) for u in
              ("problems", "both", "samples")}  # fmt: skip
     assert width["samples"] < 0.5 * width["problems"] and width["problems"] < 1.02 * width["both"]
 
@@ -399,6 +404,6 @@ def test_coverage_when_only_the_samples_are_drawn():
 def test_the_two_level_interval_is_centred():
     """Resampling with replacement is biased low at large k; the interval must hold the unbiased estimate midway."""
     log = counts(20, np.full(400, 2))
-    found = pass_curve(log, 10, units="both").success
+    found = pass_at_k(log, 10, units="both").success
     middle = 0.5 * (found.low + found.high)
     assert abs(middle - found.estimate) < 0.1 * (found.high - found.low)

@@ -8,9 +8,10 @@ from scipy import optimize, stats
 
 from ds3sim.core.errors import InputError
 from ds3sim.fit import optimise as descent
-from ds3sim.fit import pass_at_n
-from ds3sim.fit.logs.load import load_log
-from ds3sim.fit.pass_at_n import fit_counts, fit_curve
+from ds3sim.fit.likelihood import NAMES, likelihood_at
+from ds3sim.fit.logs.log import Log
+from ds3sim.fit.logs.read import read_log
+from ds3sim.fit.pass_at_n import fit_pass_at_n
 from ds3sim.theory import latent
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -37,7 +38,7 @@ def negative(u, n, c):
 
 def test_maximum_likelihood_is_that_of_another_optimizer():
     n, c = log_of(np.random.default_rng(4), 150, 60, 0.85, 0.5, 3.0)
-    fit = fit_counts(n, c)
+    fit = fit_pass_at_n((n, c))
     start = np.array([0.8, np.log(0.7), np.log(2.0)])
     other = optimize.minimize(negative, start, (n, c), method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-10})
     assert fit.quality == pytest.approx(-other.fun, abs=1e-6)
@@ -49,7 +50,7 @@ def test_gradient_of_the_likelihood():
     n, c = log_of(np.random.default_rng(5), 40, 30, 0.8, 0.5, 3.0)
     data = (n.astype(float), c.astype(float), np.ones(n.size))
     u = np.array([0.7, -0.4, 1.3])
-    value, gradient = descent.value_and_gradient(pass_at_n._likelihood_at, u, *data)
+    value, gradient = descent.value_and_gradient(likelihood_at, u, *data)
     for i in range(3):
         step = np.eye(3)[i] * 1e-5
         want = (negative(u - step, n, c) - negative(u + step, n, c)) / 2e-5
@@ -64,17 +65,17 @@ def test_recovery_at_the_stated_rate():
     ahead = np.array([1.0, 100.0, 10_000.0])
     inside, predicted = np.zeros(3), np.zeros(3)
     for _ in range(tests):
-        fit = fit_counts(*log_of(rng, 120, 50, *truth))
-        inside += [fit.intervals[k][0] <= t <= fit.intervals[k][1] for k, t in zip(pass_at_n.NAMES, truth, strict=True)]
+        fit = fit_pass_at_n(log_of(rng, 120, 50, *truth))
+        inside += [fit.intervals[k][0] <= t <= fit.intervals[k][1] for k, t in zip(NAMES, truth, strict=True)]
         band, want = fit.predict(ahead), latent.pass_at_n(ahead, *truth)
         predicted += (band.low <= want) & (want <= band.high)
     assert inside.min() >= 33 and predicted.min() >= 33
 
 
 def test_standard_errors_shrink_with_problems():
-    small = fit_counts(*log_of(np.random.default_rng(1), 100, 50, 0.8, 0.6, 2.0))
-    large = fit_counts(*log_of(np.random.default_rng(1), 6400, 50, 0.8, 0.6, 2.0))
-    for name in pass_at_n.NAMES:
+    small = fit_pass_at_n(log_of(np.random.default_rng(1), 100, 50, 0.8, 0.6, 2.0))
+    large = fit_pass_at_n(log_of(np.random.default_rng(1), 6400, 50, 0.8, 0.6, 2.0))
+    for name in NAMES:
         assert 4 < small.standard_errors[name] / large.standard_errors[name] < 16  # about 8
         assert (
             abs(getattr(large, name) - {"solvable": 0.8, "alpha": 0.6, "beta": 2.0}[name])
@@ -84,11 +85,11 @@ def test_standard_errors_shrink_with_problems():
 
 
 def test_bounds_are_named():
-    fit = fit_counts(*log_of(np.random.default_rng(2), 100, 50, 1.0, 3.0, 3.0))
+    fit = fit_pass_at_n(log_of(np.random.default_rng(2), 100, 50, 1.0, 3.0, 3.0))
     assert fit.at_bound == ("solvable",) and fit.solvable == 1.0
     assert any("bound 1" in w for w in fit.warnings) and any("solved at least once" in w for w in fit.warnings)
     assert fit.intervals["solvable"][0] < 1 == fit.intervals["solvable"][1]
-    rare = fit_counts(*log_of(np.random.default_rng(2), 200, 10, 1.0, 0.5, 400.0))
+    rare = fit_pass_at_n(log_of(np.random.default_rng(2), 200, 10, 1.0, 0.5, 400.0))
     assert any("beta has no upper limit" in w for w in rare.warnings)
 
 
@@ -104,12 +105,12 @@ def test_bounds_are_named():
 )
 def test_counts_that_tell_nothing(n, c, why):
     with pytest.raises(InputError, match=why):
-        fit_counts(np.array(n), np.array(c))
+        fit_pass_at_n((n, c))
 
 
 def test_a_curve_without_errors_gives_its_parameters_back():
     n = np.geomspace(1, 3000, 24)
-    fit = fit_curve(n, latent.pass_at_n(n, 0.8, 0.45, 4.0), problems=500)
+    fit = fit_pass_at_n(Log.from_curve(n, latent.pass_at_n(n, 0.8, 0.45, 4.0)), problems=500)
     np.testing.assert_allclose(fit.parameters, (0.8, 0.45, 4.0), rtol=1e-4)
     assert fit.quality < 1e-12
     band = fit.predict([1.0, 1e5])
@@ -118,16 +119,18 @@ def test_a_curve_without_errors_gives_its_parameters_back():
 
 def test_curves_that_tell_nothing():
     with pytest.raises(InputError, match="at least 4"):
-        fit_curve([1.0, 2.0, 2.0, 4.0], [0.1, 0.2, 0.2, 0.3])
+        fit_pass_at_n(Log.from_curve([1.0, 2.0, 2.0, 4.0], [0.1, 0.2, 0.2, 0.3]))
     with pytest.raises(InputError, match="0 everywhere"):
-        fit_curve([1.0, 2.0, 3.0, 4.0], [0.0] * 4)
+        fit_pass_at_n(Log.from_curve([1.0, 2.0, 3.0, 4.0], [0.0] * 4))
+    for n, y in (([1.0, 0.0], [0.1, 0.2]), ([1.0, 2.0], [0.1, 1.2]), ([1.0], [0.1, 0.2])):
+        with pytest.raises(InputError, match="a curve"):
+            Log.from_curve(n, y)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no published curves in {DATA}")
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_curves_reach_the_authors_errors(name):
-    points = load_log(DATA / f"{name}.csv").points
-    fit = fit_curve(points.n, points.success)
+    fit = fit_pass_at_n(read_log(DATA / f"{name}.csv"))
     assert fit.quality <= PUBLISHED[name] + 5e-7  # printed with six decimals
     if name == "pythia28B":  # theirs stopped at beta = 18
         assert fit.quality < 0.0003 and fit.at_bound == ()

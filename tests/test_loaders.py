@@ -19,8 +19,8 @@ from ds3sim.core.errors import InputError
 from ds3sim.fit.logs import inspect_ai as inspect_log
 from ds3sim.fit.logs import zipped
 from ds3sim.fit.logs.grade import extractor, grader, last_boxed, normalized
-from ds3sim.fit.logs.load import FORMATS, load_log
-from ds3sim.fit.logs.records import MISSING, Counts, to_counts
+from ds3sim.fit.logs.log import MISSING, Log, count
+from ds3sim.fit.logs.read import READERS, read_log
 
 LOGS = Path(__file__).parent / "data" / "logs"
 CURVES = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -35,18 +35,17 @@ def jsonl(path: Path, rows) -> Path:
     return write(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def of(counts: Counts, name: str) -> tuple[int, int]:
-    at = counts.problem.index(name)
-    return int(counts.n[at]), int(counts.correct[at])
+def of(log: Log, name: str) -> tuple[int, int]:
+    return as_dict(log)[name]
 
 
-def as_dict(counts: Counts) -> dict[str, tuple[int, int]]:
-    return {name: of(counts, name) for name in counts.problem}
+def as_dict(log: Log) -> dict[str, tuple[int, int]]:
+    return dict(zip(log.problems, zip(log.samples.tolist(), log.correct.tolist(), strict=True), strict=True))
 
 
 def refusal(path, format=None, **options) -> str:
     with pytest.raises(InputError) as error:
-        load_log(path, format, **options)
+        read_log(path, format, **options)
     message = str(error.value)
     assert "\n" not in message
     return message
@@ -77,18 +76,18 @@ def tidy_file(folder: Path, container: str) -> Path:
 
 @pytest.mark.parametrize("container", ["csv", "jsonl", "parquet"])
 def test_tidy(tmp_path, container):
-    log = load_log(tidy_file(tmp_path, container))
+    log = read_log(tidy_file(tmp_path, container))
     assert log.format == "tidy"
-    assert log.samples.problem.tolist() == ["a", "a", "a", "b", "b"]
-    assert log.samples.sample.tolist() == [0, 1, 2, 0, 1]
-    assert log.samples.correct.tolist() == [1, 0, 0, 0, 0]
-    assert log.samples.answer.tolist() == ["42", "41", None, "7", "7"]
-    assert log.samples.tokens.tolist() == [10, 20, MISSING, 30, 50]
-    assert as_dict(log.counts) == {"a": (3, 1), "b": (2, 0)}
-    assert log.counts.answer_counts == ({"42": 1, "41": 1}, {"7": 2})
-    assert [w.tolist() for w in log.counts.wrong] == [[1], [2]]
-    assert log.counts.blank.tolist() == [1, 0]
-    assert log.counts.tokens_mean.tolist() == [15, 40]
+    assert list(log.table.problem) == ["a", "a", "a", "b", "b"]
+    assert log.table.sample.tolist() == [0, 1, 2, 0, 1]
+    assert log.table.correct.tolist() == [1, 0, 0, 0, 0]
+    assert list(log.table.answer) == ["42", "41", None, "7", "7"]
+    assert log.table.tokens.tolist() == [10, 20, MISSING, 30, 50]
+    assert as_dict(log) == {"a": (3, 1), "b": (2, 0)}
+    assert log.answers == ({"42": 1, "41": 1}, {"7": 2})
+    assert [w.tolist() for w in log.wrong] == [[1], [2]]
+    assert log.blank.tolist() == [1, 0]
+    assert log.tokens.tolist() == [15, 40]
     assert "from 2 to 3" in " ".join(log.notes) and "no vote" in " ".join(log.notes)
 
 
@@ -112,13 +111,13 @@ def test_counts(tmp_path, container):
         pytest.importorskip("pyarrow")
         path = tmp_path / "c.parquet"
         pandas.DataFrame(COUNTS).to_parquet(path)  # a struct column: absent answers come back as None
-    log = load_log(path)
-    assert log.format == "counts" and log.samples is None
-    assert as_dict(log.counts) == {"a": (10, 3), "b": (8, 0)}
-    assert log.counts.answer_counts == ({"x": 3, "y": 5}, {"y": 8})
-    assert [w.tolist() for w in log.counts.wrong] == [[5], [8]]
-    assert log.counts.blank.tolist() == [2, 0]
-    assert log.counts.tokens_mean.tolist() == [12.5, 3]
+    log = read_log(path)
+    assert log.format == "counts" and log.table is None
+    assert as_dict(log) == {"a": (10, 3), "b": (8, 0)}
+    assert log.answers == ({"x": 3, "y": 5}, {"y": 8})
+    assert [w.tolist() for w in log.wrong] == [[5], [8]]
+    assert log.blank.tolist() == [2, 0]
+    assert log.tokens.tolist() == [12.5, 3]
 
 
 def quoted(value) -> str:
@@ -126,45 +125,45 @@ def quoted(value) -> str:
 
 
 def test_counts_without_answers_and_of_a_million_samples(tmp_path):
-    log = load_log(write(tmp_path / "c.csv", "problem,n,correct\n1,1000000,3\n2,1000000,0\n"))
-    assert as_dict(log.counts) == {"1": (1_000_000, 3), "2": (1_000_000, 0)}
-    assert log.counts.wrong is None and log.notes == ()
+    log = read_log(write(tmp_path / "c.csv", "problem,n,correct\n1,1000000,3\n2,1000000,0\n"))
+    assert as_dict(log) == {"1": (1_000_000, 3), "2": (1_000_000, 0)}
+    assert log.wrong is None and log.notes == ()
 
 
 def test_answer_counts_of_the_wrong_answers_alone(tmp_path):
     rows = [{"problem": "a", "n": 9, "correct": 3, "answer_counts": {"y": 5, "z": 1}}]
-    log = load_log(jsonl(tmp_path / "c.jsonl", rows))
-    assert [w.tolist() for w in log.counts.wrong] == [[5, 1]]
+    log = read_log(jsonl(tmp_path / "c.jsonl", rows))
+    assert [w.tolist() for w in log.wrong] == [[5, 1]]
     assert "wrong answers" in log.notes[0]
 
 
 def test_sample_numbers_may_be_missing(tmp_path):
-    log = load_log(write(tmp_path / "t.csv", "problem,correct\na,1\nb,0\na,0\n"))
-    assert log.samples.sample.tolist() == [0, 0, 1]
+    log = read_log(write(tmp_path / "t.csv", "problem,correct\na,1\nb,0\na,0\n"))
+    assert log.table.sample.tolist() == [0, 0, 1]
     assert "no column sample" in log.notes[0]
 
 
 def test_a_csv_file_may_have_a_mark_comments_quotes_and_windows_lines(tmp_path):
     text = '\ufeff# made by x\r\nProblem, sample ,Correct,answer\r\n"a,1",0,1,"two\r\nlines"\r\n\r\na2,0,0,#9\r\n'
-    log = load_log(write(tmp_path / "t.csv", text))
-    assert log.samples.problem.tolist() == ["a,1", "a2"]
-    assert log.samples.answer.tolist() == ["two\r\nlines", "#9"]
+    log = read_log(write(tmp_path / "t.csv", text))
+    assert list(log.table.problem) == ["a,1", "a2"]
+    assert list(log.table.answer) == ["two\r\nlines", "#9"]
 
 
 def test_partial_grades(tmp_path):
     text = "problem,sample,correct\na,0,1\na,1,0.5\na,2,0\n"
-    log = load_log(write(tmp_path / "t.csv", text))
-    assert of(log.counts, "a") == (3, 1) and "1 samples have a grade between" in log.notes[0]
-    assert of(load_log(tmp_path / "t.csv", threshold=0.5).counts, "a") == (3, 2)
+    log = read_log(write(tmp_path / "t.csv", text))
+    assert of(log, "a") == (3, 1) and "1 samples have a grade between" in log.notes[0]
+    assert of(read_log(tmp_path / "t.csv", threshold=0.5), "a") == (3, 2)
     assert "threshold" in refusal(write(tmp_path / "u.csv", "problem,sample,correct\na,0,0.7\na,1,0.5\n"))
     with pytest.raises(InputError, match="threshold"):
-        to_counts(log.samples, threshold=0)
+        count(log.table, threshold=0)
 
 
 def test_correct_answers_vote_as_one_and_contradictions_are_told(tmp_path):
     text = "problem,sample,correct,answer\na,0,1,1/2\na,1,1,0.5\na,2,0,0.5\na,3,0,7\n"
-    log = load_log(write(tmp_path / "t.csv", text))
-    assert log.counts.wrong[0].tolist() == [1, 1]
+    log = read_log(write(tmp_path / "t.csv", text))
+    assert log.wrong[0].tolist() == [1, 1]
     said = " ".join(log.notes)
     assert "several answers graded correct" in said and "both correct and wrong" in said
 
@@ -183,9 +182,9 @@ def test_correct_answers_vote_as_one_and_contradictions_are_told(tmp_path):
     ],
 )
 def test_a_curve_under_any_header(tmp_path, text):
-    log = load_log(write(tmp_path / "curve.csv", text))
-    assert log.format == "curve" and log.counts is None
-    assert log.points.n.tolist() == [1, 10] and log.points.success.tolist() == [0.1, 0.4]
+    log = read_log(write(tmp_path / "curve.csv", text))
+    assert log.format == "curve" and log.table is None
+    assert log.curve.n.tolist() == [1, 10] and log.curve.success.tolist() == [0.1, 0.4]
     with pytest.raises(InputError, match="curve has no counts"):
         log.need_counts()
 
@@ -193,17 +192,17 @@ def test_a_curve_under_any_header(tmp_path, text):
 def test_a_curve_among_more_columns(tmp_path):
     path = write(tmp_path / "c.csv", "Budget,Tokens,Accuracy\n1,20,0.1\n2,30,0.2\n")
     assert "choose them" in refusal(path)
-    log = load_log(path, x="tokens", y="Accuracy")
-    assert log.points.n.tolist() == [20, 30] and log.points.columns == ("Tokens", "Accuracy")
+    log = read_log(path, x="tokens", y="Accuracy")
+    assert log.curve.n.tolist() == [20, 30] and log.curve.columns == ("Tokens", "Accuracy")
     assert "no column" in refusal(path, x="Tokens", y="nothing")
 
 
 @pytest.mark.skipif(not CURVES.is_dir(), reason="the published curves are not here")
 @pytest.mark.parametrize(("name", "size"), [("llama8BpassN", 112), ("pythia28B", 31), ("llama38Binstruct_maj", 17)])
 def test_published_curves(name, size):
-    log = load_log(CURVES / f"{name}.csv")
-    assert log.format == "curve" and len(log.points) == size
-    assert (np.diff(log.points.n) >= 0).all()
+    log = read_log(CURVES / f"{name}.csv")
+    assert log.format == "curve" and len(log.curve) == size
+    assert (np.diff(log.curve.n) >= 0).all()
 
 
 # ---- Inspect -------------------------------------------------------------------------------------
@@ -217,24 +216,26 @@ def needs_zstd(name: str) -> None:
 
 
 def check_inspect(path: Path) -> None:
-    log = load_log(path, scorer="match")
+    log = read_log(path, scorer="match")
     assert log.format == "inspect"
-    assert as_dict(log.counts) == {"alg/1": (4, 2), "7": (4, 0), "geo": (2, 2)}
-    assert sorted(log.samples.sample[log.samples.problem == "geo"].tolist()) == [1, 2]
-    epochs = log.samples.tokens - real_logs.TOKENS
-    assert epochs.tolist() == log.samples.sample.tolist()  # the grader's tokens do not count
-    assert log.counts.answer_counts[log.counts.problem.index("7")] == {"7:I": 3, "7:N": 1}
+    assert as_dict(log) == {"alg/1": (4, 2), "7": (4, 0), "geo": (2, 2)}
+    assert sorted(log.table.sample[np.array(log.table.problem) == "geo"].tolist()) == [1, 2]
+    epochs = log.table.tokens - real_logs.TOKENS
+    assert epochs.tolist() == log.table.sample.tolist()  # the grader's tokens do not count
+    assert log.answers[log.problems.index("7")] == {"7:I": 3, "7:N": 1}
     said = " ".join(log.notes)
     assert "1 samples stopped with an error: left out" in said and "1 samples have no score" in said
-    assert of(load_log(path, scorer="match", errors="wrong").counts, "geo") == (3, 2)
-    assert of(load_log(path, scorer="match", threshold=0.5).counts, "alg/1") == (4, 3)
-    assert load_log(path, scorer="match", model="mockllm/grader").samples.tokens.tolist() == [10_000] * 10
-    proof = load_log(path, scorer="rubric", key="proof", threshold=0.5)
-    assert as_dict(proof.counts) == {"alg/1": (4, 3), "7": (4, 3), "geo": (3, 2)}
+    assert of(read_log(path, scorer="match", errors="wrong"), "geo") == (3, 2)
+    assert of(read_log(path, scorer="match", threshold=0.5), "alg/1") == (4, 3)
+    assert read_log(path, scorer="match", model="mockllm/grader").table.tokens.tolist() == [10_000] * 10
+    proof = read_log(path, scorer="rubric", key="proof", threshold=0.5)
+    assert as_dict(proof) == {"alg/1": (4, 3), "7": (4, 3), "geo": (3, 2)}
     assert "several scorers (match, rubric)" in refusal(path)
     assert "several keys (style, proof)" in refusal(path, scorer="rubric")
     assert "no scorer 'no'" in refusal(path, scorer="no")
     assert "no key 'no'" in refusal(path, scorer="rubric", key="no")
+    assert "key = proof has no effect" in refusal(path, scorer="match", key="proof")
+    assert "no model 'other' (there are mockllm/model, mockllm/grader)" in refusal(path, scorer="match", model="other")
 
 
 @pytest.mark.parametrize("name", INSPECT)
@@ -263,18 +264,18 @@ def repacked(path: Path, change) -> Path:
 
 def test_inspect_summaries_are_enough(tmp_path, monkeypatch):
     path = repacked(tmp_path / "s.eval", lambda name, data: None if name.startswith("samples/") else data)
-    log = load_log(path, scorer="match")
-    assert as_dict(log.counts) == {"alg/1": (4, 2), "7": (4, 0), "geo": (2, 2)}
+    log = read_log(path, scorer="match")
+    assert as_dict(log) == {"alg/1": (4, 2), "7": (4, 0), "geo": (2, 2)}
     assert "summaries were read" in log.notes[0]
     journal = repacked(
         tmp_path / "j.eval",
         lambda name, data: None if name.startswith("samples/") or name in ("summaries.json", "header.json") else data,
     )
-    log = load_log(journal, scorer="match")
-    assert as_dict(log.counts) == {"alg/1": (4, 2), "7": (4, 0), "geo": (2, 2)}
+    log = read_log(journal, scorer="match")
+    assert as_dict(log) == {"alg/1": (4, 2), "7": (4, 0), "geo": (2, 2)}
     assert "did not finish" in log.notes[0]
     monkeypatch.setattr(inspect_log, "MOST_UNPACKED", 100)
-    assert "GiB of samples" in load_log(LOGS / "inspect_deflate.eval", scorer="match").notes[0]
+    assert "GiB of samples" in read_log(LOGS / "inspect_deflate.eval", scorer="match").notes[0]
 
 
 def sample(**changes) -> dict:
@@ -293,9 +294,9 @@ def inspect_json(path: Path, samples, **changes) -> Path:
 )
 def test_inspect_values(tmp_path, value, grade):
     path = inspect_json(tmp_path / "i.json", [sample(value=value), sample(id=2)])
-    assert load_log(path).samples.correct.tolist() == [grade, 1]
+    assert read_log(path).table.correct.tolist() == [grade, 1]
     listed = inspect_json(tmp_path / "l.json", [sample(value=[value, "I"]), sample(id=2, value=["C", "I"])])
-    assert load_log(listed, key="0").samples.correct.tolist() == [grade, 1]
+    assert read_log(listed, key="0").table.correct.tolist() == [grade, 1]
 
 
 def test_inspect_unscored_invalid_and_cancelled(tmp_path):
@@ -306,8 +307,8 @@ def test_inspect_unscored_invalid_and_cancelled(tmp_path):
         sample(id=4, invalidation={"author": "me"}),
         sample(id=5, scores={}, error={"message": "m"}),
     ]
-    log = load_log(inspect_json(tmp_path / "i.json", samples, status="cancelled"))
-    assert log.counts.problem == ("1",)
+    log = read_log(inspect_json(tmp_path / "i.json", samples, status="cancelled"))
+    assert log.problems == ("1",)
     said = " ".join(log.notes)
     for words in ("'cancelled'", "2 samples have no score", "1 samples were marked invalid", "1 samples stopped"):
         assert words in said
@@ -364,27 +365,27 @@ def test_zstd_without_the_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "backports", None)
     monkeypatch.setitem(sys.modules, "backports.zstd", None)
     assert "pip install backports.zstd" in refusal(LOGS / "inspect_zstd.eval", scorer="match")
-    assert load_log(LOGS / "inspect_deflate.eval", scorer="match").format == "inspect"
+    assert read_log(LOGS / "inspect_deflate.eval", scorer="match").format == "inspect"
 
 
 # ---- lm-evaluation-harness -------------------------------------------------------------------------
 
 
 def check_lm_eval(repeats: Path, single: Path) -> None:
-    log = load_log(single, filter="strict-match")
+    log = read_log(single, filter="strict-match")
     assert log.format == "lm-eval"
-    assert as_dict(log.counts) == {"0": (1, 1), "1": (1, 0)}
-    assert log.samples.answer.tolist() == ["42", "5"]
+    assert as_dict(log) == {"0": (1, 1), "1": (1, 0)}
+    assert list(log.table.answer) == ["42", "5"]
     assert "(flexible-extract, strict-match): choose one" in refusal(single)
     assert "no filter 'none'" in refusal(single, filter="none")
     assert "no metric 'f1'" in refusal(single, filter="strict-match", metric="f1")
     assert "line 1: 4 responses, of which the harness graded one" in refusal(repeats, filter="strict-match")
     for filter in ("strict-match", None):
-        log = load_log(repeats, filter=filter, pattern=real_logs.PATTERN)
-        assert as_dict(log.counts) == {"0": (4, 2), "1": (4, 3)}
-        assert log.counts.answer_counts == ({"42": 2, "41": 1}, {"5": 1, "1004": 3})
+        log = read_log(repeats, filter=filter, pattern=real_logs.PATTERN)
+        assert as_dict(log) == {"0": (4, 2), "1": (4, 3)}
+        assert log.answers == ({"42": 2, "41": 1}, {"5": 1, "1004": 3})
         assert "on 2 of 2 documents" in " ".join(log.notes)
-    log = load_log(repeats, pattern=r"(\d)")
+    log = read_log(repeats, pattern=r"(\d)")
     assert "disagrees" in " ".join(log.notes)
 
 
@@ -404,8 +405,8 @@ def document(**changes) -> dict:
 
 def test_lm_eval_filters_that_keep_all_responses(tmp_path):
     row = document(resps=[["it is 4", "5", "?"]], filtered_resps=[["4", "5", "[invalid]"]])
-    log = load_log(jsonl(tmp_path / "s.jsonl", [row]))
-    assert of(log.counts, "0") == (3, 1) and log.counts.answer_counts == ({"4": 1, "5": 1},)
+    log = read_log(jsonl(tmp_path / "s.jsonl", [row]))
+    assert of(log, "0") == (3, 1) and log.answers == ({"4": 1, "5": 1},)
     voted = document(resps=[["it is 4", "5", "4"]], filtered_resps=[["4"]])  # the filter majority_vote
     assert "of which the harness graded one" in refusal(jsonl(tmp_path / "v.jsonl", [voted]))
 
@@ -415,9 +416,9 @@ def test_lm_eval_multiple_choice_and_several_metrics(tmp_path):
         resps=[[["-1.5", "False"]], [["-2.5", "False"]]], metrics=["acc", "acc_norm"], acc=0.0, acc_norm=1.0
     )
     path = jsonl(tmp_path / "s.jsonl", [choice])
-    log = load_log(path)
-    assert of(log.counts, "0") == (1, 0) and "acc is used" in log.notes[0]
-    assert of(load_log(path, metric="acc_norm").counts, "0") == (1, 1)
+    log = read_log(path)
+    assert of(log, "0") == (1, 0) and "acc is used" in log.notes[0]
+    assert of(read_log(path, metric="acc_norm"), "0") == (1, 1)
     many = document(metrics=["bleu", "rouge"], bleu=0.1, rouge=0.2)
     assert "choose one (--metric)" in refusal(jsonl(tmp_path / "m.jsonl", [many]))
 
@@ -463,21 +464,21 @@ def test_monkeys(tmp_path):
     monkeys(tmp_path, "p2", is_correct=None, is_corrects=[True, True])  # ragged within is an error, so no samples
     assert "p2.yaml: 3 samples and 2 grades" in refusal(tmp_path)
     monkeys(tmp_path, "p2", is_correct=None, is_corrects=[True, True], samples=None)
-    log = load_log(tmp_path)
+    log = read_log(tmp_path)
     assert log.format == "monkeys"
-    assert as_dict(log.counts) == {"p1": (3, 1), "p2": (2, 2)}
-    assert log.counts.wrong is None
-    assert log.samples.source[0].endswith("p1.yaml")
-    one = load_log(tmp_path / "p1.yaml", pattern="#### (.*)")
-    assert one.counts.answer_counts == ({"42": 1, "41": 1},)
-    assert one.counts.blank.tolist() == [1]
+    assert as_dict(log) == {"p1": (3, 1), "p2": (2, 2)}
+    assert log.wrong is None
+    assert log.table.source[0].endswith("p1.yaml")
+    one = read_log(tmp_path / "p1.yaml", pattern="#### (.*)")
+    assert one.answers == ({"42": 1, "41": 1},)
+    assert one.blank.tolist() == [1]
 
 
 def test_monkeys_that_are_not_graded(tmp_path):
     path = monkeys(tmp_path, is_correct=None)
     assert "not graded" in refusal(path)
-    log = load_log(path, pattern="#### (.*)")
-    assert as_dict(log.counts) == {"p1": (3, 1)}
+    log = read_log(path, pattern="#### (.*)")
+    assert as_dict(log) == {"p1": (3, 1)}
     assert "graded with the pattern" in " ".join(log.notes)
 
 
@@ -486,8 +487,8 @@ def test_monkeys_published_as_rows(tmp_path):
         {"question": "q", "samples": ["a", "b"], "gt_answer": "a", "is_corrects": [True, False], "orig_dset_idx": i}
         for i in (3, 5)
     ]
-    log = load_log(jsonl(tmp_path / "m.jsonl", rows))
-    assert log.format == "monkeys" and as_dict(log.counts) == {"3": (2, 1), "5": (2, 1)}
+    log = read_log(jsonl(tmp_path / "m.jsonl", rows))
+    assert log.format == "monkeys" and as_dict(log) == {"3": (2, 1), "5": (2, 1)}
     assert "line 2: problem '3' is there twice" in refusal(jsonl(tmp_path / "d.jsonl", [rows[0], rows[0]]))
 
 
@@ -519,15 +520,15 @@ def completions(**changes) -> dict:
 
 def test_search_and_learn(tmp_path):
     path = jsonl(tmp_path / "b.jsonl", [completions(), completions(unique_id="test/2", answer="0.5", scores=None)])
-    log = load_log(path)
+    log = read_log(path)
     assert log.format == "search-and-learn"
-    assert as_dict(log.counts) == {"test/1": (3, 1), "test/2": (3, 1)}
-    assert log.samples.tokens.tolist() == [5, 6, 7] * 2
-    assert log.samples.score[:3].tolist() == [0.9, 0.2, 0.3] and np.isnan(log.samples.score[3:]).all()
-    assert log.counts.answer_counts == ({"42": 1, "1/2": 1},) * 2
+    assert as_dict(log) == {"test/1": (3, 1), "test/2": (3, 1)}
+    assert log.table.tokens.tolist() == [5, 6, 7] * 2
+    assert log.table.score[:3].tolist() == [0.9, 0.2, 0.3] and np.isnan(log.table.score[3:]).all()
+    assert log.answers == ({"42": 1, "1/2": 1},) * 2
     assert "in 2 of 6 completions no answer" in " ".join(log.notes)
-    assert load_log(path, aggregate="min").samples.score[:3].tolist() == [0.1, 0.2, 0.3]
-    assert of(load_log(path, pattern=r"(no)$").counts, "test/1") == (3, 0)
+    assert read_log(path, aggregate="min").table.score[:3].tolist() == [0.1, 0.2, 0.3]
+    assert of(read_log(path, pattern=r"(no)$"), "test/1") == (3, 0)
 
 
 @pytest.mark.parametrize(
@@ -672,10 +673,12 @@ def test_what_is_no_file(tmp_path):
     assert "is not a path" in refusal(3)
     assert "neither a file nor a folder" in refusal("/dev/null")
     path = write(tmp_path / "t.csv", TIDY_CSV)
-    assert "choose tidy, counts" in refusal(path, "jsonl")
+    assert "choose inspect, lm-eval" in refusal(path, "jsonl")
     assert "tidy has no option filter: it has threshold" in refusal(path, filter="x")
     assert "the column n is missing" in refusal(path, "counts")
     assert "is a folder" in refusal(tmp_path, "tidy")
+    for more in ({}, {"pattern": "boxed"}):
+        assert "match has no effect" in refusal(jsonl(tmp_path / "b.jsonl", [completions()]), match=0, **more)
 
 
 def test_a_huge_file_is_refused_or_streamed(tmp_path, monkeypatch):
@@ -695,13 +698,13 @@ def test_a_huge_file_is_refused_or_streamed(tmp_path, monkeypatch):
 
 def test_the_format_can_be_named(tmp_path):
     path = write(tmp_path / "log.txt", TIDY_CSV)
-    assert load_log(path, "tidy").counts.problem == ("a", "b")
-    assert set(FORMATS) == {"tidy", "counts", "lm-eval", "inspect", "monkeys", "search-and-learn", "curve"}
+    assert read_log(path, "tidy").problems == ("a", "b")
+    assert set(READERS) == {"tidy", "counts", "lm-eval", "inspect", "monkeys", "search-and-learn", "curve"}
 
 
 def test_importing_the_loaders_imports_no_heavy_package():
     code = (
-        "import sys, ds3sim.fit.logs.load;"
+        "import sys, ds3sim.fit.logs.read;"
         "print([m for m in ('pandas', 'pyarrow', 'yaml', 'backports', 'inspect_ai', 'lm_eval') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -729,7 +732,7 @@ def test_the_examples_of_the_docs(tmp_path):
             options = {"pattern": "#### (.*)"} if name in ("lm-eval.jsonl", "monkeys.yaml") else {}
         if name == "monkeys.yaml":
             pytest.importorskip("yaml")
-        log = load_log(path, **options)
+        log = read_log(path, **options)
         assert log.format == path.stem
-        if log.counts is not None:
-            assert log.counts.correct[0] >= 1 and log.counts.wrong is not None
+        if log.curve is None:
+            assert log.correct[0] >= 1 and log.wrong is not None

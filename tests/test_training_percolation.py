@@ -99,7 +99,7 @@ def test_bad_input(change):
 @pytest.mark.slow
 def test_checks_for_validate():
     rows = checks(seed=1)
-    assert len({(r[0], r[1]) for r in rows}) == len(rows)
-    assert min(holm([r[5] for r in rows])) > 1e-4
+    assert len({(r.name, r.quantity) for r in rows}) == len(rows)
+    assert min(holm([r.p for r in rows])) > 1e-4
     wrong = checks(perturb=0.1, seed=1)
-    assert sum(p < 1e-6 for p in holm([r[5] for r in wrong])) >= 10
+    assert sum(p < 1e-6 for p in holm([r.p for r in wrong])) >= 10

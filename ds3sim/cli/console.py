@@ -43,6 +43,13 @@ def axis_value(value: object) -> str:
     return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
+def study_at(config: str, changes: list) -> Any:
+    """The study of a config file with changes."""
+    from ds3sim.config.expand import read_sweep
+
+    return read_sweep(config, changes, need_axes=False)
+
+
 def computed(args: Namespace, compute: Callable, *, need_axes: bool) -> tuple[Any, bool]:
     """(record, interrupted) of a run, a sweep or a choice, with its bar and its store."""
     from ds3sim.config.expand import read_sweep

@@ -34,6 +34,7 @@ COMMANDS = (
     "allocate",
     "train",
     "fit",
+    "plan",
     "schema",
     "doctor",
 )

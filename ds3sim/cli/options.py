@@ -13,6 +13,18 @@ ENGINE = {
 }
 
 
+def whole(option: str, text: str) -> int:
+    """A whole number below 2^63 as configs read them: 1000, 1_000 and 1e3 are the same.
+
+    Raises:
+        InputError: it is none.
+    """
+    from ds3sim.config.read import override_value
+    from ds3sim.core.check import whole_number
+
+    return whole_number(option, override_value(text), 0, 2**63 - 1)
+
+
 def add_command(commands: Any, name: str, about: str, **more: Any) -> ArgumentParser:
     """A parser for a command; ``commands`` is what ``add_subparsers`` returned, ``about`` one line for the help."""
     said = {"help": about, "description": about[0].upper() + about[1:], "allow_abbrev": False}

@@ -3,75 +3,77 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from ds3sim.cli.console import new_table, overrides_of, print_json, terminal
-from ds3sim.cli.options import add_command, config_option, output_options
+from ds3sim.cli.console import new_table, overrides_of, say, show, study_at, terminal, write_record
+from ds3sim.cli.options import add_command, config_option, engine_options, output_options, whole
 from ds3sim.cli.progress import case_bar
-from ds3sim.core.errors import require
+from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
+
+if TYPE_CHECKING:
+    import ds3sim as ds
 
 
 def add_parser(commands) -> None:
     """Add ``validate``; ``commands`` is what ``add_subparsers`` returned."""
     about = "check engines against exact values and formulas; exit 1 where they disagree"
     parser = add_command(commands, "validate", about)
-    config_option(parser, "check this config's task; without it a suite", nargs="?")
+    config_option(parser, "check this config's tasks; without it a suite", nargs="?")
+    engine_options(parser, "traces", "engine")
     parser.add_argument("--perturb", metavar="X", default=0.0, type=float, help="shift the simulated r by this share")
-    parser.add_argument("--seed", metavar="N", default=0, type=int, help="seed (0)")
+    parser.add_argument("--seed", metavar="N", default="0", help="seed of the simulations (0), whatever the config's")
+    parser.add_argument("--out", metavar="FILE", help="write the checks: .csv, .json, .parquet, .nc or .zarr")
     output_options(parser)
     parser.set_defaults(function=validate)
 
 
-def print_validation(outcome: Mapping) -> None:
-    """The table of ``ds3sim validate``."""
-    table = new_table(
-        [
-            ("case", False),
-            ("quantity", False),
-            *((c, True) for c in ("estimate", "expected", "z", "adjusted p")),
-            ("", False),
-        ]
+def validate(args: Namespace) -> int:
+    """The command; returns the exit code."""
+    import ds3sim as ds
+    from ds3sim.core.check import fraction
+
+    if args.out is not None:
+        from ds3sim.core.record import check_out
+
+        check_out(args.out)
+    options = {"perturb": fraction("--perturb", args.perturb, -0.5, 0.5), "seed": whole("--seed", args.seed)}
+    args.seed = None
+    changes = overrides_of(args)
+    require(args.config is not None or not changes, "--set needs a CONFIG: name the config that it changes")
+    seeded = [text for path, _, text in changes if path == ("seed",)]
+    require(
+        not seeded,
+        f"{seeded[0] if seeded else ''}: has no effect on validate, whose simulations have their own: use --seed",
     )
-    for case in outcome["cases"]:
-        table.add_row(
-            str(case["name"]),
-            str(case["quantity"]),
-            *(number(case[key], 6) for key in ("estimate", "expected")),
-            number(case["z"], 3),
-            number(case["p_adjusted"], 3),
-            "ok" if case["passed"] else "DISAGREES",
-        )
+    study = None if args.config is None else study_at(args.config, changes)
+    configure_process()
+    interrupted = False
+    with case_bar(args.quiet) as progress:
+        try:
+            found = ds.validate(study, **options, progress=progress)
+        except Interrupted as stop:
+            found, interrupted = stop.result, True
+    if args.out is not None:
+        say(args, f"results: {write_record(found, args.out)}")
+    show(args, found, print_validation)
+    if interrupted:
+        say(args, "interrupted: the checks are those of the cases done until then")
+        return 130
+    return 0 if found.passed else 1
+
+
+def print_validation(found: ds.Validation) -> None:
+    """The table of a validation."""
+    columns = ("estimate", "expected", "z", "adjusted p")
+    table = new_table([("case", False), ("quantity", False), *((name, True) for name in columns), ("", False)])
+    for check in found.checks:
+        numbers = (number(check.estimate, 6), number(check.expected, 6), number(check.z, 3))
+        verdict = "ok" if check.passed else "DISAGREES"
+        table.add_row(check.name, check.quantity, *numbers, number(check.p_adjusted, 3), verdict)
     console = terminal()
     console.print(table)
-    failed = sum(not case["passed"] for case in outcome["cases"])
-    total = len(outcome["cases"])
-    verdict = "all agree" if outcome["passed"] else f"{failed} disagree"
-    console.print(f"{total} cases, family-wise error {outcome['family_wise_error']:g}: {verdict}.")
-
-
-def validate(args: Namespace) -> int:
-    """``ds3sim validate``."""
-    from ds3sim.core.check import fraction, whole_number
-
-    perturb = fraction("--perturb", args.perturb, -0.5, 0.5)
-    seed = whole_number("--seed", args.seed, 0, 2**63 - 1)
-    require(args.config is not None or not args.set, "--set needs a CONFIG: name the config that it changes")
-    study = None
-    if args.config is not None:
-        from ds3sim.config.build import load
-
-        study = load(args.config, overrides_of(args))
-    from ds3sim.validate.validate import validate as check
-
-    configure_process()
-    with case_bar(args.quiet) as progress:
-        outcome = check(study, perturb=perturb, seed=seed, progress=progress)
-    if args.json:
-        from ds3sim.core.plain import as_plain
-
-        print_json(as_plain(outcome))
-    else:
-        print_validation(outcome)
-    return 0 if outcome["passed"] else 1
+    failed = sum(not check.passed for check in found.checks)
+    verdict = f"{failed} disagree" if failed else "all agree"
+    console.print(f"{len(found.checks)} cases, family-wise error {found.family_wise_error:g}: {verdict}.")

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 LONGEST = 6
 """Samples of the longest pattern."""
@@ -20,7 +22,7 @@ LONGEST = 6
 def partitions(longest: int = LONGEST) -> tuple[tuple[int, ...], ...]:
     """All partitions of 0..``longest``, parts descending; the first is the empty one."""
 
-    def of(total: int, most: int):
+    def of(total: int, most: int) -> Iterator[tuple[int, ...]]:
         if total == 0:
             yield ()
         for part in range(min(total, most), 0, -1):
@@ -54,7 +56,7 @@ def _orders() -> np.ndarray:
     return np.array([math.factorial(sum(p)) / math.prod(math.factorial(q) for q in p) for p in partitions()])
 
 
-def _start(shape=()) -> np.ndarray:
+def _start(shape: tuple[int, ...] = ()) -> np.ndarray:
     state = np.zeros((*shape, len(partitions())))
     state[..., 0] = 1.0
     return state
@@ -66,7 +68,7 @@ def _add(state: np.ndarray, powers: np.ndarray) -> np.ndarray:
     return state + (step @ state[..., None])[..., 0]
 
 
-def chances(weights) -> np.ndarray:
+def chances(weights: ArrayLike) -> np.ndarray:
     """Chance of each pattern among as many wrong samples as it has, float64 [states]; c of the categories."""
     state = _start()
     for c in np.asarray(weights, dtype=np.float64):

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import require
 from ds3sim.fit import optimise as descent
@@ -68,19 +70,31 @@ class DifficultyFit:
     squared_error: float
     errors: dict[str, float]
 
-    def pass_at_n(self, n, loss: float, steps: int, iota: float) -> np.ndarray:
+    def pass_at_n(self, n: ArrayLike, loss: float, steps: int, iota: float) -> np.ndarray:
         """pass@N of a model with this training loss, budget and iota; float64 of the shape of ``n``."""
         return predicted(
             n, loss, steps, iota, self.skills, self.shares, self.mean, self.deviation, self.a, self.b, self.d
         )
 
 
-def predicted(n, loss, steps, iota, skills, shares, mean, deviation, a, b, d) -> np.ndarray:
+def predicted(
+    n: ArrayLike,
+    loss: float,
+    steps: int,
+    iota: float,
+    skills: Sequence[int],
+    shares: ArrayLike,
+    mean: ArrayLike,
+    deviation: ArrayLike,
+    a: float,
+    b: float,
+    d: float,
+) -> np.ndarray:
     """pass@N of the mixture by quadrature over L0, in NumPy; float64 of the shape of ``n``."""
     n = np.asarray(n, dtype=np.float64)
     z, weight = _quadrature()
     total = np.zeros(n.shape)
-    for m, share, mu, sigma in zip(skills, shares, mean, deviation, strict=True):
+    for m, share, mu, sigma in zip(skills, *map(np.asarray, (shares, mean, deviation)), strict=True):
         rate = np.clip(step_success(loss, mu + sigma * z, a, d, iota, b), 0.0, 1.0)
         one = binomial_tails(float(m), float(steps), rate)[0]
         with np.errstate(divide="ignore"):
@@ -94,7 +108,7 @@ def _quadrature() -> tuple[np.ndarray, np.ndarray]:
     return z, weight / weight.sum()
 
 
-def _parameters(v, skills: int, models: int):
+def _parameters(v: Any, skills: int, models: int) -> tuple[Any, ...]:
     """Shares, means, deviations, iotas and b of unconstrained v; NumPy or JAX."""
     import jax.numpy as jnp
 
@@ -107,10 +121,10 @@ def _parameters(v, skills: int, models: int):
 
 
 @functools.cache
-def _loss_for(skills: tuple[int, ...], models: int, a: float, d: float):
+def _loss_for(skills: tuple[int, ...], models: int, a: float, d: float) -> Callable[..., Any]:
     """The squared error in JAX, one function for each structure so that it compiles once."""
 
-    def loss(v, losses, steps, owner, n, y):
+    def loss(v: Any, losses: Any, steps: Any, owner: Any, n: Any, y: Any) -> Any:
         import jax
         import jax.numpy as jnp
 
@@ -163,12 +177,7 @@ def fit_difficulty(
     y = np.concatenate([np.asarray(c.success, dtype=np.float64) for c in curves])
     losses = np.array([c.loss for c in curves], dtype=np.float64)
     steps = np.array([c.steps for c in curves], dtype=np.float64)
-    rng = np.random.default_rng(seed)
-    known = {1: (0.529, 0.288), 100: (1.718, 0.148)}
-    mean = [known.get(m, (1.0, 0.3))[0] for m in skills]
-    spread = [math.log(known.get(m, (1.0, 0.3))[1]) for m in skills]
-    first = np.concatenate([np.full(len(skills) - 1, -2.0), mean, spread, np.full(len(curves), -1.8), [math.log(b)]])
-    begin = first + np.vstack([np.zeros(first.size), 0.3 * rng.normal(size=(starts - 1, first.size))])
+    begin = _starts(skills, len(curves), b, starts, seed)
     loss = _loss_for(skills, len(curves), float(a), float(d))
     z, value = descent.minimize(loss, begin, losses, steps, owner, n, y, tolerance=1e-7)
     require(bool(np.isfinite(value[0])), "the fit of the mixture found no finite optimum: look at the data")
@@ -193,3 +202,13 @@ def fit_difficulty(
         squared_error=float(sum(miss.values())),
         errors=miss,
     )
+
+
+def _starts(skills: tuple[int, ...], models: int, b: float, starts: int, seed: int) -> np.ndarray:
+    """Where the descents begin: the paper's calibration, and points about it, float64 [starts, parameters]."""
+    known = {1: (0.529, 0.288), 100: (1.718, 0.148)}
+    mean = [known.get(m, (1.0, 0.3))[0] for m in skills]
+    spread = [math.log(known.get(m, (1.0, 0.3))[1]) for m in skills]
+    first = np.concatenate([np.full(len(skills) - 1, -2.0), mean, spread, np.full(models, -1.8), [math.log(b)]])
+    rng = np.random.default_rng(seed)
+    return first + np.vstack([np.zeros(first.size), 0.3 * rng.normal(size=(starts - 1, first.size))])

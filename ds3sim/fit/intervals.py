@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from ds3sim.fit import likelihood
 from ds3sim.fit import optimise as descent
+from ds3sim.fit.likelihood import BOX, NAMES, curve_at
+from ds3sim.stats.intervals import NORMAL_95
 
-_Z = 1.959963984540054
+Valued = Callable[[np.ndarray], tuple[float, np.ndarray]]
+"""A function of u [3] to a value and its gradient [3]."""
 _GAP = 1e-3
 """How far in log-likelihood an end found may lie outside the region."""
 
@@ -27,19 +31,16 @@ def covariance(information: np.ndarray, free: np.ndarray) -> np.ndarray:
 class Region:
     """The parameters u whose log-likelihood lies within half the 95% quantile of t^2(dof) of its maximum.
 
-    Calling it with N [K] gives the smallest and largest of the curve there, [K] each.
-
     Args:
-        u: the maximum, [D]; function(u): the log-likelihood and its gradient.
+        u: the maximum, [3], within ``BOX``; function(u): the log-likelihood and its gradient.
         spread: covariance, for starting points.
-        box: float64 [D, 2], limits of u.
-        curve: function(u, n), NumPy.
+        dof: degrees of freedom.
     """
 
-    def __init__(self, u, function, spread, dof, box, curve):
+    def __init__(self, u: np.ndarray, function: Valued, spread: np.ndarray, dof: int) -> None:
         from scipy.stats import t
 
-        self.u, self.function, self.box, self.curve = u, function, box, curve
+        self.u, self.function, box = u, function, BOX
         self.top, gradient = function(u)
         self.drop = 0.5 * float(t.ppf(0.975, dof)) ** 2
         self.spread = spread.copy()
@@ -53,56 +54,56 @@ class Region:
     def coordinate(self, i: int) -> tuple[float, float]:
         """Interval of u_i."""
         unit = np.eye(len(self.u))[i]
-        return self._ends(lambda u: (float(u[i]), unit))
+        return self.ends(lambda u: (float(u[i]), unit))
 
-    def __call__(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        def ends(one):
+    def curve(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Band of the population's (12) at N [K]: its smallest and largest value, [K] each."""
+
+        def ends(one: float) -> tuple[float, float]:
             at = np.array([one])
-            return self._ends(
-                lambda u: (float(self.curve(u, at)[0]), descent.jacobian(lambda v: self.curve(v, at), u)[0])
-            )
+            return self.ends(lambda u: (float(curve_at(u, at)[0]), descent.jacobian(lambda v: curve_at(v, at), u)[0]))
 
         found = np.array([ends(x) for x in n.ravel()]).reshape(-1, 2)
         return np.clip(found[:, 0], 0.0, 1.0), np.clip(found[:, 1], 0.0, 1.0)
 
-    def of(self, function: Callable) -> tuple[float, float]:
+    def of(self, function: Callable[[float, float, float], float]) -> tuple[float, float]:
         """Interval of a NumPy function of (A, alpha, beta)."""
 
-        def value(u):
-            def plain(v):
-                v = np.clip(v, self.box[:, 0], self.box[:, 1])
-                return float(function(v[0], math.exp(v[1]), math.exp(v[2])))
+        def value(u: np.ndarray) -> tuple[float, np.ndarray]:
+            def plain(v: np.ndarray) -> float:
+                return float(function(*likelihood.parameters(np.clip(v, BOX[:, 0], BOX[:, 1]))))
 
             here, step = plain(u), 1e-4 * self.scale
             slope = []
             for i, s in enumerate(step):
                 move = np.eye(len(u))[i] * s
-                up, down = np.minimum(u + move, self.box[:, 1]), np.maximum(u - move, self.box[:, 0])
+                up, down = np.minimum(u + move, BOX[:, 1]), np.maximum(u - move, BOX[:, 0])
                 slope.append((plain(up) - plain(down)) / max((up - down)[i], 1e-300))
             return here, np.array(slope)
 
-        return self._ends(value)
+        return self.ends(value)
 
-    def _likelihood(self, v):
+    def _likelihood(self, v: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = self.function(self.u + self.scale * v)
         return value - self.top + self.drop, gradient * self.scale
 
-    def _ends(self, value_and_gradient) -> tuple[float, float]:
+    def ends(self, value_and_gradient: Valued) -> tuple[float, float]:
+        """Smallest and largest value within the region."""
         at, gradient = value_and_gradient(self.u)
         low = min([at, *self._end(value_and_gradient, gradient, -1.0)])
         high = max([at, *self._end(value_and_gradient, gradient, 1.0)])
         return low, high
 
-    def _end(self, value_and_gradient, gradient, sign: float):
+    def _end(self, value_and_gradient: Valued, gradient: np.ndarray, sign: float) -> Iterator[float]:
         """Values of the function at the extremes that descents from a few starts find inside the region."""
         from scipy.optimize import minimize
 
-        low, high = ((self.box - self.u[:, None]) / self.scale[:, None]).T
+        low, high = ((BOX - self.u[:, None]) / self.scale[:, None]).T
         direction = self.spread @ gradient / self.scale
         norm = math.sqrt(max(float(gradient @ self.spread @ gradient), 1e-300))
         size = max(norm, 1e-12)
 
-        def objective(v):
+        def objective(v: np.ndarray) -> tuple[float, np.ndarray]:
             value, slope = value_and_gradient(self.u + self.scale * np.clip(v, low, high))
             return -sign * value / size, -sign * slope * self.scale / size
 
@@ -126,6 +127,31 @@ class Region:
                     return
 
 
+class CountBand(Region):
+    """Intervals from counts: the likelihood region of the zero-inflated beta-binomial about its maximum ``u``.
+
+    Attributes:
+        top: the log-likelihood at u, without its binomial coefficients.
+        covariance: of u, from the observed information; zeros for parameters at their bounds.
+        robust: sandwich covariance with problems as units.
+    """
+
+    def __init__(self, u: np.ndarray, n: np.ndarray, correct: np.ndarray) -> None:
+        pairs = likelihood.pairs_of(n, correct)
+        data = likelihood.padded(*pairs)
+        free = np.isin(NAMES, likelihood.bounds(u), invert=True)
+        self.covariance = covariance(-descent.hessian(likelihood.likelihood_at, u, *data), free)
+        terms = descent.jacobian(lambda v: likelihood.log_terms(*likelihood.parameters(v), *pairs[:2]), u)
+        terms[:, ~free] = 0.0
+        meat = np.einsum("i,ij,ik->jk", pairs[2], terms, terms)
+        self.robust = self.covariance @ meat @ self.covariance
+
+        def function(v: np.ndarray) -> tuple[float, np.ndarray]:
+            return descent.value_and_gradient(likelihood.likelihood_at, v, *data)
+
+        super().__init__(u, function, self.covariance, max(1, n.size - 3))
+
+
 class CurveBand:
     """Intervals from a curve: a Gaussian likelihood region whose covariance is that of a curve of P problems.
 
@@ -134,50 +160,49 @@ class CurveBand:
     allow (the rates are not beta), both are enlarged until it is as good as expected.
 
     Args:
-        u: the fitted parameters [D]; n, y: the points; free: bool [D]; problems: P.
-        curve: function(u, n), NumPy. box: limits of u.
+        u: the fitted parameters [3]; n, y: the points; problems: P.
+
+    Attributes:
+        covariance: of u, what least squares makes of such errors.
     """
 
-    def __init__(self, u, n, y, free, problems, curve, box):
+    def __init__(self, u: np.ndarray, n: np.ndarray, y: np.ndarray, problems: int) -> None:
         from scipy.linalg import cholesky
         from scipy.optimize import least_squares
 
         order = np.argsort(n)
-        self.u, self.n, self.y, self.problems, self.curve, self.box = u, n[order], y[order], problems, curve, box
-        n, y = self.n, self.y
-        residual = y - curve(u, n)
-        dof = max(1, n.size - len(u))
-        bends = np.diff(residual, 2)
+        self.u, self.n, self.y, self.problems = u, n[order], y[order], problems
+        n, y, free = self.n, self.y, np.isin(NAMES, likelihood.bounds(u), invert=True)
+        bends = np.diff(y - curve_at(u, n), 2)
         self.reading = max(float(np.sqrt(np.mean(bends**2) / 6.0)) if n.size > 4 else 0.0, 5e-4)
-        self.errors = self._shared(n, n) + self.reading**2 * np.eye(n.size)
-        root = cholesky(self.errors, lower=True)
+        errors = self._shared(n, n) + self.reading**2 * np.eye(n.size)
+        root = cholesky(errors, lower=True)
 
-        def white(v):
-            return np.linalg.solve(root, y - curve(v, n))
+        def white(v: np.ndarray) -> np.ndarray:
+            return np.linalg.solve(root, y - curve_at(v, n))
 
-        inside = np.clip(u, box[:, 0] + 1e-9, box[:, 1] - 1e-9)
-        best = least_squares(white, inside, bounds=(box[:, 0], box[:, 1])).x
-        self.inflation = max(1.0, float(white(best) @ white(best)) / dof)
+        def slope(v: np.ndarray) -> np.ndarray:
+            return np.linalg.solve(root, descent.jacobian(lambda w: curve_at(w, n), v))
 
-        def likelihood(v):
-            slope = np.linalg.solve(root, descent.jacobian(lambda w: curve(w, n), v))
+        def function(v: np.ndarray) -> tuple[float, np.ndarray]:
             rest = white(v)
-            return -0.5 * float(rest @ rest) / self.inflation, slope.T @ rest / self.inflation
+            return -0.5 * float(rest @ rest) / self.inflation, slope(v).T @ rest / self.inflation
 
-        slope = np.linalg.solve(root, descent.jacobian(lambda w: curve(w, n), best))
-        self.best = best
-        self.weights = np.linalg.inv(self.errors)
-        inner = free & (best < box[:, 1] - 1e-6) & (best > box[:, 0] + 1e-6)
-        spread = covariance(slope.T @ slope / self.inflation, inner)
-        self.region = Region(best, likelihood, spread, dof, box, curve)
-        # what least squares makes of such errors
+        inside = np.clip(u, BOX[:, 0] + 1e-9, BOX[:, 1] - 1e-9)
+        best = least_squares(white, inside, bounds=(BOX[:, 0], BOX[:, 1])).x
+        dof = max(1, n.size - len(u))
+        self.inflation = max(1.0, float(white(best) @ white(best)) / dof)
+        self.weights = np.linalg.inv(errors)
+        inner = free & (best < BOX[:, 1] - 1e-6) & (best > BOX[:, 0] + 1e-6)
+        spread = covariance(slope(best).T @ slope(best) / self.inflation, inner)
+        self.region = Region(best, function, spread, dof)
         gain = np.zeros((len(u), n.size))
-        gain[free] = np.linalg.pinv(descent.jacobian(lambda w: curve(w, n), u)[:, free], rcond=1e-9)
-        self.covariance = gain @ self.errors @ gain.T * self.inflation
+        gain[free] = np.linalg.pinv(descent.jacobian(lambda w: curve_at(w, n), u)[:, free], rcond=1e-9)
+        self.covariance = gain @ errors @ gain.T * self.inflation
 
-    def _shared(self, a, b) -> np.ndarray:
+    def _shared(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Covariance of a curve's values at N = a and N = b, [a, b]: all problems are in both."""
-        q = self.curve(self.u, np.concatenate([a, b, (a[:, None] + b[None, :]).ravel()]))
+        q = curve_at(self.u, np.concatenate([a, b, (a[:, None] + b[None, :]).ravel()]))
         first, second, both = q[: a.size, None], q[None, a.size : a.size + b.size], q[a.size + b.size :]
         return (first + second - both.reshape(a.size, b.size) - first * second) / self.problems
 
@@ -186,10 +211,10 @@ class CurveBand:
         low, high = self.region.coordinate(i)
         return min(low, float(self.u[i])), max(high, float(self.u[i]))
 
-    def __call__(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Band of the population's pass@N."""
-        low, high = self.region(n)
-        here = self.curve(self.u, n)
+    def curve(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Band of the population's (12) at N [K], with the least-squares value in it."""
+        low, high = self.region.curve(n)
+        here = curve_at(self.u, n)
         return np.minimum(low, here), np.maximum(high, here)
 
     def same_problems(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -203,22 +228,36 @@ class CurveBand:
             shared = self._shared(at, self.n)[0]
             pull = self.weights @ shared
 
-            def value(v, at=at, pull=pull):
-                return float(self.curve(v, at)[0] + pull @ (self.y - self.curve(v, self.n)))
+            def value(v: np.ndarray, at: np.ndarray = at, pull: np.ndarray = pull) -> float:
+                return float(curve_at(v, at)[0] + pull @ (self.y - curve_at(v, self.n)))
 
-            def with_slope(v, value=value):
-                return value(v), descent.jacobian(lambda w: np.array([value(w)]), v)[0]
-
-            low, high = self.region._ends(with_slope)
+            low, high = self.region.ends(lambda v, f=value: (f(v), descent.jacobian(lambda w: np.array([f(w)]), v)[0]))
             middle = value(self.region.u)
             rest = max(float(self._shared(at, at)[0, 0] - shared @ pull), 0.0) + self.reading**2
-            half = _Z * math.sqrt(rest * self.inflation)
+            half = NORMAL_95 * math.sqrt(rest * self.inflation)
             lows.append(middle - math.hypot(middle - low, half))
             highs.append(middle + math.hypot(high - middle, half))
         return np.clip(lows, 0.0, 1.0), np.clip(highs, 0.0, 1.0)
 
-    def of(self, function: Callable) -> tuple[float, float]:
+    def of(self, function: Callable[[float, float, float], float]) -> tuple[float, float]:
         """95% interval of a NumPy function of (A, alpha, beta)."""
         low, high = self.region.of(function)
-        here = float(function(self.u[0], math.exp(self.u[1]), math.exp(self.u[2])))
+        here = float(function(*likelihood.parameters(self.u)))
         return min(low, here), max(high, here)
+
+
+class Known:
+    """Intervals of parameters that were given: none is known to be uncertain, so both ends are the value."""
+
+    def __init__(self, u: np.ndarray) -> None:
+        self.u = u
+
+    def curve(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(12) at N [K], twice."""
+        here = curve_at(self.u, n)
+        return here, here
+
+    def of(self, function: Callable[[float, float, float], float]) -> tuple[float, float]:
+        """A function of (A, alpha, beta), twice."""
+        here = float(function(*likelihood.parameters(self.u)))
+        return here, here

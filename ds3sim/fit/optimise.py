@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 MOST_STEPS = 300
 
 
 @functools.cache
-def _solver(loss: Callable):
+def _solver(loss: Callable[..., Any]) -> Callable[..., Any]:
     """Jitted: starts [S, D], tolerance and the arguments of ``loss`` -> (points [S, D], values [S])."""
     import jax
     import jax.numpy as jnp
     import optax
 
-    def solve(start, tolerance, *arguments):
-        def value(z):
+    def solve(start: Any, tolerance: Any, *arguments: Any) -> Any:
+        def value(z: Any) -> Any:
             return loss(z, *arguments)
 
         method = optax.lbfgs(memory_size=10)
         value_and_grad = optax.value_and_grad_from_state(value)
 
-        def going(carry):
+        def going(carry: Any) -> Any:
             _, state, step = carry
             gradient = optax.tree.get(state, "grad")
             return (step == 0) | ((step < MOST_STEPS) & (jnp.abs(gradient).max() > tolerance))
 
-        def turn(carry):
+        def turn(carry: Any) -> Any:
             z, state, step = carry
             now, gradient = value_and_grad(z, state=state)
             updates, state = method.update(gradient, state, z, value=now, grad=gradient, value_fn=value)
@@ -40,13 +42,15 @@ def _solver(loss: Callable):
         z = jax.lax.while_loop(going, turn, (start, method.init(start), 0))[0]
         return z, value(z)
 
-    def several(starts, tolerance, *arguments):
+    def several(starts: Any, tolerance: Any, *arguments: Any) -> Any:
         return jax.vmap(lambda z: solve(z, tolerance, *arguments))(starts)
 
     return jax.jit(several)
 
 
-def minimize(loss: Callable, starts, *arguments, tolerance: float = 1e-9) -> tuple[np.ndarray, np.ndarray]:
+def minimize(
+    loss: Callable[..., Any], starts: ArrayLike, *arguments: ArrayLike, tolerance: float = 1e-9
+) -> tuple[np.ndarray, np.ndarray]:
     """The end points of descents from all starts, best first.
 
     Args:
@@ -70,13 +74,13 @@ def minimize(loss: Callable, starts, *arguments, tolerance: float = 1e-9) -> tup
 
 
 @functools.cache
-def _derivatives(function: Callable):
+def _derivatives(function: Callable[..., Any]) -> Callable[..., Any]:
     import jax
 
     return jax.jit(jax.value_and_grad(function))
 
 
-def value_and_gradient(function: Callable, z, *arguments) -> tuple[float, np.ndarray]:
+def value_and_gradient(function: Callable[..., Any], z: ArrayLike, *arguments: ArrayLike) -> tuple[float, np.ndarray]:
     """Value and gradient in float64; ``function`` as in :func:`minimize`."""
     import jax
 
@@ -85,7 +89,7 @@ def value_and_gradient(function: Callable, z, *arguments) -> tuple[float, np.nda
         return float(value), np.asarray(gradient)
 
 
-def hessian(function: Callable, z, *arguments, step: float = 1e-5) -> np.ndarray:
+def hessian(function: Callable[..., Any], z: ArrayLike, *arguments: ArrayLike, step: float = 1e-5) -> np.ndarray:
     """Second derivatives, by central differences of the exact gradient (no second compilation)."""
     z = np.asarray(z, dtype=np.float64)
     rows = []
@@ -97,7 +101,7 @@ def hessian(function: Callable, z, *arguments, step: float = 1e-5) -> np.ndarray
     return 0.5 * (out + out.T)
 
 
-def jacobian(function: Callable, z, step: float = 1e-5) -> np.ndarray:
+def jacobian(function: Callable[[np.ndarray], np.ndarray], z: ArrayLike, step: float = 1e-5) -> np.ndarray:
     """First derivatives of a NumPy function of z [D] with values [K], by central differences, [K, D]."""
     z = np.asarray(z, dtype=np.float64)
     moves = np.eye(z.size) * step

@@ -3,114 +3,207 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ds3sim.core.errors import InputError, require
+from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
-from ds3sim.fit.pass_at_n import LatentFit, fit_counts
-from ds3sim.fit.wrong_answers import ErrorFit, fit_answers, fit_vote_curve, weights_of, whole_votes
+from ds3sim.core.figure import LIGHT, legend
+from ds3sim.fit.estimates.curve import Curve
+from ds3sim.fit.estimates.vote_at_k import vote_at_k
+from ds3sim.fit.forecast import Forecast, ahead, naming
+from ds3sim.fit.latent_fit import LatentFit
+from ds3sim.fit.logs.log import Log, Points
+from ds3sim.fit.logs.read import LogLike, log_of
+from ds3sim.fit.pass_at_n import fit_pass_at_n
+from ds3sim.fit.price import Price, price_of
+from ds3sim.fit.wrong_answers import ErrorFit, check_kind, fit_answers, fit_vote_curve, weights_of, whole_votes
 from ds3sim.theory import latent
+from ds3sim.theory.cost import CostModel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
-class VoteFit:
-    """Success rates and wrong answers of a model on a benchmark.
+class VoteFit(Forecast):
+    """Success rates and wrong answers of a model on a benchmark, and the plurality vote that they give.
 
     Attributes:
-        parameters: (A, alpha, beta).
-        rates: the fit that they come from, None where they were given.
-        errors: the error model.
+        rates: success rates of the tasks.
+        errors: which wrong answers are given.
+        log: what the wrong answers were fitted to, without its samples.
         warnings: a sentence each.
+        at: numbers of votes that are predicted.
+        price: what a sample costs.
     """
 
-    parameters: tuple[float, float, float]
-    rates: LatentFit | None
+    rates: LatentFit
     errors: ErrorFit
+    log: Log = field(repr=False)
     warnings: tuple[str, ...] = ()
+    at: tuple[int, ...] = (1, 10, 100)
+    price: Price = field(default_factory=Price)
+    axis: ClassVar[str] = "votes N"
+    title: ClassVar[str] = "accuracy of the vote"
 
-    def predict(self, n) -> Estimate:
-        """(13) at whole ``n`` with 95% intervals: rates and error model, taken as independent."""
-        n = np.atleast_1d(np.asarray(n))
-        rows = [self._interval(lambda a, b, c, w, k=int(k): latent.vote_at_n(k, a, b, c, w)) for k in n]
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "log", replace(self.log, table=None, answers=None))
+
+    def predict(self, n: ArrayLike) -> Estimate:
+        """(13) with 95% intervals: rates and error model, taken as independent.
+
+        Args:
+            n: numbers of votes, whole, >= 1, [K].
+
+        Returns:
+            float64 [K].
+
+        Raises:
+            InputError: a number that is not whole or below 1.
+        """
+        rows = [
+            self._interval(lambda a, b, c, w, k=k: latent.vote_at_n(k, a, b, c, w))
+            for k in np.atleast_1d(np.asarray(n)).tolist()
+        ]
         return Estimate(*(np.array(column) for column in zip(*rows, strict=True)))
 
+    @cached_property
     def plateau(self) -> Estimate:
-        """(14) with its 95% interval."""
+        """(14), accuracy of the vote for N without end, with its 95% interval."""
         value = self._interval(lambda a, b, c, w: float(latent.plateau(a, b, c, w[0])))
         return Estimate(*(np.float64(v) for v in value))
 
-    def _interval(self, function) -> tuple[float, float, float]:
-        here = function(*self.parameters, self.errors.weights)
-        ends = [function(*self.parameters, w) for w in (self.errors.low, self.errors.high)]
-        down, up = max(0.0, here - min(ends)), max(0.0, max(ends) - here)
-        if self.rates is not None:
-            low, high = self.rates.interval_of(lambda a, b, c: function(a, b, c, self.errors.weights))
-            down, up = math.hypot(down, max(0.0, here - low)), math.hypot(up, max(0.0, high - here))
+    def _interval(self, function: Callable[[float, float, float, np.ndarray], float]) -> tuple[float, float, float]:
+        """Value and limits of a function of (A, alpha, beta, weights)."""
+        parameters, errors = self.rates.parameters, self.errors
+        here = function(*parameters, errors.weights)
+        ends = [function(*parameters, w) for w in (errors.low, errors.high)]
+        low, high = self.rates.interval_of(lambda a, b, c: function(a, b, c, errors.weights))
+        down = math.hypot(max(0.0, here - min(ends)), max(0.0, here - low))
+        up = math.hypot(max(0.0, max(ends) - here), max(0.0, high - here))
         return here, max(0.0, here - down), min(1.0, here + up)
 
+    def observed(self) -> Curve | None:
+        """The vote among k of the log's samples; None for a curve."""
+        return vote_at_k(self.log) if self.log.curve is None else None
 
-def fit_votes(log, kind: str | None = None, parameters=None, rates: LatentFit | None = None) -> VoteFit:
-    """Fit a log with answers, or a vote curve.
+    def grid(self) -> np.ndarray:
+        """N of the figure, int64."""
+        return np.unique(np.rint(np.geomspace(min(self.at), max(*self.at, 10), 14)).astype(np.int64))
+
+    def to_dict(self, curve: bool = False) -> dict[str, Any]:
+        """Error model, c*, plateau, rates, predictions, notes and warnings; with ``curve`` that of the figure."""
+        errors, plateau = self.errors, self.plateau
+        return self.forecast(curve) | {
+            "errors": {
+                "kind": errors.kind,
+                "categories": errors.categories,
+                "decay": errors.decay,
+                "exponent": errors.exponent,
+                "weights": errors.weights.tolist(),
+                "scores": errors.scores,
+                "criterion": errors.criterion,
+                "squared_error": errors.squared_error,
+            },
+            "c_star": errors.c_star,
+            "c_star_interval": list(errors.c_star_interval),
+            "plateau": float(plateau.estimate),
+            "plateau_interval": [float(plateau.low), float(plateau.high)],
+            "latent": self.rates.summary(),
+            "warnings": list(self.warnings),
+            "notes": list(self.log.notes),
+        }
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The log's votes, the fitted curve with its 95% band, and the plateau."""
+        ax = super().plot(ax)
+        level = float(self.plateau.estimate)
+        ax.axhline(level, color=LIGHT.ink, linewidth=0.9, linestyle=(0, (5, 3)), label="plateau")
+        legend(ax)
+        return ax
+
+
+def fit_votes(
+    log: LogLike,
+    at: ArrayLike | None = None,
+    *,
+    errors: str | None = None,
+    rates: LatentFit | LogLike | tuple[float, float, float] | None = None,
+    problems: int | None = None,
+    tokens_per_sample: float | None = None,
+    cost: CostModel | None = None,
+) -> VoteFit:
+    """Fit which wrong answers are given, and predict the plurality vote, (13), at any N.
 
     Args:
-        log: of :func:`ds3sim.fit.logs.load.load_log`: counts with answers, or points of a vote curve.
-        kind: the error model; None chooses.
-        parameters: (A, alpha, beta) where they are known; rates: or a fit of pass@N of the same model and benchmark.
+        log: counts with answers, or a curve of votes; a log or its path.
+        at: numbers of votes that :meth:`~ds3sim.VoteFit.to_dict` and the figure predict at, whole, up to 10^12;
+            None takes 1, 10, ... to ten times the largest of the log.
+        errors: the error model: ``geometric``, ``uniform``, ``zipf`` or ``weights``; None compares them.
+        rates: success rates of the same model and benchmark: a fit, a log or curve of pass@N (or its path), or
+            (A, alpha, beta); None fits those of the log.
+        problems: how many problems the curve of pass@N that ``rates`` names averages over.
+        tokens_per_sample: generated tokens of a sample, instead of the log's mean.
+        cost: the model's cost, for FLOPs.
 
     Raises:
-        InputError: naming the source: no answers, too few votes.
+        InputError: naming the log: no answers, too few votes; an argument outside its range or without effect.
     """
-    try:
-        if rates is not None:
-            parameters = rates.parameters
-        if log.points is None:
-            counts = log.need_counts()
-            require(
-                counts.wrong is not None, "the log has no answers, and votes need them: give answer or answer_counts"
-            )
-            if parameters is None:
-                rates = fit_counts(counts.n, counts.correct)
-            errors = fit_answers(counts.wrong, kind)
-            notes = list(errors.warnings)
-            blank = int(counts.blank.sum())
+    check_kind(errors)
+    log = log_of(log)
+    price, at = price_of(log, tokens_per_sample, cost), ahead(log, at)
+    with naming(log):
+        notes: list[str] = []
+        if log.curve is None:
+            log.need_answers()
+        found = _rates(rates, problems)
+        if found is None and log.curve is not None:
+            found, note = _rates_of_votes(log.curve)
+            notes.append(note)
+        elif found is None:
+            found = fit_pass_at_n(log)
+        if log.curve is None:
+            model = fit_answers(log.need_answers(), errors)
+            blank = int(log.blank.sum())
             if blank:
                 notes.append(f"{blank} wrong samples gave no answer: (13) lets them vote like the other wrong ones")
+            notes = [*model.warnings, *notes]
         else:
-            notes = []
-            if parameters is None:
-                parameters, note = _rates_of_votes(log.points.n, log.points.success)
-                notes.append(note)
-            errors = fit_vote_curve(log.points.n, log.points.success, parameters, kind)
-            notes += errors.warnings
-    except InputError as error:
-        text = str(error)
-        raise InputError(text if text.startswith(str(log.source)) else f"{log.source}: {text}") from None
-    if rates is not None:
-        parameters = rates.parameters
-        notes = [*rates.warnings, *notes]
-    assert parameters is not None
-    a, alpha, beta = parameters
-    return VoteFit((float(a), float(alpha), float(beta)), rates, errors, tuple(notes))
+            model = fit_vote_curve(log.curve.n, log.curve.success, found.parameters, errors)
+            notes += model.warnings
+    return VoteFit(found, model, log, (*found.warnings, *notes), at, price)
 
 
-def _rates_of_votes(n, success) -> tuple[tuple[float, float, float], str]:
+def _rates(rates: Any, problems: int | None) -> LatentFit | None:
+    """The fit that ``rates`` stands for."""
+    if isinstance(rates, tuple) and len(rates) == 3:
+        solvable, alpha, beta = rates
+        rates = LatentFit(float(solvable), float(alpha), float(beta))
+    if rates is not None and not isinstance(rates, LatentFit):
+        return fit_pass_at_n(rates, problems=problems)
+    require(problems is None, f"problems = {problems} has no effect: no curve of pass@N is given (--pass-at-n)")
+    return rates
+
+
+def _rates_of_votes(curve: Points) -> tuple[LatentFit, str]:
     """alpha and beta with A = 1, and lambda at M = 11, by least squares on a vote curve alone."""
     from scipy.optimize import least_squares
 
-    from ds3sim.theory import plurality
-
-    n, y = whole_votes(n, success)
+    n, y = whole_votes(curve.n, curve.success)
     require(n.size >= 4, f"a vote curve of {n.size} different N: without pass@N at least 4 are needed")
     few = np.unique(np.linspace(0, n.size - 1, min(10, n.size)).astype(int))
     n, y = np.minimum(n[few], 2048), y[few]
 
-    def miss(z):
+    def miss(z: np.ndarray) -> np.ndarray:
         alpha, beta, decay = math.exp(z[0]), math.exp(z[1]), 1.0 / (1.0 + math.exp(-z[2]))
         weights = weights_of("geometric", 11, decay)
-        values = [latent.count_law(int(k), alpha, beta) @ plurality.chances(int(k), weights, quick=True) for k in n]
-        return np.array(values) - y
+        return np.array([latent.vote_at_n(int(k), 1.0, alpha, beta, weights, quick=True) for k in n]) - y
 
     mean = min(max(float(y[0]), 1e-3), 0.999)
     start = [math.log(0.4), math.log(0.4 * (1 - mean) / mean), 1.0]
@@ -119,4 +212,4 @@ def _rates_of_votes(n, success) -> tuple[tuple[float, float, float], str]:
         "a vote curve alone hardly tells the success rates: A = 1 is assumed, and intervals take the rates as"
         " known; give the pass@N of the same model and benchmark (--pass-at-n) or its parameters (--latent)"
     )
-    return (1.0, math.exp(found.x[0]), math.exp(found.x[1])), note
+    return LatentFit(1.0, math.exp(found.x[0]), math.exp(found.x[1])), note

@@ -8,22 +8,32 @@ bootstrap over problems. From a vote curve: least squares of the exact (13), kin
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.fit import agreement as patterns
+from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
 from ds3sim.theory import latent, plurality
-from ds3sim.theory.votes import geometric_weights
+from ds3sim.theory.votes import geometric_weights, zipf_weights
 
 KINDS = ("geometric", "uniform", "zipf", "weights")
+"""Error models: c_j ~ decay^(j-1), (11); all alike; c_j ~ j^-exponent; free weights."""
+TOP = {"geometric": 1.0, "uniform": 1.0, "zipf": 6.0}
+"""Largest value of a kind's parameter (decay or exponent)."""
 MOST_CATEGORIES = 61
-_DECAYS = np.concatenate([[1e-4], np.linspace(0.005, 0.995, 199), [1.0]])
-_EXPONENTS = np.linspace(0.0, 6.0, 201)
-_FREE = (2, 3, 4, 6, 8)
 FOLDS = 5
 RESAMPLES = 200
+_GRID = {
+    "geometric": np.concatenate([[1e-4], np.linspace(0.005, 0.995, 199), [1.0]]),
+    "uniform": np.ones(1),
+    "zipf": np.linspace(0.0, TOP["zipf"], 201),
+}
+_FREE = (2, 3, 4, 6, 8)
 _CURVE_CATEGORIES = (11, 2, 3, 4, 6, 8, 16, 30)
 _FAR = 1024
 
@@ -64,15 +74,48 @@ class ErrorFit:
 
     @property
     def c_star(self) -> float:
+        """The largest weight."""
         return float(self.weights[0])
+
+    @property
+    def model(self) -> GeometricErrors | WeightErrors:
+        """The error model for the vote of a task: ``Majority(n, errors=fit.errors.model)``."""
+        if self.decay is not None:
+            return GeometricErrors(self.categories, self.decay)
+        return WeightErrors(tuple((self.weights / self.weights.sum()).tolist()))
+
+    @property
+    def words(self) -> str:
+        """The model in words."""
+        more = {"geometric": f", decay {self.decay}", "zipf": f", exponent {self.exponent}"}
+        return f"{self.kind}, {self.categories} categories{more.get(self.kind, '')}"
+
+
+def check_kind(kind: str | None) -> None:
+    """InputError for a kind that is not one of ``KINDS`` (None: chosen by the data)."""
+    require(kind is None or kind in KINDS, f"errors = {kind!r} is not known: choose {', '.join(KINDS)}")
 
 
 def weights_of(kind: str, categories: int, parameter: float) -> np.ndarray:
     """c_j [M-1] of a kind with one parameter (decay or exponent; unused for ``uniform``)."""
     if kind == "zipf":
-        raw = np.arange(1.0, categories) ** -parameter
-        return raw / raw.sum()
+        return zipf_weights(categories, parameter)
     return geometric_weights(categories, 1.0 if kind == "uniform" else min(max(parameter, 0.0), 1.0))
+
+
+def _fitted(kind: str, weights: np.ndarray, parameter: float, ends: Sequence[np.ndarray], **about: Any) -> ErrorFit:
+    """``ends``: weights at the ends of the interval of c*."""
+    low, high = ends
+    return ErrorFit(
+        kind=kind,
+        weights=weights,
+        decay={"geometric": parameter, "uniform": 1.0}.get(kind),
+        exponent=parameter if kind == "zipf" else None,
+        c_star_interval=(float(min(low[0], weights[0])), float(max(high[0], weights[0]))),
+        low=low,
+        high=high,
+        **about,
+    )
 
 
 # ---- from answers ------------------------------------------------------------------------------
@@ -81,13 +124,8 @@ def weights_of(kind: str, categories: int, parameter: float) -> np.ndarray:
 @functools.cache
 def _table(kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Parameters [G] and log chances [(M-1) x G, states]."""
-    j = np.arange(MOST_CATEGORIES - 1.0)
-    if kind == "zipf":
-        grid, raw = _EXPONENTS, (j + 1.0) ** -_EXPONENTS[:, None]
-    elif kind == "uniform":
-        grid, raw = np.ones(1), np.ones((1, j.size))
-    else:
-        grid, raw = _DECAYS, _DECAYS[:, None] ** j
+    j, grid = np.arange(MOST_CATEGORIES - 1.0), _GRID[kind]
+    raw = (j + 1.0) ** -grid[:, None] if kind == "zipf" else grid[:, None] ** j
     with np.errstate(divide="ignore"):
         return grid, np.maximum(np.log(patterns.chance_table(raw)), -1e4).reshape(-1, len(patterns.partitions()))
 
@@ -102,7 +140,7 @@ def _best(kind: str, seen: np.ndarray) -> tuple[int, float]:
 def _free_weights(seen: np.ndarray, size: int) -> np.ndarray:
     from scipy.optimize import minimize
 
-    def weights(z):
+    def weights(z: np.ndarray) -> np.ndarray:
         raw = np.exp(-np.concatenate([[0.0], np.cumsum(np.exp(np.clip(z, -12.0, 4.0)))]))
         return raw / raw.sum()
 
@@ -117,7 +155,7 @@ def _free_weights(seen: np.ndarray, size: int) -> np.ndarray:
     return weights(found.x)
 
 
-def _score(weights, seen) -> float:
+def _score(weights: np.ndarray, seen: np.ndarray) -> float:
     return float(np.log(np.maximum(patterns.chances(weights), 1e-300)) @ seen)
 
 
@@ -127,18 +165,19 @@ def _fit_kind(kind: str, seen: np.ndarray, categories: int | None = None) -> np.
     return weights_of(kind, *_best(kind, seen))
 
 
-def fit_answers(wrong, kind: str | None = None, seed: int = 0) -> ErrorFit:
+def fit_answers(wrong: Sequence[np.ndarray], kind: str | None = None, seed: int = 0) -> ErrorFit:
     """The error model from how often each wrong answer was given.
 
     Args:
-        wrong: for each problem, the counts of its wrong answers (``Counts.wrong``).
+        wrong: for each problem, the counts of its wrong answers (``Log.wrong``).
         kind: one of ``KINDS``; None takes ``geometric`` unless another kind is better on held-out problems by more
             than two standard errors.
+        seed: of the folds and the bootstrap.
 
     Raises:
         InputError: an unknown kind; fewer than 2 problems with 2 wrong samples.
     """
-    require(kind is None or kind in KINDS, f"errors = {kind!r} is not known: choose {', '.join(KINDS)}")
+    check_kind(kind)
     seen = np.array([patterns.observed(w) for w in wrong])
     seen = seen[seen.sum(1) > 0]
     require(
@@ -148,41 +187,33 @@ def fit_answers(wrong, kind: str | None = None, seed: int = 0) -> ErrorFit:
     rng = np.random.default_rng(seed)
     fold = rng.permutation(len(seen)) % min(FOLDS, len(seen))
     held = {name: _held_out(name, seen, fold) for name in KINDS}
-    per = {name: float(values.sum() / seen.sum()) for name, values in held.items()}
-    chosen = kind or "geometric"
-    if kind is None:
-        for other in sorted(KINDS, key=lambda name: -per[name]):
-            gap = held[other] - held["geometric"]
-            if gap.sum() > 2.0 * gap.std() * np.sqrt(gap.size) > 0:
-                chosen = other
-                break
+    scores = {name: float(values.sum() / seen.sum()) for name, values in held.items()}
+    chosen = kind or _better(held, scores)
     total = seen.sum(0)
     size = _free_size(seen, fold) if chosen == "weights" else None
     weights = _fit_kind(chosen, total, size)
     count, parameter = (len(weights) + 1, 0.0) if chosen == "weights" else _best(chosen, total)
     draws = rng.multinomial(len(seen), np.full(len(seen), 1.0 / len(seen)), RESAMPLES) @ seen
-    if chosen == "weights":
-        draws = draws[:40]
-    fits = sorted((_fit_kind(chosen, d, size) for d in draws), key=lambda w: w[0])
-    low, high = fits[int(0.025 * len(fits))], fits[min(len(fits) - 1, int(0.975 * len(fits)))]
+    fits = sorted(
+        (_fit_kind(chosen, d, size) for d in draws[: 40 if chosen == "weights" else RESAMPLES]), key=lambda w: w[0]
+    )
+    ends = fits[int(0.025 * len(fits))], fits[min(len(fits) - 1, int(0.975 * len(fits)))]
     notes = []
-    if chosen in ("geometric", "zipf", "uniform") and count == MOST_CATEGORIES:
+    if chosen != "weights" and count == MOST_CATEGORIES:
         notes.append(f"the number of categories is at its bound {MOST_CATEGORIES}: only a lower limit is known")
     if len(seen) < 20:
         notes.append(f"only {len(seen)} problems have two wrong answers or more: intervals are rough")
-    return ErrorFit(
-        kind=chosen,
-        weights=weights,
-        decay={"geometric": parameter, "uniform": 1.0}.get(chosen),
-        exponent=parameter if chosen == "zipf" else None,
-        c_star_interval=(float(min(low[0], weights[0])), float(max(high[0], weights[0]))),
-        scores=per,
-        criterion="held_out",
-        squared_error=None,
-        low=low,
-        high=high,
-        warnings=tuple(notes),
-    )
+    about = {"scores": scores, "criterion": "held_out", "squared_error": None, "warnings": tuple(notes)}
+    return _fitted(chosen, weights, parameter, ends, **about)
+
+
+def _better(held: dict[str, np.ndarray], scores: dict[str, float]) -> str:
+    """``geometric``, or the best other kind that is better by more than two standard errors."""
+    for other in sorted(KINDS, key=lambda name: -scores[name]):
+        gap = held[other] - held["geometric"]
+        if gap.sum() > 2.0 * gap.std() * np.sqrt(gap.size) > 0:
+            return other
+    return "geometric"
 
 
 def _held_out(kind: str, seen: np.ndarray, fold: np.ndarray) -> np.ndarray:
@@ -204,39 +235,41 @@ def _free_size(seen: np.ndarray, fold: np.ndarray) -> int:
 # ---- from a vote curve -------------------------------------------------------------------------
 
 
-def whole_votes(n, success) -> tuple[np.ndarray, np.ndarray]:
+def whole_votes(n: ArrayLike, success: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Whole N >= 1 (digitized ones are rounded; those that meet are averaged) and successes."""
-    n = np.maximum(1, np.rint(np.asarray(n, dtype=np.float64))).astype(np.int64)
-    values, back = np.unique(n, return_inverse=True)
+    whole = np.maximum(1, np.rint(np.asarray(n, dtype=np.float64))).astype(np.int64)
+    values, back = np.unique(whole, return_inverse=True)
     return values, np.bincount(back, np.asarray(success, dtype=np.float64)) / np.bincount(back)
 
 
 class _Votes:
     """(13) at the N of a curve, for many weights; above ``_FAR`` continued to the plateau as N^(-1/2), quickly."""
 
-    def __init__(self, n, y, parameters):
+    def __init__(self, n: np.ndarray, y: np.ndarray, parameters: tuple[float, float, float]) -> None:
         self.n, self.y, self.parameters = n, y, parameters
-        self.near = np.unique(np.minimum(n, _FAR))
-        self.laws = {int(k): latent.count_law(int(k), *parameters[1:]) for k in self.near}
 
     def thinned(self, most: int) -> _Votes:
         """At most ``most`` of the points, evenly by rank."""
         at = np.unique(np.linspace(0, self.n.size - 1, min(most, self.n.size)).astype(int))
         return _Votes(self.n[at], self.y[at], self.parameters)
 
-    def __call__(self, weights) -> np.ndarray:
-        solvable, alpha, beta = self.parameters
-        known = {k: solvable * float(law @ plurality.chances(k, weights, quick=True)) for k, law in self.laws.items()}
-        far = float(latent.plateau(solvable, alpha, beta, np.max(weights)))
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
+        known = {
+            k: latent.vote_at_n(k, *self.parameters, weights, quick=True)
+            for k in np.unique(np.minimum(self.n, _FAR)).tolist()
+        }
+        far = float(latent.plateau(*self.parameters, np.max(weights)))
         return np.array(
             [known[k] if k <= _FAR else far + (known[_FAR] - far) * (_FAR / k) ** 0.5 for k in self.n.tolist()]
         )
 
-    def error(self, weights) -> float:
+    def error(self, weights: np.ndarray) -> float:
         return float(np.sum((self(weights) - self.y) ** 2))
 
 
-def fit_vote_curve(n, success, parameters, kind: str | None = None) -> ErrorFit:
+def fit_vote_curve(
+    n: ArrayLike, success: ArrayLike, parameters: tuple[float, float, float], kind: str | None = None
+) -> ErrorFit:
     """(M, lambda) by least squares of (13) on a vote curve, given (A, alpha, beta).
 
     M is searched over a few values (two to forty): the curve tells c* well and M hardly.
@@ -244,38 +277,26 @@ def fit_vote_curve(n, success, parameters, kind: str | None = None) -> ErrorFit:
     Raises:
         InputError: fewer than 3 different N, kind ``weights`` (a curve cannot tell them), N above 2^20.
     """
-    require(kind is None or kind in KINDS, f"errors = {kind!r} is not known: choose {', '.join(KINDS)}")
+    check_kind(kind)
     if kind == "weights":
         raise InputError("errors = weights needs answers: a vote curve tells no more than two numbers")
-    n, y = whole_votes(n, success)
-    require(n.size >= 3, f"a vote curve of {n.size} different N: the error model needs at least 3")
-    require(int(n.max()) <= plurality.LARGEST, f"a vote curve can reach N = {plurality.LARGEST}, not {n.max()}")
-    votes = _Votes(n, y, (float(parameters[0]), float(parameters[1]), float(parameters[2])))
-    found = {}
-    for name in (kind,) if kind else ("geometric", "uniform", "zipf"):
-        found[name] = _least_squares(name, votes)
-    points = n.size
+    votes, y = whole_votes(n, success)
+    require(votes.size >= 3, f"a vote curve of {votes.size} different N: the error model needs at least 3")
+    most = int(votes.max())
+    require(most <= plurality.LARGEST, f"a vote curve can reach N = {plurality.LARGEST}, not {most}")
+    curve = _Votes(votes, y, (float(parameters[0]), float(parameters[1]), float(parameters[2])))
+    found = {name: _least_squares(name, curve) for name in ((kind,) if kind else tuple(TOP))}
+    points = votes.size
     scores = {
         name: points * float(np.log(max(error, 1e-300) / points)) + 2.0 * (1 if name == "uniform" else 2)
         for name, (error, _, _) in found.items()
     }
     chosen = kind or min(found, key=lambda name: scores[name] - (2.0 if name == "geometric" else 0.0))
     error, count, parameter = found[chosen]
-    weights = weights_of(chosen, count, parameter)
-    low, high = _curve_interval(chosen, count, parameter, error, votes)
-    return ErrorFit(
-        kind=chosen,
-        weights=weights,
-        decay={"geometric": parameter, "uniform": 1.0}.get(chosen),
-        exponent=parameter if chosen == "zipf" else None,
-        c_star_interval=(float(min(low[0], weights[0])), float(max(high[0], weights[0]))),
-        scores=scores,
-        criterion="aic",
-        squared_error=error,
-        low=low,
-        high=high,
-        warnings=("a vote curve tells c* well and the number of categories hardly",),
-    )
+    ends = _curve_interval(chosen, count, parameter, error, curve)
+    notes = ("a vote curve tells c* well and the number of categories hardly",)
+    about = {"scores": scores, "criterion": "aic", "squared_error": error, "warnings": notes}
+    return _fitted(chosen, weights_of(chosen, count, parameter), parameter, ends, **about)
 
 
 def _least_squares(kind: str, votes: _Votes) -> tuple[float, int, float]:
@@ -288,11 +309,11 @@ def _least_squares(kind: str, votes: _Votes) -> tuple[float, int, float]:
     return _parameter(kind, best[1], votes, best)
 
 
-def _parameter(kind: str, count: int, votes: _Votes, best) -> tuple[float, int, float]:
+def _parameter(kind: str, count: int, votes: _Votes, best: tuple[float, int, float]) -> tuple[float, int, float]:
     """The best parameter for M = ``count``; near c* of the best fit so far, which is well known."""
     from scipy.optimize import brentq, minimize_scalar
 
-    top = 6.0 if kind == "zipf" else 1.0
+    top = TOP[kind]
     if kind == "uniform" or count == 2:
         return votes.error(weights_of(kind, count, 1.0)), count, 1.0
     low, high = 0.0, top
@@ -300,7 +321,7 @@ def _parameter(kind: str, count: int, votes: _Votes, best) -> tuple[float, int, 
         star = weights_of(kind, best[1], best[2])[0]
         for side, aim in ((0, 0.9 * star), (1, min(1.1 * star, 0.999))):
 
-            def off(p, aim=aim):
+            def off(p: float, aim: float = aim) -> float:
                 return weights_of(kind, count, p)[0] - aim
 
             if off(0.0) * off(top) < 0:
@@ -315,11 +336,11 @@ def _parameter(kind: str, count: int, votes: _Votes, best) -> tuple[float, int, 
     return float(found.fun), count, float(found.x)
 
 
-def _curve_interval(kind: str, count: int, parameter: float, error: float, votes: _Votes):
+def _curve_interval(kind: str, count: int, parameter: float, error: float, votes: _Votes) -> list[np.ndarray]:
     """Weights where the squared error has grown by its 95% share, on either side of the parameter."""
     limit = error * (1.0 + 3.84 / max(1, votes.n.size - 2)) + 1e-12
     ends = []
-    for far in (0.0, 6.0 if kind == "zipf" else 1.0):
+    for far in (0.0, TOP[kind]):
         inside = parameter
         outside = parameter if kind == "uniform" or count == 2 else parameter + 0.2 * (far - parameter)
         for _ in range(8 if outside != parameter else 0):
@@ -329,4 +350,4 @@ def _curve_interval(kind: str, count: int, parameter: float, error: float, votes
             else:
                 outside = middle
         ends.append(weights_of(kind, count, inside))
-    return tuple(sorted(ends, key=lambda w: w[0]))
+    return sorted(ends, key=lambda w: w[0])

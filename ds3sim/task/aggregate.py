@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ds3sim.core.check import fraction, whole_number
+from ds3sim.core.check import fraction, one_of, whole_number
 from ds3sim.core.errors import require, shown
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
 
@@ -21,6 +21,10 @@ class Verifier:
 
     The answer is drawn uniformly from the accepted traces; if there is none, from all n
     (``fallback="random"``) or none is given and the task fails (``fallback="abstain"``).
+
+    >>> task = ds.Task(ds.SkillGraph.chain(1, 0.5), aggregate=ds.BestOfN(1, ds.Verifier(0.9, 0.1, "abstain")), steps=1)
+    >>> float(ds.exact(task).success(1).estimate.round(3))
+    0.45
     """
 
     true_positive: float = 1.0
@@ -31,10 +35,7 @@ class Verifier:
         # Plain numbers, whatever was given: they enter the identity of the task.
         object.__setattr__(self, "true_positive", fraction("true_positive", self.true_positive))
         object.__setattr__(self, "false_positive", fraction("false_positive", self.false_positive))
-        require(
-            self.fallback in ("random", "abstain"),
-            f"fallback = {self.fallback!r} is not known: choose random or abstain",
-        )
+        one_of("fallback", self.fallback, ("random", "abstain"))
 
     @property
     def perfect(self) -> bool:
@@ -43,7 +44,11 @@ class Verifier:
 
 @dataclass(frozen=True)
 class Single:
-    """One trace decides."""
+    """One trace decides.
+
+    >>> ds.Task(ds.SkillGraph.chain(3, 0.5), steps=10).aggregate
+    Single(n=1)
+    """
 
     n: int = 1
     name = "single"
@@ -55,7 +60,12 @@ class Single:
 
 @dataclass(frozen=True)
 class BestOfN:
-    """Best of n traces, chosen by a verifier; the default one is an oracle: (7), else (8)."""
+    """Best of n traces, chosen by a verifier; the default one is an oracle: (7), else (8).
+
+    >>> task = ds.Task(ds.SkillGraph.chain(1, 0.5), aggregate=ds.BestOfN(2), steps=2)
+    >>> float(ds.exact(task).success(2))
+    0.75
+    """
 
     n: int = 1
     verifier: Verifier = field(default_factory=Verifier)
@@ -74,6 +84,10 @@ class Majority:
         n: votes.
         errors: which wrong answer a failed trace gives.
         ties: ``random`` (uniform among the tied) or ``wrong`` (a tie counts as failure).
+
+    >>> task = ds.Task(ds.SkillGraph.chain(1, 0.8), aggregate=ds.Majority(3, ds.WeightErrors((1.0,))), steps=3)
+    >>> float(ds.exact(task).success(3).estimate.round(3))
+    0.896
     """
 
     n: int = 1
@@ -87,7 +101,7 @@ class Majority:
             isinstance(self.errors, GeometricErrors | WeightErrors),
             f"errors = {shown(self.errors)} is not an error model: use GeometricErrors or WeightErrors",
         )
-        require(self.ties in ("random", "wrong"), f"ties = {self.ties!r} is not known: choose random or wrong")
+        one_of("ties", self.ties, ("random", "wrong"))
 
 
 Aggregate = Single | BestOfN | Majority

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ds3sim.core.check import fraction, whole_number
-from ds3sim.core.errors import require
+from ds3sim.core.check import fraction, number, whole_number
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.scores import best_of_b, score_classes
 
@@ -16,7 +15,11 @@ MOST_BRANCHES = 2**20
 
 @dataclass(frozen=True)
 class CoT:
-    """Chain of thought: one proposal a step, always kept. The tensor is P itself."""
+    """Chain of thought: one proposal a step, always kept. The tensor is P itself.
+
+    >>> ds.Task(ds.SkillGraph.chain(3, 0.5), step=ds.CoT(), steps=40).step == ds.CoT()
+    True
+    """
 
     name = "cot"
 
@@ -38,6 +41,10 @@ class ToT:
         branches: b >= 1.
         evaluator_error: e; with this probability the kept proposal is uniform among the b.
         discount: d in (0, 1) of the default score v(s) = E[d^T | start at s].
+
+    >>> graph = ds.SkillGraph.chain(3, 0.2)
+    >>> ds.ToT(4).tensor(graph)[0].round(4).tolist()
+    [0.4096, 0.5904, 0.0, 0.0]
     """
 
     branches: int = 1
@@ -74,6 +81,10 @@ class Beam:
         branches: b >= 1.
         evaluator_error: with this probability a step keeps w proposals chosen uniformly.
         discount: as for :class:`ToT`.
+
+    >>> task = ds.Task(ds.SkillGraph.chain(3, 0.2), step=ds.Beam(width=2, branches=2), steps=20)
+    >>> ds.simulate(task, traces=1000, seed=0).traces
+    1000
     """
 
     width: int = 2
@@ -98,6 +109,4 @@ StepPolicy = CoT | ToT | Beam
 
 
 def _discount(value) -> float:
-    value = fraction("discount", value)
-    require(0 < value < 1, f"discount = {value:g} is not allowed: it must lie strictly between 0 and 1")
-    return value
+    return number("discount", value, above=0, below=1)

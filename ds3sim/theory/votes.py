@@ -34,6 +34,23 @@ def geometric_weights(categories: int, decay: float) -> np.ndarray:
     return powers / powers.sum()
 
 
+def zipf_weights(categories: int, exponent: float) -> np.ndarray:
+    """c_j = j^-s / sum_i i^-s, j = 1..M-1: Zipf's law, beside (11).
+
+    Args:
+        categories: M, the number of answers, the correct one included, >= 2.
+        exponent: s >= 0; 0 is uniform.
+
+    Returns:
+        float64 [M-1], sums to 1.
+
+    Raises:
+        InputError: ``categories`` outside its range.
+    """
+    powers = np.arange(1.0, whole_number("categories", categories, 2)) ** -exponent
+    return powers / powers.sum()
+
+
 def plurality(n: int, weights, ties: str = "random") -> np.ndarray:
     """Q_k(n) for k = 0..n: the chance that the correct answer wins given k correct votes of n; (9).
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import erfc
 
 from ds3sim.core.check import fraction
-from ds3sim.stats.tests import binomial_p, binomial_z, goodness_of_fit, mean_p
+from ds3sim.stats.tests import binomial_p, binomial_z, mean_p
 from ds3sim.theory.degrees import fixed_point, regular, scale_squared, threshold
 from ds3sim.theory.peeling import ensemble, peeling
 from ds3sim.theory.skills import acquired_exact, giant
@@ -18,12 +18,11 @@ from ds3sim.training.peel_counts import peel_counts
 from ds3sim.training.peel_graphs import peel_graphs
 from ds3sim.training.sampled_model import skills_with_concepts
 from ds3sim.training.small_graphs import largest_component_law, peeling_law
+from ds3sim.validate.checks import Comparison
+from ds3sim.validate.compare import finite, fit
 
-Row = tuple[str, str, float, float, float | None, float]
-"""name, quantity, estimate, expected, z (None between numbers), p-value (1 or 0 between numbers)."""
 
-
-def checks(perturb: float = 0.0, seed: int = 0) -> list[Row]:
+def checks(perturb: float = 0.0, seed: int = 0) -> list[Comparison]:
     """All checks of the training side; about 20 s on two cores.
 
     Args:
@@ -31,7 +30,7 @@ def checks(perturb: float = 0.0, seed: int = 0) -> list[Row]:
         seed: of the simulations.
 
     Returns:
-        rows as :data:`Row`, p-values not adjusted.
+        p-values not adjusted.
     """
     change = 1.0 + fraction("perturb", perturb, -0.5, 0.5)
     return [
@@ -43,12 +42,12 @@ def checks(perturb: float = 0.0, seed: int = 0) -> list[Row]:
     ]
 
 
-def _number(name: str, quantity: str, estimate, expected, tolerance: float) -> Row:
+def _number(name: str, quantity: str, estimate, expected, tolerance: float) -> Comparison:
     estimate, expected = float(estimate), float(expected)
-    return name, quantity, estimate, expected, None, float(abs(estimate - expected) <= tolerance)
+    return Comparison(name, quantity, estimate, expected, None, float(abs(estimate - expected) <= tolerance))
 
 
-def _known_numbers() -> list[Row]:
+def _known_numbers() -> list[Comparison]:
     """Published to five digits, or found a second way."""
     concepts, texts = regular(3, 6)
     eps, x = threshold(concepts, texts)
@@ -74,34 +73,29 @@ def _known_numbers() -> list[Row]:
     return rows
 
 
-def _fit(name: str, quantity: str, counts, law) -> Row:
-    statistic, dof, p = goodness_of_fit(counts, np.asarray(law) / np.sum(law))
-    z = (statistic - dof) / np.sqrt(2 * dof) if dof and np.isfinite(statistic) else None
-    return name, quantity, float(statistic) if np.isfinite(statistic) else 1e300, float(dof), z, float(p)
-
-
-def _hits(name: str, quantity: str, hits, trials: int, expected) -> Row:
+def _hits(name: str, quantity: str, hits, trials: int, expected) -> Comparison:
     z = float(binomial_z(hits, trials, expected))
     p = float(binomial_p(hits, trials, expected))
-    return name, quantity, hits / trials, float(expected), z if np.isfinite(z) else None, p
+    return Comparison(name, quantity, hits / trials, float(expected), finite(z), p)
 
 
-def _two_shares(name: str, quantity: str, hits, trials: int, others, other_trials: int) -> Row:
+def _two_shares(name: str, quantity: str, hits, trials: int, others, other_trials: int) -> Comparison:
     pooled = (hits + others) / (trials + other_trials)
     error = np.sqrt(pooled * (1 - pooled) * (1 / trials + 1 / other_trials))
     z = (hits / trials - others / other_trials) / error if error > 0 else 0.0
-    return name, quantity, hits / trials, others / other_trials, float(z), float(erfc(abs(z) / np.sqrt(2)))
+    p = float(erfc(abs(z) / np.sqrt(2)))
+    return Comparison(name, quantity, hits / trials, others / other_trials, float(z), p)
 
 
-def _peeling(change: float, seed: int) -> list[Row]:
+def _peeling(change: float, seed: int) -> list[Comparison]:
     rows = []
     for concepts, texts, degree in ((6, 9, 1.8), (12, 20, 3.0)):
         law = peeling_law(concepts, texts, degree)
         name = f"peeling R={concepts} T={texts} d_t={degree:g}"
         graphs = peel_graphs(10_000, concepts, texts, degree * change, seed).left
-        rows.append(_fit(name, "graphs, unknown concepts chi-square", np.bincount(graphs, minlength=len(law)), law))
+        rows.append(fit(name, "graphs, unknown concepts chi-square", np.bincount(graphs, minlength=len(law)), law))
         counted = peel_counts(100_000, concepts, texts, degree * change, seed)
-        rows.append(_fit(name, "counts, unknown concepts chi-square", np.bincount(counted, minlength=len(law)), law))
+        rows.append(fit(name, "counts, unknown concepts chi-square", np.bincount(counted, minlength=len(law)), law))
     concepts, texts = 1000, 4600
     graphs = is_stuck(peel_graphs(300, concepts, texts, 6.0 * change, seed).left, concepts, texts)
     counted = is_stuck(peel_counts(16_384, concepts, texts, 6.0, seed), concepts, texts)
@@ -113,7 +107,7 @@ def _peeling(change: float, seed: int) -> list[Row]:
     return rows
 
 
-def _percolation(change: float, seed: int) -> list[Row]:
+def _percolation(change: float, seed: int) -> list[Comparison]:
     rows = []
     for skills, chance in ((4, 0.3), (5, 0.45)):
         law = largest_component_law(skills, chance)
@@ -121,7 +115,7 @@ def _percolation(change: float, seed: int) -> list[Row]:
             count = 20_000 if method == "dense" else 1_000
             found = np.rint(giant_shares(count, skills, chance * change, seed, method=method) * skills).astype(np.int64)
             name = f"percolation S={skills} q={chance:g}"
-            rows.append(_fit(name, f"{method}, largest component", np.bincount(found, minlength=skills + 1), law))
+            rows.append(fit(name, f"{method}, largest component", np.bincount(found, minlength=skills + 1), law))
     for skills, graphs, c in ((4000, 60, 2.0), (10_000, 20, 1.5)):
         found = giant_shares(graphs, skills, c / skills * change, seed)
         gamma = float(giant(c))
@@ -129,11 +123,12 @@ def _percolation(change: float, seed: int) -> list[Row]:
         variance = gamma * (1 - gamma) / (1 - c * (1 - gamma)) ** 2 / skills
         z = (found.mean() - gamma) / np.sqrt(variance / graphs)
         p = float(mean_p(found.mean(), gamma, variance, graphs))
-        rows.append((f"percolation S={skills} c={c:g}", "giant component", float(found.mean()), gamma, float(z), p))
+        told = (f"percolation S={skills} c={c:g}", "giant component")
+        rows.append(Comparison(*told, float(found.mean()), gamma, float(z), p))
     return rows
 
 
-def _skills(change: float, seed: int) -> list[Row]:
+def _skills(change: float, seed: int) -> list[Comparison]:
     rows = []
     for big_r, skills, mean, unlearnt in ((5_000, 20_000, 6.0, 0.3), (50_000, 20_000, 9.0, 0.0)):
         known = np.arange(big_r) >= round(unlearnt * big_r)
@@ -144,7 +139,7 @@ def _skills(change: float, seed: int) -> list[Row]:
     return rows
 
 
-def _walks(change: float, seed: int) -> list[Row]:
+def _walks(change: float, seed: int) -> list[Comparison]:
     rows = []
     for reading in walks.READINGS[:2]:
         found = walks.walk_models(12, 400, 0.008, 3, [60, 400], reading, seed=seed, search=0.4)
@@ -157,8 +152,6 @@ def _walks(change: float, seed: int) -> list[Row]:
         for k, d, e in zip((60, 400), gap, mean, strict=True):
             error = np.sqrt(max(e * (1 - e), 1e-12) / trials)
             z = float(d / error)
-            rows.append(
-                (f"sampled skill graph, {reading}", f"success@{k} given the graph", float(e + d), float(e), z,
-                 float(erfc(abs(z) / np.sqrt(2))))
-            )  # fmt: skip
+            told = (f"sampled skill graph, {reading}", f"success@{k} given the graph")
+            rows.append(Comparison(*told, float(e + d), float(e), z, float(erfc(abs(z) / np.sqrt(2)))))
     return rows

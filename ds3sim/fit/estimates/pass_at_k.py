@@ -2,19 +2,121 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.fit.logs.records import MOST_SAMPLES
+from ds3sim.core.estimate import Estimate
+from ds3sim.fit.estimates.curve import Curve, several_k, usable
+from ds3sim.fit.logs.log import MOST_SAMPLES, Log
+from ds3sim.fit.logs.read import LogLike, log_of
+from ds3sim.stats.bootstrap import RESAMPLES, bootstrap, two_level
+from ds3sim.theory.gamma import stirling_error
 
+UNITS = ("problems", "both", "samples")
+"""What an interval may be over."""
 _DIRECT = 64
+
+
+def pass_at_k(
+    log: LogLike,
+    k: ArrayLike | None = None,
+    *,
+    kind: str = "pass@k",
+    ragged: str = "common",
+    units: str = "problems",
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Curve:
+    """pass@k of a log, averaged over problems, with intervals: unbiased and free of a model, so k is at most n.
+
+    Args:
+        log: a log, its path, or a pair (samples, correct) of arrays [P].
+        k: whole numbers of samples, any order [K]; None takes up to 12 up to the smallest n.
+        kind: ``pass@k`` (one of k is correct: best of k with a perfect verifier; Chen et al. 2021, arXiv 2107.03374),
+            ``pass^k`` (all k are correct; Yao et al. 2024, arXiv 2406.12045) or ``best-of-k`` (the sample with the
+            highest ``score`` of a verifier is correct; needs the tidy table).
+        ragged: ``common`` takes all problems and needs k <= the smallest n; ``available`` averages at each
+            k over the problems with n >= k (other problems at other k: the curve may bend for that reason).
+        units: what could have been otherwise. ``problems``: other problems of the same kind were
+            drawn, each with its samples; the bootstrap resamples problems, whose estimates carry their sampling
+            noise with them, so both sources of error are in. ``both``: resamples problems and then samples
+            within each; counts the sampling noise twice and is the wider, cautious one. ``samples``: the
+            problems are all there is, only the samples would differ.
+        level: of the intervals, in (0, 1).
+        seed, resamples: of the bootstrap.
+
+    Raises:
+        InputError: k > n, naming n; an argument outside its range, or one that has no effect.
+    """
+    log, formulas = log_of(log).need_counts(), {"pass@k": chance_of_any, "pass^k": chance_of_all}
+    kinds = (*formulas, "best-of-k")
+    require(kind in kinds, f"kind = {kind!r} is not known: choose {', '.join(kinds)}")
+    require(units in UNITS, f"units = {units!r} is not known: choose {', '.join(UNITS)}")
+    k = several_k(log, k)
+    number, notes = usable(log, k, ragged)
+    how = {"level": level, "seed": seed, "resamples": resamples}
+    if kind == "best-of-k":
+        require(units == "problems", f"units = {units} has no effect: intervals of best-of-k resample problems")
+        values = _best_of(log, k)
+        low, high = bootstrap(values, **how)
+    else:
+        values, low, high = _counted(formulas[kind], log, k, units, how)
+    success = Estimate(np.nanmean(values, axis=0), low, high)
+    return Curve(kind, log.source, k, success, number, np.zeros(k.size), units, notes)
+
+
+def _counted(
+    formula: Callable[..., np.ndarray], log: Log, k: np.ndarray, units: str, how: dict
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values [P, K] of a formula of (n, c, k), and the limits of their mean."""
+    # Many problems share their counts.
+    base = int(log.samples.max()) + 1
+    codes, back = np.unique(log.samples * base + log.correct, return_inverse=True)
+    each = np.divmod(codes, base)
+    values = formula(each[0][:, None], each[1][:, None], k[None, :])[back.ravel()]
+    if units == "problems":
+        return values, *bootstrap(values, **how)
+
+    def again(n: np.ndarray, c: np.ndarray) -> np.ndarray:
+        return formula(n[:, None], c[:, None], k[None, :])
+
+    return values, *two_level(log.samples, log.correct, values, again, problems=units == "both", **how)
+
+
+def _best_of(log: Log, k: np.ndarray) -> np.ndarray:
+    """Expected grade of the best-scored of k samples of each problem, float64 [P, K], exact over all subsets.
+
+    With a samples scored above a group of s samples of equal score, the group holds the best one with probability
+    [C(n-a, k) - C(n-a-s, k)] / C(n, k); ties are broken at random. (Resampling with replacement, the usual way,
+    is biased low.)
+    """
+    table = log.table
+    if table is None or table.score is None:
+        raise InputError("the log has no scores of a verifier: with a perfect one, best of k is pass@k")
+    missing = np.flatnonzero(np.isnan(table.score))
+    if missing.size:
+        raise InputError(f"problem {table.problem[missing[0]]!r}: a sample has no score: all samples need one")
+    names, code = table.groups()
+    values = np.empty((len(names), k.size))
+    order = np.lexsort((-table.score, code))
+    for p, rows in enumerate(np.split(order, np.cumsum(np.bincount(code))[:-1])):
+        s, grade = table.score[rows], table.correct[rows]
+        begin = np.flatnonzero(np.append(True, s[1:] != s[:-1]))
+        end = np.append(begin[1:], len(rows))
+        mean = np.add.reduceat(grade, begin) / (end - begin)
+        values[p] = mean @ np.diff(chance_of_any(len(rows), np.append(0, end)[:, None], k), axis=0)
+    return values
 
 
 # ---- one problem -------------------------------------------------------------------------------
 
 
-def pass_at_k(n, correct, k) -> np.ndarray:
+def chance_of_any(n: ArrayLike, correct: ArrayLike, k: ArrayLike) -> np.ndarray:
     """Chance that k samples drawn without replacement from n, of which c are correct, hold a correct one.
 
     1 - C(n-c, k) / C(n, k), the unbiased estimate of 1 - (1-p)^k (Chen et al. 2021, arXiv 2107.03374,
@@ -31,21 +133,23 @@ def pass_at_k(n, correct, k) -> np.ndarray:
     Raises:
         InputError: an argument outside its range.
     """
-    n, c, k = _checked(n, correct, k)
-    return np.where(k <= n, -np.expm1(_log_none(n, c, np.minimum(k, n))), np.nan)[()]
+    whole_n, c, whole_k = _checked(n, correct, k)
+    none = _log_none(whole_n, c, np.minimum(whole_k, whole_n))
+    return np.where(whole_k <= whole_n, -np.expm1(none), np.nan)[()]
 
 
-def pass_hat_k(n, correct, k) -> np.ndarray:
+def chance_of_all(n: ArrayLike, correct: ArrayLike, k: ArrayLike) -> np.ndarray:
     """pass^k: chance that k samples drawn without replacement are all correct, C(c, k) / C(n, k).
 
     The unbiased estimate of p^k (Yao et al. 2024, tau-bench, arXiv 2406.12045). Arguments, result and errors
-    as for :func:`pass_at_k`; relative error below 1e-8.
+    as for :func:`chance_of_any`; relative error below 1e-8.
     """
-    n, c, k = _checked(n, correct, k)
-    return np.where(k <= n, np.exp(_log_none(n, n - c, np.minimum(k, n))), np.nan)[()]
+    whole_n, c, whole_k = _checked(n, correct, k)
+    every = _log_none(whole_n, whole_n - c, np.minimum(whole_k, whole_n))
+    return np.where(whole_k <= whole_n, np.exp(every), np.nan)[()]
 
 
-def _checked(n, correct, k):
+def _checked(n: ArrayLike, correct: ArrayLike, k: ArrayLike) -> list[np.ndarray]:
     arrays = []
     for name, values, low in (("n", n, 1), ("correct", correct, 0), ("k", k, 1)):
         array = np.asarray(values)
@@ -56,14 +160,14 @@ def _checked(n, correct, k):
                 f"{name} = {array[bad].flat[0]:g} is not allowed: it must be a whole number, {low} to {MOST_SAMPLES:g}"
             )
         arrays.append(array.astype(np.float64))
-    n, c, k = np.broadcast_arrays(*arrays)
-    if (c > n).any():
-        at = np.flatnonzero((c > n).ravel())[0]
-        raise InputError(f"correct = {c.flat[at]:g} is more than n = {n.flat[at]:g}")
-    return n, c, k
+    whole_n, c, whole_k = np.broadcast_arrays(*arrays)
+    if (c > whole_n).any():
+        at = np.flatnonzero((c > whole_n).ravel())[0]
+        raise InputError(f"correct = {c.flat[at]:g} is more than n = {whole_n.flat[at]:g}")
+    return [whole_n, c, whole_k]
 
 
-def _log_none(n, c, k) -> np.ndarray:
+def _log_none(n: np.ndarray, c: np.ndarray, k: np.ndarray) -> np.ndarray:
     """log of C(n-c, k) / C(n, k) for k <= n, -inf where k > n - c; symmetric in c and k.
 
     The product of (n-c-i)/(n-i) over i < k, or with c and k exchanged, where the shorter of the two has at
@@ -90,23 +194,10 @@ def _log_none(n, c, k) -> np.ndarray:
         main = special.xlog1py(n - c, -c / n) + special.xlog1py(n - k, -k / n)
         # m = 0 has -(c+k)/n = -1: 0 * log 0 = 0
         last = np.where(m > 0, m * np.log1p(np.where(m > 0, -(c + k) / n, 0.0)), 0.0)
-        out[long] = main - last + _stirling_rest(n - c) + _stirling_rest(n - k) - _stirling_rest(m) - _stirling_rest(n)
+        out[long] = main - last + _rest(n - c) + _rest(n - k) - _rest(m) - _rest(n)
     return out.reshape(shape)
 
 
-_SMALL = np.array([0.0] + [special.gammaln(z + 1.0) - z * np.log(z) + z for z in range(1, 32)])
-
-
-def _stirling_rest(z) -> np.ndarray:
+def _rest(z: np.ndarray) -> np.ndarray:
     """log z! - z log z + z, 0 at z = 0."""
-    big = np.maximum(z, 32.0)
-    series = (
-        1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - 1.0 / (1680.0 * big * big)) / (big * big)) / (big * big)
-    ) / big
-    return np.where(z < 32, _SMALL[np.minimum(z, 31).astype(np.int64)], 0.5 * np.log(2.0 * np.pi * big) + series)
-
-
-# ---- curves ------------------------------------------------------------------------------------
-
-
-# ---- helpers -----------------------------------------------------------------------------------
+    return stirling_error(z) + 0.5 * np.log(2.0 * np.pi * np.where(z > 0, z, 0.5 / np.pi))

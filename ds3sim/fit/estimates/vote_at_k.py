@@ -5,10 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.check import whole_number
-from ds3sim.core.errors import InputError, require
-from ds3sim.fit.logs.records import Counts
+from ds3sim.core.errors import require
+from ds3sim.core.estimate import Estimate
+from ds3sim.fit.estimates.curve import Curve, several_k, usable
+from ds3sim.fit.logs.log import Log
+from ds3sim.fit.logs.read import LogLike, log_of
+from ds3sim.stats.bootstrap import RESAMPLES, bootstrap
+from ds3sim.theory.binomial import binomial_pmf
 
 EXACT_WORK = 1e10
 """Up to about this many multiplications the expectation is computed, not sampled (some ten seconds)."""
@@ -20,63 +26,89 @@ _HALF = 900
 """Up to this n, 2^-n is far above the smallest float64."""
 
 
-def vote_table(
-    counts: Counts,
-    k,
+def vote_at_k(
+    log: LogLike,
+    k: ArrayLike | None = None,
     *,
     ties: str = "random",
+    ragged: str = "common",
     method: str = "auto",
+    level: float = 0.95,
     seed: int = 0,
-    draws: int = DRAWS,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Chance that the correct answer has the most votes among k samples drawn without replacement.
+    resamples: int = RESAMPLES,
+) -> Curve:
+    """Accuracy of the plurality vote among k samples, averaged over problems; intervals resample problems.
 
-    All correct samples of a problem are one answer. Wrong samples without an answer take a place but cast no
-    vote. A subset without any vote is not solved.
+    For each problem it is the expectation over all subsets of k of its n samples. All correct samples of a problem
+    are one answer. Wrong samples without an answer take a place but cast no vote. A subset without any vote is not
+    solved.
 
     Args:
-        counts: with answers; problem p has c correct ones, w_a times wrong answer a, and blanks.
-        k: int64 [K], >= 1.
+        log: a log with answers, or its path.
+        k: whole numbers of votes, any order [K]; None takes up to 12 up to the smallest n.
         ties: ``random`` (uniform among the tied) or ``wrong`` (a tie counts as failure).
+        ragged: as for :func:`ds3sim.pass_at_k`.
         method: ``exact``, ``sampled``, or ``auto``: exact up to ``EXACT_WORK``.
+        level: of the intervals, in (0, 1).
+        seed: of the bootstrap and of sampled votes.
+        resamples: of the bootstrap.
+
+    Raises:
+        InputError: a log without answers; k > n, naming n; an argument outside its range.
+    """
+    log = log_of(log)
+    log.need_answers()
+    k = several_k(log, k)
+    number, notes = usable(log, k, ragged)
+    values, errors = vote_table(log, k, ties=ties, method=method, seed=seed)
+    low, high = bootstrap(values, level=level, seed=seed, resamples=resamples)
+    error = np.sqrt(np.nansum(errors**2, axis=0)) / number
+    if (errors > 0).any():
+        notes += (f"votes at large k were sampled: standard error at most {error.max():.1g}",)
+    success = Estimate(np.nanmean(values, axis=0), low, high)
+    return Curve("vote@k", log.source, k, success, number, error, "problems", notes)
+
+
+def vote_table(
+    log: Log, k: np.ndarray, *, ties: str = "random", method: str = "auto", seed: int = 0, draws: int = DRAWS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Chance that the correct answer of each problem has the most votes among k samples drawn without replacement.
+
+    Args:
+        log: with answers; problem p has c correct ones, w_a times wrong answer a, and blanks.
+        k: int64 [K], >= 1.
+        ties, method: as for :func:`vote_at_k`.
         seed, draws: of the sampled ones.
 
     Returns:
         values, standard errors: float64 [P, K]; NaN and 0 where k > n; errors are 0 where exact.
 
     Raises:
-        InputError: counts without answers; an argument outside its range.
+        InputError: a log without answers; an argument outside its range.
     """
-    if counts.wrong is None:
-        raise InputError("the log has no answers, and votes need them")
     require(ties in ("random", "wrong"), f"ties = {ties!r} is not known: choose random or wrong")
     require(method in ("auto", "exact", "sampled"), f"method = {method!r} is not known: choose auto, exact or sampled")
     whole_number("seed", seed, 0)
     draws = whole_number("draws", draws, 2)
-    k = np.asarray(k, dtype=np.int64)
-    require(k.ndim == 1 and k.size > 0 and bool((k >= 1).all()), "k must be a list of whole numbers, at least 1")
-    values = np.full((len(counts), k.size), np.nan)
+    values = np.full((len(log), k.size), np.nan)
     errors = np.zeros(values.shape)
-    blanks = counts.blank
     work = 0.0
-    known: dict[tuple, np.ndarray] = {}
-    for p in range(len(counts)):
-        n, c = int(counts.n[p]), int(counts.correct[p])
-        wrong = np.sort(np.asarray(counts.wrong[p], dtype=np.int64))[::-1]
+    known: dict[tuple[int, int, bytes], np.ndarray] = {}
+    for p, (n, c, blank, given) in enumerate(zip(log.samples, log.correct, log.blank, log.need_answers(), strict=True)):
+        n, c, blank, wrong = int(n), int(c), int(blank), np.sort(np.asarray(given, dtype=np.int64))[::-1]
         within = k <= n
-        ks = k[within]
+        ks, key = k[within], (c, blank, wrong.tobytes())
         if ks.size == 0:
             continue
-        key = (c, int(blanks[p]), wrong.tobytes())
         if key in known:
             values[p, within] = known[key]
             continue
         cost = _work(c, wrong, n, ks)
         if method == "exact" or (method == "auto" and work + cost <= EXACT_WORK):
             work += cost
-            known[key] = values[p, within] = vote_exact(c, wrong, int(blanks[p]), ks, ties)
+            known[key] = values[p, within] = vote_exact(c, wrong, blank, ks, ties)
         else:
-            found = vote_sampled(c, wrong, int(blanks[p]), ks, ties, seed=(seed, p), draws=draws)
+            found = vote_sampled(c, wrong, blank, ks, ties, seed=(seed, p), draws=draws)
             values[p, within], errors[p, within] = found
     return values, errors
 
@@ -90,7 +122,7 @@ def _work(c: int, wrong: np.ndarray, n: int, ks: np.ndarray) -> float:
     return one if n <= _HALF else one * ks.size
 
 
-def vote_exact(c: int, wrong, blank: int, k, ties: str = "random") -> np.ndarray:
+def vote_exact(c: int, wrong: ArrayLike, blank: int, k: ArrayLike, ties: str = "random") -> np.ndarray:
     """The expectation over all subsets of k of n = c + sum(wrong) + blank samples; docs/logs.md.
 
     Every sample is taken with probability q, independently; given that k are taken, all subsets of k are equally
@@ -105,7 +137,7 @@ def vote_exact(c: int, wrong, blank: int, k, ties: str = "random") -> np.ndarray
         wrong: int64 [W], how often each wrong answer was given.
         blank: samples without a vote, >= 0.
         k: int64 [K], 1 <= k <= n.
-        ties: as in :func:`vote_table`.
+        ties: as in :func:`vote_at_k`.
 
     Returns:
         float64 [K]; absolute error below 1e-11.
@@ -119,7 +151,7 @@ def vote_exact(c: int, wrong, blank: int, k, ties: str = "random") -> np.ndarray
     return np.array([_exact_pass(c, wrong, blank, np.array([one]), n, one / n, ties)[0] for one in k])
 
 
-def _exact_pass(c: int, wrong, blank: int, k, n: int, q: float, ties: str) -> np.ndarray:
+def _exact_pass(c: int, wrong: np.ndarray, blank: int, k: np.ndarray, n: int, q: float, ties: str) -> np.ndarray:
     if q == 1.0:  # k = n: one subset
         best = int(wrong[0]) if wrong.size else 0
         tied = int(np.count_nonzero(wrong == c))
@@ -156,21 +188,22 @@ def _exact_pass(c: int, wrong, blank: int, k, n: int, q: float, ties: str) -> np
 
 @lru_cache(maxsize=1024)
 def _binomial(n: int, q: float) -> np.ndarray:
-    """P(Bin(n, q) = i), i = 0..n, float64 [n+1], read-only; relative error about 1e-12 (n up to 10^4)."""
-    i = np.arange(n + 1, dtype=np.float64)
-    # Products of ratios from the mode keep relative accuracy where log-gamma would lose digits.
-    mode = min(n, int((n + 1) * q))
-    out = np.empty(n + 1)
-    out[mode] = 1.0
-    ratio = (n - i[:-1]) / (i[:-1] + 1.0) * (q / (1.0 - q))
-    out[mode + 1 :] = np.cumprod(ratio[mode:])
-    out[:mode] = np.cumprod(1.0 / ratio[:mode][::-1])[::-1]
-    out /= out.sum()
+    """P(Bin(n, q) = i), i = 0..n, float64 [n+1], read-only."""
+    out = binomial_pmf(np.arange(n + 1), n, q)
     out.setflags(write=False)
     return out
 
 
-def vote_sampled(c: int, wrong, blank: int, k, ties: str = "random", *, seed, draws: int = DRAWS):
+def vote_sampled(
+    c: int,
+    wrong: ArrayLike,
+    blank: int,
+    k: ArrayLike,
+    ties: str = "random",
+    *,
+    seed: int | tuple[int, ...],
+    draws: int = DRAWS,
+) -> tuple[np.ndarray, np.ndarray]:
     """As :func:`vote_exact` from ``draws`` random subsets a k: (values, standard errors), float64 [K] each."""
     wrong = np.asarray(wrong, dtype=np.int64)
     k = np.asarray(k, dtype=np.int64)

@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import lines_of
-from ds3sim.fit.logs.records import Log, Points
-from ds3sim.fit.logs.rows import shown
+from ds3sim.core.text import shown
+from ds3sim.fit.logs.file import LogFile, Reader, fields_of
+from ds3sim.fit.logs.log import Log, Points
 
 
-def fields_of(line: str) -> list[str]:
-    """Fields of a line: commas, else tabs or semicolons, else blanks."""
-    for mark in (",", "\t", ";"):
-        if mark in line:
-            return [f.strip().strip('"').strip() for f in line.strip().split(mark)]
-    return line.split()
-
-
-def value_of(text: str) -> float | None:
+def _value(text: str) -> float | None:
     try:
         return None if "_" in text else float(text)
     except ValueError:
         return None
 
 
-def read_curve(path: Path, where: str, *, x: str | None = None, y: str | None = None) -> Log:
+def read_curve(file: LogFile, *, x: str | None = None, y: str | None = None) -> Log:
     """Points of a curve. ``x`` and ``y`` name the columns where there are more than two.
 
     Raises:
         InputError: more than two columns and no choice; not numbers; N not positive; success outside
             [0, 1]; fewer than two points.
     """
-    header: list[str] | None = None
+    where, header = file.where, None
     columns = (0, 1)
     points: list[tuple[float, float]] = []
     width = 0
-    for number, line in lines_of(path, where):
+    for number, line in lines_of(file.path, where):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         place = f"{where}, line {number}"
@@ -47,7 +39,7 @@ def read_curve(path: Path, where: str, *, x: str | None = None, y: str | None = 
         if not width:
             width = len(fields)
             require(width >= 2, f"{place}: one field, {shown(line.strip())}: a curve has two columns, N and success")
-            if any(value_of(f) is None for f in fields):
+            if any(_value(f) is None for f in fields):
                 header = fields
             columns = _choose(header, width, x, y, place)
             if header is not None:
@@ -64,7 +56,7 @@ def read_curve(path: Path, where: str, *, x: str | None = None, y: str | None = 
     if (np.diff(n[order]) == 0).any():
         notes.append("some N are there twice: each counts as a point")
     names = (header[columns[0]], header[columns[1]]) if header else ("N", "success")
-    return Log("curve", where, points=Points(n[order], success[order], where, names), notes=tuple(notes))
+    return Log("curve", where, curve=Points(n[order], success[order], names), notes=tuple(notes))
 
 
 def _choose(header: list[str] | None, width: int, x: str | None, y: str | None, place: str) -> tuple[int, int]:
@@ -91,7 +83,7 @@ def _choose(header: list[str] | None, width: int, x: str | None, y: str | None, 
 
 
 def _point(first: str, second: str, place: str) -> tuple[float, float]:
-    n, success = value_of(first), value_of(second)
+    n, success = _value(first), _value(second)
     for text, value in ((first, n), (second, success)):
         if value is None or not math.isfinite(value):
             raise InputError(f"{place}: {shown(text)} is not a number")
@@ -102,3 +94,13 @@ def _point(first: str, second: str, place: str) -> tuple[float, float]:
         hint = ": divide percentages by 100" if 1.0 < success <= 100.0 else ""
         raise InputError(f"{place}: success = {success:g} is not between 0 and 1{hint}")
     return n, success
+
+
+def _recognizes(file: LogFile) -> bool:
+    """A text table of two columns or more whose second row has two numbers or more."""
+    if not file.lines or len(fields_of(file.lines[0])) < 2:
+        return False
+    return sum(_value(f) is not None for f in fields_of(file.lines[-1])) >= 2
+
+
+READER = Reader("curve", _recognizes, read_curve)

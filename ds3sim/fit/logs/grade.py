@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.fit.logs.rows import shown
+from ds3sim.core.text import shown
 
 BOXED = "boxed"
 """In place of a regular expression: the content of the last \\boxed{...}, with balanced braces."""

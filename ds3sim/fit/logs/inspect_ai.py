@@ -7,14 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed, parsed, read_text
-from ds3sim.core.text import short
-from ds3sim.fit.logs.records import Log, to_counts
-from ds3sim.fit.logs.rows import Rows, answer_of, name_of, number_of, shown, whole_of
+from ds3sim.core.text import short, shown
+from ds3sim.fit.logs.file import LogFile, Reader
+from ds3sim.fit.logs.log import Log
+from ds3sim.fit.logs.rows import Rows, answer_of, name_of, number_of, whole_of
 from ds3sim.fit.logs.zipped import Zip
 
 GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
@@ -38,7 +38,10 @@ class _Choice:
     key: str | None
     model: str | None
     errors: str
-    scorers: Counter = field(default_factory=Counter)
+    threshold: float | None
+    scorers: Counter[str] = field(default_factory=Counter)
+    models: Counter[str] = field(default_factory=Counter)
+    keyed: int = 0
     failed: int = 0
     invalid: int = 0
     unscored: int = 0
@@ -46,8 +49,7 @@ class _Choice:
 
 
 def read_inspect(
-    path: Path,
-    where: str,
+    file: LogFile,
     *,
     scorer: str | None = None,
     key: str | None = None,
@@ -76,22 +78,23 @@ def read_inspect(
     require(errors in ERRORS, f"errors = {errors!r} is not known: choose {' or '.join(ERRORS)}")
     limit = None if threshold is None else number_of(threshold, "the option", "threshold")
     notes: list[str] = []
-    choice = _Choice(where, scorer, key, model, errors)
-    with path.open("rb") as stream:
-        zipped = stream.read(4) == b"PK\3\4"
-    table = Rows(where)
-    read = _eval_samples(path, where, notes) if zipped else _json_samples(path, where, notes)
+    choice = _Choice(file.where, scorer, key, model, errors, limit)
+    table = Rows(file.where)
+    read = _eval_samples(file, notes) if file.container == "zip" else _json_samples(file, notes)
     header = next(read)[1]
     choice.model = model or _text(header.get("eval"), "model")
     for place, sample in read:
-        _add(table, sample, place, choice, limit)
+        _add(table, sample, place, choice)
     _conclude(choice, notes)
-    samples = table.table()
-    counts, more = to_counts(samples)
-    return Log("inspect", where, samples, counts, notes=(*notes, *more))
+    require(model is None or model in choice.models, _no_choice(choice.where, "model", model, choice.models))
+    return table.log("inspect", notes)
 
 
-def _text(value, key: str) -> str | None:
+def _no_choice(where: str, what: str, name: str | None, names: Counter[str]) -> str:
+    return f"{where}: there is no {what} {name!r} (there are {', '.join(map(str, names)) or 'none'})"
+
+
+def _text(value: Any, key: str) -> str | None:
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, str) else None
 
@@ -99,9 +102,10 @@ def _text(value, key: str) -> str | None:
 # ---- the two containers ----------------------------------------------------------------------
 
 
-def _json_samples(path: Path, where: str, notes: list[str]) -> Iterator[tuple[str, dict]]:
+def _json_samples(file: LogFile, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The header, then every sample with its place."""
-    log = parsed(read_text(path, where), where)
+    where = file.where
+    log = parsed(read_text(file.path, where), where)
     ok = isinstance(log, dict) and isinstance(log.get("eval"), dict)
     require(ok, f"{where}: not an Inspect log: there is no object 'eval'")
     _status(log, notes)
@@ -113,8 +117,9 @@ def _json_samples(path: Path, where: str, notes: list[str]) -> Iterator[tuple[st
         yield f"samples[{i}]", sample
 
 
-def _eval_samples(path: Path, where: str, notes: list[str]) -> Iterator[tuple[str, dict]]:
-    with Zip(path, where) as file:
+def _eval_samples(source: LogFile, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    where = source.where
+    with Zip(source.path, where) as file:
         head = next((n for n in ("header.json", "_journal/start.json") if n in file.names), None)
         require(head is not None, f"{where}: not an Inspect log: the zip file has no header.json")
         assert head is not None
@@ -136,12 +141,12 @@ def _eval_samples(path: Path, where: str, notes: list[str]) -> Iterator[tuple[st
         yield from summaries
 
 
-def _summaries(file: Zip) -> list[tuple[str, dict]]:
+def _summaries(file: Zip) -> list[tuple[str, dict[str, Any]]]:
     """summaries.json, or what the journal has of it."""
     names = ["summaries.json"] if "summaries.json" in file.names else []
     if not names:
         names = [n for n in file.names if n.startswith("_journal/summaries/") and n.endswith(".json")]
-    found: list[tuple[str, dict]] = []
+    found: list[tuple[str, dict[str, Any]]] = []
     for name in names:
         rows = _member(file, name, list)
         found += [(f"{name}[{i}]", row) for i, row in enumerate(rows)]
@@ -160,7 +165,7 @@ def _member(file: Zip, name: str, kind: type = dict) -> Any:
     return value
 
 
-def _status(header: dict, notes: list[str]) -> None:
+def _status(header: dict[str, Any], notes: list[str]) -> None:
     status = header.get("status")
     if isinstance(status, str) and status != "success":
         notes.append(f"the run's status is {status!r}: samples may be missing")
@@ -169,7 +174,7 @@ def _status(header: dict, notes: list[str]) -> None:
 # ---- one sample ------------------------------------------------------------------------------
 
 
-def _add(table: Rows, sample, place: str, choice: _Choice, threshold: float | None) -> None:
+def _add(table: Rows, sample: Any, place: str, choice: _Choice) -> None:
     at = f"{choice.where}, {place}"
     require(isinstance(sample, dict), f"{at}: must be an object, not {type(sample).__name__}")
     problem = name_of(needed(sample, "id", at), at, "id")
@@ -189,7 +194,7 @@ def _add(table: Rows, sample, place: str, choice: _Choice, threshold: float | No
         if name in scores and scores[name] is not None:
             entry = scores[name]
             require(isinstance(entry, dict) and "value" in entry, f"{at}: scores[{name!r}] has no value")
-            value, answer = _grade(entry["value"], choice, f"{at}: {name}", threshold), answer_of(entry.get("answer"))
+            value, answer = _grade(entry["value"], choice, f"{at}: {name}"), answer_of(entry.get("answer"))
     if value is None:
         if sample.get("error"):
             choice.failed += 1
@@ -209,12 +214,14 @@ def _pick(names: list[str], wanted: str | None, what: str, at: str) -> str:
     return names[0]
 
 
-def _grade(value, choice: _Choice, at: str, threshold: float | None) -> float | None:
+def _grade(value: Any, choice: _Choice, at: str) -> float | None:
     """A score's value as a grade, None for an unscored one."""
+    threshold = choice.threshold
     if isinstance(value, list):
         value = {str(i): v for i, v in enumerate(value)}
     if isinstance(value, dict):
         require(len(value) > 0, f"{at}: the value is an empty object")
+        choice.keyed += 1
         name = _pick(list(value), choice.key, "key", at)
         require(name in value, f"{at}: the value has no key {name!r} (there are {short(', '.join(value), 200)})")
         value, at = value[name], f"{at}[{name!r}]"
@@ -237,11 +244,12 @@ def _grade(value, choice: _Choice, at: str, threshold: float | None) -> float | 
     return grade
 
 
-def _tokens(usage, choice: _Choice, at: str) -> int | None:
+def _tokens(usage: Any, choice: _Choice, at: str) -> int | None:
     """Generated tokens of the evaluated model; of all models where it is not among them."""
     if not usage:
         return None
     require(isinstance(usage, dict), f"{at}: model_usage must be an object, not {type(usage).__name__}")
+    choice.models.update(usage.keys())
     names = [choice.model] if choice.model in usage else list(usage)
     if len(names) > 1:
         choice.summed += 1
@@ -254,11 +262,12 @@ def _tokens(usage, choice: _Choice, at: str) -> int | None:
 
 
 def _conclude(choice: _Choice, notes: list[str]) -> None:
-    if choice.scorer is not None:
-        names = ", ".join(map(str, choice.scorers))
-        require(
-            choice.scorer in choice.scorers, f"{choice.where}: there is no scorer {choice.scorer!r} (there are {names})"
-        )
+    found, named = choice.scorers, choice.scorer
+    require(named is None or named in found, _no_choice(choice.where, "scorer", named, found))
+    require(
+        choice.key is None or choice.keyed > 0 or not found,
+        f"{choice.where}: key = {choice.key} has no effect: no value of the scorer is an object or a list",
+    )
     done = "left out" if choice.errors == "skip" else "counted as wrong"
     if choice.failed:
         other = "wrong" if choice.errors == "skip" else "skip"
@@ -269,3 +278,13 @@ def _conclude(choice: _Choice, notes: list[str]) -> None:
         notes.append(f"{choice.invalid} samples were marked invalid: left out")
     if choice.summed:
         notes.append(f"in {choice.summed} samples tokens are summed over all models (--model chooses one)")
+
+
+def _recognizes(file: LogFile) -> bool:
+    if file.container == "zip":
+        return True
+    whole = {"eval": {}} if file.first is None else file.first
+    return isinstance(whole.get("eval"), dict) and {"eval"} < file.keys & {"eval", "status", "samples", "version"}
+
+
+READER = Reader("inspect", _recognizes, read_inspect)

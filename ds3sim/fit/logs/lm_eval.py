@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.files import json_rows, needed
+from ds3sim.core.files import needed
+from ds3sim.core.text import shown
+from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.grade import extractor, grader, normalized
-from ds3sim.fit.logs.records import Log, to_counts
-from ds3sim.fit.logs.rows import Rows, answer_of, grade_of, name_of, number_of, shown
+from ds3sim.fit.logs.log import Log
+from ds3sim.fit.logs.rows import Rows, answer_of, grade_of, name_of, number_of
 
 PREFERRED = ("exact_match", "acc")
 
 
+@dataclass
+class _Choice:
+    """What was asked for, and what was seen on the way."""
+
+    asked: str | None
+    extract: Callable[[str], str | None] | None
+    threshold: float
+    metric: str = ""
+    notes: list[str] = field(default_factory=list)
+    compared: int = 0
+    agree: int = 0
+
+
 def read_lm_eval(
-    path: Path,
-    where: str,
+    file: LogFile,
     *,
     filter: str | None = None,
     metric: str | None = None,
@@ -41,80 +57,76 @@ def read_lm_eval(
         InputError: a choice that has to be made; missing fields; a document twice under one filter; responses
             whose number does not fit; repeats that cannot be graded.
     """
-    extract = None if pattern is None else extractor(pattern, match)
-    table = Rows(where)
+    choice = _Choice(metric, None if pattern is None else extractor(pattern, match), threshold or 1.0)
+    table = Rows(file.where, file.unit)
     filters: Counter[str] = Counter()
-    notes: list[str] = []
-    chosen: str | None = None
-    agree = compared = 0
     first_seen: dict[str, int] = {}
-    for line, row in json_rows(path, where):
-        place = f"{where}, line {line}"
-        name = str(row.get("filter", "none"))
+    for number, row in file.rows():
+        place, name = file.at(number), str(row.get("filter", "none"))
         filters[name] += 1
-        if filter is not None and name != filter:
-            continue
-        if filter is None and name != next(iter(filters)):
+        if name != (next(iter(filters)) if filter is None else filter):
             continue  # all names are gathered, for the message
         doc = name_of(needed(row, "doc_id", place), place, "doc_id")
         if doc in first_seen:
             raise InputError(
-                f"{place}: document {doc} is there twice under filter {name!r} (first in line {first_seen[doc]}): the"
-                " file holds two runs; split it"
+                f"{place}: document {doc} is there twice under filter {name!r} (first in {file.unit}"
+                f" {first_seen[doc]}): the file holds two runs; split it"
             )
-        first_seen[doc] = line
-        responses = _responses(row, place)
-        chosen = chosen or _metric(row, metric, place, notes)
-        if extract is None and len(responses) == 1:
-            value = _value(needed(row, chosen, place), place, chosen)
-            table.add(doc, 0, value, _filtered(row), None, line)
-            continue
-        target = _target(row, place)
-        if extract is not None:
-            grade = grader(extract, target)
-            grades = [grade(text) for text in responses]
-            if chosen in row and isinstance(row[chosen], int | float):
-                compared += 1
-                agree += float(row[chosen] >= (threshold or 1.0)) == grades[0][0]
-        else:
-            kept = _kept(row, len(responses))
-            if kept is None:
-                raise InputError(
-                    f"{place}: {len(responses)} responses, of which the harness graded one: give a regular expression"
-                    " that extracts the answer (--pattern); it is compared with target"
-                )
-            grades = [(float(normalized(text) == normalized(target)), normalized(text) or None) for text in kept]
-        for sample, (value, answer) in enumerate(grades):
-            table.add(doc, sample, value, answer, None, line)
-    if extract is None or filter is not None:
-        _check_filter(filters, filter, where)
-    elif len(filters) > 1:
-        names = ", ".join(filters)
-        notes.append(f"the responses are the same under all filters ({names}): those of the first were read")
-    if extract is not None:
-        share = (
-            f"; on {agree} of {compared} documents its grade of the first response is the harness'" if compared else ""
+        first_seen[doc] = number
+        for sample, (value, answer) in enumerate(_graded(row, place, choice)):
+            table.add(doc, sample, value, answer, None, number)
+    _check_filter(filters, filter, choice, file.where)
+    if choice.extract is not None:
+        agree, of = choice.agree, choice.compared
+        share = f"; on {agree} of {of} documents its grade of the first response is the harness'" if of else ""
+        choice.notes.append(f"responses were graded again with the pattern{share}")
+        if of and agree < 0.9 * of:
+            choice.notes.append(
+                "the pattern disagrees with the harness on more than a tenth of the documents: check it"
+            )
+    return table.log("lm-eval", choice.notes, threshold)
+
+
+def _graded(row: dict[str, Any], place: str, choice: _Choice) -> list[tuple[float, str | None]]:
+    """(grade, answer) of each response to a document."""
+    responses = _responses(row, place)
+    metric = choice.metric = choice.metric or _metric(row, choice.asked, place, choice.notes)
+    if choice.extract is None and len(responses) == 1:
+        return [(_value(needed(row, metric, place), place, metric), _filtered(row))]
+    target = answer_of(needed(row, "target", place))
+    if target is None:
+        raise InputError(f"{place}: target is empty: there is nothing to grade against")
+    if choice.extract is not None:
+        grade = grader(choice.extract, target)
+        grades = [grade(text) for text in responses]
+        if isinstance(row.get(metric), int | float):
+            choice.compared += 1
+            choice.agree += float(row[metric] >= choice.threshold) == grades[0][0]
+        return grades
+    kept = _kept(row, len(responses))
+    if kept is None:
+        raise InputError(
+            f"{place}: {len(responses)} responses, of which the harness graded one: give a regular expression"
+            " that extracts the answer (--pattern); it is compared with target"
         )
-        notes.append(f"responses were graded again with the pattern{share}")
-        if compared and agree < 0.9 * compared:
-            notes.append("the pattern disagrees with the harness on more than a tenth of the documents: check it")
-    samples = table.table()
-    counts, more = to_counts(samples, threshold)
-    return Log("lm-eval", where, samples, counts, notes=(*notes, *more))
+    return [(float(normalized(text) == normalized(target)), normalized(text) or None) for text in kept]
 
 
-def _check_filter(filters: Counter, chosen: str | None, where: str) -> None:
+def _check_filter(filters: Counter[str], chosen: str | None, choice: _Choice, where: str) -> None:
     names = ", ".join(sorted(filters))
     require(bool(filters), f"{where}: the file is empty: it needs at least one row")
-    if chosen is None:
-        require(
-            len(filters) == 1, f"{where}: documents were scored under several filters ({names}): choose one (--filter)"
-        )
-    else:
+    if chosen is not None:
         require(chosen in filters, f"{where}: there is no filter {chosen!r} (there are {names})")
+    elif len(filters) > 1:
+        require(
+            choice.extract is not None,
+            f"{where}: documents were scored under several filters ({names}): choose one (--filter)",
+        )
+        names = ", ".join(filters)
+        choice.notes.append(f"the responses are the same under all filters ({names}): those of the first were read")
 
 
-def _responses(row: dict, place: str) -> list[str]:
+def _responses(row: dict[str, Any], place: str) -> list[str]:
     """Responses to the one request of a generation task; one entry for a task of log likelihoods."""
     resps = needed(row, "resps", place)
     ok = isinstance(resps, list) and resps and all(isinstance(r, list) and r for r in resps)
@@ -131,7 +143,7 @@ def _responses(row: dict, place: str) -> list[str]:
     return [""]  # a log likelihood: (value, is_greedy)
 
 
-def _metric(row: dict, metric: str | None, place: str, notes: list[str]) -> str:
+def _metric(row: dict[str, Any], metric: str | None, place: str, notes: list[str]) -> str:
     names = row.get("metrics")
     if names is None:  # files written before metrics were listed
         names = [m for m in PREFERRED if m in row]
@@ -148,7 +160,7 @@ def _metric(row: dict, metric: str | None, place: str, notes: list[str]) -> str:
     raise InputError(f"{place}: metrics {', '.join(names) or '(none)'}: choose one (--metric)")
 
 
-def _value(value, place: str, metric: str) -> float:
+def _value(value: Any, place: str, metric: str) -> float:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if isinstance(value, dict | list):
@@ -157,7 +169,7 @@ def _value(value, place: str, metric: str) -> float:
     return grade_of(number, place, metric)
 
 
-def _filtered(row: dict) -> str | None:
+def _filtered(row: dict[str, Any]) -> str | None:
     """The answer that the filter extracted, for a generation task."""
     kept = row.get("filtered_resps")
     while isinstance(kept, list) and len(kept) == 1:
@@ -166,7 +178,7 @@ def _filtered(row: dict) -> str | None:
     return None if answer == "[invalid]" else answer
 
 
-def _kept(row: dict, repeats: int) -> list[str] | None:
+def _kept(row: dict[str, Any], repeats: int) -> list[str] | None:
     """One extracted answer a response, where the filter kept them all."""
     kept = row.get("filtered_resps")
     if isinstance(kept, list) and len(kept) == 1 and isinstance(kept[0], list):
@@ -176,8 +188,4 @@ def _kept(row: dict, repeats: int) -> list[str] | None:
     return None
 
 
-def _target(row: dict, place: str) -> str:
-    target = answer_of(needed(row, "target", place))
-    if target is None:
-        raise InputError(f"{place}: target is empty: there is nothing to grade against")
-    return target
+READER = Reader("lm-eval", lambda file: "doc_id" in file.keys and bool({"resps", "filter"} & file.keys), read_lm_eval)

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.files import json_rows, parquet_rows, read_text
-from ds3sim.core.text import short
+from ds3sim.core.files import read_text
+from ds3sim.core.text import short, shown
+from ds3sim.fit.logs.file import LogFile, Reader, yaml_files
 from ds3sim.fit.logs.grade import extractor, goal_of, grader, normalized
-from ds3sim.fit.logs.records import Log, to_counts
-from ds3sim.fit.logs.rows import Rows, answer_of, name_of, shown
+from ds3sim.fit.logs.log import Log
+from ds3sim.fit.logs.rows import Rows, answer_of, name_of
 
 GRADES = ("is_correct", "is_corrects")
-SUFFIXES = (".yaml", ".yml")
-
-
-def files_of(folder: Path) -> list[Path]:
-    """The YAML files of a folder, by name."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != ".")
 
 
 def read_monkeys(
-    path: Path,
-    where: str,
+    file: LogFile,
     *,
     pattern: str | None = None,
     match: int = 0,
@@ -39,27 +34,21 @@ def read_monkeys(
             false; a problem that is there twice.
     """
     extract = None if pattern is None else extractor(pattern, match)
-    folder = path.is_dir()
-    table = Rows(where, "row")
+    table = Rows(file.where, "row")
     regraded = differ = same = 0
     names: set[str] = set()
-    for name, at, source, row in _problems(path, where):
+    for name, at, source, row in _problems(file):
         if name in names:
             raise InputError(f"{at}: problem {shown(name)} is there twice: the files of two runs are mixed")
         names.add(name)
-        samples = row.get("samples")
-        grades = _grades(row, at)
-        if samples is not None:
-            ok = isinstance(samples, list) and all(isinstance(s, str) for s in samples)
-            require(ok, f"{at}: samples = {shown(samples)} is not a list of texts")
+        samples, grades, target = _samples(row, at), _grades(row, at), answer_of(row.get("gt_answer"))
         if grades is None:
-            if extract is None or samples is None or answer_of(row.get("gt_answer")) is None:
+            if extract is None or samples is None or target is None:
                 raise InputError(
                     f"{at}: the samples are not graded (no is_correct): run the evaluation script, or give a regular"
                     " expression that extracts the answer (--pattern); it is compared with gt_answer"
                 )
-            grade = grader(extract, str(row["gt_answer"]))
-            rows = [grade(text) for text in samples]
+            rows = [grader(extract, target)(text) for text in samples]
             regraded += 1
         else:
             if samples is not None and len(samples) != len(grades):
@@ -71,46 +60,39 @@ def read_monkeys(
                 found = [extract(text) for text in samples]
                 answers = [None if a is None else normalized(a) for a in found]
             rows = list(zip(grades, answers, strict=True))
+            if extract is not None and target is not None:
+                goal = goal_of(extract, target)
+                hits = [(a == goal) == bool(g) for g, a in rows if a is not None]
+                same, differ = same + sum(hits), differ + len(hits) - sum(hits)
         require(len(rows) > 0, f"{at}: no samples")
-        if answer_of(row.get("gt_answer")) is not None and extract is not None and grades is not None:
-            goal = goal_of(extract, str(row["gt_answer"]))
-            hits = [(a == goal) == bool(g) for g, a in rows if a is not None]
-            same, differ = same + sum(hits), differ + len(hits) - sum(hits)
         for i, (value, answer) in enumerate(rows):
-            table.add(name, i, value, answer, None, at.removeprefix(f"{where}, "), source=source)
-    notes = [f"{len(names)} files were read" if folder else f"{len(names)} problems were read"]
+            table.add(name, i, value, answer, None, at.removeprefix(f"{file.where}, "), source=source)
+    notes = [f"{len(names)} {'files' if file.container == 'folder' else 'problems'} were read"]
     if regraded:
         notes.append(f"{regraded} problems were graded with the pattern against gt_answer")
     if differ:
         notes.append(f"the pattern's answers agree with the grades on {same} of {same + differ} samples")
-    samples = table.table()
-    counts, more = to_counts(samples, threshold)
-    return Log("monkeys", where, samples, counts, notes=(*notes, *more))
+    return table.log("monkeys", notes, threshold)
 
 
-def _problems(path: Path, where: str) -> Iterator[tuple[str, str, str, dict]]:
+def _problems(file: LogFile) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     """(problem, place, source, content)."""
-    if path.is_dir() or path.suffix.lower() in SUFFIXES:
-        files = files_of(path) if path.is_dir() else [path]
-        require(len(files) > 0, f"{where}: the folder has no .yaml files")
-        for file in files:
-            source = short(file, 300)
-            yield file.stem, source, source, _yaml(file, source)
+    if file.container in ("folder", "yaml"):
+        files = yaml_files(file.path) if file.container == "folder" else [file.path]
+        require(len(files) > 0, f"{file.where}: the folder has no .yaml files")
+        for one in files:
+            source = short(one, 300)
+            yield one.stem, source, source, _yaml(one, source)
         return
-    if path.suffix.lower() == ".parquet":
-        rows, unit = parquet_rows(path, where)[1], "row"
-    else:
-        rows, unit = json_rows(path, where), "line"
-    for number, row in rows:
-        at = f"{where}, {unit} {number}"
-        name = next(
-            (row[k] for k in ("orig_dset_idx", "name", "theorem_name", "question") if row.get(k) is not None), number
-        )
+    for number, row in file.rows():
+        at = file.at(number)
+        keys = ("orig_dset_idx", "name", "theorem_name", "question")
+        name = name_of(next((row[k] for k in keys if row.get(k) is not None), number), at)
         split = row.get("orig_dset_split")
-        yield (f"{split}/" if isinstance(split, str) else "") + name_of(name, at), at, where, row
+        yield f"{split}/{name}" if isinstance(split, str) else name, at, file.where, row
 
 
-def _yaml(file: Path, where: str) -> dict:
+def _yaml(file: Path, where: str) -> dict[str, Any]:
     try:
         import yaml
     except ImportError:
@@ -131,7 +113,14 @@ def _yaml(file: Path, where: str) -> dict:
     return content
 
 
-def _grades(row: dict, at: str) -> list[float] | None:
+def _samples(row: dict[str, Any], at: str) -> list[str] | None:
+    samples = row.get("samples")
+    ok = samples is None or (isinstance(samples, list) and all(isinstance(s, str) for s in samples))
+    require(ok, f"{at}: samples = {shown(samples)} is not a list of texts")
+    return samples
+
+
+def _grades(row: dict[str, Any], at: str) -> list[float] | None:
     both = [key for key in GRADES if row.get(key) is not None]
     if not both:
         return None
@@ -142,3 +131,12 @@ def _grades(row: dict, at: str) -> list[float] | None:
         if not isinstance(grade, bool) and grade not in (0, 1):
             raise InputError(f"{at}: {both[0]}[{i}] = {shown(grade)} is neither true nor false")
     return [float(g) for g in grades]
+
+
+def _recognizes(file: LogFile) -> bool:
+    if file.container == "folder":
+        return bool(yaml_files(file.path))
+    return file.container == "yaml" or bool(file.keys & set(GRADES)) or {"samples", "gt_answer"} <= file.keys
+
+
+READER = Reader("monkeys", _recognizes, read_monkeys)

@@ -1,23 +1,24 @@
-"""Collects the rows of a log into :class:`~ds3sim.fit.logs.records.Samples`, checking each."""
+"""Collects the samples of a log, checking each value, into a :class:`~ds3sim.fit.logs.log.Log`."""
 
 from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Iterable
 
 import numpy as np
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.text import shown
-from ds3sim.fit.logs.records import MISSING, Samples
+from ds3sim.fit.logs.log import MISSING, Log, Samples, count
 
 MOST_ROWS = 50_000_000
 
 
 class Rows:
-    """A builder: ``add`` rows, then ``table``."""
+    """A builder: ``add`` rows, then ``log``."""
 
-    def __init__(self, where: str, unit: str = "line"):
+    def __init__(self, where: str, unit: str = "line") -> None:
         self.where, self.unit = where, unit
         self.problem: list[str] = []
         self.sample = array("q")
@@ -32,7 +33,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.problem)
 
-    def at(self, place) -> str:
+    def at(self, place: int | str) -> str:
         """How an error names a place of a file: a line number, or the name of a part."""
         return f"{self.where}, {self.unit} {place}" if isinstance(place, int) else f"{self.where}, {place}"
 
@@ -40,15 +41,23 @@ class Rows:
         """The number of a sample that has none: how many rows the problem has so far."""
         return len(self._seen.get(problem, ()))
 
-    def add(self, problem, sample: int, correct: float, answer, tokens: int | None, place, *, score=None, source=None):
+    def add(
+        self,
+        problem: str,
+        sample: int,
+        correct: float,
+        answer: str | None,
+        tokens: int | None,
+        place: int | str,
+        *,
+        score: float | None = None,
+        source: str | None = None,
+    ) -> None:
         """One sample; ``place`` is a line number or a name inside the file."""
         seen = self._seen.setdefault(problem, set())
         if sample in seen:
-            first = next(
-                i
-                for i, (p, s) in enumerate(zip(self.problem, self.sample, strict=True))
-                if p == problem and s == sample
-            )
+            pairs = zip(self.problem, self.sample, strict=True)
+            first = next(i for i, pair in enumerate(pairs) if pair == (problem, sample))
             raise InputError(
                 f"{self.at(place)}: problem {shown(problem)} has sample {sample} twice (first in"
                 f" {self.at(self.place[first])}): remove one, or number the samples of a problem"
@@ -65,31 +74,28 @@ class Rows:
         self.source.append(source or self.where)
         self.place.append(place)
 
-    def table(self) -> Samples:
+    def log(self, format: str, notes: Iterable[str] = (), threshold: float | None = None) -> Log:
+        """The log of what was added; ``threshold`` as for :func:`~ds3sim.fit.logs.log.count`."""
         require(len(self) > 0, f"{self.where}: no graded sample in it: there is nothing to estimate")
         tokens = np.frombuffer(self.tokens, dtype=np.int64).copy()
         score = np.frombuffer(self.score, dtype=np.float64).copy()
-        return Samples(
-            problem=_objects(self.problem),
+        table = Samples(
+            problem=tuple(self.problem),
             sample=np.frombuffer(self.sample, dtype=np.int64).copy(),
             correct=np.frombuffer(self.correct, dtype=np.float64).copy(),
-            answer=_objects(self.answer) if any(a is not None for a in self.answer) else None,
+            answer=tuple(self.answer) if any(a is not None for a in self.answer) else None,
             tokens=tokens if (tokens != MISSING).any() else None,
             score=score if not np.isnan(score).all() else None,
-            source=_objects(self.source),
+            source=tuple(self.source),
         )
-
-
-def _objects(values: list) -> np.ndarray:
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out
+        counts, more = count(table, threshold)
+        return Log(format, self.where, notes=(*notes, *more), **counts)
 
 
 # ---- one value --------------------------------------------------------------------------------
 
 
-def name_of(value, place: str, what: str = "problem") -> str:
+def name_of(value: object, place: str, what: str = "problem") -> str:
     """The name of a problem: a non-empty string or a whole number."""
     if isinstance(value, str):
         name = value.strip()
@@ -109,7 +115,7 @@ def name_of(value, place: str, what: str = "problem") -> str:
 _WORDS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
 
-def number_of(value, place: str, what: str) -> float:
+def number_of(value: object, place: str, what: str) -> float:
     """``value`` as a float; strings of numbers and true/false too. NaN passes."""
     if isinstance(value, bool | np.bool_):
         return float(value)
@@ -130,7 +136,7 @@ def number_of(value, place: str, what: str) -> float:
     raise InputError(f"{place}: {what} = {shown(value)} is not a number")
 
 
-def grade_of(value, place: str, what: str = "correct") -> float:
+def grade_of(value: object, place: str, what: str = "correct") -> float:
     """A grade in [0, 1]."""
     grade = number_of(value, place, what)
     if not 0.0 <= grade <= 1.0:
@@ -138,7 +144,7 @@ def grade_of(value, place: str, what: str = "correct") -> float:
     return grade
 
 
-def whole_of(value, place: str, what: str, low: int = 0, high: int = 2**53) -> int:
+def whole_of(value: object, place: str, what: str, low: int = 0, high: int = 2**53) -> int:
     """A whole number in [low, high]."""
     number = number_of(value, place, what)
     if not (low <= number <= high and number == math.floor(number)):
@@ -148,7 +154,7 @@ def whole_of(value, place: str, what: str, low: int = 0, high: int = 2**53) -> i
     return int(value) if isinstance(value, int) else int(number)
 
 
-def blank(value) -> bool:
+def blank(value: object) -> bool:
     """True for what stands for "missing" in a table: None, NaN, an empty string."""
     return (
         value is None
@@ -157,11 +163,11 @@ def blank(value) -> bool:
     )
 
 
-def tokens_of(value, place: str, what: str = "tokens") -> int | None:
+def tokens_of(value: object, place: str, what: str = "tokens") -> int | None:
     return None if blank(value) else whole_of(value, place, what)
 
 
-def answer_of(value) -> str | None:
+def answer_of(value: object) -> str | None:
     """An answer as text: outer blanks go; numbers and other values are written as JSON would."""
     if blank(value):
         return None

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.files import json_rows, needed, parquet_rows
+from ds3sim.core.files import needed
+from ds3sim.core.text import shown
+from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.grade import BOXED, extractor, grader
-from ds3sim.fit.logs.records import Log, to_counts
-from ds3sim.fit.logs.rows import Rows, answer_of, name_of, number_of, shown, tokens_of
+from ds3sim.fit.logs.log import Log
+from ds3sim.fit.logs.rows import Rows, answer_of, name_of, number_of, tokens_of
 
-AGGREGATES = {"last": lambda s: s[-1], "min": min, "prod": math.prod}
+AGGREGATES: dict[str, Callable[[list[float]], float]] = {"last": lambda s: s[-1], "min": min, "prod": math.prod}
 """How the scores of a completion's steps become one score; ``last`` is search-and-learn's."""
 
 
 def read_search_learn(
-    path: Path,
-    where: str,
+    file: LogFile,
     *,
     pattern: str | None = None,
     match: int = -1,
@@ -34,19 +36,15 @@ def read_search_learn(
     """
     extract = extractor(pattern or BOXED, match)
     require(aggregate in AGGREGATES, f"aggregate = {aggregate!r} is not known: choose {', '.join(AGGREGATES)}")
-    if path.suffix.lower() == ".parquet":
-        rows, unit = parquet_rows(path, where)[1], "row"
-    else:
-        rows, unit = json_rows(path, where), "line"
-    table = Rows(where, unit)
+    table = Rows(file.where, file.unit)
     names: dict[str, int] = {}
     empty = total = 0
-    for number, row in rows:
-        at = f"{where}, {unit} {number}"
+    for number, row in file.rows():
+        at = file.at(number)
         name = name_of(row.get("unique_id") or needed(row, "problem", at), at)
         if name in names:
             raise InputError(
-                f"{at}: problem {shown(name)} is there twice (first in {unit} {names[name]}): merge the runs"
+                f"{at}: problem {shown(name)} is there twice (first in {file.unit} {names[name]}): merge the runs"
             )
         names[name] = number
         target = answer_of(needed(row, "answer", at))
@@ -76,12 +74,10 @@ def read_search_learn(
     ]
     if empty:
         notes.append(f"in {empty} of {total} completions no answer was found: they count as wrong")
-    samples = table.table()
-    counts, more = to_counts(samples, threshold)
-    return Log("search-and-learn", where, samples, counts, notes=(*notes, *more))
+    return table.log("search-and-learn", notes, threshold)
 
 
-def _list(row: dict, key: str, size: int, at: str) -> list | None:
+def _list(row: dict[str, Any], key: str, size: int, at: str) -> list[Any] | None:
     values = row.get(key)
     if values is None:
         return None
@@ -90,8 +86,11 @@ def _list(row: dict, key: str, size: int, at: str) -> list | None:
     return values
 
 
-def _score(value, aggregate: str, at: str, i: int) -> float | None:
+def _score(value: Any, aggregate: str, at: str, i: int) -> float | None:
     if value is None or value == []:
         return None
     steps = value if isinstance(value, list) else [value]
     return float(AGGREGATES[aggregate]([number_of(s, at, f"scores[{i}]") for s in steps]))
+
+
+READER = Reader("search-and-learn", lambda file: "completions" in file.keys, read_search_learn)

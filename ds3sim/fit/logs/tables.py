@@ -2,155 +2,79 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.files import json_rows, lines_of, needed, parquet_rows, parsed
-from ds3sim.core.text import short
-from ds3sim.fit.logs.records import MOST_SAMPLES, Counts, Log, to_counts
-from ds3sim.fit.logs.rows import Rows, answer_of, blank, grade_of, name_of, number_of, shown, tokens_of, whole_of
+from ds3sim.core.files import needed, parsed
+from ds3sim.core.text import short, shown
+from ds3sim.fit.logs.file import LogFile, Reader, missing_columns
+from ds3sim.fit.logs.log import MOST_SAMPLES, Log, ragged
+from ds3sim.fit.logs.rows import Rows, answer_of, blank, grade_of, name_of, number_of, tokens_of, whole_of
 
-TIDY = ("problem", "sample", "correct", "answer", "tokens", "score", "source")
-COUNTS = ("problem", "n", "correct", "answer_counts", "tokens_mean")
-
-
-def kind_of(columns) -> str | None:
-    """``counts`` or ``tidy`` if the columns are those of one, else None."""
-    have = set(columns)
-    if {"problem", "n", "correct"} <= have:
-        return "counts"
-    if {"problem", "correct"} <= have:
-        return "tidy"
-    return None
+USED = {
+    "tidy": ("problem", "sample", "correct", "answer", "tokens", "score", "source"),
+    "counts": ("problem", "n", "correct", "answer_counts", "tokens_mean"),
+}
+"""Columns that are read."""
 
 
-def rows_of(path: Path, where: str, container: str) -> tuple[list[str], Iterator[tuple[int, dict]], str]:
-    """Columns, (place, row) and the word for a place, of a CSV, Parquet or JSON lines file."""
-    if container == "parquet":
-        return *parquet_rows(path, where), "row"
-    if container == "jsonl":
-        rows = json_rows(path, where)
-        first = next(rows, None)
-        require(first is not None, f"{where}: the file is empty: it needs at least one row")
-        assert first is not None
-
-        def again():
-            yield first
-            yield from rows
-
-        return list(first[1]), again(), "line"
-    return *_csv_rows(path, where), "line"
-
-
-def _csv_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int, dict]]]:
-    at = [0]
-
-    def content():
-        for at[0], line in lines_of(path, where):
-            # A field may run over lines, so a comment mark counts only before the header.
-            if columns or (line.strip() and not line.lstrip().startswith("#")):
-                yield line
-
-    columns: list[str] = []
-    reader = csv.reader(content(), strict=True, skipinitialspace=True)
-
-    def next_row():
-        # answer_counts of many answers are long, lines_of bounds what is read; the limit is global, so it is put back
-        before = csv.field_size_limit(2**31 - 1)
-        try:
-            return next(reader, None)
-        except csv.Error as error:
-            raise InputError(f"{where}, line {at[0]}: not a CSV row ({error}): check the quotes and commas") from None
-        finally:
-            csv.field_size_limit(before)
-
-    header = next_row()
-    require(header is not None, f"{where}: the file is empty: it needs a header row and rows")
-    assert header is not None
-    columns += [name.strip().lower() for name in header]
-    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
-        raise InputError(f"{where}, line {at[0]}: fields are separated by commas only: {shown(header[0])}")
-    double = [c for c in columns if columns.count(c) > 1]
-    require(not double, f"{where}, line {at[0]}: the column {shown(double[0]) if double else ''} is there twice")
-
-    def rows():
-        while True:
-            begin = at[0] + 1
-            row = next_row()
-            if row is None:
-                return
-            if not row or (len(row) == 1 and not row[0].strip()):
-                continue
-            if len(row) != len(columns):
-                raise InputError(
-                    f"{where}, line {begin}: {len(row)} fields where the header has {len(columns)}:"
-                    f" {shown(','.join(row))}; quote fields that hold a comma"
-                )
-            yield begin, dict(zip(columns, row, strict=True))
-
-    return columns, rows()
-
-
-def read_tidy(path: Path, where: str, container: str, *, threshold: float | None = None) -> Log:
+def read_tidy(file: LogFile, *, threshold: float | None = None) -> Log:
     """One row a sample: ``problem, sample, correct[, answer, tokens, score, source]``.
 
     ``sample`` may be missing: the samples of a problem are then numbered in the order of the file.
     """
-    columns, rows, unit = rows_of(path, where, container)
-    _columns(columns, ("problem", "correct"), where)
-    notes = _ignored(columns, TIDY)
+    columns, rows = file.table()
+    missing_columns(columns, ("problem", "correct"), file.where)
+    notes = _ignored(columns, "tidy")
     numbered = "sample" not in columns
     if numbered:
         notes.append("there is no column sample: samples are numbered in the order of the file")
-    table = Rows(where, unit)
-    for at, row in rows:
-        place = f"{where}, {unit} {at}"
+    out = Rows(file.where, file.unit)
+    for number, row in rows:
+        place = file.at(number)
         problem = name_of(needed(row, "problem", place), place)
-        sample = table.next_sample(problem) if numbered else whole_of(needed(row, "sample", place), place, "sample")
+        sample = out.next_sample(problem) if numbered else whole_of(needed(row, "sample", place), place, "sample")
         grade = needed(row, "correct", place)
         if blank(grade):
             raise InputError(f"{place}: correct is empty: grade the sample (0 or 1) or leave the row out")
         score = row.get("score")
-        table.add(
+        out.add(
             problem,
             sample,
             grade_of(grade, place),
             answer_of(row.get("answer")),
             tokens_of(row.get("tokens"), place),
-            at,
+            number,
             score=None if blank(score) else number_of(score, place, "score"),
             source=None if blank(row.get("source")) else str(row["source"]).strip(),
         )
-    samples = table.table()
-    counts, more = to_counts(samples, threshold)
-    return Log("tidy", where, samples, counts, notes=(*notes, *more))
+    return out.log("tidy", notes, threshold)
 
 
-def read_counts(path: Path, where: str, container: str) -> Log:
+def read_counts(file: LogFile) -> Log:
     """One row a problem: ``problem, n, correct[, answer_counts, tokens_mean]``.
 
     ``answer_counts`` is a JSON object answer -> samples. Which answer is the correct one is read off the
     counts: the one given ``correct`` times. If two have that count it does not matter for votes which.
     Where the answers of every problem add up to ``n - correct``, they are taken as the wrong ones alone.
     """
-    columns, rows, unit = rows_of(path, where, container)
-    _columns(columns, ("problem", "n", "correct"), where)
-    notes = _ignored(columns, COUNTS)
-    names: dict[str, int] = {}
-    n, correct, tokens, answers, places = [], [], [], [], []
-    for at, row in rows:
-        place = f"{where}, {unit} {at}"
+    columns, rows = file.table()
+    missing_columns(columns, ("problem", "n", "correct"), file.where)
+    notes = _ignored(columns, "counts")
+    places: dict[str, str] = {}
+    n: list[int] = []
+    correct: list[int] = []
+    tokens: list[float] = []
+    answers: list[dict[str, int] | None] = []
+    for number, row in rows:
+        place = file.at(number)
         name = name_of(needed(row, "problem", place), place)
-        if name in names:
-            raise InputError(
-                f"{place}: problem {shown(name)} is there twice (first in {places[names[name]]}): merge them"
-            )
-        names[name] = len(names)
-        places.append(place)
+        if name in places:
+            raise InputError(f"{place}: problem {shown(name)} is there twice (first in {places[name]}): merge them")
+        places[name] = place
         n.append(whole_of(needed(row, "n", place), place, "n", 1, MOST_SAMPLES))
         correct.append(whole_of(needed(row, "correct", place), place, "correct"))
         if correct[-1] > n[-1]:
@@ -160,35 +84,27 @@ def read_counts(path: Path, where: str, container: str) -> Log:
         if tokens[-1] < 0 or np.isinf(tokens[-1]):
             raise InputError(f"{place}: tokens_mean = {shown(mean)} is not allowed: it must be a number, at least 0")
         answers.append(_answer_counts(row.get("answer_counts"), place, n[-1]))
-    require(len(names) > 0, f"{where}: no rows: there is nothing to estimate")
-    wrong = _wrong(answers, n, correct, places, notes)
-    if min(n) != max(n):
-        notes.append(f"the number of samples differs between problems: from {min(n)} to {max(n)}")
-    counts = Counts(
-        tuple(names),
+    require(len(places) > 0, f"{file.where}: no rows: there is nothing to estimate")
+    wrong = _wrong(answers, n, correct, list(places.values()), notes)
+    return Log(
+        "counts",
+        file.where,
+        tuple(places),
         np.array(n, dtype=np.int64),
         np.array(correct, dtype=np.int64),
-        None if wrong is None else tuple(answers),
+        None if wrong is None else tuple(found or {} for found in answers),
         wrong,
         None if np.isnan(tokens).all() else np.array(tokens),
-    )
-    return Log("counts", where, counts=counts, notes=tuple(notes))
-
-
-def _columns(columns, wanted, where: str) -> None:
-    missing = [c for c in wanted if c not in columns]
-    require(
-        not missing,
-        f"{where}: the column {', '.join(missing)} is missing (there are {short(', '.join(map(str, columns)), 200)})",
+        notes=(*notes, *ragged(n)),
     )
 
 
-def _ignored(columns, known) -> list[str]:
-    extra = [str(c) for c in columns if c not in known]
+def _ignored(columns: Iterable[str], format: str) -> list[str]:
+    extra = [str(c) for c in columns if c not in USED[format]]
     return [f"columns that are not used: {short(', '.join(extra), 200)}"] if extra else []
 
 
-def _answer_counts(value, place: str, n: int) -> dict[str, int] | None:
+def _answer_counts(value: Any, place: str, n: int) -> dict[str, int] | None:
     if blank(value):
         return None
     if isinstance(value, list):  # Arrow's map type
@@ -210,7 +126,13 @@ def _answer_counts(value, place: str, n: int) -> dict[str, int] | None:
     return found
 
 
-def _wrong(answers, n, correct, places, notes):
+def _wrong(
+    answers: Sequence[dict[str, int] | None],
+    n: Sequence[int],
+    correct: Sequence[int],
+    places: Sequence[str],
+    notes: list[str],
+) -> tuple[np.ndarray, ...] | None:
     """Counts of the wrong answers of each problem, or None when no row has answers."""
     if all(a is None for a in answers):
         return None
@@ -233,3 +155,10 @@ def _wrong(answers, n, correct, places, notes):
             rest.remove(c)
         wrong.append(np.array(rest, dtype=np.int64))
     return tuple(wrong)
+
+
+TIDY = Reader(
+    "tidy", lambda file: {"problem", "correct"} <= file.keys or (file.container == "csv" and "problem" in file.keys),
+    read_tidy,
+)  # fmt: skip
+COUNTS = Reader("counts", lambda file: {"problem", "n"} <= file.keys, read_counts)

@@ -7,7 +7,7 @@ import sys
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from ds3sim.core.errors import InputError
 from ds3sim.core.text import short
@@ -22,7 +22,7 @@ LARGEST_MEMBER = 2**30
 class Zip:
     """An open zip file; use as a context. Raises InputError for what is no usable zip file."""
 
-    def __init__(self, path: Path, where: str):
+    def __init__(self, path: Path, where: str) -> None:
         self.where = where
         try:
             self._file = zipfile.ZipFile(path)
@@ -37,7 +37,7 @@ class Zip:
     def __enter__(self) -> Zip:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def size(self, name: str) -> int:
@@ -80,7 +80,7 @@ class Zip:
 class _Stored:
     """The compressed bytes of a member, read without the decompressor."""
 
-    def __init__(self, file: zipfile.ZipFile, info: zipfile.ZipInfo):
+    def __init__(self, file: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         self._stream = cast(BinaryIO, file.fp)
         self._info = info
 
@@ -99,7 +99,7 @@ class _Stored:
         return data
 
 
-def _zstd_module(place: str):
+def _zstd_module(place: str) -> Any:
     """The zstd module of Python 3.14, or its backport."""
     try:
         if sys.version_info >= (3, 14):

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ds3sim.fit.logs.load import load_log
-from ds3sim.fit.pass_at_n import LatentFit, fit_curve
+from ds3sim.fit.latent_fit import LatentFit
+from ds3sim.fit.logs.log import Log
+from ds3sim.fit.logs.read import read_log
+from ds3sim.fit.pass_at_n import fit_pass_at_n
 from ds3sim.fit.wrong_answers import ErrorFit
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.report.points import Points
@@ -66,7 +68,7 @@ def curve(options: Options, file: str) -> tuple[np.ndarray, np.ndarray]:
         InputError: the file is missing or no curve.
     """
     assert options.data is not None
-    points = load_log(options.data / file, "curve").points
+    points = read_log(options.data / file, "curve").curve
     assert points is not None
     order = np.argsort(points.n)
     return np.asarray(points.n, dtype=np.float64)[order], np.asarray(points.success, dtype=np.float64)[order]
@@ -77,7 +79,7 @@ def fits(options: Options) -> list[tuple[Published, np.ndarray, np.ndarray, Late
     out = []
     for model in MODELS:
         n, y = curve(options, model.file)
-        out.append((model, n, y, fit_curve(n, y)))
+        out.append((model, n, y, fit_pass_at_n(Log.from_curve(n, y))))
     return out
 
 

@@ -1,0 +1,125 @@
+"""What ``validate`` returns: comparisons, with p-values adjusted over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ds3sim.core.figure import new_axes
+from ds3sim.core.plain import as_plain
+from ds3sim.core.record import Record
+from ds3sim.stats.tests import holm
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
+
+FAMILY_WISE_ERROR = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One number against another.
+
+    Attributes:
+        name: of the case.
+        quantity: what is compared, in words.
+        estimate, expected: in the quantity's unit.
+        z: distance in standard errors, None between numbers that are not random.
+        p: p-value, not adjusted; 1 or 0 between numbers that are not random.
+    """
+
+    name: str
+    quantity: str
+    estimate: float
+    expected: float
+    z: float | None
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A comparison among others: as :class:`Comparison`, with ``p_adjusted`` by Holm, and whether it passed."""
+
+    name: str
+    quantity: str
+    estimate: float
+    expected: float
+    z: float | None
+    p_adjusted: float
+    passed: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Validation(Record):
+    """What ``validate`` returns.
+
+    Attributes:
+        name: of the study, or ``suite``.
+        checks: all comparisons.
+        family_wise_error: chance that any check fails although everything is right.
+        perturb: by what share the simulated chances were shifted.
+        seed: of the simulations.
+        interrupted: Ctrl-C came: checks are of the cases done until then.
+    """
+
+    name: str
+    checks: tuple[Check, ...]
+    family_wise_error: float = FAMILY_WISE_ERROR
+    perturb: float = 0.0
+    seed: int = 0
+    interrupted: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether all checks passed."""
+        return all(check.passed for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``ds3sim validate --json`` prints."""
+        fields = Check.__dataclass_fields__
+        about = {"passed": self.passed, "family_wise_error": self.family_wise_error, "perturb": self.perturb}
+        cases = [{field: getattr(check, field) for field in fields} for check in self.checks]
+        return as_plain({**about, "cases": cases, **({"interrupted": True} if self.interrupted else {})})
+
+    def to_dataset(self) -> xarray.Dataset:
+        """One dimension, ``check``; ``name`` and ``quantity`` are coordinates along it."""
+        import xarray
+
+        def line(field: str, kind: Any, **attrs: str) -> tuple:
+            return "check", np.array([getattr(check, field) for check in self.checks], dtype=kind), attrs
+
+        data = {
+            "estimate": line("estimate", float, long_name="what was found"),
+            "expected": line("expected", float, long_name="what it should be"),
+            "z": line("z", float, units="1", long_name="distance in standard errors"),
+            "p_adjusted": line("p_adjusted", float, units="1", long_name="p-value adjusted by Holm"),
+            "passed": line("passed", bool),
+        }
+        about = {"family_wise_error": self.family_wise_error, "perturb": self.perturb, "seed": self.seed}
+        return xarray.Dataset(data, {n: line(n, object) for n in ("name", "quantity")}, {"study": self.name, **about})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The z of all checks, sorted, against the quantiles of a normal law, on which they lie where all is right."""
+        from scipy.special import ndtri
+
+        ax = new_axes(ax)
+        z = np.sort([check.z for check in self.checks if check.z is not None])
+        normal = ndtri((np.arange(z.size) + 0.5) / max(1, z.size))
+        ax.plot(normal, z, "o", markersize=3)
+        ax.plot(normal, normal, linewidth=1)
+        ax.set_xlabel("normal quantile")
+        ax.set_ylabel("z (standard errors)")
+        return ax
+
+
+def adjusted(comparisons: Iterable[Comparison]) -> tuple[Check, ...]:
+    """The checks, p-values adjusted by Holm over all of them."""
+    every = list(comparisons)
+    return tuple(
+        Check(c.name, c.quantity, c.estimate, c.expected, c.z, float(p), bool(p > FAMILY_WISE_ERROR))
+        for c, p in zip(every, holm([c.p for c in every]), strict=True)
+    )
