@@ -14,8 +14,8 @@ from statistics_budget import MOST_Z
 import ds3sim as ds
 from ds3sim.cli.main import main
 from ds3sim.config.expand import read_sweep
+from ds3sim.config.models import TripartiteModel
 from ds3sim.config.read import parse_override
-from ds3sim.config.training import TripartiteModel, trained
 from ds3sim.engine.closed_form import _moments, real_law
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.lump import ChainForm
@@ -209,7 +209,7 @@ def test_a_cost_model_of_ones_own(tmp_path):
     text = SMALL + "[cost]\ntokens_per_step = 50\nlayers = 10\nattention_width = 1000\n"
     row = one_point(tmp_path, text, "engine.kind=closed_form")["results"][0]
     assert row["steps"] == 20
-    n = trained(TripartiteModel(training_flops=3.35e25)).parameters
+    n = TripartiteModel(training_flops=3.35e25).trained.parameters
     assert row["budget_flops"] == pytest.approx(2 * float(n) * 1000 + 2 * 10 * 1000 * (1000 * 999 / 2), rel=1e-12)
 
 
@@ -369,14 +369,14 @@ def test_published_points_are_read(tmp_path):
     ("text", "said"),
     [
         (SMALL.replace('"tripartite"', '"tripartit"'), "choose loss or tripartite (did you mean tripartite?)"),
-        (SMALL.replace('kind = "tripartite"\n', ""), 'use kind = "tripartite"'),
+        (SMALL.replace('kind = "tripartite"\n', ""), "use kind tripartite"),
         (SMALL.replace("level = [60, 63]\n", "success = [0.5]\n"), "needs tasks.level in place of tasks.success"),
         (SMALL.replace(MODEL, ""), "tasks.level needs the training side"),
         (SMALL.replace("[60, 63]", "[60, 101]"), "tasks.level = 101: is above the 100 levels"),
-        (SMALL.replace("[60, 63]", "[63, 60]"), "range from low to high"),
+        (SMALL.replace("[60, 63]", "[63, 60]"), "the first not above the last"),
         (SMALL.replace("[60, 63]", "[]"), "empty list"),
         (SMALL.replace("[60, 63]", "[0, 3]"), "at least 1"),
-        (SMALL.replace("[60, 63]", "[1, 10000]").replace("[2, 4]", "[1, 8000]"), "at most 100,000"),
+        (SMALL.replace("[60, 63]", "[1, 10000]").replace("[2, 4]", "[1, 8000]"), "at most 200,000"),
         (SMALL.replace("[2, 4]\n", "[2, 4]\nfeasible = 0.5\n"), "tasks.feasible = 0.5 has no effect with level"),
         (SMALL.replace("[2, 4]\n", "[2, 4]\nweights = [[1, 2, 3], [3, 4, 5]]\n"), "lists of"),
         (SMALL.replace("3.35e25", "3.35e25\nparameters = 1e9"), "stands beside parameters"),

@@ -18,6 +18,7 @@ from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
     from ds3sim.config.read import Override
+    from ds3sim.config.tables import Config
     from ds3sim.core.record import Record
 
 
@@ -68,6 +69,16 @@ def computed(args: Namespace, compute: Callable, *, need_axes: bool) -> tuple[An
             return compute(plan, store=store, progress=advance), False
         except Interrupted as stop:
             return stop.result, True
+
+
+def read(args: Namespace) -> Config:
+    """The config of a command, with its notes on stderr."""
+    import ds3sim as ds
+
+    config = ds.read_config(args.config, overrides_of(args))
+    for note in config.notes:
+        say(args, f"note: {note}")
+    return config
 
 
 def show(args: Namespace, record: Record, table: Callable[[Any], None]) -> None:

@@ -45,6 +45,11 @@ class Diagnosis(Record):
         x64: whether JAX computes with 64 bits throughout the process.
         compilation_cache: folder of compiled kernels, or ``off``.
         checks: the self-tests.
+
+    Example:
+        >>> import ds3sim as ds
+        >>> [check.name for check in ds.doctor().checks]
+        ['random numbers', 'traces engine']
     """
 
     environment: Mapping[str, Any]
