@@ -16,7 +16,7 @@ from ds3sim.cli.main import main
 from ds3sim.config.expand import read_sweep
 from ds3sim.config.models import TripartiteModel
 from ds3sim.config.read import parse_override
-from ds3sim.engine.closed_form import _moments, real_law
+from ds3sim.engine.closed_form import real_law
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.lump import ChainForm
 from ds3sim.store.store import Store
@@ -234,11 +234,11 @@ def test_real_budgets_are_the_whole_ones_where_they_are_whole(aggregate):
 
 def test_moments_lie_between_those_of_whole_budgets():
     k = np.array([4.2, 9.5, 40.7])
-    first, second = _moments(4.0, np.float64(0.3), k)
+    first, second = chain.real_moments(4.0, np.float64(0.3), k)
     assert np.all(chain.expected_steps(4, 0.3, np.floor(k)) <= first)
     assert np.all(first <= chain.expected_steps(4, 0.3, np.ceil(k)))
     assert np.all(second >= first**2)
-    assert _moments(4.0, np.float64(0.0), k)[0].tolist() == k.tolist()
+    assert chain.real_moments(4.0, np.float64(0.0), k)[0].tolist() == k.tolist()
 
 
 # ---- train --------------------------------------------------------------------------------------

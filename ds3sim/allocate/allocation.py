@@ -66,14 +66,12 @@ class Allocation(Record):
         words: the answer in sentences.
         environment: versions, device, threads, and ``wall_s``, seconds that it took.
 
-    Example:
-        >>> from pathlib import Path
-        >>> import ds3sim as ds
-        >>> text = "[allocate]\\ncompute = [1e18, 1e19]\\ntasks = 1e7\\n[tasks]\\nskills = [2, 5]\\nL0 = [1.0, 3.0]\\n"
-        >>> _ = Path("asked.toml").write_text(text)
-        >>> found = ds.allocate("asked.toml")
-        >>> [point.compute for point in found.points], found.points[0].accuracy < found.points[1].accuracy
-        ([1e+18, 1e+19], True)
+    >>> from pathlib import Path
+    >>> text = "[allocate]\\ncompute = [1e18, 1e19]\\ntasks = 1e7\\n[tasks]\\nskills = [2, 5]\\nL0 = [1.0, 3.0]\\n"
+    >>> _ = Path("asked.toml").write_text(text)
+    >>> found = ds.allocate("asked.toml")
+    >>> [point.compute for point in found.points], found.points[0].accuracy < found.points[1].accuracy
+    ([1e+18, 1e+19], True)
     """
 
     name: str

@@ -152,14 +152,12 @@ class StoreContents(Record):
         problems: the tasks, in the order in which they came.
         sweeps: the tables of contents, the one used last at the end.
 
-    Example:
-        >>> import ds3sim as ds
-        >>> task = ds.Task(ds.SkillGraph.chain(3, 0.4), steps=10)
-        >>> with ds.Store.open("tallies.ds3") as store:
-        ...     store.add(ds.simulate(task, traces=1000))
-        ...     found = store.contents()
-        >>> found.rows, found.trials
-        (1, 1000)
+    >>> task = ds.Task(ds.SkillGraph.chain(3, 0.4), steps=10)
+    >>> with ds.Store.open("tallies.ds3") as store:
+    ...     store.add(ds.simulate(task, traces=1000))
+    ...     found = store.contents()
+    >>> found.rows, found.trials
+    (1, 1000)
     """
 
     file: str

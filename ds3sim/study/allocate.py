@@ -37,14 +37,12 @@ def allocate(
     Raises:
         InputError: a mistake in the config, or compute that pays for no model in the box.
 
-    Example:
-        >>> from pathlib import Path
-        >>> import ds3sim as ds
-        >>> text = "[allocate]\\ncompute = 1e19\\ntasks = 1e7\\n[tasks]\\nskills = [2, 5]\\nL0 = [1.0, 3.0]\\n"
-        >>> _ = Path("asked.toml").write_text(text)
-        >>> found = ds.allocate("asked.toml")
-        >>> found.words[0]
-        'at 1e19 FLOPs over 1e7 tasks: N = ...
+    >>> from pathlib import Path
+    >>> text = "[allocate]\\ncompute = 1e19\\ntasks = 1e7\\n[tasks]\\nskills = [2, 5]\\nL0 = [1.0, 3.0]\\n"
+    >>> _ = Path("asked.toml").write_text(text)
+    >>> found = ds.allocate("asked.toml")
+    >>> found.words[0]
+    'at 1e19 FLOPs over 1e7 tasks: N = ...
     """
     begun = time.perf_counter()
     if not isinstance(config, Config):

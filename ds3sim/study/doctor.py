@@ -46,10 +46,8 @@ class Diagnosis(Record):
         compilation_cache: folder of compiled kernels, or ``off``.
         checks: the self-tests.
 
-    Example:
-        >>> import ds3sim as ds
-        >>> [check.name for check in ds.doctor().checks]
-        ['random numbers', 'traces engine']
+    >>> [check.name for check in ds.doctor().checks]
+    ['random numbers', 'traces engine']
     """
 
     environment: Mapping[str, Any]
@@ -87,10 +85,8 @@ class Diagnosis(Record):
 def doctor() -> Diagnosis:
     """Versions, devices and settings, and a small self-test.
 
-    Example:
-        >>> import ds3sim as ds
-        >>> ds.doctor().passed
-        True
+    >>> ds.doctor().passed
+    True
     """
     import jax
 

@@ -123,13 +123,11 @@ class TrainingResult(Record):
         notes: what to know of the simulation.
         environment: versions, device, threads, and ``wall_s``, seconds that it took.
 
-    Example:
-        >>> from pathlib import Path
-        >>> import ds3sim as ds
-        >>> _ = Path("model.toml").write_text("[model]\\ntraining_flops = 3.35e25\\n[simulation]\\nenabled = false\\n")
-        >>> found = ds.train("model.toml")
-        >>> found.theory.highest, found.exact.highest, found.simulation
-        (60, 84, None)
+    >>> from pathlib import Path
+    >>> _ = Path("model.toml").write_text("[model]\\ntraining_flops = 3.35e25\\n[simulation]\\nenabled = false\\n")
+    >>> found = ds.train("model.toml")
+    >>> found.theory.highest, found.exact.highest, found.simulation
+    (60, 84, None)
     """
 
     name: str
@@ -246,12 +244,10 @@ def train(
     Raises:
         InputError: a mistake in the config, or a model that cannot be trained.
 
-    Example:
-        >>> from pathlib import Path
-        >>> import ds3sim as ds
-        >>> _ = Path("model.toml").write_text("[model]\\ntraining_flops = 3.35e25\\n[simulation]\\nenabled = false\\n")
-        >>> ds.train("model.toml").theory.highest
-        60
+    >>> from pathlib import Path
+    >>> _ = Path("model.toml").write_text("[model]\\ntraining_flops = 3.35e25\\n[simulation]\\nenabled = false\\n")
+    >>> ds.train("model.toml").theory.highest
+    60
     """
     begun = time.perf_counter()
     if not isinstance(config, Config):
