@@ -81,7 +81,7 @@ def _result(study: SweepPlan, store: Store | None, progress: Progress | None) ->
             match=study.match,
             stopping=_stopping(rules),
             interrupted=interrupted,
-            config=study.common()["config"],
+            config=study.tables(),
             environment={**environment(), "wall_s": time.perf_counter() - begun},
         )
 
