@@ -64,7 +64,7 @@ UNFINISHED: dict[str, tuple[str, ...]] = {
         "engine.traces.beam", "fit.difficulty", "fit.logs", "graph.load", "graph.lump",
         "store.collect", "study", "theory.peeling", "theory.plurality", "training",
     ),
-    "annotated": ("config.training", 
+    "annotated": ("config.training",
         "allocate", "cli", "core", "engine", "fit", "graph", "results",
         "store", "study", "task", "validate",
     ),
