@@ -72,7 +72,7 @@ def test_a_study_is_its_tables(graph, tmp_path):
 
 def test_numbers_may_be_arrays():
     """0-d arrays and NumPy scalars are numbers, arrays are lists."""
-    graph = ds.SkillGraph.chain(np.int64(4), np.float64(0.25))
+    graph = ds.SkillGraph.chain(jnp.int32(4), np.array(0.25))
     study = ds.Study(graph, steps=np.array([10, 20]), traces=np.int64(50), seed=jnp.uint32(3))
     (entry,) = study.entries()
     assert entry.tasks[0].identity == ds.Task(ds.SkillGraph.chain(4, 0.25), steps=[10, 20]).identity
@@ -123,6 +123,8 @@ def test_another_study_from_a_study():
         ({"graph": EDGES, "steps": 5, "axes": {"graph.success": [0.1]}}, "no effect with graph.kind = edges"),
         ({"graph": CHAIN, "steps": 5, "axes": {"graph.success": [0.1, 1.5]}}, "must be at most 1"),
         ({"graph": CHAIN, "steps": 5, "seed": "x"}, "Study: seed = 'x'"),
+        ({"graph": CHAIN, "steps": 5, "zip": [["seed", "graph.success"]]}, "sweep.zip: seed is no axis"),
+        ({"graph": CHAIN, "steps": 5, "folder": 3}, "Study: folder = 3: must be a path"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments, said):
