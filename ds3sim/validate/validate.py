@@ -13,7 +13,7 @@ from ds3sim.engine.limits import RANDOM
 from ds3sim.study.run import study_of
 from ds3sim.task.steps import Beam, ToT
 from ds3sim.task.task import Task
-from ds3sim.validate.checks import Comparison, Validation, adjusted
+from ds3sim.validate.checks import Check, Validation, adjusted
 from ds3sim.validate.compare import compare
 from ds3sim.validate.suite import Case, suite
 from ds3sim.validate.training import checks as training_checks
@@ -52,7 +52,7 @@ def validate(
     study = None if source is None else study_of(source)
     cases = suite() if study is None else cases_of(study)
     of = len(cases) + (study is None)
-    found: list[Comparison] = []
+    found: list[Check] = []
 
     def result(interrupted: bool) -> Validation:
         name = "suite" if study is None else study.name
