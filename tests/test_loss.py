@@ -91,15 +91,15 @@ def test_own_constants():
     [
         (lambda: loss(1e9, 1e9, "hofmann"), "did you mean hoffmann"),
         (lambda: loss(0.0, 1e9), "parameters = 0"),
-        (lambda: loss(1e9, float("nan")), "NaN"),
-        (lambda: loss("many", 1e9), "not a number"),
+        (lambda: loss(1e9, float("nan")), "tokens = nan"),
+        (lambda: loss("many", 1e9), "parameters = 'many' is not allowed: it must be a number"),
         (lambda: loss(1e9, 1e9, {"E": 1}), "constants.A is missing"),
         (
             lambda: constants_of({"E": 1, "A": 1, "B": 1, "alpha": 1, "beta": 1, "gamma": 2}),
             "unknown key constants.gamma",
         ),
         (lambda: LossConstants(1, 2, 3, -0.4, 0.5), "constants.alpha"),
-        (lambda: step_success(float("nan"), 1.0), "NaN"),
+        (lambda: step_success(float("nan"), 1.0), "L = nan"),
         (lambda: loss_optimal(-1.0), "compute = -1"),
     ],
 )

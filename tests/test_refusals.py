@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from ds3sim.core.check import fraction, whole_number
+from ds3sim.core.check import fraction, fraction_array, number, numbers, one_of, whole_number
 from ds3sim.core.errors import InputError, shown
 from ds3sim.engine.simulate import closed_form, exact, simulate
 from ds3sim.graph.graph import SkillGraph
@@ -88,3 +88,61 @@ def test_probabilities_do_not_pass_1():
     # Sums over a thousand votes end at 1 + 6e-13 before they are cut.
     task = Task(SkillGraph.chain(1, 0.5), aggregate=Majority(1000), steps=3000)
     assert float(exact(task).success(3000)) <= 1.0
+
+
+# ---- checks of arguments ----------------------------------------------------------------------------
+
+
+def test_numbers_of_numpy_and_jax_are_numbers():
+    import jax.numpy as jnp
+
+    for half in (np.float32(0.5), np.array(0.5), jnp.float32(0.5), jnp.array(0.5), jnp.bfloat16(0.5), Fraction(1, 2)):
+        assert fraction("x", half) == number("x", half) == 0.5
+        assert SkillGraph.chain(3, half) == CHAIN
+    for three in (np.int8(3), np.array(3), np.array(3.0), jnp.int32(3), jnp.array(3.0)):
+        assert whole_number("x", three) == 3 and type(whole_number("x", three)) is int
+    for none in (np.array([0.5]), np.bool_(True), jnp.array(True), np.array("0.5")):
+        with pytest.raises(InputError, match=r"x = .* is not allowed"):
+            fraction("x", none)
+
+
+def test_values_that_jax_traces_are_refused():
+    import jax
+
+    for check in (fraction, fraction_array, whole_number):
+        with pytest.raises(InputError, match=r"x is a value that JAX traces: .* outside of jit, vmap and grad"):
+            jax.jit(lambda x, check=check: check("x", x))(0.5)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "good", "bad", "said"),
+    [
+        ({"low": 0}, [0, 1e300], [-1, -1e-300], "a number, at least 0"),
+        ({"above": 0}, [1e-300], [0, -0.0], "a number above 0"),
+        ({"low": 0, "high": 1}, [0, 1], [1.0000001], "a number between 0 and 1"),
+        ({"above": 0, "below": 1}, [0.5], [0, 1], "a number above 0 and below 1"),
+        ({"above": 0, "high": 1}, [1], [0, 2], "a number above 0 and at most 1"),
+        ({}, [-5.5], [float("nan"), float("inf")], "a number"),
+    ],
+)
+def test_bounds(bounds, good, bad, said):
+    assert numbers("x", good, **bounds).tolist() == good
+    for value in bad:
+        for check in (number, numbers):
+            with pytest.raises(InputError) as caught:
+                check("x", value, **bounds)
+            assert str(caught.value) == f"x = {value:g} is not allowed: it must be {said}"
+        with pytest.raises(InputError, match=f"x = {value:g} is"):
+            numbers("x", [*good, value], **bounds)
+    for none in ("a", [1, [2]], None, [True]):
+        with pytest.raises(InputError, match="or an array of such"):
+            numbers("x", none, **bounds)
+    assert numbers("x", float("inf"), infinite=True) == float("inf")
+
+
+def test_choices():
+    one_of("x", "a", ("a", "b"))
+    one_of("x", None, (None, "a"))
+    for value in ("c", 3, ["a"], None):
+        with pytest.raises(InputError, match=r"x = .* is not known: choose a or b"):
+            one_of("x", value, ("a", "b"))

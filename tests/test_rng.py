@@ -1,6 +1,7 @@
 import jax
 import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 
 from ds3sim.core import rng
 
@@ -75,3 +76,14 @@ def test_words_are_uniform_and_uncorrelated_over_lanes_and_draws():
             counts = np.bincount(pair, minlength=65536)
             mean = pair.size / 65536
             assert chi2.sf(float(((counts - mean) ** 2).sum() / mean), 65535) > 1e-10
+
+
+@pytest.mark.parametrize(
+    ("key", "lane", "number"),
+    [(np.zeros(3, np.uint32), 4, 4), (np.zeros(2, np.int32), 4, 4), (np.zeros(2, np.uint32), 4, 5)],
+    ids=["shape", "dtype", "two sizes"],
+)
+def test_signatures_are_held(key, lane, number):
+    """The tests check shapes and dtypes of every call against the signature (conftest.py)."""
+    with pytest.raises(TypeCheckError):
+        rng.draw(key, np.zeros(lane, np.uint32), np.zeros(number, np.uint32))

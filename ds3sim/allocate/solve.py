@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from ds3sim.allocate.search import at, zoom
+from ds3sim.core.check import number
 from ds3sim.core.errors import require
 from ds3sim.task.budget import whole_steps
 from ds3sim.theory.difficulty import Mixture, Moments
@@ -61,10 +62,9 @@ class Problem:
 
     def __post_init__(self):
         object.__setattr__(self, "constants", constants_of(self.constants))
-        require(0 <= self.demand < np.inf, f"demand = {self.demand!r} is not allowed: it must be at least 0")
+        number("demand", self.demand, low=0)
         for name in ("kappa", "tokens_per_step"):
-            value = getattr(self, name)
-            require(0 < value < np.inf, f"{name} = {value!r} is not allowed: it must be above 0")
+            number(name, getattr(self, name), above=0)
 
     def spending(self, moments: Moments) -> tuple[np.ndarray, np.ndarray]:
         """(a, b) of docs/theory.md (26): lifetime tokens, and lifetime FLOPs per unit of W."""
@@ -159,8 +159,7 @@ def solve(
         InputError: an unknown mode, a missing argument, or compute that pays for no model in the box.
     """
     require(mode in MODES, f"mode = {mode!r}: choose {', '.join(MODES)}")
-    require(0 < compute < np.inf, f"compute = {compute!r} is not allowed: it must be a finite number above 0")
-    compute = float(compute)
+    compute = number("compute", compute, above=0)
     if mode == "fixed_demand":
         require(demand_tokens is not None and demand_tokens >= 0, "fixed_demand needs demand_tokens, at least 0")
         return _fixed_demand(problem, compute, float(demand_tokens or 0.0))
@@ -191,7 +190,7 @@ def least_compute(problem: Problem, accuracy: float, mode: str = "global") -> fl
         InputError: another mode, or an accuracy outside (0, 1).
     """
     require(mode in ("global", "chinchilla"), f"mode = {mode!r}: least_compute knows global and chinchilla")
-    require(0 < accuracy < 1, f"accuracy = {accuracy!r} is not allowed: it must be between 0 and 1")
+    number("accuracy", accuracy, above=0, below=1)
     _, (cost,), chosen = zoom(lambda k: (_cost_of_accuracy(problem, accuracy, k, mode),), problem.box.steps, -1)
     return float(cost[chosen])
 

@@ -1,122 +1,184 @@
-"""Checks of array arguments shared by the formulas: whole numbers, fractions."""
+"""Checks of arguments, each in one wording: ``name = value is not allowed: it must be ...``.
+
+Numbers of Python, NumPy and JAX are numbers, also as arrays without axes; ``True`` is none. Bounds: ``low`` and
+``high`` are allowed, ``above`` and ``below`` are not.
+"""
 
 from __future__ import annotations
+
+import contextlib
+import math
+import numbers as kinds
+import operator
+import sys
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from ds3sim.core.errors import InputError, require, shown
 
-
-def _numbers(name: str, values) -> np.ndarray:
-    array = np.asarray(values)
-    require(array.dtype.kind in "iuf", f"{name} = {_short(values)} is not a number or an array of numbers")
-    return array.astype(np.float64)
+MOST_TRIALS = 10**15
+"""Counts are held as float64; far below 2^53, so h, n - h and n - h + 1 are exact."""
 
 
-def _short(values) -> str:
-    text = " ".join(repr(values).split())
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def whole_array(name: str, values, low: int = 0) -> np.ndarray:
-    """``values`` as float64 whole numbers >= ``low``; any shape.
-
-    Raises:
-        InputError: not numbers, NaN, infinite, fractional or below ``low``.
-    """
-    array = _numbers(name, values)
-    bad = ~(np.isfinite(array) & (array >= low) & (np.floor(array) == array))
-    if bad.any():
-        require(False, f"{name} = {array[bad].flat[0]:g} is not allowed: it must be a whole number, at least {low}")
-    return array
-
-
-def fraction_array(name: str, values) -> np.ndarray:
-    """``values`` as float64 in [0, 1]; any shape.
-
-    Raises:
-        InputError: not numbers, NaN or outside [0, 1].
-    """
-    array = _numbers(name, values)
-    bad = ~((array >= 0) & (array <= 1))
-    if bad.any():
-        require(False, f"{name} = {array[bad].flat[0]:g} is not allowed: it must be a number between 0 and 1")
-    return array
-
-
-def whole_number(name: str, value, low: int, high: int | None = None) -> int:
-    """``value`` as an int in [low, high].
+def whole_number(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
+    """``value`` as an int in [low, high], with every digit.
 
     Raises:
         InputError: it is out of range, a bool, a fraction, NaN, infinite or no number.
     """
-    import numbers
-
-    whole = None
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        whole = int(value)  # not through float: that keeps 53 bits only
-    elif isinstance(value, numbers.Real) and not isinstance(value, bool):
-        try:
-            whole = int(float(value)) if float(value).is_integer() else None
-        except OverflowError:  # a Fraction that no float can hold
-            whole = None
+    found = _plain(value)
+    whole = int(found) if isinstance(found, int) or (found is not None and found.is_integer()) else None
     if whole is None or whole < low or (high is not None and whole > high):
-        bound = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise InputError(f"{name} = {shown(value)} is not allowed: it must be a whole number, {bound}")
+        raise _refusal(name, value, _said("a whole number", low=low, high=high))
     return whole
 
 
-def fraction(name: str, value, low: float = 0.0, high: float = 1.0) -> float:
-    """``value`` as a float in [low, high].
+def number(name: str, value: Any, **bounds: float | None) -> float:
+    """``value`` as a finite float within ``bounds``: any of low, above, high, below.
 
     Raises:
-        InputError: it is out of range, a bool, NaN or no number.
+        InputError: it is out of range, a bool, NaN, infinite or no number.
     """
-    import contextlib
-    import math
-    import numbers
-
-    number = math.nan
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        with contextlib.suppress(OverflowError):  # a huge int has no float
-            number = float(value)
-    if not low <= number <= high:
-        raise InputError(f"{name} = {shown(value)} is not allowed: it must be a number between {low:g} and {high:g}")
-    return number
+    found = _plain(value)
+    try:
+        out = math.nan if found is None else float(found)
+    except OverflowError:
+        out = math.inf
+    if not math.isfinite(out) or not _within(out, **bounds):
+        raise _refusal(name, value, _said("a number", **bounds))
+    return out
 
 
-def positive(name: str, values) -> np.ndarray:
-    """``values`` as finite float64 > 0.
+def fraction(name: str, value: Any, low: float = 0.0, high: float = 1.0) -> float:
+    """``value`` as a float in [low, high]; errors as :func:`number`."""
+    return number(name, value, low=low, high=high)
+
+
+def positive_number(name: str, value: Any) -> float:
+    """``value`` as a finite float > 0; errors as :func:`number`."""
+    return number(name, value, above=0.0)
+
+
+def numbers(
+    name: str, values: Any, *, whole: bool = False, infinite: bool = False, **bounds: float | None
+) -> np.ndarray:
+    """``values`` as float64 of any shape, each within ``bounds``: any of low, above, high, below.
 
     Raises:
-        InputError: anything else.
+        InputError: not numbers, NaN, out of range; a fraction where ``whole``; infinite unless ``infinite``.
     """
-    array = _numbers(name, values)
-    bad = ~(np.isfinite(array) & (array > 0))
-    if bad.any():
-        require(False, f"{name} = {array[bad].flat[0]:g} is not allowed: it must be a positive number")
+    kind = "a whole number" if whole else "a number"
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):  # a traced value, a ragged list
+        array = np.array(None)
+    if array.dtype.kind not in "iuf":
+        raise _refusal(name, values, _said(f"{kind} or an array of such", **bounds))
+    array = array.astype(np.float64)
+    good = _within(array, **bounds)
+    if not infinite:
+        good &= np.isfinite(array)
+    if whole:
+        good &= np.floor(array) == array
+    if not good.all():
+        raise _refusal(name, float(array[~good].flat[0]), _said(kind, **bounds))
     return array
 
 
-def open_fraction(name: str, values) -> np.ndarray:
-    """``values`` as float64 in (0, 1].
+def whole_array(name: str, values: Any, low: int = 0) -> np.ndarray:
+    """``values`` as float64 whole numbers >= ``low``; errors as :func:`numbers`."""
+    return numbers(name, values, whole=True, low=low)
+
+
+def fraction_array(name: str, values: Any) -> np.ndarray:
+    """``values`` as float64 in [0, 1]; errors as :func:`numbers`."""
+    return numbers(name, values, low=0, high=1)
+
+
+def positive(name: str, values: Any) -> np.ndarray:
+    """``values`` as finite float64 > 0; errors as :func:`numbers`."""
+    return numbers(name, values, above=0)
+
+
+def counted(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
+    """``hits`` and ``trials`` as float64 whole numbers, 0 <= hits <= trials <= ``MOST_TRIALS``; broadcast or not."""
+    h, n = (numbers(k, v, whole=True, low=0, high=MOST_TRIALS) for k, v in (("hits", hits), ("trials", trials)))
+    require(bool(np.all(h <= n)), "there cannot be more hits than trials")
+    return h, n
+
+
+def confidence(level: Any) -> float:
+    """The level of an interval, in (0, 1)."""
+    return number("level", level, above=0, below=1)
+
+
+def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
+    """Refuse a ``value`` that is not among ``choices`` (None stands for what is not said).
 
     Raises:
-        InputError: anything else.
+        InputError: it is another one.
     """
-    array = _numbers(name, values)
-    bad = ~((array > 0) & (array <= 1))
-    if bad.any():
-        require(False, f"{name} = {array[bad].flat[0]:g} is not allowed: it must be above 0 and at most 1")
-    return array
+    known = tuple(choices)
+    if not (isinstance(value, str) or value is None) or value not in known:
+        *some, last = (str(choice) for choice in known if choice is not None)
+        listed = f"{', '.join(some)} or {last}" if some else last
+        raise InputError(f"{name} = {shown(value)} is not known: choose {listed}")
 
 
-def positive_number(name: str, value) -> float:
-    """``value`` as a finite float > 0.
+def array_module(*values: Any) -> ModuleType:
+    """jax.numpy where one of the values is a JAX array or tracer, else numpy; does not import JAX."""
+    jax = sys.modules.get("jax")
+    if jax is not None and any(isinstance(value, jax.Array) for value in values):
+        return jax.numpy
+    return np
 
-    Raises:
-        InputError: anything else.
-    """
-    array = positive(name, value)
-    require(array.ndim == 0, f"{name} = {shown(value)} is not a number")
-    return float(array)
+
+# ---- helpers ----------------------------------------------------------------------------------------
+
+
+def _plain(value: Any) -> int | float | None:
+    """The real number in ``value`` as an int or a float; None for a bool, a string, a list, a traced value."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        with contextlib.suppress(TypeError):  # JAX traces it
+            value = value.item()
+    if isinstance(value, bool) or not isinstance(value, kinds.Real):
+        return None
+    if isinstance(value, kinds.Integral):
+        return int(value)
+    try:
+        return float(value)
+    except OverflowError:  # a Fraction that no float can hold
+        return math.inf
+
+
+def _within(
+    value: Any,
+    low: float | None = None,
+    above: float | None = None,
+    high: float | None = None,
+    below: float | None = None,
+) -> Any:
+    good: Any = value == value  # not NaN
+    for bound, holds in ((low, operator.ge), (above, operator.gt), (high, operator.le), (below, operator.lt)):
+        good = good if bound is None else good & holds(value, bound)
+    return good
+
+
+def _said(kind: str, low: Any = None, above: Any = None, high: Any = None, below: Any = None) -> str:
+    if low is not None and high is not None:
+        return f"{kind} between {low:.17g} and {high:.17g}"
+    words = ((", at least", low), (" above", above), (" at most", high), (" below", below))
+    return kind + " and".join(f"{word} {bound:.17g}" for word, bound in words if bound is not None)
+
+
+def _refusal(name: str, value: Any, must: str) -> InputError:
+    jax = sys.modules.get("jax")
+    if jax is not None and isinstance(value, jax.core.Tracer):
+        return InputError(
+            f"{name} is a value that JAX traces: it must be {must}: call this outside of jit, vmap and grad"
+        )
+    said = f"{value:g}" if isinstance(value, float) else shown(value)
+    return InputError(f"{name} = {said} is not allowed: it must be {must}")

@@ -13,6 +13,9 @@ with the authors' known answers and with JAX's own.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from ds3sim.core import arrays
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
@@ -21,7 +24,12 @@ WALK, FEASIBLE, VOTE, TIE, VERIFIER, PRIORITY, KEEP, SPARE = range(8)
 """Purposes: each has a key of its own, so draws for different uses never coincide."""
 
 
-def threefry2x32(key0, key1, counter0, counter1):
+def threefry2x32(
+    key0: arrays.UInt32[arrays.Array, "*#words"],
+    key1: arrays.UInt32[arrays.Array, "*#words"],
+    counter0: arrays.UInt32[arrays.Array, "*#words"],
+    counter1: arrays.UInt32[arrays.Array, "*#words"],
+) -> tuple[arrays.UInt32[arrays.Array, "*_"], arrays.UInt32[arrays.Array, "*_"]]:
     """The block function: two uint32 keys and counters to two uint32 words, elementwise.
 
     Works on NumPy and JAX arrays alike (only +, ^, <<, >>, | on uint32).
@@ -44,7 +52,7 @@ def _fold_in(key: tuple, data: int) -> tuple:
         return threefry2x32(key[0], key[1], words[0], words[1])
 
 
-def batch_key(seed: int, identity: str, batch: int, purpose: int) -> np.ndarray:
+def batch_key(seed: int, identity: str, batch: int, purpose: int) -> arrays.UInt32[np.ndarray, " 2"]:
     """The key of one batch of trials for one purpose, uint32 [2].
 
     Args:
@@ -59,7 +67,11 @@ def batch_key(seed: int, identity: str, batch: int, purpose: int) -> np.ndarray:
     return np.array(key, dtype=np.uint32)
 
 
-def draw(key, lane, number):
+def draw(
+    key: arrays.UInt32[arrays.Array, " 2"],
+    lane: arrays.UInt32[arrays.Array, "*#lanes"],
+    number: arrays.UInt32[arrays.Array, "*#lanes"],
+) -> tuple[arrays.UInt32[arrays.Array, "*_"], arrays.UInt32[arrays.Array, "*_"]]:
     """64 random bits as two uint32 words for each lane.
 
     Args:
@@ -70,7 +82,7 @@ def draw(key, lane, number):
     return threefry2x32(key[0], key[1], lane, number)
 
 
-def threshold(probability) -> np.ndarray:
+def threshold(probability: ArrayLike) -> arrays.UInt32[np.ndarray, "... 2"]:
     """A probability as a 64-bit threshold in two uint32 words, uint32 [..., 2] (high, low).
 
     ``below`` is then true with this probability, to 2^-53 relative; 1 is exact through
@@ -83,7 +95,11 @@ def threshold(probability) -> np.ndarray:
     return words.reshape(*np.shape(probability), 2)
 
 
-def below(word0, word1, limit):
+def below(
+    word0: arrays.UInt32[arrays.Array, "*#words"],
+    word1: arrays.UInt32[arrays.Array, "*#words"],
+    limit: arrays.UInt32[arrays.Array, "... 2"],
+) -> arrays.Bool[arrays.Array, "*_"]:
     """True where the 64-bit number (word0, word1) is below ``limit`` = (high, low)."""
     high, low = limit[..., 0], limit[..., 1]
     return (word0 < high) | ((word0 == high) & (word1 < low))

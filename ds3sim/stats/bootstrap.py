@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import special
 
-from ds3sim.core.check import fraction, whole_number
+from ds3sim.core.check import confidence, whole_number
 from ds3sim.core.errors import require
 
 RESAMPLES = 4000
@@ -60,9 +60,7 @@ def bootstrap(
 
 def _checked(level, resamples, seed) -> tuple[float, int]:
     whole_number("seed", seed, 0)
-    level = fraction("level", level)
-    require(0.0 < level < 1.0, f"level = {level!r} is not allowed: it must lie strictly between 0 and 1")
-    return level, whole_number("resamples", resamples, 100, 10**6)
+    return confidence(level), whole_number("resamples", resamples, 100, 10**6)
 
 
 def _resampled_means(filled, valid, seed: int, resamples: int) -> np.ndarray:

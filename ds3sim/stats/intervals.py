@@ -10,13 +10,10 @@ import math
 import numpy as np
 from scipy import special
 
-from ds3sim.core.errors import InputError, require
+from ds3sim.core.check import confidence, counted, numbers
 
 NORMAL_95 = 1.959963984540054
 """Half width of a normal 95% interval in standard errors."""
-
-MOST_TRIALS = 10**15
-"""Counts are held as float64; far below 2^53, so h, n - h and n - h + 1 are exact."""
 
 
 def clopper_pearson(hits, trials, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +36,7 @@ def clopper_pearson(hits, trials, level: float = 0.95) -> tuple[np.ndarray, np.n
         InputError: counts that are not whole or out of range, a level outside (0, 1).
     """
     h, n = counted(hits, trials)
-    tail = 0.5 * (1.0 - _level(level))
+    tail = 0.5 * (1.0 - confidence(level))
     # 1.0 stands in for a shape parameter of 0, whose quantile np.where replaces.
     low = np.where(h > 0, special.betaincinv(np.maximum(h, 1.0), n - h + 1.0, tail), 0.0)
     high = np.where(h < n, special.betainccinv(h + 1.0, np.maximum(n - h, 1.0), tail), 1.0)
@@ -68,33 +65,8 @@ def mean_interval(mean, variance, trials, span, level: float = 0.95) -> tuple[np
     Raises:
         InputError: no trials, a negative or NaN variance or span, a level outside (0, 1).
     """
-    mean, variance, n, span = (np.asarray(x, dtype=np.float64) for x in (mean, variance, trials, span))
-    require(bool(np.all(n >= 1)), "a mean needs at least one trial")
-    require(bool(np.all(variance >= 0)), "a variance must be a number that is not negative")
-    require(bool(np.all(span >= 0)), "the span of a variable must be a number that is not negative")
-    tail = 1.0 - _level(level)
+    mean, n = np.asarray(mean, dtype=np.float64), numbers("trials", trials, low=1)
+    variance, span = numbers("variance", variance, low=0), numbers("span", span, low=0)
+    tail = 1.0 - confidence(level)
     half = -special.ndtri(0.5 * tail) * np.sqrt(variance / n) + span * math.log(2.0 / tail) / n
     return mean - half, mean + half
-
-
-def counted(hits, trials) -> tuple[np.ndarray, np.ndarray]:
-    """``hits`` and ``trials`` as float64 arrays, checked to be whole numbers with 0 <= hits <= trials."""
-    h, n = np.asarray(hits), np.asarray(trials)
-    for name, values in (("hits", h), ("trials", n)):
-        require(values.dtype.kind in "iuf", f"{name} must be whole numbers, not {values.dtype}")
-        require(
-            bool(np.all((values >= 0) & (values <= MOST_TRIALS))) and bool(np.all(values == np.floor(values))),
-            f"{name} must be whole numbers between 0 and {MOST_TRIALS:.0e}",
-        )
-    h, n = h.astype(np.float64), n.astype(np.float64)
-    require(bool(np.all(h <= n)), "there cannot be more hits than trials")
-    return h, n
-
-
-def _level(level) -> float:
-    try:
-        level = float(level)
-    except (TypeError, ValueError):
-        raise InputError(f"level = {level!r} is not a number between 0 and 1") from None
-    require(0.0 < level < 1.0, f"level = {level!r} is not allowed: it must lie strictly between 0 and 1")
-    return level

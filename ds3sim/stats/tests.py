@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
+from ds3sim.core.check import counted, fraction_array, number, numbers
 from ds3sim.core.errors import require
-from ds3sim.stats.intervals import counted
 
 ROUNDING = 1e-12
 """Relative size of differences that float64 arithmetic alone explains."""
@@ -60,14 +61,12 @@ def mean_p(mean, expected, variance, trials, span=None) -> np.ndarray:
     Raises:
         InputError: no trials, a negative or NaN variance or span.
     """
-    mean, expected, variance, n = (np.asarray(x, dtype=np.float64) for x in (mean, expected, variance, trials))
-    require(bool(np.all(n >= 1)), "a mean needs at least one trial")
-    require(bool(np.all(variance >= 0)), "a variance must be a number that is not negative")
+    mean, expected = np.asarray(mean, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    variance, n = numbers("variance", variance, low=0), numbers("trials", trials, low=1)
     if span is None:
         z = _score(mean - expected, np.sqrt(variance / n), expected)
         return special.erfc(np.abs(z) / np.sqrt(2.0))
-    span = np.asarray(span, dtype=np.float64)
-    require(bool(np.all(span >= 0)), "the span of a variable must be a number that is not negative")
+    span = numbers("span", span, low=0)
     distance = np.abs(mean - expected)
     z = _score(distance, np.sqrt((variance + span * distance / 3.0) / n), expected)
     return np.minimum(1.0, 2.0 * np.exp(-0.5 * z * z))
@@ -109,16 +108,15 @@ def goodness_of_fit(counts, probabilities, least_expected: float = 25) -> tuple[
     Raises:
         InputError: different shapes, counts that are not whole, probabilities that do not sum to 1.
     """
-    counts, probabilities = np.asarray(counts), np.asarray(probabilities, dtype=np.float64)
+    counts, probabilities = np.asarray(counts), numbers("probabilities", probabilities, low=0)
     require(
         counts.ndim == 1 and counts.shape == probabilities.shape and counts.size > 0,
         f"counts and probabilities must be one-dimensional and of one length, not {counts.shape}"
         f" and {probabilities.shape}",
     )
-    require(0 < least_expected < float("inf"), f"least_expected = {least_expected!r} must be a positive number")
+    number("least_expected", least_expected, above=0)
     trials = counts.sum()
     counts, trials = counted(counts, trials)
-    require(bool(np.all(probabilities >= 0)), "probabilities must be numbers that are not negative")
     total = float(probabilities.sum())
     require(abs(total - 1.0) <= 1e-9, f"the probabilities sum to {total:.12g}: they must sum to 1; add a bin 'beyond'")
     expected = float(trials) * probabilities
@@ -148,20 +146,17 @@ def holm(p_values) -> np.ndarray:
     Raises:
         InputError: a value outside [0, 1] or NaN, or an array that is not one-dimensional.
     """
-    p = np.asarray(p_values, dtype=np.float64)
+    p = fraction_array("p_values", p_values)
     require(p.ndim == 1, f"holm takes a list of p-values, not an array of shape {p.shape}")
-    require(bool(np.all((p >= 0) & (p <= 1))), "p-values must lie between 0 and 1")
     order = np.argsort(p, kind="stable")
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate((p.size - np.arange(p.size)) * p[order]))
     return adjusted
 
 
-def _probability(p) -> np.ndarray:
-    p = np.asarray(p, dtype=np.float64)
+def _probability(p: ArrayLike) -> np.ndarray:
     # Sums of float64 probabilities may end a few units above 1.
-    require(bool(np.all((p >= 0) & (p <= 1 + ROUNDING))), "a probability must be a number between 0 and 1")
-    return np.minimum(p, 1.0)
+    return np.minimum(numbers("probability", p, low=0, high=1 + ROUNDING), 1.0)
 
 
 def _score(difference, error, scale) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ds3sim.core.check import fraction, whole_number
+from ds3sim.core.check import fraction, one_of, whole_number
 from ds3sim.core.errors import require, shown
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
 
@@ -31,10 +31,7 @@ class Verifier:
         # Plain numbers, whatever was given: they enter the identity of the task.
         object.__setattr__(self, "true_positive", fraction("true_positive", self.true_positive))
         object.__setattr__(self, "false_positive", fraction("false_positive", self.false_positive))
-        require(
-            self.fallback in ("random", "abstain"),
-            f"fallback = {self.fallback!r} is not known: choose random or abstain",
-        )
+        one_of("fallback", self.fallback, ("random", "abstain"))
 
     @property
     def perfect(self) -> bool:
@@ -87,7 +84,7 @@ class Majority:
             isinstance(self.errors, GeometricErrors | WeightErrors),
             f"errors = {shown(self.errors)} is not an error model: use GeometricErrors or WeightErrors",
         )
-        require(self.ties in ("random", "wrong"), f"ties = {self.ties!r} is not known: choose random or wrong")
+        one_of("ties", self.ties, ("random", "wrong"))
 
 
 Aggregate = Single | BestOfN | Majority

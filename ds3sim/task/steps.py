@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ds3sim.core.check import fraction, whole_number
-from ds3sim.core.errors import require
+from ds3sim.core.check import fraction, number, whole_number
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.scores import best_of_b, score_classes
 
@@ -98,6 +97,4 @@ StepPolicy = CoT | ToT | Beam
 
 
 def _discount(value) -> float:
-    value = fraction("discount", value)
-    require(0 < value < 1, f"discount = {value:g} is not allowed: it must lie strictly between 0 and 1")
-    return value
+    return number("discount", value, above=0, below=1)

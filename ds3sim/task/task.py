@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.parts import BetaRate
@@ -46,11 +47,8 @@ class Task:
             isinstance(self.aggregate, Aggregate),
             f"aggregate = {self.aggregate!r} is not an aggregator: use Single, BestOfN or Majority",
         )
-        require(
-            self.feasibility in ("per_task", "per_trace"),
-            f"feasibility = {self.feasibility!r} is not known: choose per_task or per_trace",
-        )
-        require(self.on_dead in ("exhaust", "stop"), f"on_dead = {self.on_dead!r} is not known: choose exhaust or stop")
+        one_of("feasibility", self.feasibility, ("per_task", "per_trace"))
+        one_of("on_dead", self.on_dead, ("exhaust", "stop"))
         if self.graph.rate is not None:
             require(isinstance(self.step, CoT), "graph = latent: one step decides a trace: use step = cot")
             require(

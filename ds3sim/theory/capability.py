@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import fraction_array, whole_array
+from ds3sim.core.check import fraction_array, numbers, whole_array
 from ds3sim.core.errors import require
 
 _SLACK = 1e-9
@@ -30,10 +30,7 @@ def relevant_skills(m, beta) -> np.ndarray:
         InputError: an argument outside its range.
     """
     m = whole_array("m", m, 1)
-    beta = np.asarray(beta, dtype=np.float64)
-    require(
-        bool(np.all((beta >= 0) & np.isfinite(beta))), "beta is not allowed: it must be a finite number, at least 0"
-    )
+    beta = numbers("beta", beta, low=0)
     return np.maximum(_ceiling((1.0 + beta) * m), m)[()]
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ds3sim.core.check import fraction_array, whole_array
+from ds3sim.core.check import fraction_array, one_of, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_pmf, binomial_tails
 
@@ -198,7 +198,7 @@ def _dying(m, r, q, steps) -> list[np.ndarray]:
 
 
 def _stops(on_dead: str) -> bool:
-    require(on_dead in ("exhaust", "stop"), f"on_dead = {on_dead!r} is not known: choose exhaust or stop")
+    one_of("on_dead", on_dead, ("exhaust", "stop"))
     return on_dead == "stop"
 
 

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ds3sim.core.check import fraction_array, whole_array, whole_number
+from ds3sim.core.check import fraction_array, numbers, one_of, whole_array, whole_number
 from ds3sim.core.errors import require
 from ds3sim.core.runtime import cores
 from ds3sim.theory.binomial import binomial_pmf
@@ -65,7 +65,7 @@ def success_all_skills(r, steps, most_skills: int, engine: str = "jax") -> tuple
         InputError: an argument outside its range.
     """
     most = whole_number("most_skills", most_skills, 1, MOST_SKILLS)
-    require(engine in ("jax", "numpy"), f"engine = {engine!r} is not known: choose jax or numpy")
+    one_of("engine", engine, ("jax", "numpy"))
     r, steps = np.broadcast_arrays(fraction_array("r", r), whole_array("steps", steps))
     shape, r, steps = r.shape, r.ravel(), steps.ravel()
     success, expected = np.empty((most, r.size)), np.empty((most, r.size))
@@ -102,12 +102,11 @@ def study_grid(r, steps, weights) -> tuple[np.ndarray, np.ndarray]:
         InputError: an argument outside its range, or shapes that do not fit.
     """
     r, steps = fraction_array("r", r), np.atleast_1d(whole_array("steps", steps))
-    weights = np.asarray(weights, dtype=np.float64)
+    weights = numbers("weights", weights, low=0)
     require(
         weights.ndim == 2 and r.ndim >= 1 and r.shape[-1] == weights.shape[0],
         f"r of shape {r.shape} and weights of shape {weights.shape} do not fit: they must be [..., L] and [L, M]",
     )
-    require(bool(np.all((weights >= 0) & np.isfinite(weights))), "weights must be finite numbers that are not negative")
     require(steps.ndim == 1, f"steps of shape {steps.shape} is not a list of budgets")
     kinds, most = weights.shape
     whole_number("most_skills", most, 1, MOST_SKILLS)

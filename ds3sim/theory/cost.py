@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ds3sim.core.check import number, numbers, whole_array, whole_number
 from ds3sim.core.errors import InputError, require
 
 _MOST_STEPS = 2**53
@@ -17,33 +18,17 @@ MOST = 1e60
 """Largest number of a cost model: no product of a few overflows."""
 
 
-def _amount(name: str, values) -> np.ndarray:
-    """``values`` as finite float64 >= 0, any shape."""
-    array = np.asarray(values)
-    require(array.dtype.kind in "iuf", f"{name} = {values!r} is not a number or an array of numbers")
-    array = array.astype(np.float64)
-    bad = ~(np.isfinite(array) & (array >= 0))
-    if bad.any():
-        require(False, f"{name} = {array[bad].flat[0]:g} is not allowed: it must be a finite number, at least 0")
-    return array
+def _count(name: str, values: ArrayLike) -> np.ndarray:
+    return whole_array(name, values, 1)
 
 
-def _count(name: str, values) -> np.ndarray:
-    """``values`` as whole float64 >= 1, any shape."""
-    array = _amount(name, values)
-    bad = (array < 1) | (np.floor(array) != array)
-    if bad.any():
-        require(False, f"{name} = {array[bad].flat[0]:g} is not allowed: it must be a whole number, at least 1")
-    return array
+def _amount(name: str, values: ArrayLike) -> np.ndarray:
+    return numbers(name, values, low=0)
 
 
-def _scalar(name: str, value, positive: bool = False, whole: bool = False) -> float | int:
-    require(np.ndim(value) == 0 and not isinstance(value, (bool, np.bool_)), f"{name} = {value!r} is not a number")
-    number = float(_amount(name, value))
-    require(not positive or number > 0, f"{name} = {number:g} is not allowed: it must be above 0")
-    require(number <= MOST, f"{name} = {number:g} is not allowed: it must be at most {MOST:g}")
-    require(not whole or number == int(number), f"{name} = {number:g} is not allowed: it must be a whole number")
-    return int(number) if number == int(number) and number < 2**53 else number
+def _tidy(value: float) -> float | int:
+    """Whole numbers as int, so that a cost model prints as it was given."""
+    return int(value) if value == int(value) and value < 2**53 else value
 
 
 @dataclass(frozen=True)
@@ -72,19 +57,17 @@ class CostModel:
     shared_prefill: bool = True
 
     def __post_init__(self):
-        def put(name, value):
-            object.__setattr__(self, name, value)
 
-        put("tokens_per_step", _scalar("tokens_per_step", self.tokens_per_step, positive=True))
-        if self.parameters is not None:
-            put("parameters", _scalar("parameters", self.parameters, positive=True))
-        put("prompt_tokens", _scalar("prompt_tokens", self.prompt_tokens))
-        put("layers", _scalar("layers", self.layers, whole=True))
-        put("attention_width", _scalar("attention_width", self.attention_width))
+        above = {"tokens_per_step": {"above": 0}, "parameters": {"above": 0}}
+        for name in ("tokens_per_step", "parameters", "prompt_tokens", "attention_width", "layers"):
+            value = getattr(self, name)
+            if name != "parameters" or value is not None:
+                good = number(name, value, high=MOST, **above.get(name, {"low": 0}))
+                object.__setattr__(self, name, whole_number(name, good) if name == "layers" else _tidy(good))
         for name in ("attention", "shared_prefill"):
             value = getattr(self, name)
-            require(isinstance(value, (bool, np.bool_)), f"{name} = {value!r} is not allowed: it must be true or false")
-            put(name, bool(value))
+            require(isinstance(value, bool | np.bool_), f"{name} = {value!r} is not allowed: it must be true or false")
+            object.__setattr__(self, name, bool(value))
 
     @property
     def has_flops(self) -> bool:

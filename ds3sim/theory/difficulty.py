@@ -6,12 +6,11 @@ phi over (L0, m). Everything here depends on the model through its training loss
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ds3sim.core.check import whole_array
+from ds3sim.core.check import number, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_tails
 from ds3sim.theory.loss import step_success
@@ -37,9 +36,7 @@ class Bridge:
 
     def __post_init__(self):
         for name in ("a", "d", "iota", "b"):
-            value = getattr(self, name)
-            require(math.isfinite(value), f"{name} = {value!r} is not allowed: it must be a finite number")
-            require(name == "d" or value > 0, f"{name} = {value:g} is not allowed: it must be above 0")
+            number(name, getattr(self, name), above=None if name == "d" else 0)
 
     def step_success(self, loss, ease):
         """(25) at the training ``loss`` and L0 = ``ease``, broadcast; NumPy or JAX."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
+
+from ds3sim.core.check import array_module
 
 _SHIFT = 12
 _SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
@@ -50,7 +50,7 @@ def log_ratio(a, b, n):
     Returns:
         float64 of the broadcast shape (NumPy); relative error about 1e-14 for n up to 1e12.
     """
-    xp = module(a, b, n)
+    xp = array_module(a, b, n)
     y = b + n
     steps = xp.arange(float(_SHIFT)) if xp is np else np.arange(float(_SHIFT))
     a_, b_, n_, y_ = (xp.asarray(v)[..., None] for v in (a, b, n, y))
@@ -69,20 +69,12 @@ def log_rising(x, k):
 
     Absolute error about 1e-16 |k| (1 + log(x+k)).
     """
-    xp = module(x, k)
+    xp = array_module(x, k)
     steps = np.arange(float(_SHIFT))
     shift = xp.log1p(xp.asarray(k)[..., None] / (xp.asarray(x)[..., None] + steps)).sum(-1)
     x = x + _SHIFT
     large = (x - 0.5) * xp.log1p(k / x) + k * xp.log(x + k) - k
     return large - _SERIES[0] * k / (x * (x + k)) + _higher(x + k) - _higher(x) - shift
-
-
-def module(*values):
-    """jax.numpy where one of the values is a JAX array or tracer, else numpy."""
-    jax = sys.modules.get("jax")
-    if jax is not None and any(isinstance(v, jax.Array) for v in values):
-        return jax.numpy
-    return np
 
 
 def stirling_error(n: np.ndarray) -> np.ndarray:

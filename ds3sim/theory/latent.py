@@ -15,9 +15,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from ds3sim.core.check import fraction_array, whole_array
+from ds3sim.core.check import array_module, fraction_array, numbers, positive, whole_array
 from ds3sim.core.errors import require
-from ds3sim.theory.gamma import log_ratio, log_rising, module
+from ds3sim.theory.gamma import log_ratio, log_rising
 
 MOST_EXACT = 2**22
 """Largest N whose beta-binomial law is written out."""
@@ -35,11 +35,10 @@ def pass_at_n(n, solvable, alpha, beta):
     Raises:
         InputError: (NumPy) an argument outside its range.
     """
-    xp = module(n, solvable, alpha, beta)
+    xp = array_module(n, solvable, alpha, beta)
     if xp is np:
-        n = np.asarray(n, dtype=np.float64)
+        n = numbers("n", n, low=0)
         solvable, alpha, beta = check(solvable, alpha, beta)
-        require(bool(np.all(np.isfinite(n) & (n >= 0))), "n is not allowed: numbers of samples must be finite, >= 0")
     out = solvable * some_success(n, alpha, beta)
     return out[()] if xp is np else out
 
@@ -49,7 +48,7 @@ def some_success(n, alpha, beta):
 
     (12) without its A. NumPy or JAX, broadcast; nothing is checked.
     """
-    return -module(n, alpha, beta).expm1(-log_ratio(alpha, beta, n))
+    return -array_module(n, alpha, beta).expm1(-log_ratio(alpha, beta, n))
 
 
 def check(solvable, alpha, beta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -58,14 +57,7 @@ def check(solvable, alpha, beta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Raises:
         InputError: A outside [0, 1], alpha or beta not above 0 or not finite.
     """
-    solvable = fraction_array("solvable", solvable)
-    out = [solvable]
-    for name, value in (("alpha", alpha), ("beta", beta)):
-        array = np.asarray(value)
-        good = array.dtype.kind in "iuf" and bool(np.all(np.isfinite(array) & (array > 0)))
-        require(good, f"{name} = {value!r} is not allowed: it must be a finite number above 0")
-        out.append(array.astype(np.float64))
-    return out[0], out[1], out[2]
+    return fraction_array("solvable", solvable), positive("alpha", alpha), positive("beta", beta)
 
 
 def log_probability(correct, n, alpha, beta):

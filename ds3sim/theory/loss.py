@@ -7,13 +7,12 @@ name, because published ones differ a lot in what they call optimal: see :data:`
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
 
+from ds3sim.core.check import array_module, number, numbers, positive
 from ds3sim.core.errors import InputError, require
 
 
@@ -40,11 +39,8 @@ class LossConstants:
 
     def __post_init__(self):
         for field in fields(self)[:5]:
-            value = getattr(self, field.name)
-            ok = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
-            ok = ok and (value > 0 or (field.name == "E" and value == 0))
-            require(bool(ok), f"constants.{field.name} = {value!r} is not allowed: it must be a finite number above 0")
-            object.__setattr__(self, field.name, float(value))
+            bound = {"low": 0} if field.name == "E" else {"above": 0}
+            object.__setattr__(self, field.name, number(f"constants.{field.name}", getattr(self, field.name), **bound))
 
 
 CONSTANTS: dict[str, LossConstants] = {
@@ -99,9 +95,11 @@ def loss(parameters, tokens, constants: str | Mapping | LossConstants = "hoffman
         InputError: unknown constants; with NumPy input also N or D not above 0.
     """
     c = constants_of(constants)
-    if _is_jax(parameters, tokens):
+    if array_module(parameters, tokens) is not np:
         return c.E + c.A * parameters**-c.alpha + c.B * tokens**-c.beta
-    parameters, tokens = _positive("parameters", parameters), _positive("tokens", tokens)
+    parameters, tokens = (
+        numbers(k, v, infinite=True, above=0) for k, v in (("parameters", parameters), ("tokens", tokens))
+    )
     return (c.E + c.A * parameters**-c.alpha + c.B * tokens**-c.beta)[()]
 
 
@@ -121,7 +119,7 @@ def loss_optimal(compute, constants: str | Mapping | LossConstants = "hoffmann")
         InputError: unknown constants, or C not above 0.
     """
     c = constants_of(constants)
-    product = _positive("compute", compute) / 6.0
+    product = positive("compute", compute) / 6.0
     total = c.alpha + c.beta
     parameters = (c.alpha * c.A / (c.beta * c.B)) ** (1.0 / total) * product ** (c.beta / total)
     return parameters[()], (product / parameters)[()]
@@ -143,7 +141,7 @@ def step_success(L, L0, a=1.0, d=0.0, iota=1.0, b=5.0):
     Raises:
         InputError: NumPy input that is not numbers or is NaN.
     """
-    if _is_jax(L, L0, a, d, iota, b):
+    if array_module(L, L0, a, d, iota, b) is not np:
         import jax
         import jax.numpy as jnp
 
@@ -151,26 +149,5 @@ def step_success(L, L0, a=1.0, d=0.0, iota=1.0, b=5.0):
     from scipy.special import expit
 
     names = ("L", "L0", "a", "d", "iota", "b")
-    L, L0, a, d, iota, b = (_real(name, value) for name, value in zip(names, (L, L0, a, d, iota, b), strict=True))
+    L, L0, a, d, iota, b = (numbers(k, v, infinite=True) for k, v in zip(names, (L, L0, a, d, iota, b), strict=True))
     return np.clip(iota * (a * expit(b * (L0 - L)) + d), 0.0, 1.0)[()]
-
-
-def _is_jax(*values) -> bool:
-    """Whether any value is a JAX array or a tracer; does not import JAX."""
-    jax = sys.modules.get("jax")
-    return jax is not None and any(isinstance(value, jax.Array) for value in values)
-
-
-def _real(name: str, values) -> np.ndarray:
-    array = np.asarray(values)
-    require(array.dtype.kind in "iuf", f"{name} = {values!r} is not a number or an array of numbers")
-    array = array.astype(np.float64)
-    require(not bool(np.isnan(array).any()), f"{name} is not a number (NaN)")
-    return array
-
-
-def _positive(name: str, values) -> np.ndarray:
-    array = _real(name, values)
-    if not (array > 0).all():
-        raise InputError(f"{name} = {array[~(array > 0)].flat[0]:g} is not allowed: it must be above 0")
-    return array

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import open_fraction, positive
+from ds3sim.core.check import numbers, one_of, positive
 from ds3sim.core.errors import require
 from ds3sim.theory.degrees import Degrees, fixed_point, scale_squared, threshold
 
@@ -78,7 +78,7 @@ def ensemble(concepts, texts, text_degree: ArrayLike = 6.0, unknown: ArrayLike =
         positive("texts", texts),
         positive("text_degree", text_degree),
     )
-    eps = open_fraction("unknown", unknown)
+    eps = numbers("unknown", unknown, above=0, high=1)
     big_r, big_t, degree, eps = np.broadcast_arrays(big_r, big_t, degree, eps)
     require(
         bool(np.all(degree <= big_r)),
@@ -117,8 +117,8 @@ def peeling(
     """
     from scipy.special import ndtr
 
-    require(variant in VARIANTS, f"finite_size = {variant!r} is not known: choose one of {', '.join(VARIANTS)}")
-    eps = open_fraction("unknown", unknown)
+    one_of("finite_size", variant, VARIANTS)
+    eps = numbers("unknown", unknown, above=0, high=1)
     of_concept, of_text = ensemble(concepts, texts, text_degree, eps)
     level, x = threshold(of_concept, of_text)
     some = x > 0
@@ -187,7 +187,7 @@ def large_graph(concepts, texts, text_degree: ArrayLike = 6.0, unknown: ArrayLik
     Returns:
         float64 of the broadcast shape.
     """
-    eps = open_fraction("unknown", unknown)
+    eps = numbers("unknown", unknown, above=0, high=1)
     of_concept, of_text = ensemble(concepts, texts, text_degree, eps)
     x = fixed_point(of_concept, of_text, eps)
     return of_concept.node(of_text.edge(x))[()]

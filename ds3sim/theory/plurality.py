@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
-from ds3sim.core.check import fraction_array, whole_array
+from ds3sim.core.check import fraction_array, one_of, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_tails
 from ds3sim.theory.gamma import stirling_error
@@ -50,7 +50,7 @@ def chances(n: int, weights, ties: str = "random", quick: bool = False) -> np.nd
     """
     size = int(whole_array("n", n, 1))
     require(size <= LARGEST, f"n = {size} votes are more than {LARGEST}")
-    require(ties in ("random", "wrong"), f"ties = {ties!r} is not known: choose random or wrong")
+    one_of("ties", ties, ("random", "wrong"))
     effort = (48, 20) if quick else (EXACT, _NODES)
     return _chances(size, tuple(positive_weights(weights).tolist()), ties, *effort)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import fraction_array, open_fraction, positive
+from ds3sim.core.check import fraction_array, numbers, positive
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_tails
 
@@ -50,9 +50,8 @@ def sure_concepts(mean, skills, delta: ArrayLike = 1e-5) -> np.ndarray:
     Raises:
         InputError: an argument outside its range.
     """
-    mu = np.asarray(mean, dtype=np.float64)
-    require(bool(np.all((mu >= 0) & np.isfinite(mu))), "mean must be finite and not negative")
-    log = np.log(positive("skills", skills) / open_fraction("delta", delta))
+    mu = numbers("mean", mean, low=0)
+    log = np.log(positive("skills", skills) / numbers("delta", delta, above=0, high=1))
     return (0.99 * np.maximum(0.0, mu - np.sqrt(2.0 * np.maximum(log, 0.0) * mu)))[()]
 
 
@@ -103,8 +102,8 @@ def acquired_exact(mean, unlearnt, concepts, needed: ArrayLike = 5.0) -> np.ndar
         InputError: an argument outside its range.
     """
     big_r = np.maximum(1.0, np.rint(positive("concepts", concepts)))
-    mu, rest = np.asarray(mean, dtype=np.float64), fraction_array("unlearnt", unlearnt)
-    require(bool(np.all((mu >= 0) & (mu <= big_r))), "mean must be between 0 and the number of concepts")
+    mu, rest = numbers("mean", mean, low=0), fraction_array("unlearnt", unlearnt)
+    require(bool(np.all(mu <= big_r)), "mean must not be above the number of concepts")
     eta = np.ceil(positive("needed", needed))
     return binomial_tails(eta, big_r, mu / big_r * (1.0 - rest))[0][()]
 
@@ -122,8 +121,7 @@ def giant(mean_degree) -> np.ndarray:
     """
     from scipy.special import lambertw
 
-    c = np.asarray(mean_degree, dtype=np.float64)
-    require(bool(np.all((c >= 0) & np.isfinite(c))), "mean_degree must be finite and not negative")
+    c = numbers("mean_degree", mean_degree, low=0)
     some = c > 1
     at = np.where(some, c, 2.0)
     with np.errstate(under="ignore"):
@@ -153,11 +151,10 @@ def skill_levels(g, skills, sigma) -> tuple[np.ndarray, np.ndarray]:
         InputError: an argument outside its range, shapes that do not fit.
     """
     g = fraction_array("g", g)
-    sigma = np.asarray(sigma, dtype=np.float64)
+    sigma = numbers("sigma", sigma, low=0)
     require(
         g.ndim >= 1 and sigma.shape == g.shape[-1:], f"g of shape {g.shape} and sigma of shape {sigma.shape} do not fit"
     )
-    require(bool(np.all((sigma >= 0) & np.isfinite(sigma))), "sigma must be finite and not negative")
     sizes = np.broadcast_to(positive("skills", skills), g.shape)
     p, share = np.empty(g.shape), np.empty(g.shape)
     below = np.ones(g.shape[:-1])

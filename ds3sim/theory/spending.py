@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ds3sim.core.check import fraction, number, whole_number
 from ds3sim.core.errors import require
 from ds3sim.theory.loss import LossConstants
 
@@ -36,8 +37,8 @@ class Architecture:
     power: float = 2.0 / 3.0
 
     def __post_init__(self):
-        require(math.isfinite(self.scale) and self.scale >= 0, f"scale = {self.scale:g} is not allowed: at least 0")
-        require(0 <= self.power <= 1, f"power = {self.power:g} is not allowed: it must be between 0 and 1")
+        number("scale", self.scale, low=0)
+        fraction("power", self.power)
 
     @classmethod
     def of_aspect(cls, aspect: float) -> Architecture:
@@ -45,7 +46,7 @@ class Architecture:
 
         n_layer = (N / (12 aspect^2))^(1/3), so W = aspect (N / (12 aspect^2))^(2/3).
         """
-        require(math.isfinite(aspect) and aspect > 0, f"aspect = {aspect:g} is not allowed: it must be above 0")
+        number("aspect", aspect, above=0)
         return cls(aspect * (12.0 * aspect**2) ** (-2.0 / 3.0), 2.0 / 3.0)
 
     @classmethod
@@ -79,7 +80,7 @@ class Box:
         for name in ("parameters", "tokens"):
             low, high = getattr(self, name)
             require(0 < low < high < math.inf, f"{name} = [{low:g}, {high:g}] is not a range of numbers above 0")
-        require(1 <= self.steps <= 10**12, f"steps = {self.steps} is not allowed: it must be between 1 and 1e12")
+        whole_number("steps", self.steps, 1, 10**12)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import positive, whole_number
+from ds3sim.core.check import number, one_of, positive, whole_number
 from ds3sim.core.errors import require
 from ds3sim.theory.peeling import VARIANTS, Peeling, peeling
 from ds3sim.theory.skills import acquired, concept_shares, prerequisites, skill_levels
@@ -53,11 +53,8 @@ class Training:
             sizes.ndim == 0 or sizes.shape == (self.levels,),
             f"skills_per_level has {sizes.size} entries: give one number, or one for each of the {self.levels} levels",
         )
-        require(0 < self.initially_unknown <= 1, "initially_unknown must be above 0 and at most 1")
-        require(
-            self.finite_size in VARIANTS,
-            f"finite_size = {self.finite_size!r} is not known: choose one of {', '.join(VARIANTS)}",
-        )
+        number("initially_unknown", self.initially_unknown, above=0, high=1)
+        one_of("finite_size", self.finite_size, VARIANTS)
 
     @property
     def sigma(self) -> np.ndarray:

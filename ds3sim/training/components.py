@@ -10,8 +10,7 @@ import numpy as np
 from jax import lax
 
 from ds3sim.core import rng
-from ds3sim.core.check import fraction, whole_number
-from ds3sim.core.errors import require
+from ds3sim.core.check import fraction, one_of, whole_number
 from ds3sim.training.bernoulli_rows import LINKS, bernoulli_rows, identity, keys, precise
 
 MOST_SKILLS = 20_000
@@ -72,7 +71,7 @@ def components(graphs: int, skills: int, chance: float, seed: int = 0, method: s
     whole_number("graphs", graphs, 1)
     whole_number("skills", skills, 1, MOST_SKILLS)
     fraction("chance", chance)
-    require(method in (None, "dense", "sparse"), f"method = {method!r} is not known: choose dense or sparse")
+    one_of("method", method, (None, "dense", "sparse"))
     few = skills <= _DENSE_SKILLS or chance * skills > _DENSE_DEGREE
     method = method or ("dense" if few else "sparse")
     made = keys(seed, identity("links", skills, float(chance), method), range(first, first + graphs), LINKS)

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ds3sim.core.check import whole_number
-from ds3sim.core.errors import require
+from ds3sim.core.check import number, whole_number
 from ds3sim.training.bernoulli_rows import UNKNOWN, generator, identity
 
 _BATCH = 2048
@@ -39,7 +38,7 @@ def peel_counts(runs: int, concepts: int, texts: int, text_degree: float = 6.0, 
     """
     for name, value in (("runs", runs), ("concepts", concepts), ("texts", texts)):
         whole_number(name, value, 1)
-    require(0 < text_degree <= concepts, "text_degree must be positive and at most the number of concepts")
+    number("text_degree", text_degree, above=0, high=concepts)
     name = identity("counts", concepts, texts, float(text_degree))
     parts = [
         _batch(generator(seed, name, batch, UNKNOWN), concepts, texts, text_degree / concepts)

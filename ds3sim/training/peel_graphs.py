@@ -19,8 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ds3sim.core.check import whole_number
-from ds3sim.core.errors import require
+from ds3sim.core.check import number, whole_number
 from ds3sim.core.runtime import cores
 from ds3sim.training.bernoulli_rows import EDGES, UNKNOWN, bernoulli_rows, generator, identity, keys, precise
 
@@ -130,12 +129,12 @@ def peel_graphs(
     """
     for name, value in (("graphs", graphs), ("concepts", concepts), ("texts", texts)):
         whole_number(name, value, 1)
-    require(0 < text_degree <= concepts, "text_degree must be positive and at most the number of concepts")
+    number("text_degree", text_degree, above=0, high=concepts)
     batch = min(graphs, batch or max(1, min(512, _UNION // concepts)))
     task = identity("peel", concepts, texts, float(text_degree), unknown)
     sizes = np.full(graphs, concepts, dtype=np.int64)
     if unknown is not None:
-        require(0 < unknown <= 1, "unknown must be above 0 and at most 1")
+        number("unknown", unknown, above=0, high=1)
         total = round(concepts / unknown)
         sizes = np.array(
             [generator(seed, task, first + g, UNKNOWN).binomial(total, unknown) for g in range(graphs)], dtype=np.int64

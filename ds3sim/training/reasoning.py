@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import fraction, positive, whole_array, whole_number
+from ds3sim.core.check import fraction, number, one_of, positive, whole_array, whole_number
 from ds3sim.core.errors import require
 from ds3sim.theory import chain
 from ds3sim.theory.aggregate import best_of_n
@@ -45,7 +45,7 @@ class Tasks:
             values = whole_array(name, getattr(self, name), 1)
             require(values.ndim == 1 and values.size > 0, f"{name} must be a list of at least one whole number")
         fraction("search", self.search)
-        require(self.relevant_factor >= 0, "relevant_factor must not be negative")
+        number("relevant_factor", self.relevant_factor, low=0)
 
     def phi(self) -> np.ndarray:
         """Weights that sum to 1, float64 [levels, skills]."""
@@ -97,8 +97,7 @@ class Reasoning:
             ("steps", ("exact", "min")),
             ("level_ties", ("cheapest", "lowest")),
         ):
-            value = getattr(self, name)
-            require(value in choices, f"{name} = {value!r} is not known: choose one of {', '.join(choices)}")
+            one_of(name, getattr(self, name), choices)
         require(self.aggregate != "single" or self.n == 1, "n > 1 needs aggregate = best_of_n or majority")
 
     def combine(self, p1) -> np.ndarray:

@@ -6,8 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ds3sim.core.check import whole_number
-from ds3sim.core.errors import require
+from ds3sim.core.check import number, whole_number
 from ds3sim.theory.binomial import binomial_pmf
 from ds3sim.training.peel_counts import chances
 
@@ -25,7 +24,7 @@ def peeling_law(concepts: int, texts: int, text_degree: float) -> np.ndarray:
     """
     whole_number("concepts", concepts, 1)
     whole_number("texts", texts, 1, 60)
-    require(0 < text_degree <= concepts, "text_degree must be positive and at most the number of concepts")
+    number("text_degree", text_degree, above=0, high=concepts)
     more, single, drop = chances(concepts, text_degree / concepts)
     k = np.arange(texts + 1)
     law = np.zeros((texts + 1, texts + 1))  # [v, w]

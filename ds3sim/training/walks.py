@@ -26,8 +26,7 @@ import numpy as np
 from jax import lax
 
 from ds3sim.core import rng
-from ds3sim.core.check import fraction, whole_number
-from ds3sim.core.errors import require
+from ds3sim.core.check import fraction, one_of, whole_number
 from ds3sim.theory import chain
 from ds3sim.theory.capability import relevant_skills
 from ds3sim.training.bernoulli_rows import LINKS, TASK, WALKS, generator, identity, keys
@@ -109,7 +108,7 @@ def walk_models(
     for name, value in (("models", models), ("tasks", tasks), ("traces", traces)):
         whole_number(name, value, 1)
     whole_number("m", m, 1, whole_number("skills", skills, 2) - 1)
-    require(reading in READINGS, f"reading = {reading!r} is not known: choose one of {', '.join(READINGS)}")
+    one_of("reading", reading, READINGS)
     budgets = np.array([whole_number("steps", k, 0) for k in np.atleast_1d(steps)], dtype=np.int64)
     weight = float(fraction("search", search) / relevant_skills(m, relevant_factor) + 1.0 - search)
     rate = chance * weight if reading == "giant" else weight
