@@ -1,5 +1,7 @@
 """Errors a user can cause. Each message names the value, the cause and the fix."""
 
+from typing import Any
+
 from ds3sim.core.text import shown
 
 __all__ = ["InputError", "NoClosedForm", "StoppedEarly", "require", "shown"]
@@ -33,7 +35,7 @@ class StoppedEarly(KeyboardInterrupt):
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a study. ``result`` holds what was finished: a record that says that it was interrupted."""
 
-    def __init__(self, result: object):
+    def __init__(self, result: Any):
         super().__init__("stopped by Ctrl-C; what was finished is kept")
         self.result = result
 

@@ -134,7 +134,7 @@ class Choice(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success of every strategy against the budget, with 95% intervals."""
-        from ds3sim.results.drawing import plot_success
+        from ds3sim.results.plot import plot_success
 
         return plot_success(self.axes, self._rows(), new_axes(ax))
 

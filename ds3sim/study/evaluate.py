@@ -58,7 +58,7 @@ def evaluate(
         found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
         done = _done(block, found, whole) if stopped else block
         if done:
-            yield done, found[: len(done)]
+            yield done, [[law for law in own if law is not None] for own in found[: len(done)]]
         if stopped:
             raise KeyboardInterrupt
 
@@ -137,7 +137,8 @@ def _laws(
     first = entries[0]
     count = None if progress is None else lambda trials: progress(trials, 0)
     if first.real is not None:
-        return list(map(real_law, tasks, forms, (entry.real for entry in entries)))
+        pairs = zip(entries, tasks, forms, strict=True)
+        return [real_law(task, form, entry.real) for entry, task, form in pairs if entry.real is not None]
     if store is None:
         return evaluate_tasks(tasks, forms, _options(first), first.seed, progress=count)
     told = [0]

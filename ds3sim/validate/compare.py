@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import NoClosedForm
 from ds3sim.engine.exact import Exact
@@ -106,7 +107,7 @@ def _times(case: Case, tally: Tally, numbers: Exact) -> list[Check]:
     return out
 
 
-def fit(name: str, quantity: str, counts: Sequence, law: Sequence) -> Check:
+def fit(name: str, quantity: str, counts: ArrayLike, law: ArrayLike) -> Check:
     """A histogram against its law, by chi-square: the statistic against its degrees of freedom."""
     statistic, dof, p = goodness_of_fit(np.asarray(counts), np.asarray(law) / np.sum(law))
     z = (statistic - dof) / np.sqrt(2 * dof) if dof and np.isfinite(statistic) else None
