@@ -11,6 +11,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ds3sim.config.read import read_config
+    from ds3sim.config.schema import schema
+    from ds3sim.config.study import Study
     from ds3sim.core.errors import InputError, Interrupted, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from ds3sim.study.run import run, sweep
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
+    from ds3sim.task.strategy import Strategy
     from ds3sim.task.task import Task
     from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
     from ds3sim.theory.cost import CostModel
@@ -54,6 +58,10 @@ __all__ = [
     "Verifier",
     "GeometricErrors",
     "WeightErrors",
+    "Strategy",
+    "Study",
+    "read_config",
+    "schema",
     "simulate",
     "exact",
     "closed_form",
@@ -99,6 +107,10 @@ _HOME = {
     "Verifier": "task.aggregate",
     "GeometricErrors": "task.wrong_answers",
     "WeightErrors": "task.wrong_answers",
+    "Strategy": "task.strategy",
+    "Study": "config.study",
+    "read_config": "config.read",
+    "schema": "config.schema",
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",

@@ -336,7 +336,7 @@ compute = [1e18, 1e19]
 tasks = 1e7
 [tasks]
 skills = {range = [1, 6]}
-L0 = [1.0, 3.0]
+difficulty = [1.0, 3.0]
 [box]
 parameters = [1e6, 1e13]
 tokens = [1e6, 1e14]
@@ -389,19 +389,20 @@ def test_command_modes(tmp_path, capsys, mode, more):
     ("sets", "part"),
     [
         (["allocate.computee=1e20"], "did you mean allocate.compute?"),
-        (["tasks.l0=[1]"], "did you mean tasks.L0?"),
+        (["tasks.dificulty=[1]"], "did you mean tasks.difficulty?"),
         (["allocate.tokens_per_step=25"], "did you mean"),
         (["allocate.mode=globl"], "did you mean global?"),
         (["allocate.constants=epok"], "did you mean epoch"),
         (["allocate.compute=-1"], "must be above 0"),
-        (["allocate.compute={log=[0, 1, 3]}"], "log needs ends above 0"),
+        (["allocate.compute={log=[0, 1, 3]}"], "lo must be above 0"),
         (["allocate.mode=fixed_tokens"], "needs tokens_per_task"),
         (["allocate.tokens_per_task=50"], "has no effect with mode = global"),
-        (["tasks.weights=[[1, 2]]"], "must have 2 rows"),
+        (["tasks.weights=[[1, 2]]"], "must be 6 lists of 2"),
         (["cost.prompt_tokens=10"], "has no effect without attention"),
         (["allocate.compute=1e3"], "pays for no model"),
         (["box.parameters=[10, 1]"], "in order"),
-        (["model.b=0"], "must be above 0"),
+        (["model.b=0"], "model.steepness = 0: must be above 0"),
+        (["tasks.L0=[1, 2]", "tasks.weights=[[1, 2]]"], "one row for each m"),
         (["tasks.skills={range=[5, 1]}"], "range must be"),
         (["box=3"], "must be a table"),
     ],

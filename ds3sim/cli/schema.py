@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+import ds3sim as ds
 from ds3sim.cli.console import print_json
 from ds3sim.cli.options import add_command
 
@@ -16,7 +17,5 @@ def add_parser(commands) -> None:
 
 def schema(args: Namespace) -> int:
     """``ds3sim schema``."""
-    from ds3sim.config.tables import Config
-
-    print_json(Config.model_json_schema())
+    print_json(ds.schema())
     return 0

@@ -5,28 +5,25 @@ from __future__ import annotations
 import difflib
 import math
 import types
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import numpy as np
 from pydantic import BaseModel
 
-from ds3sim.config import read as load
-from ds3sim.config.read import dotted, shown
+from ds3sim.config.say import all_keys, dotted, generic, models_at, nearest_leaf, shown
+from ds3sim.config.values import finite, is_number, is_spread, spread
 from ds3sim.core.errors import InputError, require
 
 MOST_POINTS = 10**6
-WHOLE, NUMBER, CHOICE, TRUTH = "a whole number", "a number", "one of a few names", "true or false"
-FIXED = {
-    ("strategy", "errors", "weights"),
-    ("graph", "start"),
-    ("graph", "goal"),
-    ("graph", "dead"),
-    ("graph", "score"),
-}
+WHOLE, NUMBER, CHOICE, TRUTH, TABLE = "a whole number", "a number", "one of a few names", "true or false", "a table"
+WHOLE_TABLES = {("graph",), ("cost",)}
+"""Tables that can be swept as a whole: a list of them."""
+FIXED = {("strategy", "errors", "weights")}
+ALONE = ("name", "sweep", "simulation", "allocate", "box")
+"""Keys and tables that no study has, or that do not vary in it."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +33,18 @@ class Axis:
     Attributes:
         keys: dotted keys.
         paths: the same, split.
-        values: one tuple for each position on the axis, with a value for each key.
+        values: one tuple for each position on the axis, with a value for each key; a table's is its label.
+        tables: the tables by label.
     """
 
     keys: tuple[str, ...]
     paths: tuple[tuple[str, ...], ...]
     values: tuple[tuple, ...]
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def value(self, label: Any) -> Any:
+        """What goes into the config for a value of a point."""
+        return dict(self.tables[label]) if isinstance(label, str) and label in self.tables else label
 
     def __len__(self) -> int:
         return len(self.values)
@@ -57,15 +60,12 @@ def points(axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
         }
 
 
-def read_axes(
-    table: Any, zipped: Any, tables: Mapping[tuple[str, ...], type[BaseModel]], data: Mapping, place
-) -> tuple[Axis, ...]:
+def read_axes(table: Any, zipped: Any, data: Mapping, place: Callable[[tuple], str]) -> tuple[Axis, ...]:
     """The axes of a [sweep] table.
 
     Args:
         table: of [sweep.axes].
         zipped: ``sweep.zip``, lists of keys that vary together.
-        tables: further tables than those of a run, by path.
         data: the raw config, for the names of its strategies.
         place: path -> who is to blame (:mod:`ds3sim.config.read`).
 
@@ -73,28 +73,22 @@ def read_axes(
         InputError: one line naming the key, the value, the cause and the fix.
     """
     where = place(("sweep", "axes"))
-    require(isinstance(table, Mapping), f"{where}: sweep.axes = {shown(table)}: must be a table, as in [sweep.axes]")
     found: dict[str, tuple[tuple[str, ...], list]] = {}
+    tables: dict[str, Mapping[str, Any]] = {}
     for path, value in _flat(table, ()):
         key = dotted(path)
         told = f"{where}: sweep.axes: {key}"
-        kind, options = _sweepable(path, key, told, tables, data)
+        kind, options = _sweepable(path, told, data)
         require(key not in found, f"{told} is given twice: keep one of them")
+        if kind == TABLE:
+            labelled = _labelled(key, value, told)
+            tables |= labelled
+            value, kind, options = list(labelled), CHOICE, tuple(labelled)
         found[key] = (path, _values(value, kind, options, told))
-    groups = _groups(zipped, list(found), place(("sweep", "zip")))
-    axes = []
-    for keys in groups:
-        lengths = [len(found[key][1]) for key in keys]
-        if len(set(lengths)) > 1:
-            told = ", ".join(f"{key} has {length}" for key, length in zip(keys, lengths, strict=True))
-            raise InputError(f"{place(('sweep', 'zip'))}: sweep.zip: {told} values: zipped axes need equally many")
-        values = list(zip(*(found[key][1] for key in keys), strict=True))
-        twice = next((v for i, v in enumerate(values) if v in values[:i]), None) if len(values) < 4096 else None
-        require(
-            twice is None,
-            f"{where}: sweep.axes: {' and '.join(keys)}: {shown(list(twice or ()))} occurs twice: remove one",
-        )
-        axes.append(Axis(tuple(keys), tuple(found[key][0] for key in keys), tuple(values)))
+    axes = tuple(
+        _axis(keys, found, tables, where, place(("sweep", "zip")))
+        for keys in _groups(zipped, list(found), place(("sweep", "zip")))
+    )
     count = math.prod(len(axis) for axis in axes)
     told = " x ".join(f"{len(axis):,}" for axis in axes)
     require(
@@ -102,14 +96,43 @@ def read_axes(
         f"{where}: sweep.axes: {told} = {count:,} points are too many: at most {MOST_POINTS:,};"
         " shorten an axis, or zip some",
     )
-    return tuple(axes)
+    return axes
+
+
+def _axis(keys: list[str], found: Mapping, tables: Mapping, where: str, zipped: str) -> Axis:
+    """One axis of keys that vary together."""
+    lengths = [len(found[key][1]) for key in keys]
+    if len(set(lengths)) > 1:
+        told = ", ".join(f"{key} has {length}" for key, length in zip(keys, lengths, strict=True))
+        raise InputError(f"{zipped}: sweep.zip: {told} values: zipped axes need equally many")
+    values = list(zip(*(found[key][1] for key in keys), strict=True))
+    twice = next((v for i, v in enumerate(values) if v in values[:i]), None) if len(values) < 4096 else None
+    require(
+        twice is None, f"{where}: sweep.axes: {' and '.join(keys)}: {shown(list(twice or ()))} occurs twice: remove one"
+    )
+    return Axis(tuple(keys), tuple(found[key][0] for key in keys), tuple(values), tables)
+
+
+def _labelled(key: str, value: Any, told: str) -> dict[str, Mapping[str, Any]]:
+    """Tables by a label that tells them apart."""
+    good = isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value)
+    require(bool(good), f"{told} cannot be swept: it is a table; name one of its keys, or give a list of tables")
+    out: dict[str, Mapping[str, Any]] = {}
+    for number, item in enumerate(value, 1):
+        kind = item.get("kind", key)
+        plain = ", ".join(f"{k}={shown(v)}" for k, v in item.items() if k != "kind")
+        long = any(isinstance(v, list | tuple | Mapping) for v in item.values()) or len(plain) > 50
+        label = f"{kind} {number}" if long else f"{kind}({plain})"
+        require(label not in out, f"{told}: {label} occurs twice: remove one")
+        out[label] = item
+    return out
 
 
 def _flat(table: Mapping, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """(path, values): "graph.success" = ..., graph.success = ... and [sweep.axes.graph] are all the same."""
     for name, value in table.items():
         here = (*path, *_split(str(name)))
-        if isinstance(value, Mapping) and not (set(value) & {"log", "linear"}):
+        if isinstance(value, Mapping) and not is_spread(value):
             yield from _flat(value, here)
         else:
             yield here, value
@@ -117,10 +140,17 @@ def _flat(table: Mapping, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 
 def _split(name: str) -> tuple[str, ...]:
     """A dotted key; quotes inside keep dots together, as in strategies."tree, b = 4".branches."""
+    import tomllib
+
     try:
-        return load.parse_override(f"{name}=0")[0]
-    except InputError:
+        node: Any = tomllib.loads(f"{name} = 0")
+    except (ValueError, RecursionError):
         return tuple(name.split("."))
+    path: tuple[str, ...] = ()
+    while isinstance(node, dict) and len(node) == 1:
+        part, node = next(iter(node.items()))
+        path += (part,)
+    return path
 
 
 @cache
@@ -129,7 +159,7 @@ def _kind(model: type[BaseModel], name: str) -> tuple[str, tuple] | None:
     return _of(model.model_fields[name].annotation)
 
 
-def _of(annotation) -> tuple[str, tuple] | None:
+def _of(annotation: Any) -> tuple[str, tuple] | None:
     if get_origin(annotation) is Annotated:
         return _of(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
@@ -143,67 +173,50 @@ def _of(annotation) -> tuple[str, tuple] | None:
     return {bool: (TRUTH, ()), int: (WHOLE, ()), float: (NUMBER, ())}.get(annotation)  # pyright: ignore
 
 
-def _models(tables) -> dict[tuple[str, ...], list[type[BaseModel]]]:
-    out: dict[tuple[str, ...], list[type[BaseModel]]] = {
-        path: [model] for path, model in {**load.TABLES, **tables}.items()
-    }
-    out[("graph",)] = list(load.KINDS["graph"].values())
-    out["strategy", "errors"] = list(load.KINDS["errors"].values())
-    return out
-
-
-def _sweepable(path: tuple[str, ...], key: str, told: str, tables, data) -> tuple[str, tuple]:
-    models = _models(tables)
-    generic = load._generic(path)
-    several, head = data.get("strategies"), path[0]
-    if path[0] == "strategy" and isinstance(several, Mapping):
+def _sweepable(path: tuple[str, ...], told: str, data: Mapping) -> tuple[str, tuple]:
+    several, head, spelled = data.get("strategies"), path[0], generic(path)
+    if head == "strategy" and isinstance(several, Mapping):
         names = " or ".join(dotted(("strategies", name, *path[1:])) for name in several)
         raise InputError(f"{told}: this config has [strategies.NAME]: name the strategy, as in {names}")
-    if path[0] == "strategies":
+    if head == "strategies":
         names = list(several) if isinstance(several, Mapping) else []
         known = f"it has {', '.join(names)}" if names else "it has [strategy]: write strategy.KEY"
         require(len(path) > 2 and path[1] in names, f"{told}: this config has no such strategy: {known}")
     for missing, other in (("graph", "tasks"), ("tasks", "graph")):
         require(head != missing or other not in data, f"{told}: this config has [{other}] in place of [{missing}]")
-    for model in models.get(generic[:-1], ()):
-        if generic[-1] in model.model_fields:
-            kind = None if generic in FIXED else _kind(model, generic[-1])
-            require(
-                kind is not None and generic[0] not in ("sweep", "name"),
-                f"{told} cannot be swept: an axis is a key that takes a number, a name from a list, or true and false",
-            )
-            assert kind is not None
-            return kind
+    if path in WHOLE_TABLES:
+        return TABLE, ()
+    homes = [model for model in models_at(path[:-1]) if spelled[-1] in model.model_fields]
+    if homes:
+        kind = None if spelled in FIXED or head in ALONE else _kind(homes[0], spelled[-1])
+        require(
+            kind is not None,
+            f"{told} cannot be swept: an axis is a key that takes a number, a name from a list, or true and false",
+        )
+        assert kind is not None
+        return kind
     absent = "graph" if "tasks" in data else "tasks"
-    known = [
-        dotted((*place, name))
-        for place, found in models.items()
-        if place[:1] != (absent,)
-        for model in found
-        for name in model.model_fields
-    ]
-    spelled = dotted(generic)
-    if any(other.startswith(spelled + ".") for other in known):
+    known = [key for key in all_keys() if key.split(".")[0] not in (absent, *ALONE)]
+    text = dotted(spelled)
+    if any(other.startswith(text + ".") for other in known):
         raise InputError(f"{told} cannot be swept: it is a table; name one of its keys")
-    near = difflib.get_close_matches(spelled, known, n=1, cutoff=0.6)
-    if not near:
-        leaves = {full.rsplit(".", 1)[-1]: full for full in reversed(known)}
-        near = [leaves[leaf] for leaf in difflib.get_close_matches(generic[-1], leaves, n=1, cutoff=0.75)]
-    hint = f": did you mean {near[0]}?" if near else ": an axis is a dotted key of the config, as graph.success"
+    near = next(iter(difflib.get_close_matches(text, known, n=1, cutoff=0.6)), nearest_leaf(spelled[-1], known))
+    hint = f": did you mean {near}?" if near else ": an axis is a dotted key of the config, as graph.success"
     raise InputError(f"{told}: unknown key{hint}")
 
 
-def _values(value, kind: str, options: tuple, told: str) -> list:
-    if isinstance(value, Mapping):
-        return _range(value, kind, told)
-    require(
-        isinstance(value, list),
-        f"{told} = {shown(value)}: must be a list, or {{log = [lo, hi, points]}}, or {{linear = [lo, hi, points]}}",
-    )
+def _values(value: Any, kind: str, options: tuple, told: str) -> list:
+    if is_spread(value):
+        require(kind in (WHOLE, NUMBER), f"{told}: a range needs a key that takes numbers: give a list of values")
+        try:
+            return list(spread(value, kind == WHOLE))
+        except InputError as error:
+            raise InputError(f"{told} = {shown(value)}: {error}") from None
+    value = list(value) if isinstance(value, list | tuple) else [value]
     require(len(value) > 0, f"{told} is an empty axis: give at least one value")
     out = []
     for item in value:
-        number = isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item)
+        number = is_number(item) and finite(item)
         ok = {
             WHOLE: number and item == int(item),
             NUMBER: number,
@@ -216,37 +229,12 @@ def _values(value, kind: str, options: tuple, told: str) -> list:
     return out
 
 
-def _range(value: Mapping, kind: str, told: str) -> list:
-    require(kind in (WHOLE, NUMBER), f"{told}: a range needs a key that takes numbers: give a list of values")
-    require(
-        len(value) == 1,
-        f"{told} = {shown(dict(value))}: give one of {{log = [lo, hi, points]}} and {{linear = [lo, hi, points]}}",
-    )
-    how, spec = next(iter(value.items()))
-    example = f"{{{how} = [lo, hi, points]}}"
-    good = isinstance(spec, list) and len(spec) == 3
-    good = good and all(isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in spec)
-    require(good, f"{told}: {how} = {shown(spec)}: must be three numbers, as in {example}")
-    low, high, many = spec
-    require(
-        many == int(many) and many >= 1, f"{told}: {how} = {shown(spec)}: points must be a whole number, at least 1"
-    )
-    require(
-        many <= MOST_POINTS,
-        f"{told}: {how} = {shown(spec)}: {int(many):,} points are too many: at most {MOST_POINTS:,}",
-    )
-    require(low < high or (low == high and many == 1), f"{told}: {how} = {shown(spec)}: lo must be below hi")
-    require(many > 1 or low == high, f"{told}: {how} = {shown(spec)}: one point cannot span lo to hi: use a list")
-    require(how != "log" or low > 0, f"{told}: log = {shown(spec)}: lo must be above 0")
-    numbers = (np.geomspace if how == "log" else np.linspace)(float(low), float(high), int(many))
-    if kind == NUMBER:
-        return numbers.tolist()
-    return np.unique(np.rint(numbers).astype(np.int64)).tolist()
-
-
-def _groups(zipped, keys: list[str], where: str) -> list[list[str]]:
+def _groups(zipped: Any, keys: list[str], where: str) -> list[list[str]]:
     """Keys that vary together, each group at the place of its first key in the axes."""
-    good = isinstance(zipped, list) and all(isinstance(g, list) and all(isinstance(k, str) for k in g) for g in zipped)
+    lists = (list, tuple)
+    good = isinstance(zipped, lists) and all(
+        isinstance(g, lists) and all(isinstance(k, str) for k in g) for g in zipped
+    )
     require(
         good, f'{where}: sweep.zip = {shown(zipped)}: must be lists of keys, as in [["graph.skills", "graph.success"]]'
     )

@@ -2,60 +2,67 @@
 
 A task of m skills of level l is done at the level l' of the best accuracy, (5), which depends on the strategy and on
 the budget. So a distribution of tasks becomes chains (m', r, gamma^m'), each with a weight at every budget.
+
+A vote of more than ``MOST_VOTES`` traces has no formula for its accuracy; its level is that of the best vote of
+``MOST_VOTES`` traces. What the vote does at that level is up to the engine.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from ds3sim.config import tables as c
-from ds3sim.config.training import LevelTasks, TripartiteModel, trained
+from ds3sim.config.models import TripartiteModel
+from ds3sim.config.tasks import TasksTable
 from ds3sim.core.errors import require
 from ds3sim.engine.closed_form import advance_rate, combined, real_steps, real_success
+from ds3sim.engine.limits import MOST_VOTES
 from ds3sim.graph.generators import MOST_SKILLS
-from ds3sim.task.aggregate import BestOfN, Majority
+from ds3sim.task.aggregate import Aggregate, BestOfN, Majority
 from ds3sim.task.budget import BudgetRow
+from ds3sim.task.mixture import TaskMixture
 from ds3sim.task.steps import Beam
+from ds3sim.task.strategy import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors
-from ds3sim.training.levels import Chains, best_ways
-from ds3sim.training.reasoning import Reasoning, reason, reason_steps
+from ds3sim.training.levels import best_ways
+from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
 
 
-def chains(tasks: LevelTasks, model: TripartiteModel, strategy: c.Strategy, step, aggregate, per_trace) -> Chains:
+def chains(
+    tasks: TasksTable, model: TripartiteModel, strategy: Strategy, per_trace: Sequence[int | float]
+) -> TaskMixture:
     """The distribution as chains, each task at the best level for this strategy at each budget.
 
     Args:
         tasks, model: of the config.
-        strategy, step, aggregate: one strategy.
+        strategy: one strategy.
         per_trace: K of one trace, real [B].
     """
+    skills, level, weight = tasks.each
+    kept = weight > 0
     ways = best_ways(
-        trained(model),
-        tasks.level,
-        tasks.skills,
+        model.trained,
+        level[kept],
+        skills[kept],
         per_trace,
-        _value(strategy, step, aggregate, model.round_steps),
+        _value(strategy, model.round_steps),
         model.relevant_factor,
         model.search,
         MOST_SKILLS,
     )
-    phi = np.array(tasks.weight)
-    summed: dict[tuple[int, float, float], np.ndarray] = {}
-    for b in range(len(per_trace)):
-        rows = zip(*(getattr(ways, name)[:, b].tolist() for name in ("skills", "success", "feasible")), strict=True)
-        for part, weight in zip(rows, phi, strict=True):
-            key = part if part[0] else (1, 0.0, 0.0)  # nothing that the model can do
-            summed.setdefault(key, np.zeros(len(per_trace)))[b] += weight
-    total = np.sum(list(summed.values()), axis=0)
-    return Chains(tuple(summed), tuple(tuple((w / total).tolist()) for w in summed.values()))
+    some = ways.skills > 0  # else there is nothing that the model can do
+    able, phi = np.where(some, ways.feasible, 0.0), weight[kept] / math.fsum(weight[kept].tolist())
+    return TaskMixture.of(np.where(some, ways.skills, 1), np.where(some, ways.success, 0.0), able, phi)
 
 
-def _value(strategy: c.Strategy, step, aggregate, whole: bool):
-    def value(m, r, able, steps):
-        q = advance_rate(step, r)
+def _value(strategy: Strategy, whole: bool) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    aggregate = countable(strategy.aggregate)
+
+    def value(m, r, able, steps) -> tuple[np.ndarray, np.ndarray]:
+        q = advance_rate(strategy.step, r)
         one = real_success(m, q, steps, whole)
         spent = able * real_steps(m, q, steps, whole) + (1.0 - able) * steps
         if strategy.feasibility == "per_trace":
@@ -65,20 +72,27 @@ def _value(strategy: c.Strategy, step, aggregate, whole: bool):
     return value
 
 
+def countable(aggregate: Aggregate) -> Aggregate:
+    """The aggregator, a vote with no more traces than its formula takes."""
+    if isinstance(aggregate, Majority) and aggregate.n > MOST_VOTES:
+        return replace(aggregate, n=MOST_VOTES)
+    return aggregate
+
+
 # ---- the authors' cost --------------------------------------------------------------------------
 
 
 def authors_flops(
-    tasks: LevelTasks, model: TripartiteModel, strategy: c.Strategy, step, aggregate, per_trace, omega: float
+    tasks: TasksTable, model: TripartiteModel, strategy: Strategy, per_trace: Sequence[int | float], omega: float
 ) -> list[float]:
     """Mean FLOPs of a task as the authors' code counts them, one for each budget: 2 N a token, and min(m'/r, K) steps.
 
-    NaN where their code has no such strategy.
+    NaN where their code has no such strategy, or no formula for it.
     """
-    how = _reasoning(strategy, step, aggregate, model, omega)
+    how = _reasoning(strategy, model, omega)
     if how is None:
         return [math.nan] * len(per_trace)
-    one, grid = trained(model), tasks.grid(model)
+    one, grid = model.trained, _grid(tasks, model)
     if model.round_steps:
         return reason_steps(one, per_trace, grid, how).flops.tolist()
     price = 2.0 * model.size[0] * omega * how.branches * how.n
@@ -86,8 +100,19 @@ def authors_flops(
     return reason(one, positive, grid, how).flops.tolist()
 
 
-def _reasoning(strategy: c.Strategy, step, aggregate, model: TripartiteModel, omega: float) -> Reasoning | None:
-    if isinstance(step, Beam) or getattr(step, "evaluator_error", 0.0) > 0:
+def _grid(tasks: TasksTable, model: TripartiteModel) -> Tasks:
+    skills, level, weight = tasks.each
+    kept = weight > 0
+    levels, row = np.unique(level[kept], return_inverse=True)
+    sizes, column = np.unique(skills[kept], return_inverse=True)
+    phi = np.zeros((len(levels), len(sizes)))
+    np.add.at(phi, (row, column), weight[kept] / math.fsum(weight[kept].tolist()))
+    return Tasks(tuple(levels.tolist()), tuple(sizes.tolist()), phi, model.relevant_factor, model.search)
+
+
+def _reasoning(strategy: Strategy, model: TripartiteModel, omega: float) -> Reasoning | None:
+    step, aggregate = strategy.step, strategy.aggregate
+    if isinstance(step, Beam) or getattr(step, "evaluator_error", 0.0) > 0 or countable(aggregate) is not aggregate:
         return None
     more: dict = {"branches": step.proposals, "n": aggregate.n, "tokens_per_step": omega}
     if isinstance(aggregate, BestOfN):
@@ -108,7 +133,12 @@ def _reasoning(strategy: c.Strategy, step, aggregate, model: TripartiteModel, om
 
 
 def priced(
-    tasks: LevelTasks, model: TripartiteModel, strategy: c.Strategy, step, aggregate, rows, omega: float, engine, source
+    tasks: TasksTable,
+    model: TripartiteModel,
+    strategy: Strategy,
+    rows: Sequence[BudgetRow],
+    omega: float,
+    engine: str,
 ) -> tuple[tuple[BudgetRow, ...], tuple[float, ...] | None]:
     """Rows with the authors' cost, and the real steps of a trace where steps are not rounded.
 
@@ -116,10 +146,10 @@ def priced(
         InputError: steps that are not rounded, and an engine that walks.
     """
     require(
-        model.round_steps or engine.kind == "closed_form",
-        f"{source}: model.round_steps = false works with engine.kind = closed_form: other engines take whole steps",
+        model.round_steps or engine == "closed_form",
+        "model.round_steps = false works with engine.kind = closed_form: other engines take whole steps",
     )
     each = tuple(row.steps_per_trace for row in rows)
-    found = authors_flops(tasks, model, strategy, step, aggregate, each, omega)
+    found = authors_flops(tasks, model, strategy, each, omega)
     told = tuple(replace(row, authors_flops=flops) for row, flops in zip(rows, found, strict=True))
-    return told, None if model.round_steps else each
+    return told, None if model.round_steps else tuple(float(k) for k in each)

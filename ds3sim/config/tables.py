@@ -1,287 +1,56 @@
-"""The config file as frozen models: which keys there are, of what type, and in what range.
+"""The config file as one frozen model: which keys there are, of what type, and in what range.
 
-Reading, overrides and error texts live in :mod:`ds3sim.config.read`, the way to tasks in
-:mod:`ds3sim.config.build`. Keys with a default may be left out.
+Reading, overrides and old spellings live in :mod:`ds3sim.config.read`, error texts in :mod:`ds3sim.config.say`, the
+way to tasks in :mod:`ds3sim.config.study`. Keys with a default may be left out; which tables a config needs depends on
+the command.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
-from ds3sim.engine.limits import MOST_TRACES
-from ds3sim.graph.generators import MOST_SKILLS
-from ds3sim.task.aggregate import MOST_TRACES_PER_TASK
-from ds3sim.task.budget import MOST_STEPS
-from ds3sim.task.steps import MOST_BRANCHES
+from ds3sim.config.graphs import Graph
+from ds3sim.config.models import LanguageModel, TripartiteModel
+from ds3sim.config.strategy import StrategyTable
+from ds3sim.config.tasks import TasksTable
+from ds3sim.config.values import (
+    NUMBERS,
+    Amounts,
+    NotNegative,
+    Number,
+    Positive,
+    Seed,
+    Steps,
+    Table,
+    Text,
+    Tokens,
+    Truth,
+    Whole,
+    refuse,
+)
+from ds3sim.core.errors import InputError
+from ds3sim.engine.limits import MOST_LANES, MOST_TRACES, EngineOptions
+from ds3sim.task.budget import UNITS
 from ds3sim.theory.cost import MOST as MOST_COST
+from ds3sim.theory.cost import CostModel
+from ds3sim.theory.loss import LossConstants, constants_of
+from ds3sim.theory.spending import Architecture
 
-MOST_SEED = 2**63 - 1
+TOKENS_PER_STEP = 25.0
+"""omega where the config has no cost model."""
 
 
-def refuse(message: str, key: str | None = None) -> PydanticCustomError:
-    """An error for a validator to raise; ``key`` names the key below the place where it happens."""
-    return PydanticCustomError("refused", "{message}", {"message": message, "key": key})
-
-
-def _number(value):
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise refuse("must be a number")
-    if not _finite(value):
-        raise refuse("must be a finite number")
-    return float(value)
-
-
-def _finite(value: int | float) -> bool:
-    """False too for an int that no float can hold."""
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
-
-
-def _whole(value):
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise refuse("must be a whole number")
-    if isinstance(value, float) and not value.is_integer():  # so are NaN and infinity
-        raise refuse("must be a whole number")
-    return int(value)
-
-
-def _text(value):
-    if not isinstance(value, str) or not value.strip():
-        raise refuse("must be a text in quotes that is not empty")
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
-        raise refuse("must be one line without control characters")
-    if any("\ud800" <= character <= "\udfff" for character in value):  # bytes of an argument that are not UTF-8
-        raise refuse("must be UTF-8 text")
-    return value
-
-
-def _truth(value):
-    if not isinstance(value, bool):
-        raise refuse("must be true or false")
-    return value
-
-
-def _name(value):
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise refuse("cannot name a node: use a text that is not empty, or an integer")
-    return value
-
-
-def _names(value):
-    if isinstance(value, list | tuple):
-        if not value:
-            raise refuse("is an empty list: name at least one node, or leave the key out")
-        return tuple(_name(v) for v in value)
-    return (_name(value),)
-
-
-def _start(value):
-    if isinstance(value, Mapping):
-        if not value:
-            raise refuse("is an empty table: give a probability to at least one node")
-        for name, share in value.items():
-            if isinstance(share, bool) or not isinstance(share, int | float) or not _finite(share):
-                raise refuse("must be a finite number", name)
-        return {str(name): float(share) for name, share in value.items()}
-    return _names(value) if isinstance(value, list | tuple) else _name(value)
-
-
-def _some(value):
-    """One number stands for a list of one."""
-    if isinstance(value, list | tuple):
-        if not value:
-            raise refuse("is an empty list: give at least one number")
-        return value
-    return (value,)
-
-
-Number = Annotated[float, BeforeValidator(_number)]
-Fraction = Annotated[Number, Field(ge=0, le=1)]
-Whole = Annotated[int, BeforeValidator(_whole)]
-Text = Annotated[str, BeforeValidator(_text)]
-Truth = Annotated[bool, BeforeValidator(_truth)]
-Names = Annotated[tuple[str | int, ...], BeforeValidator(_names)]
-NamesOrNone = Annotated[tuple[str | int, ...], BeforeValidator(lambda value: () if value == [] else _names(value))]
-Start = Annotated[str | int | tuple[str | int, ...] | dict[str, float], BeforeValidator(_start)]
-Scores = dict[str, Number]
-Steps = Annotated[tuple[Annotated[Whole, Field(ge=0, le=MOST_STEPS)], ...], BeforeValidator(_some)]
-Counts = Annotated[tuple[Annotated[Whole, Field(ge=0, le=10**30)], ...], BeforeValidator(_some)]
-Amounts = Annotated[tuple[Annotated[Number, Field(gt=0)], ...], BeforeValidator(_some)]
-Weights = Annotated[tuple[Fraction, ...], BeforeValidator(_some)]
-Seed = Annotated[Whole, Field(ge=0, le=MOST_SEED)]
-
-
-class Model(BaseModel):
-    """Frozen; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Graph(Model):
-    feasible: Fraction = Field(default=1.0, description="gamma^m, probability that the task is feasible")
-
-
-class ChainGraph(_Graph):
-    """The paper's chain of m skills."""
-
-    kind: Literal["chain"] = "chain"
-    skills: Annotated[Whole, Field(ge=1, le=MOST_SKILLS)] = Field(description="m, number of skills")
-    success: Fraction = Field(description="r, chance that one step moves on")
-
-
-class FileGraph(_Graph):
-    """A graph from a CSV edge list, node-link JSON or GraphML."""
-
-    kind: Literal["file"] = "file"
-    path: Text = Field(description="file of edges, relative to the config's folder")
-    start: Start | None = Field(default=None, description="a node, a list of nodes, or a table of probabilities")
-    goal: Names | None = Field(default=None, description="goal node or nodes")
-    dead: NamesOrNone | None = Field(default=None, description="nodes from which the task cannot be solved")
-    score: Scores | None = Field(default=None, description="the evaluator's score for every node, larger is better")
-
-
-class LayeredGraph(_Graph):
-    """Layers of interchangeable skills between a start and a goal."""
-
-    kind: Literal["layered"] = "layered"
-    layers: Annotated[Whole, Field(ge=1, le=MOST_SKILLS)] = Field(description="number of layers")
-    width: Annotated[Whole, Field(ge=1, le=MOST_SKILLS)] = Field(description="skills in a layer")
-    success: Fraction = Field(description="chance that one step reaches the next layer")
-    back: Fraction = Field(default=0.0, description="chance that one step falls back a layer")
-    death: Fraction = Field(default=0.0, description="chance that one step reaches the dead end")
-    seed: Seed = Field(default=0, description="seed of the graph's own randomness")
-
-
-class RandomGraph(_Graph):
-    """A random graph."""
-
-    kind: Literal["random"] = "random"
-    skills: Annotated[Whole, Field(ge=2, le=MOST_SKILLS)] = Field(description="number of nodes")
-    success: Fraction = Field(description="chance that one step reaches another skill")
-    degree: Annotated[Whole, Field(ge=1, le=MOST_SKILLS)] = Field(default=4, description="successors of a node")
-    death: Fraction = Field(default=0.0, description="chance that one step reaches the dead end")
-    seed: Seed = Field(default=0, description="seed of the graph's own randomness")
-
-
-class LatentGraph(Model):
-    """Tasks of different success rates R: 0 with chance 1 - solvable, else Beta(alpha, beta); one step decides."""
-
-    kind: Literal["latent"] = "latent"
-    solvable: Fraction = Field(default=1.0, description="A, share of tasks that can be solved")
-    alpha: Annotated[Number, Field(gt=0)] = Field(description="of the beta law of success rates")
-    beta: Annotated[Number, Field(gt=0)] = Field(description="of the beta law of success rates")
-
-
-class VerifierModel(Model):
-    """Which traces of best_of_n are accepted."""
-
-    true_positive: Fraction = Field(default=1.0, description="chance to accept a correct trace")
-    false_positive: Fraction = Field(default=0.0, description="chance to accept a wrong trace")
-    fallback: Literal["random", "abstain"] = Field(default="random", description="when no trace is accepted")
-
-
-class GeometricModel(Model):
-    """(11): truncated geometric wrong answers."""
-
-    kind: Literal["geometric"] = "geometric"
-    categories: Annotated[Whole, Field(ge=2, le=4096)] = Field(
-        default=11, description="M, answers, the correct one included"
-    )
-    decay: Fraction = Field(default=0.746, description="lambda")
-
-
-class UniformModel(Model):
-    """All wrong answers alike."""
-
-    kind: Literal["uniform"]
-    categories: Annotated[Whole, Field(ge=2, le=4096)] = Field(
-        default=11, description="M, answers, the correct one included"
-    )
-
-
-class ZipfModel(Model):
-    """The j-th wrong answer has weight j^-exponent."""
-
-    kind: Literal["zipf"]
-    categories: Annotated[Whole, Field(ge=2, le=4096)] = Field(
-        default=11, description="M, answers, the correct one included"
-    )
-    exponent: Annotated[Number, Field(ge=0, le=100)] = Field(default=1.0, description="s of j^-s")
-
-
-class WeightsModel(Model):
-    """Chances of the wrong answers as given."""
-
-    kind: Literal["weights"]
-    weights: Weights = Field(description="one chance for each wrong answer, sum 1")
-
-
-Errors = Annotated[GeometricModel | UniformModel | ZipfModel | WeightsModel, Field(discriminator="kind")]
-
-# Key -> (the key that decides, its values with which the first one has a meaning).
-BELONGS = {
-    "branches": ("step", ("tot", "beam")),
-    "evaluator_error": ("step", ("tot", "beam")),
-    "discount": ("step", ("tot", "beam")),
-    "width": ("step", ("beam",)),
-    "n": ("aggregate", ("best_of_n", "majority")),
-    "verifier": ("aggregate", ("best_of_n",)),
-    "errors": ("aggregate", ("majority",)),
-    "ties": ("aggregate", ("majority",)),
-}
-
-
-class Strategy(Model):
-    """Step policy and aggregator."""
-
-    step: Literal["cot", "tot", "beam"] = Field(default="cot", description="step policy")
-    branches: Annotated[Whole, Field(ge=1, le=MOST_BRANCHES)] = Field(default=1, description="b, proposals (tot, beam)")
-    width: Annotated[Whole, Field(ge=1, le=1024)] = Field(default=2, description="w, particles (beam)")
-    evaluator_error: Fraction = Field(
-        default=0.0, description="chance that the kept proposal is a random one (tot, beam)"
-    )
-    discount: Annotated[Number, Field(gt=0, lt=1)] = Field(
-        default=0.99, description="d of the default score (tot, beam)"
-    )
-    aggregate: Literal["single", "best_of_n", "majority"] = Field(default="single", description="what n traces become")
-    n: Annotated[Whole, Field(ge=1, le=MOST_TRACES_PER_TASK)] = Field(default=1, description="traces per task")
-    feasibility: Literal["per_task", "per_trace"] = Field(default="per_task", description="who draws feasibility")
-    verifier: VerifierModel | None = Field(default=None, description="verifier (best_of_n)")
-    errors: Errors | None = Field(default=None, description="wrong answers (majority)")
-    ties: Literal["random", "wrong"] = Field(default="random", description="what a tied vote becomes (majority)")
-
-    def dump(self) -> dict:
-        """The keys that have an effect, with their values."""
-        idle = {key for key, (decider, values) in BELONGS.items() if getattr(self, decider) not in values}
-        return self.model_dump(exclude_none=True, exclude=idle)
-
-    @model_validator(mode="after")
-    def _belong(self):
-        for key, (decider, values) in BELONGS.items():
-            chosen, value = getattr(self, decider), getattr(self, key)
-            if chosen not in values and value != type(self).model_fields[key].default:
-                raise refuse(f"has no effect with {decider} = {chosen}: remove it, or use {' or '.join(values)}", key)
-        if self.step == "beam" and self.branches > 1024:
-            raise refuse("must be at most 1024 with step = beam", "branches")
-        return self
-
-
-UNITS = ("steps", "steps_per_trace", "tokens", "flops")
-
-
-class Budget(Model):
+class BudgetTable(Table):
     """What a task may use, in one unit."""
 
     steps: Steps | None = Field(default=None, description="K, steps per task, shared by its n traces: floor(K/n) each")
     steps_per_trace: Steps | None = Field(default=None, description="steps of each trace")
-    tokens: Counts | None = Field(default=None, description="output tokens per task, all branches and traces together")
+    tokens: Tokens | None = Field(default=None, description="output tokens per task, all branches and traces together")
     flops: Amounts | None = Field(default=None, description="inference FLOPs per task; needs cost.parameters")
     on_dead: Literal["exhaust", "stop"] = Field(default="exhaust", description="what a dead trace uses")
 
@@ -299,28 +68,68 @@ class Budget(Model):
         """The unit in which the budgets are given."""
         return next(unit for unit in UNITS if getattr(self, unit) is not None)
 
+    @property
+    def amounts(self) -> tuple[int, ...] | tuple[float, ...]:
+        """The budgets, in that unit."""
+        return getattr(self, self.unit)
 
-class Cost(Model):
-    """Tokens and FLOPs. Without ``parameters`` only tokens are reported."""
 
-    tokens_per_step: Annotated[Number, Field(gt=0, le=MOST_COST)] = Field(
-        default=25.0, description="omega, output tokens of one step"
+Size = Annotated[NotNegative, Field(le=MOST_COST)]
+Count = Annotated[Whole, Field(ge=0, le=MOST_COST)]
+LAWS = ("aspect", "table")
+"""Keys of [cost] that an allocation alone takes."""
+SIZES = ("parameters", "layers", "attention_width", "attention", "shared_prefill")
+"""Keys of [cost] that a study alone takes: an allocation chooses the size of the model."""
+
+
+class CostTable(Table):
+    """Tokens and FLOPs. Without ``parameters`` only tokens are reported; an allocation chooses them itself."""
+
+    tokens_per_step: Annotated[Positive, Field(le=MOST_COST)] = Field(
+        default=TOKENS_PER_STEP, description="omega, output tokens of one step"
     )
-    parameters: Annotated[Number, Field(gt=0, le=MOST_COST)] | None = Field(
+    parameters: Annotated[Positive, Field(le=MOST_COST)] | None = Field(
         default=None, description="N, non-embedding parameters"
     )
-    prompt_tokens: Annotated[Number, Field(ge=0, le=MOST_COST)] = Field(
-        default=0.0, description="omega_p, tokens of the prompt"
-    )
-    layers: Annotated[Whole, Field(ge=0, le=MOST_COST)] = Field(default=0, description="n_layer of the transformer")
-    attention_width: Annotated[Whole, Field(ge=0, le=MOST_COST)] = Field(
-        default=0, description="d_attn of the transformer"
-    )
+    prompt_tokens: Size = Field(default=0.0, description="omega_p, tokens of the prompt")
+    layers: Count = Field(default=0, description="n_layer of the transformer")
+    attention_width: Count = Field(default=0, description="d_attn of the transformer")
     attention: Truth = Field(True, description="false: parameter-only accounting")
     shared_prefill: Truth = Field(True, description="false: each of n traces pays the prompt")
+    aspect: Positive | None = Field(
+        default=None, description="of an allocation: width over layers, charges attention by (16)"
+    )
+    table: tuple[tuple[Positive, Positive, Positive], ...] | None = Field(
+        default=None,
+        description="of an allocation: rows [N, layers, width]; their power law charges attention by (16)",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self):
+        if self.aspect is not None and self.table is not None:
+            raise refuse("stands beside aspect: keep one of them", "table")
+        if self.table is not None:
+            try:
+                Architecture.of_table(self.table)
+            except InputError as error:
+                raise refuse(str(error), "table") from None
+        return self
+
+    def build(self, parameters: float | None = None) -> CostModel | None:
+        """The cost model of a study; None without parameters. ``parameters`` stands in where the table has none."""
+        own = self.model_dump(exclude=set(LAWS))
+        own["parameters"] = self.parameters if self.parameters is not None else parameters
+        return None if own["parameters"] is None else CostModel(**own)
+
+    @property
+    def shape(self) -> Architecture:
+        """n_layer d_attn of an allocation as a function of N."""
+        if self.table is not None:
+            return Architecture.of_table(self.table)
+        return Architecture() if self.aspect is None else Architecture.of_aspect(self.aspect)
 
 
-class Engine(Model):
+class EngineTable(Table):
     """How the numbers are had. The keys of the random engines are ignored by exact and closed_form."""
 
     kind: Literal["traces", "population", "importance", "exact", "closed_form"] = Field(
@@ -335,8 +144,11 @@ class Engine(Model):
     max_traces: Annotated[Whole, Field(ge=1, le=MOST_TRACES)] | None = Field(
         default=None, description="stop here although relative_error is not reached"
     )
-    chunk: Annotated[Whole, Field(ge=1, le=2**26)] | None = Field(
+    chunk: Annotated[Whole, Field(ge=1, le=MOST_LANES)] | None = Field(
         default=None, description="trials at once; never changes results"
+    )
+    macro_steps: Annotated[Whole, Field(ge=1, le=1024)] | None = Field(
+        default=None, description="steps per draw, part of the random stream; chosen when left out"
     )
 
     @model_validator(mode="after")
@@ -345,21 +157,155 @@ class Engine(Model):
             raise refuse("has no effect without relative_error: remove it, or add relative_error", "max_traces")
         return self
 
+    @property
+    def options(self) -> EngineOptions:
+        """What the engine heeds of them."""
+        return EngineOptions.heeded(**self.model_dump())
 
-Graph = Annotated[ChainGraph | FileGraph | LayeredGraph | RandomGraph | LatentGraph, Field(discriminator="kind")]
+
+class SweepTable(Table):
+    """Axes of a sweep."""
+
+    axes: dict[str, Any] = Field(default_factory=dict, description="dotted keys of the config, and their values")
+    zip: Any = Field(default=(), description="lists of keys that vary together, and make one axis")
+    match: Literal["flops"] | None = Field(
+        default=None, description="flops: budgets of one chain of thought; everybody else gets as many FLOPs"
+    )
 
 
-class Config(Model):
-    """A study: a graph, one or several strategies, budgets, cost, engine."""
+class SimulationTable(Table):
+    """What a training simulates beside the formulas."""
+
+    enabled: Truth = Field(True, description="false: formulas only")
+    graphs: Annotated[Whole, Field(ge=1, le=100_000)] = Field(default=100, description="concept-text graphs to peel")
+    concepts: Annotated[Whole, Field(ge=100, le=1_000_000)] = Field(
+        default=10_000, description="concepts of a peeled graph at most; a larger model is scaled down to it"
+    )
+    models: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=4, description="models whose skills are sampled")
+
+
+# ---- allocations --------------------------------------------------------------------------------
+
+
+def _known_constants(value: Any) -> LossConstants:
+    if not isinstance(value, str | Mapping | LossConstants):
+        raise refuse("must be a name or a table with E, A, B, alpha, beta")
+    try:
+        return constants_of(value)
+    except InputError as error:
+        raise refuse(str(error).split(": ", 1)[-1] if isinstance(value, str) else str(error)) from None
+
+
+def _pair(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise refuse("must be two numbers: [least, most]")
+    return value
+
+
+Ends = Annotated[tuple[Positive, Positive], BeforeValidator(_pair, json_schema_input_type=list[float])]
+Constants = Annotated[
+    LossConstants, BeforeValidator(_known_constants, json_schema_input_type=str | dict[str, float | str])
+]
+
+
+class AllocateTable(Table):
+    """What an allocation is asked."""
+
+    mode: Literal["global", "chinchilla", "fixed_tokens", "fixed_demand", "inference_optimal"] = Field(
+        default="global", description="what is optimised"
+    )
+    compute: Annotated[tuple[Positive, ...], NUMBERS] = Field(description="C in FLOPs")
+    tasks: NotNegative = Field(default=1e9, description="I, inference tasks over the lifetime")
+    constants: Constants = Field(
+        default_factory=lambda: constants_of("hoffmann"),
+        description="hoffmann, hoffmann_source, epoch, or a table with E, A, B, alpha, beta",
+    )
+    kappa: Positive = Field(default=20.0, description="D/N of the Chinchilla rule")
+    tokens_per_task: Positive | None = Field(default=None, description="omega K of fixed_tokens")
+    demand_tokens: NotNegative | None = Field(default=None, description="D_inf of fixed_demand")
+    compare: Truth = Field(True, description="set the global optimum beside D = kappa N (mode global)")
+    check: Truth = Field(False, description="solve again by gradients and show the difference (mode global)")
+
+    @model_validator(mode="after")
+    def _belong(self):
+        for key, mode in (("tokens_per_task", "fixed_tokens"), ("demand_tokens", "fixed_demand")):
+            given = getattr(self, key) is not None
+            if self.mode == mode and not given:
+                raise refuse(f"needs {key}: add it", "mode")
+            if given and self.mode != mode:
+                raise refuse(f"has no effect with mode = {self.mode}: remove it, or use mode {mode}", key)
+        return self
+
+
+class BoxTable(Table):
+    """Where an optimum is searched."""
+
+    parameters: Ends = Field(default=(1e7, 1e14), description="least and most N")
+    tokens: Ends = Field(default=(1e7, 1e14), description="least and most D")
+    steps: Annotated[Whole, Field(ge=1, le=10**9)] = Field(default=10**7, description="most steps K")
+
+    @model_validator(mode="after")
+    def _ordered(self):
+        for key in ("parameters", "tokens"):
+            low, high = getattr(self, key)
+            if not low < high:
+                raise refuse("must be in order: [least, most]", key)
+        return self
+
+
+# ---- the whole ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a config comes from; of no account when configs are compared.
+
+    Attributes:
+        source: the file as the user named it.
+        folder: what paths in the config are relative to.
+        raw: its tables, checked and in today's spelling, without [sweep].
+        axes: of the sweep.
+        overrides: (path, value, what the user typed) of what was changed.
+        notes: one line for each old spelling.
+    """
+
+    source: str = field(default="config", compare=False)
+    folder: Path = field(default=Path("."), compare=False)
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    axes: tuple[Any, ...] = field(default=(), compare=False)
+    overrides: tuple[tuple[tuple[str, ...], Any, str], ...] = field(default=(), compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def place(self, path: tuple) -> str:
+        """Who is to blame for a key: an override or the file."""
+        for typed, _, text in reversed(self.overrides):
+            if tuple(path[: len(typed)]) == typed:
+                return text
+        return self.source
+
+
+class Config(Table):
+    """A config: a graph or tasks, strategies, budgets, cost, engine; axes; a training; an allocation."""
 
     name: Text | None = Field(default=None, description="name of the study; the file's name when left out")
     seed: Seed = Field(default=0, description="seed of everything random")
-    graph: Graph = Field(description="the skill graph")
-    strategy: Strategy | None = Field(default=None, description="the strategy")
-    strategies: dict[str, Strategy] | None = Field(default=None, description="several strategies side by side, by name")
-    budget: Budget = Field(description="the budgets")
-    cost: Cost | None = Field(default=None, description="cost model")
-    engine: Engine = Field(default_factory=Engine, description="engine")
+    graph: Graph | None = Field(default=None, description="the skill graph")
+    tasks: TasksTable | None = Field(default=None, description="instead of a graph: a distribution of tasks")
+    model: LanguageModel | None = Field(default=None, description="the language model, for [tasks]")
+    strategy: StrategyTable | None = Field(default=None, description="the strategy")
+    strategies: dict[str, StrategyTable] | None = Field(
+        default=None, description="several strategies side by side, by name"
+    )
+    budget: BudgetTable | None = Field(default=None, description="the budgets")
+    cost: CostTable | None = Field(default=None, description="cost model")
+    engine: EngineTable = Field(default_factory=EngineTable, description="engine")
+    sweep: SweepTable | None = Field(default=None, description="axes of a sweep")
+    simulation: SimulationTable = Field(
+        default=SimulationTable.model_validate({}), description="what a training simulates beside the formulas"
+    )
+    allocate: AllocateTable | None = Field(default=None, description="an allocation of a lifetime's compute")
+    box: BoxTable = Field(default=BoxTable.model_validate({}), description="where an allocation is searched")
+    _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @model_validator(mode="after")
     def _strategies(self):
@@ -370,13 +316,45 @@ class Config(Model):
                 raise refuse("is empty: add a table [strategies.NAME]", "strategies")
             if any(not name.strip() for name in self.strategies):
                 raise refuse("holds a strategy without a name: name it, as in [strategies.tot4]", "strategies")
-        if self.budget.flops is not None and (self.cost is None or self.cost.parameters is None):
+        return self
+
+    @model_validator(mode="after")
+    def _together(self):
+        if self.tasks is not None and self.graph is not None:
+            raise refuse("stands beside [graph]: keep one of them", "tasks")
+        own = isinstance(self.model, TripartiteModel)  # its N is the cost's
+        sized = own or (self.cost is not None and self.cost.parameters is not None)
+        if self.budget is not None and self.budget.flops is not None and not sized:
             raise refuse("needs a cost model: add [cost] with parameters, or give the budget in tokens", "budget.flops")
+        if self.cost is not None:
+            studied, allocated = self.budget is not None or self.graph is not None, self.allocate is not None
+            for key in (*(() if allocated else LAWS), *(SIZES if allocated and not studied else ())):
+                if key in self.cost.model_fields_set:
+                    where = "without [allocate]" if key in LAWS else "in an allocation"
+                    raise refuse(f"has no effect {where}: remove it", f"cost.{key}")
         return self
 
     @property
-    def by_name(self) -> dict[str | None, Strategy]:
+    def kind(self) -> str:
+        """What the tables say that it is: ``allocation``, ``study`` or ``training``; others may do too."""
+        if self.allocate is not None:
+            return "allocation"
+        studied = self.graph is not None or self.tasks is not None or self.budget is not None
+        return "training" if self.model is not None and not studied else "study"
+
+    @property
+    def origin(self) -> Origin:
+        """Where it comes from."""
+        return self._origin
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One line for each spelling that is read as another one; the command line prints them on stderr."""
+        return self._origin.notes
+
+    @property
+    def by_name(self) -> dict[str | None, StrategyTable]:
         """The strategies by name; a single one has the name None."""
         if self.strategies is not None:
-            return {name: strategy for name, strategy in self.strategies.items()}  # noqa: C416
-        return {None: self.strategy if self.strategy is not None else Strategy()}
+            return {name: strategy for name, strategy in self.strategies.items()}  # noqa: C416  (str is str | None)
+        return {None: self.strategy if self.strategy is not None else StrategyTable()}

@@ -12,6 +12,11 @@ class InputError(ValueError):
 
     The message is one line: what was given, why it cannot be, what to do instead. The command line
     prints it as ``error: ...`` and exits with 2.
+
+    >>> ds.SkillGraph.chain(3, 1.5)
+    Traceback (most recent call last):
+        ...
+    ds3sim.core.errors.InputError: success = 1.5 is not allowed: it must be a number between 0 and 1
     """
 
     def __init__(self, message: str):
@@ -21,7 +26,13 @@ class InputError(ValueError):
 
 
 class NoClosedForm(InputError):
-    """No formula is known for this task. The message says which part has none."""
+    """No formula is known for this task. The message says which part has none.
+
+    >>> ds.closed_form(ds.Task(ds.SkillGraph.chain(3, 0.2), step=ds.Beam(2, 2), steps=20))
+    Traceback (most recent call last):
+        ...
+    ds3sim.core.errors.NoClosedForm: no closed form for step = beam: use engine traces
+    """
 
 
 class StoppedEarly(KeyboardInterrupt):
@@ -33,7 +44,11 @@ class StoppedEarly(KeyboardInterrupt):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C during a study. ``result`` holds what was finished: a record that says that it was interrupted."""
+    """Ctrl-C during a study. ``result`` holds what was finished: a record that says that it was interrupted.
+
+    >>> issubclass(ds.Interrupted, KeyboardInterrupt)
+    True
+    """
 
     def __init__(self, result: Any):
         super().__init__("stopped by Ctrl-C; what was finished is kept")

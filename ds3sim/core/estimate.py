@@ -18,6 +18,11 @@ class Estimate(NDArrayOperatorsMixin):
 
     In arithmetic and in NumPy functions an ``Estimate`` stands for its point estimates. Numbers
     that are not random (``exact``, ``closed_form``) have ``low == high == estimate``.
+
+    >>> task = ds.Task(ds.SkillGraph.chain(3, 0.5), steps=20)
+    >>> success = ds.simulate(task, traces=10_000).success(10)
+    >>> bool(success.low <= success.estimate <= success.high)
+    True
     """
 
     estimate: Numbers

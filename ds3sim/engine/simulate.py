@@ -27,6 +27,9 @@ def exact(task: Task) -> Exact:
 
     Raises:
         InputError: a beam, a budget above 2^24 steps per trace, or a vote of more than 2000.
+
+    >>> ds.exact(ds.Task(ds.SkillGraph.chain(3, 0.5), steps=20)).success([3, 20]).estimate.round(4).tolist()
+    [0.125, 0.9998]
     """
     from ds3sim.engine.exact import Exact
 
@@ -38,6 +41,9 @@ def closed_form(task: Task) -> ClosedForm:
 
     Raises:
         NoClosedForm: with the reason, where none is known.
+
+    >>> ds.closed_form(ds.Task(ds.SkillGraph.chain(3, 0.5), steps=20)).expected_steps(20).estimate.round(4).tolist()
+    5.9996
     """
     from ds3sim.engine.closed_form import ClosedForm
 
@@ -81,6 +87,10 @@ def simulate(
     Raises:
         InputError: an argument out of range, or without effect, or a task that the engine cannot do.
         StoppedEarly: on Ctrl-C; ``.partial`` is the tally of what was done.
+
+    >>> tally = ds.simulate(ds.Task(ds.SkillGraph.chain(3, 0.5), steps=20), traces=10_000, seed=0)
+    >>> tally.success([5, 20]).estimate.tolist()
+    [0.4995, 0.9999]
     """
     task = _checked(task)
     seed = whole_number("seed", seed, 0, 2**63 - 1)

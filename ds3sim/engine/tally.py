@@ -33,6 +33,11 @@ class Tally:
         stop_on_dead: a dead trace uses no more steps.
         ranges: ((seed, first, end), ...), the trials counted, sorted and disjoint.
         stopping: the rule by which the run ended; sums of runs join theirs.
+
+    >>> task = ds.Task(ds.SkillGraph.chain(3, 0.5), steps=20)
+    >>> tally = ds.simulate(task, 1000) + ds.simulate(task, 500, first=1000)
+    >>> tally.traces, bool((tally.hits == ds.simulate(task, 1500).hits).all())
+    (1500, True)
     """
 
     identity: str

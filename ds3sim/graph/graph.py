@@ -53,6 +53,10 @@ class SkillGraph(Parts, Record):
         rate: None, or the law of the rate at which the one step of a latent graph succeeds; its edges say the mean.
         recipe: the keys of the [graph] table that makes it, where a generator made it, else None; a changed copy
             has none.
+
+    >>> graph = ds.SkillGraph.from_edges([("read", "solve", 0.5), ("solve", "done", 0.2)], start="read", goal="done")
+    >>> graph.size, graph.transition_tensor().tolist()
+    (3, [[0.5, 0.5, 0.0], [0.0, 0.8, 0.2], [0.0, 0.0, 1.0]])
     """
 
     recipe: tuple[tuple[str, Any], ...] | None = field(default=None, init=False, repr=False, compare=False)
@@ -284,7 +288,12 @@ class SkillGraph(Parts, Record):
         score: Mapping | None = None,
         feasible: float | None = None,
     ) -> SkillGraph:
-        """Read a graph from a CSV edge list, node-link JSON or GraphML; see :func:`ds3sim.graph.load.load`."""
+        """Read a graph from a CSV edge list, node-link JSON or GraphML; see :func:`ds3sim.graph.load.load`.
+
+        >>> path = ds.SkillGraph.chain(2, 0.5).save("chain.json")
+        >>> ds.load_graph(path).names
+        ('0', '1', '2')
+        """
         return cls(**vars(load(path, start=start, goal=goal, dead=dead, score=score, feasible=feasible)))
 
 

@@ -127,7 +127,7 @@ def _cut_short(law: Law) -> bool:
 
 
 def _options(entry: Entry) -> EngineOptions:
-    return EngineOptions.heeded(**entry.engine.model_dump())
+    return entry.engine
 
 
 def _laws(

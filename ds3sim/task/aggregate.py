@@ -21,6 +21,10 @@ class Verifier:
 
     The answer is drawn uniformly from the accepted traces; if there is none, from all n
     (``fallback="random"``) or none is given and the task fails (``fallback="abstain"``).
+
+    >>> task = ds.Task(ds.SkillGraph.chain(1, 0.5), aggregate=ds.BestOfN(1, ds.Verifier(0.9, 0.1, "abstain")), steps=1)
+    >>> float(ds.exact(task).success(1).estimate.round(3))
+    0.45
     """
 
     true_positive: float = 1.0
@@ -40,7 +44,11 @@ class Verifier:
 
 @dataclass(frozen=True)
 class Single:
-    """One trace decides."""
+    """One trace decides.
+
+    >>> ds.Task(ds.SkillGraph.chain(3, 0.5), steps=10).aggregate
+    Single(n=1)
+    """
 
     n: int = 1
     name = "single"
@@ -52,7 +60,12 @@ class Single:
 
 @dataclass(frozen=True)
 class BestOfN:
-    """Best of n traces, chosen by a verifier; the default one is an oracle: (7), else (8)."""
+    """Best of n traces, chosen by a verifier; the default one is an oracle: (7), else (8).
+
+    >>> task = ds.Task(ds.SkillGraph.chain(1, 0.5), aggregate=ds.BestOfN(2), steps=2)
+    >>> float(ds.exact(task).success(2))
+    0.75
+    """
 
     n: int = 1
     verifier: Verifier = field(default_factory=Verifier)
@@ -71,6 +84,10 @@ class Majority:
         n: votes.
         errors: which wrong answer a failed trace gives.
         ties: ``random`` (uniform among the tied) or ``wrong`` (a tie counts as failure).
+
+    >>> task = ds.Task(ds.SkillGraph.chain(1, 0.8), aggregate=ds.Majority(3, ds.WeightErrors((1.0,))), steps=3)
+    >>> float(ds.exact(task).success(3).estimate.round(3))
+    0.896
     """
 
     n: int = 1

@@ -100,12 +100,12 @@ def budget_rows(
             f"budget.{unit} = {shown(amount)}: is {float(task):.6g} steps per task, more than the {MOST_STEPS} allowed:"
             " lower it",
         )
-        given = {unit: float(amount)} if unit in ("tokens", "flops") else {}
+        tokens, flops = (float(amount) if unit == name else None for name in ("tokens", "flops"))
         if not whole:
             each = amount if unit == "steps_per_trace" else task / n
-            rows.append(BudgetRow(each * n, float(each), **given))
+            rows.append(BudgetRow(each * n, float(each), tokens, flops))
         else:
-            rows.append(BudgetRow(int(task), int(task) // n, **given))
+            rows.append(BudgetRow(int(task), int(task) // n, tokens, flops))
     return tuple(rows)
 
 

@@ -15,7 +15,11 @@ MOST_BRANCHES = 2**20
 
 @dataclass(frozen=True)
 class CoT:
-    """Chain of thought: one proposal a step, always kept. The tensor is P itself."""
+    """Chain of thought: one proposal a step, always kept. The tensor is P itself.
+
+    >>> ds.Task(ds.SkillGraph.chain(3, 0.5), step=ds.CoT(), steps=40).step == ds.CoT()
+    True
+    """
 
     name = "cot"
 
@@ -37,6 +41,10 @@ class ToT:
         branches: b >= 1.
         evaluator_error: e; with this probability the kept proposal is uniform among the b.
         discount: d in (0, 1) of the default score v(s) = E[d^T | start at s].
+
+    >>> graph = ds.SkillGraph.chain(3, 0.2)
+    >>> ds.ToT(4).tensor(graph)[0].round(4).tolist()
+    [0.4096, 0.5904, 0.0, 0.0]
     """
 
     branches: int = 1
@@ -73,6 +81,10 @@ class Beam:
         branches: b >= 1.
         evaluator_error: with this probability a step keeps w proposals chosen uniformly.
         discount: as for :class:`ToT`.
+
+    >>> task = ds.Task(ds.SkillGraph.chain(3, 0.2), step=ds.Beam(width=2, branches=2), steps=20)
+    >>> ds.simulate(task, traces=1000, seed=0).traces
+    1000
     """
 
     width: int = 2

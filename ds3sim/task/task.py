@@ -31,6 +31,10 @@ class Task:
             a sequence: the largest is simulated, the others are read from the same run.
         feasibility: ``per_task`` (all n traces share the draw) or ``per_trace`` (the paper's code).
         on_dead: ``exhaust`` (a dead trace uses its whole budget) or ``stop``.
+
+    >>> task = ds.Task(ds.SkillGraph.chain(3, 0.5), aggregate=ds.BestOfN(4), steps=[16, 40])
+    >>> ds.exact(task).success([16, 40]).estimate.round(4).tolist()
+    [0.7766, 1.0]
     """
 
     graph: SkillGraph

@@ -18,6 +18,9 @@ class GeometricErrors:
     Attributes:
         categories: M, the number of answers, the correct one included (>= 2).
         decay: lambda in [0, 1]; 1 is uniform, 0 puts everything on one wrong answer.
+
+    >>> ds.GeometricErrors(categories=4, decay=0.5).weights.round(3).tolist()
+    [0.571, 0.286, 0.143]
     """
 
     categories: int = 11
@@ -35,7 +38,11 @@ class GeometricErrors:
 
 @dataclass(frozen=True)
 class WeightErrors:
-    """The chances of the wrong answers as given; they are scaled to sum 1 when they nearly do."""
+    """The chances of the wrong answers as given; they are scaled to sum 1 when they nearly do.
+
+    >>> ds.Majority(5, errors=ds.WeightErrors((0.5, 0.3, 0.2))).errors.weights
+    array([0.5, 0.3, 0.2])
+    """
 
     values: tuple[float, ...] = (1.0,)
 

@@ -46,6 +46,9 @@ class CostModel:
 
     Raises:
         InputError: a value outside its range, or FLOPs asked for without ``parameters``.
+
+    >>> float(ds.CostModel(tokens_per_step=25, parameters=8e9).flops(1000, branches=1, n=1))
+    16000000000000.0
     """
 
     tokens_per_step: float = 25

@@ -92,19 +92,6 @@ def best_ways(
     return out
 
 
-@dataclass(frozen=True)
-class Chains:
-    """Chains (m', r, gamma^m') of a distribution and their weights.
-
-    Attributes:
-        parts: (m', r, gamma^m').
-        weights: one row for each part, float [B] each; every column sums to 1.
-    """
-
-    parts: tuple[tuple[int, float, float], ...]
-    weights: tuple[tuple[float, ...], ...]
-
-
 def not_worse(m, r, able) -> np.ndarray:
     """True where no other way of the task has at most as many skills, at least that r and at least that gamma^m.
 

@@ -1,0 +1,181 @@
+"""The [graph] table in each of its kinds, and the way from it to a skill graph and back."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from ds3sim.config.values import (
+    Name,
+    Names,
+    NamesOrNone,
+    Positive,
+    Scores,
+    Seed,
+    Share,
+    Skills,
+    Start,
+    Table,
+    Text,
+    Whole,
+)
+from ds3sim.core.errors import InputError, require, shown
+from ds3sim.graph.generators import MOST_SKILLS
+from ds3sim.graph.graph import SkillGraph
+
+
+class GraphTable(Table):
+    """A graph of any kind."""
+
+    @abstractmethod
+    def build(self, folder: Path) -> SkillGraph:
+        """The graph; relative paths are taken from ``folder``."""
+
+
+class _Graph(GraphTable):
+    feasible: Share = Field(default=1.0, description="gamma^m, probability that the task is feasible")
+
+
+class _Made(GraphTable):
+    """A graph by a generator of :class:`SkillGraph`, whose arguments are the keys."""
+
+    maker: ClassVar[str]
+
+    def build(self, folder: Path) -> SkillGraph:
+        """The graph."""
+        return getattr(SkillGraph, self.maker)(**self.model_dump(exclude={"kind"}))
+
+
+class ChainGraph(_Graph, _Made):
+    """The paper's chain of m skills."""
+
+    maker = "chain"
+    kind: Literal["chain"] = "chain"
+    skills: Skills = Field(description="m, number of skills")
+    success: Share = Field(description="r, chance that one step moves on")
+
+
+class LayeredGraph(_Graph, _Made):
+    """Layers of interchangeable skills between a start and a goal."""
+
+    maker = "layered"
+    kind: Literal["layered"] = "layered"
+    layers: Skills = Field(description="number of layers")
+    width: Skills = Field(description="skills in a layer")
+    success: Share = Field(description="chance that one step reaches the next layer")
+    back: Share = Field(default=0.0, description="chance that one step falls back a layer")
+    death: Share = Field(default=0.0, description="chance that one step reaches the dead end")
+    seed: Seed = Field(default=0, description="seed of the graph's own randomness")
+
+
+class RandomGraph(_Graph, _Made):
+    """A random graph."""
+
+    maker = "random"
+    kind: Literal["random"] = "random"
+    skills: Annotated[Whole, Field(ge=2, le=MOST_SKILLS)] = Field(description="number of nodes")
+    success: Share = Field(description="chance that one step reaches another skill")
+    degree: Skills = Field(default=4, description="successors of a node")
+    death: Share = Field(default=0.0, description="chance that one step reaches the dead end")
+    seed: Seed = Field(default=0, description="seed of the graph's own randomness")
+
+
+class LatentGraph(_Made):
+    """Tasks of different success rates R: 0 with chance 1 - solvable, else Beta(alpha, beta); one step decides."""
+
+    maker = "latent"
+    kind: Literal["latent"] = "latent"
+    solvable: Share = Field(default=1.0, description="A, share of tasks that can be solved")
+    alpha: Positive = Field(description="of the beta law of success rates")
+    beta: Positive = Field(description="of the beta law of success rates")
+
+
+class FileGraph(_Graph):
+    """A graph from a CSV edge list, node-link JSON or GraphML."""
+
+    kind: Literal["file"] = "file"
+    path: Text = Field(description="file of edges, relative to the config's folder")
+    start: Start | None = Field(default=None, description="a node, a list of nodes, or a table of probabilities")
+    goal: Names | None = Field(default=None, description="goal node or nodes")
+    dead: NamesOrNone | None = Field(default=None, description="nodes from which the task cannot be solved")
+    score: Scores | None = Field(default=None, description="the evaluator's score for every node, larger is better")
+
+    def build(self, folder: Path) -> SkillGraph:
+        """The graph; a relative path is taken from ``folder``."""
+        path, told = folder / self.path, f"graph.path = {shown(self.path)}"
+        try:
+            exists = path.exists()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"{told}: is not a usable path: {reason}") from None
+        require(exists, f"{told}: no such file: the path is relative to the config's folder")
+        options = {"start": _plain(self.start), "goal": _plain(self.goal), "dead": _plain(self.dead) or ()}
+        try:
+            return SkillGraph.load(path, **options, score=self.score, feasible=self.feasible)
+        except InputError as error:
+            raise InputError(f"graph: {error}") from None
+
+
+class EdgesGraph(_Graph):
+    """A graph by its edges."""
+
+    kind: Literal["edges"]
+    edges: tuple[tuple[Any, Any, Any], ...] = Field(description="[from, to, probability] of each edge")
+    start: Start = Field(description="a node, a list of nodes, or a table of probabilities")
+    goal: Names = Field(description="goal node or nodes")
+    dead: NamesOrNone = Field(default=(), description="nodes from which the task cannot be solved")
+    score: Scores | None = Field(default=None, description="the evaluator's score for every node, larger is better")
+    nodes: tuple[Name, ...] = Field(default=(), description="nodes in their order; that of the edges when left out")
+
+    def build(self, folder: Path) -> SkillGraph:
+        """The graph."""
+        options = {key: _plain(getattr(self, key)) for key in ("start", "goal", "dead", "nodes")}
+        return SkillGraph.from_edges(
+            self.edges, **options, score=self.score, feasible=self.feasible, where="graph.edges"
+        )
+
+
+def table_of(graph: SkillGraph) -> dict[str, Any]:
+    """The table of a graph: the call that made it where a generator did, else its edges."""
+    if graph.recipe is not None:
+        return dict(graph.recipe)
+    if graph.rate is not None:
+        return {"kind": "latent", "solvable": graph.feasible, "alpha": graph.rate.alpha, "beta": graph.rate.beta}
+    names = graph.names
+    pairs = zip(graph.source.tolist(), graph.target.tolist(), graph.probability.tolist(), strict=True)
+
+    def named(values: np.ndarray) -> list[str]:
+        return [names[i] for i in np.flatnonzero(values)]
+
+    return {
+        "kind": "edges",
+        "edges": [[names[i], names[j], p] for i, j, p in pairs],
+        "start": {name: float(graph.start[names.index(name)]) for name in named(graph.start)},
+        "goal": named(graph.goal),
+        "dead": named(graph.dead),
+        "nodes": list(names),
+        "feasible": graph.feasible,
+        **({} if graph.score is None else {"score": dict(zip(names, graph.score.tolist(), strict=True))}),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Node names as the graph reader takes them."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+GRAPHS: dict[str, type[GraphTable]] = {
+    "chain": ChainGraph,
+    "file": FileGraph,
+    "layered": LayeredGraph,
+    "random": RandomGraph,
+    "latent": LatentGraph,
+    "edges": EdgesGraph,
+}
+Graph = Annotated[
+    ChainGraph | FileGraph | LayeredGraph | RandomGraph | LatentGraph | EdgesGraph, Field(discriminator="kind")
+]

@@ -1,0 +1,45 @@
+"""A strategy: what is done at a step, and what becomes of the traces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ds3sim.core.errors import require
+from ds3sim.task.aggregate import Aggregate, Single
+from ds3sim.task.steps import CoT, StepPolicy
+
+FEASIBILITIES = ("per_task", "per_trace")
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A step policy and an aggregator; any two go together.
+
+    Attributes:
+        step: CoT(), ToT(...) or Beam(...).
+        aggregate: Single(), BestOfN(...) or Majority(...).
+        feasibility: ``per_task`` (all n traces share the draw) or ``per_trace`` (the paper's code).
+
+    Raises:
+        InputError: something else.
+    """
+
+    step: StepPolicy = field(default_factory=CoT)
+    aggregate: Aggregate = field(default_factory=Single)
+    feasibility: str = "per_task"
+
+    def __post_init__(self):
+        require(isinstance(self.step, StepPolicy), f"step = {self.step!r} is not a step policy: use CoT, ToT or Beam")
+        require(
+            isinstance(self.aggregate, Aggregate),
+            f"aggregate = {self.aggregate!r} is not an aggregator: use Single, BestOfN or Majority",
+        )
+        require(
+            self.feasibility in FEASIBILITIES,
+            f"feasibility = {self.feasibility!r} is not known: choose per_task or per_trace",
+        )
+
+    @property
+    def n(self) -> int:
+        """Traces per task."""
+        return self.aggregate.n
