@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ds3sim as ds
 from ds3sim.cli import progress
 from ds3sim.core.errors import Interrupted
 from ds3sim.core.files import write_file
@@ -17,7 +18,6 @@ from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
-    from ds3sim.config.read import Override
     from ds3sim.core.record import Record
 
 
@@ -43,31 +43,33 @@ def axis_value(value: object) -> str:
     return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def study_at(config: str, changes: list) -> Any:
-    """The study of a config file with changes."""
-    from ds3sim.config.expand import read_sweep
+def config_of(args: Namespace) -> Any:
+    """The config that a command names, with its changes; spellings that it should change are told on stderr."""
+    config = ds.read_config(args.config, overrides_of(args))
+    for line in config.notes:
+        say(args, f"note: {line}")
+    return config
 
-    return read_sweep(config, changes, need_axes=False)
+
+def kept(compute: Callable[..., Any], *given: Any, **options: Any) -> tuple[Any, bool]:
+    """(what was computed, whether Ctrl-C ended it)."""
+    try:
+        return compute(*given, **options), False
+    except Interrupted as stop:
+        return stop.result, True
 
 
-def computed(args: Namespace, compute: Callable, *, need_axes: bool) -> tuple[Any, bool]:
+def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
     """(record, interrupted) of a run, a sweep or a choice, with its bar and its store."""
-    from ds3sim.config.expand import read_sweep
-    from ds3sim.engine.limits import RANDOM
-    from ds3sim.store.store import Store
-
-    plan = read_sweep(args.config, overrides_of(args), need_axes=need_axes)
-    engine = plan.config.engine
-    if engine.kind in RANDOM:
+    config = config_of(args)
+    engine = config.engine
+    if engine.random:
         configure_process()
+    points = math.prod(map(len, config.origin.axes))
     # Trials are known where the engine counts them and their number is fixed.
-    trials = engine.traces * len(plan.strategies) if engine.kind == "traces" and engine.relative_error is None else None
-    store = nullcontext() if args.store is None else Store.open(args.store)
-    with store as store, progress.study_bar(args.quiet, plan.count, trials) as advance:
-        try:
-            return compute(plan, store=store, progress=advance), False
-        except Interrupted as stop:
-            return stop.result, True
+    trials = engine.traces * len(config.by_name) if engine.random and engine.relative_error is None else None
+    with progress.study_bar(args.quiet, points, trials) as advance:
+        return kept(compute, config, store=args.store, progress=advance)
 
 
 def show(args: Namespace, record: Record, table: Callable[[Any], None]) -> None:
@@ -96,22 +98,11 @@ def finish(args: Namespace, interrupted: bool, done: str) -> int:
     return 130
 
 
-def overrides_of(args: Namespace) -> list[Override]:
+def overrides_of(args: Namespace) -> list[str | tuple[str, str]]:
     """--set and the options that are short for it, in this order."""
-    from ds3sim.config.read import override_value, parse_override
-
-    out = [parse_override(text) for text in args.set]
-    short = {
-        "seed": ("seed",),
-        "traces": ("engine", "traces"),
-        "engine": ("engine", "kind"),
-        "chunk": ("engine", "chunk"),
-    }
-    for name, path in short.items():
-        value = getattr(args, name, None)
-        if isinstance(value, str):
-            out.append((path, override_value(value), f"--{name} {value}"))
-    return out
+    short = {"seed": "seed", "traces": "engine.traces", "engine": "engine.kind", "chunk": "engine.chunk"}
+    typed = [(name, key, getattr(args, name, None)) for name, key in short.items()]
+    return [*args.set, *((f"{key}={value}", f"--{name} {value}") for name, key, value in typed if value is not None)]
 
 
 def print_json(value) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 ENGINE = {
@@ -13,16 +14,23 @@ ENGINE = {
 }
 
 
+def number_of(text: str) -> int | float | str:
+    """The number that an argument is, 1e3 too; else the text, for the message that refuses it."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
 def whole(option: str, text: str) -> int:
-    """A whole number below 2^63 as configs read them: 1000, 1_000 and 1e3 are the same.
+    """A whole number below 2^63: 1000, 1_000 and 1e3 are the same, as in a config.
 
     Raises:
         InputError: it is none.
     """
-    from ds3sim.config.read import override_value
     from ds3sim.core.check import whole_number
 
-    return whole_number(option, override_value(text), 0, 2**63 - 1)
+    return whole_number(option, number_of(text), 0, 2**63 - 1)
 
 
 def add_command(commands: Any, name: str, about: str, **more: Any) -> ArgumentParser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+import ds3sim as ds
 from ds3sim.cli.console import computed, overrides_of, say, show
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, store_option
 from ds3sim.cli.rows import print_result
@@ -24,13 +25,11 @@ def add_parser(commands) -> None:
 
 def run(args: Namespace) -> int:
     """The command; returns the exit code."""
-    import ds3sim as ds
-
     if args.out is not None:
         from ds3sim.report.write import check_out
 
         check_out(args.out)
-    result, interrupted = computed(args, ds.run, need_axes=False)
+    result, interrupted = computed(args, ds.run)
     failed = None
     if args.out is not None:
         from ds3sim.config.build import load

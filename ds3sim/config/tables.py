@@ -34,7 +34,7 @@ from ds3sim.config.values import (
     refuse,
 )
 from ds3sim.core.errors import InputError
-from ds3sim.engine.limits import MOST_LANES, MOST_TRACES, EngineOptions
+from ds3sim.engine.limits import ENGINES, MOST_LANES, MOST_TRACES, EngineOptions
 from ds3sim.task.budget import UNITS
 from ds3sim.theory.cost import MOST as MOST_COST
 from ds3sim.theory.cost import CostModel
@@ -156,6 +156,11 @@ class EngineTable(Table):
         if self.max_traces is not None and self.relative_error is None:
             raise refuse("has no effect without relative_error: remove it, or add relative_error", "max_traces")
         return self
+
+    @property
+    def random(self) -> bool:
+        """Whether the engine simulates."""
+        return ENGINES[self.kind].random
 
     @property
     def options(self) -> EngineOptions:

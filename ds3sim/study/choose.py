@@ -13,12 +13,14 @@ Every strategy is computed on its own traces, so the tallies are independent. At
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
-from ds3sim.config.expand import Entry
+from ds3sim.config.entries import Entry
+from ds3sim.config.study import study_of
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.estimate import Estimate
@@ -30,7 +32,7 @@ from ds3sim.results.rows import place_of, rows_of
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.store.store import Store
 from ds3sim.study.evaluate import Progress, evaluate
-from ds3sim.study.run import study_of
+from ds3sim.study.run import Source
 
 LEVEL = 0.95
 DRAWS = 100_000
@@ -38,28 +40,34 @@ SAME = 1e-12
 """Numbers that are not random and closer than this are a tie."""
 
 
-def choose(source, *, store: Store | None = None, progress: Progress | None = None) -> Choice:
+def choose(
+    source: Source,
+    *,
+    seed: int | None = None,
+    store: Store | str | os.PathLike | None = None,
+    progress: Progress | None = None,
+) -> Choice:
     """The best strategy at each point and budget.
 
     Args:
         source: a config file or a study, with two strategies or more; axes are allowed.
+        seed: instead of the study's.
         store, progress: as for :func:`ds3sim.run`.
 
     Raises:
         InputError: fewer than two strategies, or budgets that do not cost the same.
         Interrupted: Ctrl-C; ``.result`` holds the points done until then.
     """
-    study = study_of(source)
+    study = study_of(source, seed=seed)
     names = [name for name in study.strategies if name is not None]
     require(len(names) >= 2, f"{study.source}: choosing needs two strategies: add tables [strategies.NAME]")
-    unit = study.config.budget.unit
     require(
-        unit in ("tokens", "flops") or study.match is not None,
-        f"{study.source}: budget.{unit} gives the strategies different costs: give budget.tokens or budget.flops,"
+        study.unit in ("tokens", "flops") or study.match is not None,
+        f"{study.source}: budget.{study.unit} gives the strategies different costs: give budget.tokens or budget.flops,"
         ' or add match = "flops" to [sweep]',
     )
     begun = time.perf_counter()
-    budgets = len(getattr(study.config.budget, unit))
+    budgets = len(next(study.entries()).rows)
     pairs = study.count * budgets * len(names) * (len(names) - 1) // 2
     out: list[Decision] = []
 
@@ -67,7 +75,7 @@ def choose(source, *, store: Store | None = None, progress: Progress | None = No
         return Choice(
             name=study.name,
             engine=study.config.engine.kind,
-            seed=study.config.seed,
+            seed=study.seed,
             axes=tuple(key for axis in study.axes for key in axis.keys),
             strategies=tuple(names),
             decisions=tuple(out),

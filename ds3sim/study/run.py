@@ -7,13 +7,14 @@ import time
 from collections.abc import Mapping
 from functools import reduce
 from operator import add
-from pathlib import Path
 from typing import Any
 
-from ds3sim.config.expand import SweepPlan, read_sweep
+from ds3sim.config.study import Study, study_of
+from ds3sim.config.tables import Config
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.engine.law import Sampled
+from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.stopping import Stopping
 from ds3sim.results.result import Result
 from ds3sim.results.row import Row
@@ -21,50 +22,104 @@ from ds3sim.results.rows import place_of, rows_of
 from ds3sim.store.store import Store
 from ds3sim.study.evaluate import Progress, evaluate
 from ds3sim.study.references import References
+from ds3sim.task.strategy import Strategy
+from ds3sim.task.task import Task
+from ds3sim.theory.cost import CostModel
+
+Source = str | os.PathLike | Config | Study
+"""What a study is made from: a config file, a config, or a study itself."""
 
 
-def run(source, *, store=None, progress: Progress | None = None) -> Result:
-    """Success and cost of a study without axes, beside the theory.
+def run(
+    source: Source | Task,
+    *,
+    budgets: int | list[int] | None = None,
+    engine: str | EngineOptions | None = None,
+    traces: int | None = None,
+    cost: CostModel | None = None,
+    seed: int | None = None,
+    store: Store | str | os.PathLike | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Success and cost of a task or a study at every budget, beside the theory.
 
     Args:
-        source: a config file or a study.
-        store: file or :class:`ds3sim.Store` that keeps what random engines simulate.
+        source: a task; or a config file, a config or a study, of which axes are left aside.
+        budgets: of a task, in steps; None: its own.
+        engine, traces, cost: of a task; a study says its own.
+        seed: of the random engines; None: 0 for a task, its own for a study.
+        store: file or :class:`ds3sim.Store` that keeps what is simulated; a later run goes on from there.
         progress: called with the numbers of trials and points just done.
 
     Raises:
-        InputError: the engine cannot do this task.
+        InputError: the engine cannot do a task, or an argument that has no effect.
         Interrupted: Ctrl-C; ``.result`` holds what was done until then.
         KeyboardInterrupt: Ctrl-C before anything was done.
+
+    Example:
+        >>> import ds3sim as ds
+        >>> task = ds.Task(ds.SkillGraph.chain(skills=3, success=0.5), steps=8)
+        >>> ds.run(task, budgets=[4, 8], engine="closed_form").rows[0].success
+        0.3125
     """
-    study = study_of(source)
-    require(not study.axes, f"{study.source}: has [sweep]: use ds3sim sweep, or remove the table")
+    own = {"budgets": budgets, "engine": engine, "traces": traces, "cost": cost}
+    if isinstance(source, Task):
+        return _result(_study_of_task(source, seed=seed or 0, **own), store, progress)
+    for name, value in own.items():
+        require(value is None, f"{name} = {value!r} has no effect on a study, which says its own: leave it out")
+    study = study_of(source, seed=seed)
+    return _result(study_of(study, {}) if study.axes else study, store, progress)
+
+
+def sweep(
+    source: Source,
+    axes: Mapping[str, Any] | None = None,
+    store: Store | str | os.PathLike | None = None,
+    seed: int | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Result:
+    """Every point of a study's axes: success and cost, beside the theory; tasks of one kernel shape share launches.
+
+    Args:
+        source: a config file, a config or a study.
+        axes: instead of its own: dotted keys and their values, as in ``{"graph.success": [0.1, 0.2]}``.
+        store, progress: as for :func:`run`.
+        seed: instead of the study's.
+
+    Raises:
+        InputError: no axes, an engine that cannot do a point, or a store that cannot be used.
+        Interrupted: Ctrl-C; ``.result`` holds the points done until then.
+
+    Example:
+        >>> import ds3sim as ds
+        >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=[4, 8], engine="closed_form")
+        >>> dict(ds.sweep(study, {"graph.success": [0.25, 0.5]}).to_dataset().sizes)
+        {'graph.success': 2, 'budget': 2}
+    """
+    study = study_of(source, axes, seed=seed)
+    require(
+        len(study.axes) > 0,
+        f'{study.source}: has no axes: add [sweep.axes] with a key and its values, as in "graph.success" = [0.1, 0.2]',
+    )
     return _result(study, store, progress)
 
 
-def sweep(source, *, store=None, progress: Progress | None = None) -> Result:
-    """Every point of a study's axes: success and cost, beside the theory.
-
-    Points are computed in blocks; tasks of one kernel shape share launches.
-
-    Args:
-        source, store, progress: as for :func:`run`.
-
-    Raises:
-        InputError: an engine cannot do a point, or the store cannot be used.
-        Interrupted: Ctrl-C; ``.result`` holds the points done until then.
-    """
-    return _result(study_of(source), store, progress)
-
-
-def study_of(source) -> SweepPlan:
-    """The study that a config file or a study is."""
-    if isinstance(source, SweepPlan):
-        return source
-    require(isinstance(source, str | os.PathLike), f"{source!r} is no study: give a config file or a Study")
-    return read_sweep(Path(source), need_axes=False)
+def _study_of_task(task: Task, budgets, engine, traces, cost, seed: int) -> Study:
+    return Study(
+        task.graph,
+        strategy=Strategy(task.step, task.aggregate, task.feasibility),
+        steps=task.budgets.tolist() if budgets is None else budgets,
+        on_dead=task.on_dead,
+        engine=engine,
+        traces=traces,
+        cost=cost,
+        seed=seed,
+        name="task",
+    )
 
 
-def _result(study: SweepPlan, store: Store | None, progress: Progress | None) -> Result:
+def _result(study: Study, store: Store | str | os.PathLike | None, progress: Progress | None) -> Result:
     begun = time.perf_counter()
     refer = References(len(study.strategies))
     rows: list[Row] = []
@@ -74,14 +129,14 @@ def _result(study: SweepPlan, store: Store | None, progress: Progress | None) ->
         return Result(
             name=study.name,
             engine=study.config.engine.kind,
-            seed=study.config.seed,
+            seed=study.seed,
             axes=tuple(key for axis in study.axes for key in axis.keys),
             strategies=tuple(study.strategies),
             rows=tuple(rows),
             match=study.match,
             stopping=_stopping(rules),
             interrupted=interrupted,
-            config=study.common()["config"],
+            config=study.tables(),
             environment={**environment(), "wall_s": time.perf_counter() - begun},
         )
 
