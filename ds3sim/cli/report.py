@@ -63,7 +63,6 @@ def _result(args: Namespace) -> dict:
     """The result in a store, a folder of ``run --out``, or a JSON file."""
     from ds3sim.core.errors import InputError
     from ds3sim.results.dataset import read_result
-    from ds3sim.store.contents import store_result
     from ds3sim.store.store import Store
 
     if os.path.isdir(args.folder):
@@ -77,4 +76,7 @@ def _result(args: Namespace) -> dict:
     if start.startswith(b"{"):
         return read_result(args.folder)
     with Store.open(args.folder, create=False, readonly=True) as store:
-        return store_result(store, getattr(args, "sweep", None))
+        found = store.result(getattr(args, "sweep", None))
+    points = [{"axes": dict(p.axes), "results": [row.to_dict() for row in p.rows]} for p in found.points]
+    said = {"name": found.name, "engine": found.engine, "points": points, "missing": found.missing}
+    return said | {"seeds": found.environment["seeds"]}

@@ -236,7 +236,9 @@ def study_of(
         tables = dict(origin.raw) | ({} if seed is None else {"seed": seed})
         own = {} if config.sweep is None else config.sweep.model_dump(exclude_none=True)
         tables["sweep"] = own | ({} if axes is None else {"axes": axes, "zip": ()})
-        config = config_of(plain(tables), origin.source, origin.folder, origin.overrides if seed is None else ())
+        idle = {() if axes is None else ("sweep",), () if seed is None else ("seed",)}
+        changes = [change for change in origin.overrides if change[0][:1] not in idle]
+        config = config_of(plain(tables), origin.source, origin.folder, changes)
     study = object.__new__(Study)
     study._begin(config)
     study._give(given.get(()), (axes or {}).get("graph"))

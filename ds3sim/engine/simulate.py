@@ -149,6 +149,18 @@ def _stopped(run, first: int, traces: int):
         raise StoppedEarly(replace(stop.partial, stopping=ended)) from None
 
 
+def precise(task: Task, tally: Tally, relative_error: float) -> bool:
+    """Whether the standard error of success is at most this share of it at every budget where it is possible."""
+    shortest = task.graph.shortest_path
+    possible = [int(k) for k in task.budgets if shortest is not None and k // task.n >= shortest]
+    if not possible or task.graph.feasible == 0:
+        return True
+    p = np.asarray(tally.success(possible).estimate)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(p > 0, np.sqrt((1 - p) / (p * tally.traces)), np.inf)
+    return bool(np.all(error <= relative_error))
+
+
 def _until(run, task, first: int, relative_error: float, max_traces: int, adds: bool):
     """Rounds of doubling size until every possible budget is known well enough.
 
@@ -157,8 +169,6 @@ def _until(run, task, first: int, relative_error: float, max_traces: int, adds: 
     """
     from dataclasses import replace
 
-    shortest = task.graph.shortest_path
-    possible = [int(k) for k in task.budgets if shortest is not None and k // task.n >= shortest]
     rule = Stopping("relative_error", relative_error=relative_error, max_traces=max_traces)
     tally, goal, reached = None, min(FIRST_ROUND, max_traces), False
     while True:
@@ -171,13 +181,7 @@ def _until(run, task, first: int, relative_error: float, max_traces: int, adds: 
                 part = tally
             raise StoppedEarly(replace(part, stopping=replace(rule, reached=False, interrupted=True))) from None
         tally = part if tally is None or not adds else tally + part
-        if not possible or task.graph.feasible == 0:
-            reached = True
-            break
-        p = np.asarray(tally.success(possible).estimate)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            error = np.where(p > 0, np.sqrt((1 - p) / (p * tally.traces)), np.inf)
-        reached = bool(np.all(error <= relative_error))
+        reached = precise(task, tally, relative_error)
         if reached or tally.traces >= max_traces:
             break
         goal = min(2 * tally.traces, max_traces)

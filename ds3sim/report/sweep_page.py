@@ -55,7 +55,7 @@ def render_store_page(result: Mapping[str, Any]) -> str:
     """The page of a sweep as HTML.
 
     Args:
-        result: what ``ds3sim sweep --json`` prints, or :func:`ds3sim.store.contents.store_result`.
+        result: what ``ds3sim sweep --json`` prints, or what a store holds of it.
 
     Raises:
         InputError: not a result of ``sweep`` or ``run``, or one without rows.

@@ -31,7 +31,7 @@ from ds3sim.results.row import Row
 from ds3sim.results.rows import place_of, rows_of
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.store.store import Store
-from ds3sim.study.evaluate import Progress, evaluate
+from ds3sim.study.evaluate import Progress, evaluate, opened
 from ds3sim.study.run import Source
 
 LEVEL = 0.95
@@ -87,13 +87,14 @@ def choose(
         )
 
     try:
-        for entries, laws in evaluate(study, store, progress, whole_points=True):
-            rows = rows_of([place_of(entry) for entry in entries], laws)
-            for at in range(0, len(entries), len(names)):
-                part = slice(at, at + len(names))
-                out += _decisions(entries[part], laws[part], rows[part], pairs)
-            if progress is not None:
-                progress(0, len(entries) // len(names))
+        with opened(store) as kept:
+            for entries, laws in evaluate(study, kept, progress, whole_points=True):
+                rows = rows_of([place_of(entry) for entry in entries], laws)
+                for at in range(0, len(entries), len(names)):
+                    part = slice(at, at + len(names))
+                    out += _decisions(entries[part], laws[part], rows[part], pairs)
+                if progress is not None:
+                    progress(0, len(entries) // len(names))
     except KeyboardInterrupt:
         raise Interrupted(result(True)) from None
     return result(False)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from functools import reduce
 from operator import add
+from pathlib import Path
 from typing import Any
 
 from ds3sim.config.study import Study, study_of
@@ -20,13 +21,13 @@ from ds3sim.results.result import Result
 from ds3sim.results.row import Row
 from ds3sim.results.rows import place_of, rows_of
 from ds3sim.store.store import Store
-from ds3sim.study.evaluate import Progress, evaluate
+from ds3sim.study.evaluate import Progress, evaluate, opened
 from ds3sim.study.references import References
 from ds3sim.task.strategy import Strategy
 from ds3sim.task.task import Task
 from ds3sim.theory.cost import CostModel
 
-Source = str | os.PathLike | Config | Study
+Source = str | Path | Config | Study
 """What a study is made from: a config file, a config, or a study itself."""
 
 
@@ -141,21 +142,22 @@ def _result(study: Study, store: Store | str | os.PathLike | None, progress: Pro
         )
 
     try:
-        for entries, laws in evaluate(study, store, progress):
-            stopped, known = False, None
-            try:
-                known = refer(entries)
-            except KeyboardInterrupt:  # what was simulated is kept without
-                stopped = True
-            for own in rows_of([place_of(entry) for entry in entries], laws, known):
-                rows += own
-            if study.count == 1:
-                for entry, own in zip(entries, laws, strict=True):
-                    rules[entry.strategy] = [law.stopping for law in own if isinstance(law, Sampled)]
-            if stopped:
-                raise KeyboardInterrupt
-            if progress is not None:
-                progress(0, len({entry.point for entry in entries}))
+        with opened(store) as kept:
+            for entries, laws in evaluate(study, kept, progress):
+                stopped, known = False, None
+                try:
+                    known = refer(entries)
+                except KeyboardInterrupt:  # what was simulated is kept without
+                    stopped = True
+                for own in rows_of([place_of(entry) for entry in entries], laws, known):
+                    rows += own
+                if study.count == 1:
+                    for entry, own in zip(entries, laws, strict=True):
+                        rules[entry.strategy] = [law.stopping for law in own if isinstance(law, Sampled)]
+                if stopped:
+                    raise KeyboardInterrupt
+                if progress is not None:
+                    progress(0, len({entry.point for entry in entries}))
     except KeyboardInterrupt:
         if not rows and not study.axes:
             raise
