@@ -9,19 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import tomli_w
 from statistics_budget import MOST_Z
 
-from ds3sim.config.build import load
-from ds3sim.config.expand import read_sweep
-from ds3sim.config.read import parse_override
-from ds3sim.report.rows import series
-from ds3sim.study.run import run
+import ds3sim as ds
+from ds3sim import read_config, run
+from ds3sim.stats.intervals import NORMAL_95
+from ds3sim.stats.tests import binomial_z
 
 FOLDER = Path(__file__).resolve().parents[1] / "configs"
 OTHERS = ("sweep-", "allocate", "aime", "train")
 """Configs of other commands, which have tests of their own."""
 CONFIGS = sorted(path for path in FOLDER.glob("*.toml") if not path.stem.startswith(OTHERS))
-WANTED_TRACES = [parse_override("engine.traces=20000"), parse_override("seed=12345")]
 WANTED = ("quickstart", "tot-vs-cot", "best-of-n", "majority-vote", "from-file")
 
 
@@ -31,51 +30,39 @@ def test_the_configs_that_the_readme_names_are_there():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_config_agrees_with_its_reference(path):
-    study = load(path, WANTED_TRACES)
-    result = run(read_sweep(path, WANTED_TRACES, need_axes=False)).to_dict()
-    names = {r.get("strategy") for r in result["results"]}
-    budgets = getattr(study.config.budget, study.unit)
-    assert len(result["results"]) == len(names) * len(budgets)
-    assert all(r["traces"] == 20_000 for r in result["results"])
-    for group in series(result):
-        for row in group.rows:
-            assert row.reference is not None, f"{group.name} at {row.steps} steps has no reference"
-            assert row.z_success is not None and abs(row.z_success) <= MOST_Z, (group.name, row.steps, row.z_success)
-            assert row.z_steps is not None and abs(row.z_steps) <= MOST_Z, (group.name, row.steps, row.z_steps)
-            low, high = row.success[1:]
-            assert low <= row.success[0] <= high
+    result = run(read_config(path, ["engine.traces=20000", "seed=12345"]))
+    assert len(result.rows) == len(result.strategies) * len(result.of(result.strategies[0]))
+    for row in result.rows:
+        known = row.reference
+        assert known is not None, f"{row.strategy} at {row.steps} steps has no reference"
+        assert row.traces == 20_000 and row.success_low <= row.success <= row.success_high
+        assert abs(binomial_z(round(row.success * row.traces), row.traces, known.success)) <= MOST_Z, row
+        error = (row.expected_steps_high - row.expected_steps_low) / (2 * NORMAL_95)
+        assert abs(row.expected_steps - known.expected_steps) <= MOST_Z * error + 1e-12 * known.expected_steps, row
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_exact_agrees_with_the_reference(path):
-    result = run(read_sweep(path, [parse_override("engine.kind=exact")], need_axes=False)).to_dict()
-    for group in series(result):
-        for row in group.rows:
-            assert row.reference is not None
-            assert row.success[0] == pytest.approx(row.reference["success"], abs=1e-10)
-            assert row.expected_steps[0] == pytest.approx(row.reference["expected_steps"], rel=1e-9)
+    for row in run(read_config(path, ["engine.kind=exact"])).rows:
+        assert row.reference is not None
+        assert row.success == pytest.approx(row.reference.success, abs=1e-10)
+        assert row.expected_steps == pytest.approx(row.reference.expected_steps, rel=1e-9)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_the_resolved_config_gives_the_same_study(path, tmp_path):
-    first = load(path, [parse_override("engine.traces=2000")])
-    (tmp_path / "config.toml").write_text(first.toml(), encoding="utf-8")
-    second = load(tmp_path / "config.toml")
-    assert [p.task.identity for p in first.tasks] == [p.task.identity for p in second.tasks]
-    again = read_sweep(tmp_path / "config.toml", need_axes=False)
-    assert run(again).rows == run(read_sweep(path, [parse_override("engine.traces=2000")], need_axes=False)).rows
+    first = ds.run(ds.read_config(path, ["engine.traces=2000"]))
+    (tmp_path / "config.toml").write_text(tomli_w.dumps(first.config), encoding="utf-8")
+    again = ds.run(tmp_path / "config.toml")
+    assert again.rows == first.rows and again.config == first.config
 
 
 def test_the_lessons_hold():
     """What the comments in the configs say, by the exact engine."""
 
     def success(name, *sets):
-        options = [parse_override(s) for s in ("engine.kind=exact", *sets)]
-        study = read_sweep(FOLDER / f"{name}.toml", options, need_axes=False)
-        return {
-            g.name: {r.data.get("flops", r.data["steps_per_trace"]): r.success[0] for r in g.rows}
-            for g in series(run(study).to_dict())
-        }
+        result = run(read_config(FOLDER / f"{name}.toml", ("engine.kind=exact", *sets)))
+        return {s: {r.flops or r.steps_per_trace: r.success for r in result.of(s)} for s in result.strategies}
 
     both = success("tot-vs-cot")
     assert both["tree, b = 4"][2.5e14] > both["chain"][2.5e14] > both["tree, b = 16"][2.5e14]
