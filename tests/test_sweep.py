@@ -483,7 +483,6 @@ def test_bad_axes_are_one_line(axis, said, tmp_path, capsys):
         (PLAIN + "[sweep.axes]\nseed = [1]\n", ["--set", "seed=4"], "--set seed=4: seed is an axis"),
         (PLAIN + "[sweep.axes]\nseed = [1]\n", ["--out", "x.docx"], "the ending decides"),
         (PLAIN + "[sweep.axes]\nseed = [1]\n", ["--store", "s", "--engine", "exact"], "use engine traces"),
-        (PLAIN + "[sweep.axes]\nseed = [1]\n", ["--store", "s", "--set", "engine.relative_error=0.1"], "engine.traces"),
         (PLAIN + "[tasks]\nskills = 1\nsuccess = 0.5\n[sweep.axes]\nseed = [1]\n", [], "stands beside"),
         (BASE + '[sweep.axes]\n"strategy.n" = [1]\n', [], "name the strategy"),
     ],
