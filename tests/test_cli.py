@@ -29,7 +29,6 @@ EXACT = BASE.replace("traces = 20_000", 'kind = "exact"')
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DS3SIM_CACHE", str(tmp_path / "cache"))
 
     def write(text, name="x.toml"):
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -221,7 +220,7 @@ def test_doctor_sees_wrong_random_numbers(monkeypatch):
     from ds3sim.study.doctor import _random_numbers
 
     monkeypatch.setattr(rng, "threefry2x32", lambda a, b, c, d: (a + c, b + d))
-    assert _random_numbers()["passed"] is False
+    assert _random_numbers().passed is False
 
 
 def test_validate_one_config(here, capsys):
@@ -279,7 +278,7 @@ ERRORS = [
     ("validate --set seed=1", "--set needs a CONFIG: name the config that it changes"),
     (
         "validate --seed 1.5",
-        "--seed = 1.5 is not allowed: it must be a whole number, between 0 and 9223372036854775807",
+        "--seed = 1.5 is not allowed: it must be a whole number between 0 and 9223372036854775807",
     ),
     (
         "validate x.toml --set seed=1",
@@ -358,7 +357,7 @@ def test_lost_results_are_printed_when_the_disk_refuses(here, capsys, monkeypatc
 def start(arguments, cwd):
     """A Python process with this checkout in its path."""
     root = Path(__file__).parent.parent
-    environment = os.environ | {"PYTHONPATH": str(root), "DS3SIM_CACHE": str(cwd / "cache")}
+    environment = os.environ | {"PYTHONPATH": str(root)}
     command = [sys.executable, *arguments]
     return subprocess.Popen(
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -382,7 +381,7 @@ sys.exit(cli.main(sys.argv[1:]))
 def test_ctrl_c_keeps_what_was_computed(here, tmp_path):
     argv = ["run", "x.toml", "--json", "--out", "out", "--traces", "1e12", "--set", "budget.steps=[4]"]
     process = start(["-c", INTERRUPTED, *argv], tmp_path)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     result = json.loads(out)
@@ -407,7 +406,7 @@ Pool.__exit__ = lambda self, *what: [signal.raise_signal(signal.SIGINT), leave(s
 def test_a_second_interrupt_at_once_loses_nothing(here, tmp_path):
     argv = ["run", "x.toml", "--json", "--traces", "1e12", "--set", "budget.steps=[4]"]
     process = start(["-c", INTERRUPTED_TWICE, *argv], tmp_path)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 130, err
     assert json.loads(out)["stopping"]["interrupted"] is True
 
@@ -426,14 +425,14 @@ def test_ctrl_c_before_anything_was_computed(here, capsys, monkeypatch):
 def test_a_reader_that_goes_away_is_no_error(here, tmp_path):
     process = start(["-m", "ds3sim", "schema"], tmp_path)
     process.stdout.close()
-    assert process.wait(timeout=60) == 141
+    assert process.wait(timeout=900) == 141
     assert process.stderr.read() == ""
     process.stderr.close()
 
 
 def test_module_can_be_run(here, tmp_path):
     process = start(["-m", "ds3sim", "run", "none.toml"], tmp_path)
-    assert process.communicate(timeout=60) == (
+    assert process.communicate(timeout=900) == (
         "",
         f"error: none.toml: there is no such file (working folder {tmp_path}): check the path\n",
     )

@@ -89,7 +89,7 @@ def test_the_lessons_hold():
 
 def test_a_config_runs_from_another_folder(tmp_path):
     command = [sys.executable, "-m", "ds3sim", "run", str(FOLDER / "from-file.toml"), "--traces", "1000", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["name"] == "solving a quadratic equation"
 

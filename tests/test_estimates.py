@@ -87,8 +87,8 @@ def test_pass_at_k_at_its_ends():
         ((10.5, 1, 1), "n = 10.5"),
         ((0, 0, 1), "n = 0"),
         ((math.nan, 0, 1), "n = nan"),
-        (("a", 0, 1), "n must be whole numbers"),
-        ((10, True, 1), "correct must be whole numbers"),
+        (("a", 0, 1), "n = 'a' is not allowed"),
+        ((10, True, 1), "correct = True is not allowed"),
     ],
 )
 def test_pass_at_k_refuses(arguments, words):

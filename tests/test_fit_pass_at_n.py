@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from ds3sim.core.errors import InputError
-from ds3sim.fit import optimise as descent
-from ds3sim.fit.likelihood import NAMES, likelihood_at
+from ds3sim.fit import likelihood
+from ds3sim.fit.likelihood import NAMES
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.read import read_log
 from ds3sim.fit.pass_at_n import fit_pass_at_n
@@ -46,16 +46,18 @@ def test_maximum_likelihood_is_that_of_another_optimizer():
     assert fit.at_bound == () and fit.kind == "likelihood"
 
 
-def test_gradient_of_the_likelihood():
+def test_slopes_of_the_likelihood_and_of_the_curve():
     n, c = log_of(np.random.default_rng(5), 40, 30, 0.8, 0.5, 3.0)
-    data = (n.astype(float), c.astype(float), np.ones(n.size))
-    u = np.array([0.7, -0.4, 1.3])
-    value, gradient = descent.value_and_gradient(likelihood_at, u, *data)
+    u, ahead = np.array([0.7, -0.4, 1.3]), np.array([1.0, 7.5, 1e6])
+    value, gradient = likelihood.counted(n, c)(u)
+    assert value + negative(u, n, c) == pytest.approx(-np.log(special.comb(n, c)).sum(), rel=1e-9)
+    slopes = likelihood.curve(u, ahead)[1]
     for i in range(3):
         step = np.eye(3)[i] * 1e-5
         want = (negative(u - step, n, c) - negative(u + step, n, c)) / 2e-5
         assert gradient[i] == pytest.approx(want, rel=1e-5)
-    assert np.isfinite(value)
+        up, down = (latent.pass_at_n(ahead, *likelihood.parameters(u + sign * step)) for sign in (1, -1))
+        assert slopes[:, i] == pytest.approx((up - down) / 2e-5, rel=1e-6)
 
 
 @pytest.mark.slow

@@ -9,7 +9,8 @@ from scipy import integrate, stats
 import ds3sim as ds
 from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
-from ds3sim.engine.traces.run import simulate_many
+from ds3sim.engine.evaluate import evaluate
+from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.traces.urn import thresholds
 from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
 from ds3sim.task.steps import ToT
@@ -78,7 +79,7 @@ def test_tallies_do_not_depend_on_chunks():
     one, two = (ds.simulate(task, traces=5000, seed=1, chunk=chunk) for chunk in (1024, 2**16))
     np.testing.assert_array_equal(one.task_hits, two.task_hits)
     np.testing.assert_array_equal(one.hits, two.hits)
-    many = simulate_many([task, task_of(Single())], 5000, 1)
+    many = evaluate([task, task_of(Single())], None, EngineOptions(traces=5000), 1)
     np.testing.assert_array_equal(many[0].task_hits, one.task_hits)
     parts = ds.simulate(task, traces=2000, seed=1) + ds.simulate(task, traces=3000, seed=1, first=2000)
     np.testing.assert_array_equal(parts.task_hits, one.task_hits)

@@ -13,10 +13,10 @@ from statistics_budget import MOST_Z
 
 import ds3sim as ds
 from ds3sim.cli.main import main
+from ds3sim.config.models import TripartiteModel
 from ds3sim.config.read import read_config
 from ds3sim.config.study import study_of
-from ds3sim.config.training import TripartiteModel, trained
-from ds3sim.engine.closed_form import _moments, real_law
+from ds3sim.engine.closed_form import real_law
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.lump import ChainForm
 from ds3sim.store.store import Store
@@ -208,7 +208,7 @@ def test_a_cost_model_of_ones_own(tmp_path):
     text = SMALL + "[cost]\ntokens_per_step = 50\nlayers = 10\nattention_width = 1000\n"
     row = one_point(tmp_path, text, "engine.kind=closed_form")["results"][0]
     assert row["steps"] == 20
-    n = trained(TripartiteModel(training_flops=3.35e25)).parameters
+    n = TripartiteModel(training_flops=3.35e25).trained.parameters
     assert row["budget_flops"] == pytest.approx(2 * float(n) * 1000 + 2 * 10 * 1000 * (1000 * 999 / 2), rel=1e-12)
 
 
@@ -233,11 +233,11 @@ def test_real_budgets_are_the_whole_ones_where_they_are_whole(aggregate):
 
 def test_moments_lie_between_those_of_whole_budgets():
     k = np.array([4.2, 9.5, 40.7])
-    first, second = _moments(4.0, np.float64(0.3), k)
+    first, second = chain.real_moments(4.0, np.float64(0.3), k)
     assert np.all(chain.expected_steps(4, 0.3, np.floor(k)) <= first)
     assert np.all(first <= chain.expected_steps(4, 0.3, np.ceil(k)))
     assert np.all(second >= first**2)
-    assert _moments(4.0, np.float64(0.0), k)[0].tolist() == k.tolist()
+    assert chain.real_moments(4.0, np.float64(0.0), k)[0].tolist() == k.tolist()
 
 
 # ---- train --------------------------------------------------------------------------------------

@@ -63,7 +63,15 @@ class Allocation(Record):
         comparison: beside D = kappa N at every compute (mode global); else empty.
         others: the largest compute with the other named loss constants.
         gradient: the largest compute solved by gradients, where asked for.
+        words: the answer in sentences.
         environment: versions, device, threads, and ``wall_s``, seconds that it took.
+
+    >>> from pathlib import Path
+    >>> text = "[allocate]\\ncompute = [1e18, 1e19]\\ntasks = 1e7\\n[tasks]\\nskills = [2, 5]\\nL0 = [1.0, 3.0]\\n"
+    >>> _ = Path("asked.toml").write_text(text)
+    >>> found = ds.allocate("asked.toml")
+    >>> [point.compute for point in found.points], found.points[0].accuracy < found.points[1].accuracy
+    ([1e+18, 1e+19], True)
     """
 
     name: str
@@ -75,19 +83,13 @@ class Allocation(Record):
     comparison: tuple[Comparison, ...] = ()
     others: tuple[Other, ...] = ()
     gradient: GradientOptimum | None = None
+    words: tuple[str, ...] = ()
     environment: Mapping[str, Any] | None = None
 
     @property
     def exponents(self) -> dict[str, Exponent | None]:
         """Exponents of N, D, tokens of a task and D/N in the compute."""
         return exponents(self.points)
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The answer in sentences."""
-        from ds3sim.allocate.sentences import words
-
-        return words(self)
 
     @property
     def gradient_difference(self) -> float | None:

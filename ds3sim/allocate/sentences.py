@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from ds3sim.allocate.allocation import Allocation
 from ds3sim.allocate.solve import Optimum
 from ds3sim.core.text import amount, count
-
-if TYPE_CHECKING:
-    from ds3sim.allocate.allocation import Allocation
 
 
 def words(found: Allocation) -> tuple[str, ...]:

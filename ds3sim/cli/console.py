@@ -18,6 +18,7 @@ from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
+    from ds3sim.config.tables import Config
     from ds3sim.core.record import Record
 
 
@@ -43,14 +44,6 @@ def axis_value(value: object) -> str:
     return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def config_of(args: Namespace) -> Any:
-    """The config that a command names, with its changes; spellings that it should change are told on stderr."""
-    config = ds.read_config(args.config, overrides_of(args))
-    for line in config.notes:
-        say(args, f"note: {line}")
-    return config
-
-
 def kept(compute: Callable[..., Any], *given: Any, **options: Any) -> tuple[Any, bool]:
     """(what was computed, whether Ctrl-C ended it)."""
     try:
@@ -61,7 +54,7 @@ def kept(compute: Callable[..., Any], *given: Any, **options: Any) -> tuple[Any,
 
 def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
     """(record, interrupted) of a run, a sweep or a choice, with its bar and its store."""
-    config = config_of(args)
+    config = read(args)
     engine = config.engine
     if engine.random:
         configure_process()
@@ -70,6 +63,14 @@ def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
     trials = engine.traces * len(config.by_name) if engine.random and engine.relative_error is None else None
     with progress.study_bar(args.quiet, points, trials) as advance:
         return kept(compute, config, store=args.store, progress=advance)
+
+
+def read(args: Namespace) -> Config:
+    """The config of a command, with its notes on stderr."""
+    config = ds.read_config(args.config, overrides_of(args))
+    for note in config.notes:
+        say(args, f"note: {note}")
+    return config
 
 
 def show(args: Namespace, record: Record, table: Callable[[Any], None]) -> None:

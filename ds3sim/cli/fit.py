@@ -39,14 +39,12 @@ def fit(args: Namespace) -> int:
     """Run the command."""
     from ds3sim.core.folder import check_folder
     from ds3sim.core.plain import as_plain
-    from ds3sim.core.runtime import configure_process
 
     at = None if args.at is None else [given("--at", part.strip(), whole=True) for part in args.at.split(",")]
     rates = _rates(args) if args.what == "votes" else None
     if args.out is not None:
         check_folder(args.out, ds.LatentFit.folder)
     log, about = log_and_cost(args)
-    configure_process()
     if args.what == "votes":
         found = ds.fit_votes(log, at, errors=args.errors, rates=rates, **about)
     else:

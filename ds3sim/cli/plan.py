@@ -32,11 +32,9 @@ def add_parser(commands: Any) -> None:
 def plan(args: Namespace) -> int:
     """Run the command."""
     from ds3sim.core.plain import as_plain
-    from ds3sim.core.runtime import configure_process
 
     budget = {name: given(f"--{name}", getattr(args, name)) for name in BUDGETS}
     log, about = log_and_cost(args)
-    configure_process()
     found = ds.plan(log, errors=args.errors, **budget, **about)
     return finish(args, as_plain(found.to_dict()), _print)
 

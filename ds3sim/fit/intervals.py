@@ -6,14 +6,24 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import stdtrit
 
-from ds3sim.fit import likelihood
-from ds3sim.fit import optimise as descent
-from ds3sim.fit.likelihood import BOX, NAMES, curve_at
+from ds3sim.fit.likelihood import (
+    BOX,
+    NAMES,
+    Valued,
+    bounds,
+    counted,
+    curve,
+    gaussian,
+    log_terms,
+    pairs_of,
+    parameters,
+)
+from ds3sim.fit.optimise import hessian, maximum
 from ds3sim.stats.intervals import NORMAL_95
 
-Valued = Callable[[np.ndarray], tuple[float, np.ndarray]]
-"""A function of u [3] to a value and its gradient [3]."""
 _GAP = 1e-3
 """How far in log-likelihood an end found may lie outside the region."""
 
@@ -38,11 +48,9 @@ class Region:
     """
 
     def __init__(self, u: np.ndarray, function: Valued, spread: np.ndarray, dof: int) -> None:
-        from scipy.stats import t
-
         self.u, self.function, box = u, function, BOX
         self.top, gradient = function(u)
-        self.drop = 0.5 * float(t.ppf(0.975, dof)) ** 2
+        self.drop = 0.5 * float(stdtrit(dof, 0.975)) ** 2
         self.spread = spread.copy()
         for i in range(len(u)):  # a parameter at its bound: the scale at which the likelihood falls
             if self.spread[i, i] <= 0:
@@ -61,7 +69,7 @@ class Region:
 
         def ends(one: float) -> tuple[float, float]:
             at = np.array([one])
-            return self.ends(lambda u: (float(curve_at(u, at)[0]), descent.jacobian(lambda v: curve_at(v, at), u)[0]))
+            return self.ends(lambda u: tuple(v[0] for v in curve(u, at)))
 
         found = np.array([ends(x) for x in n.ravel()]).reshape(-1, 2)
         return np.clip(found[:, 0], 0.0, 1.0), np.clip(found[:, 1], 0.0, 1.0)
@@ -71,7 +79,7 @@ class Region:
 
         def value(u: np.ndarray) -> tuple[float, np.ndarray]:
             def plain(v: np.ndarray) -> float:
-                return float(function(*likelihood.parameters(np.clip(v, BOX[:, 0], BOX[:, 1]))))
+                return float(function(*parameters(np.clip(v, BOX[:, 0], BOX[:, 1]))))
 
             here, step = plain(u), 1e-4 * self.scale
             slope = []
@@ -96,8 +104,6 @@ class Region:
 
     def _end(self, value_and_gradient: Valued, gradient: np.ndarray, sign: float) -> Iterator[float]:
         """Values of the function at the extremes that descents from a few starts find inside the region."""
-        from scipy.optimize import minimize
-
         low, high = ((BOX - self.u[:, None]) / self.scale[:, None]).T
         direction = self.spread @ gradient / self.scale
         norm = math.sqrt(max(float(gradient @ self.spread @ gradient), 1e-300))
@@ -137,18 +143,11 @@ class CountBand(Region):
     """
 
     def __init__(self, u: np.ndarray, n: np.ndarray, correct: np.ndarray) -> None:
-        pairs = likelihood.pairs_of(n, correct)
-        data = likelihood.padded(*pairs)
-        free = np.isin(NAMES, likelihood.bounds(u), invert=True)
-        self.covariance = covariance(-descent.hessian(likelihood.likelihood_at, u, *data), free)
-        terms = descent.jacobian(lambda v: likelihood.log_terms(*likelihood.parameters(v), *pairs[:2]), u)
-        terms[:, ~free] = 0.0
-        meat = np.einsum("i,ij,ik->jk", pairs[2], terms, terms)
-        self.robust = self.covariance @ meat @ self.covariance
-
-        def function(v: np.ndarray) -> tuple[float, np.ndarray]:
-            return descent.value_and_gradient(likelihood.likelihood_at, v, *data)
-
+        function, free = counted(n, correct), np.isin(NAMES, bounds(u), invert=True)
+        self.covariance = covariance(-hessian(function, u), free)
+        size, c, weight = pairs_of(n, correct)
+        slopes = log_terms(u, size, c)[1] * free
+        self.robust = self.covariance @ (slopes.T * weight @ slopes) @ self.covariance
         super().__init__(u, function, self.covariance, max(1, n.size - 3))
 
 
@@ -167,42 +166,28 @@ class CurveBand:
     """
 
     def __init__(self, u: np.ndarray, n: np.ndarray, y: np.ndarray, problems: int) -> None:
-        from scipy.linalg import cholesky
-        from scipy.optimize import least_squares
-
         order = np.argsort(n)
         self.u, self.n, self.y, self.problems = u, n[order], y[order], problems
-        n, y, free = self.n, self.y, np.isin(NAMES, likelihood.bounds(u), invert=True)
-        bends = np.diff(y - curve_at(u, n), 2)
+        n, y, free = self.n, self.y, np.isin(NAMES, bounds(u), invert=True)
+        value, slopes = curve(u, n)
+        bends = np.diff(y - value, 2)
         self.reading = max(float(np.sqrt(np.mean(bends**2) / 6.0)) if n.size > 4 else 0.0, 5e-4)
         errors = self._shared(n, n) + self.reading**2 * np.eye(n.size)
-        root = cholesky(errors, lower=True)
-
-        def white(v: np.ndarray) -> np.ndarray:
-            return np.linalg.solve(root, y - curve_at(v, n))
-
-        def slope(v: np.ndarray) -> np.ndarray:
-            return np.linalg.solve(root, descent.jacobian(lambda w: curve_at(w, n), v))
-
-        def function(v: np.ndarray) -> tuple[float, np.ndarray]:
-            rest = white(v)
-            return -0.5 * float(rest @ rest) / self.inflation, slope(v).T @ rest / self.inflation
-
-        inside = np.clip(u, BOX[:, 0] + 1e-9, BOX[:, 1] - 1e-9)
-        best = least_squares(white, inside, bounds=(BOX[:, 0], BOX[:, 1])).x
-        dof = max(1, n.size - len(u))
-        self.inflation = max(1.0, float(white(best) @ white(best)) / dof)
-        self.weights = np.linalg.inv(errors)
+        self.weights, root = np.linalg.inv(errors), np.linalg.cholesky(errors)
+        best = maximum(gaussian(n, y, root), [u])
+        dof = max(1, n.size - u.size)
+        self.inflation = max(1.0, -2.0 * gaussian(n, y, root)(best)[0] / dof)
         inner = free & (best < BOX[:, 1] - 1e-6) & (best > BOX[:, 0] + 1e-6)
-        spread = covariance(slope(best).T @ slope(best) / self.inflation, inner)
-        self.region = Region(best, function, spread, dof)
-        gain = np.zeros((len(u), n.size))
-        gain[free] = np.linalg.pinv(descent.jacobian(lambda w: curve_at(w, n), u)[:, free], rcond=1e-9)
+        white = np.linalg.solve(root, curve(best, n)[1])
+        spread = covariance(white.T @ white / self.inflation, inner)
+        self.region = Region(best, gaussian(n, y, root, self.inflation), spread, dof)
+        gain = np.zeros((u.size, n.size))
+        gain[free] = np.linalg.pinv(slopes[:, free], rcond=1e-9)
         self.covariance = gain @ errors @ gain.T * self.inflation
 
     def _shared(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Covariance of a curve's values at N = a and N = b, [a, b]: all problems are in both."""
-        q = curve_at(self.u, np.concatenate([a, b, (a[:, None] + b[None, :]).ravel()]))
+        q = curve(self.u, np.concatenate([a, b, (a[:, None] + b[None, :]).ravel()]))[0]
         first, second, both = q[: a.size, None], q[None, a.size : a.size + b.size], q[a.size + b.size :]
         return (first + second - both.reshape(a.size, b.size) - first * second) / self.problems
 
@@ -214,7 +199,7 @@ class CurveBand:
     def curve(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Band of the population's (12) at N [K], with the least-squares value in it."""
         low, high = self.region.curve(n)
-        here = curve_at(self.u, n)
+        here = curve(self.u, n)[0]
         return np.minimum(low, here), np.maximum(high, here)
 
     def same_problems(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -228,11 +213,12 @@ class CurveBand:
             shared = self._shared(at, self.n)[0]
             pull = self.weights @ shared
 
-            def value(v: np.ndarray, at: np.ndarray = at, pull: np.ndarray = pull) -> float:
-                return float(curve_at(v, at)[0] + pull @ (self.y - curve_at(v, self.n)))
+            def value(u: np.ndarray, at: np.ndarray = at, pull: np.ndarray = pull) -> tuple[float, np.ndarray]:
+                (here, slope), (known, slopes) = curve(u, at), curve(u, self.n)
+                return float(here[0] + pull @ (self.y - known)), slope[0] - pull @ slopes
 
-            low, high = self.region.ends(lambda v, f=value: (f(v), descent.jacobian(lambda w: np.array([f(w)]), v)[0]))
-            middle = value(self.region.u)
+            low, high = self.region.ends(value)
+            middle = value(self.region.u)[0]
             rest = max(float(self._shared(at, at)[0, 0] - shared @ pull), 0.0) + self.reading**2
             half = NORMAL_95 * math.sqrt(rest * self.inflation)
             lows.append(middle - math.hypot(middle - low, half))
@@ -242,7 +228,7 @@ class CurveBand:
     def of(self, function: Callable[[float, float, float], float]) -> tuple[float, float]:
         """95% interval of a NumPy function of (A, alpha, beta)."""
         low, high = self.region.of(function)
-        here = float(function(*likelihood.parameters(self.u)))
+        here = float(function(*parameters(self.u)))
         return min(low, here), max(high, here)
 
 
@@ -254,10 +240,10 @@ class Known:
 
     def curve(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(12) at N [K], twice."""
-        here = curve_at(self.u, n)
+        here = curve(self.u, n)[0]
         return here, here
 
     def of(self, function: Callable[[float, float, float], float]) -> tuple[float, float]:
         """A function of (A, alpha, beta), twice."""
-        here = float(function(*likelihood.parameters(self.u)))
+        here = float(function(*parameters(self.u)))
         return here, here

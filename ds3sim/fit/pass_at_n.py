@@ -14,8 +14,7 @@ with this covariance (:class:`ds3sim.fit.intervals.CurveBand`); the least-square
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,18 +23,19 @@ from scipy.special import betaln
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import require
 from ds3sim.fit import likelihood
-from ds3sim.fit import optimise as descent
 from ds3sim.fit.forecast import ahead, naming
 from ds3sim.fit.intervals import CountBand, CurveBand
 from ds3sim.fit.latent_fit import DEFAULT_PROBLEMS, LatentFit
-from ds3sim.fit.likelihood import BETA_MOST, LARGER, LOWEST, NAMES
-from ds3sim.fit.logs.log import Log, Points
+from ds3sim.fit.likelihood import BETA_MOST, LOWEST, NAMES
+from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.read import LogLike, log_of
+from ds3sim.fit.optimise import maximum
 from ds3sim.fit.price import price_of
 from ds3sim.stats.intervals import NORMAL_95
 from ds3sim.theory.cost import CostModel
 
-_STARTS = [(a, p, b) for a in (0.5, 0.9) for p in (0.15, 0.5, 2.0) for b in (0.5, 4.0, 40.0)]
+_SMALL = 5e-4
+"""Scale of the squared errors while they are minimized."""
 
 
 def fit_pass_at_n(
@@ -65,30 +65,52 @@ def fit_pass_at_n(
     log = log_of(log)
     price, at = price_of(log, tokens_per_sample, cost), ahead(log, at)
     with naming(log):
-        if log.curve is not None:
-            return _fit_curve(log, log.curve, problems, at=at, price=price)
-        require(problems is None, f"problems = {problems} has no effect: the log has counts (--problems)")
-        return _fit_counts(log, at=at, price=price)
+        require(
+            problems is None or log.curve is not None,
+            f"problems = {problems} has no effect: the log has counts (--problems)",
+        )
+        notes = list(_checked(log))
+        u, quality = _optimum(log)
+        if log.curve is None:
+            band, kind = CountBand(u, log.samples, log.correct), "likelihood"
+            robust = band.robust
+        else:
+            if problems is None:
+                problems = DEFAULT_PROBLEMS
+                notes.append(
+                    "the curve does not say over how many problems it averages: intervals assume"
+                    f" {DEFAULT_PROBLEMS} (--problems)"
+                )
+            band = CurveBand(u, log.curve.n, log.curve.success, whole_number("problems", problems, 1))
+            kind, robust = "least_squares", None
+    at_bound, limits = likelihood.bounds(u), [band.coordinate(i) for i in range(3)]
+    intervals = dict(zip(NAMES, (limits[0], *((math.exp(a), math.exp(b)) for a, b in limits[1:])), strict=True))
+    return LatentFit(
+        *likelihood.parameters(u),
+        kind=kind,
+        quality=quality,
+        units=len(log),
+        standard_errors=_errors(u, band.covariance, intervals, at_bound),
+        robust_errors=None if robust is None else _errors(u, robust, intervals, at_bound),
+        intervals=intervals,
+        at_bound=at_bound,
+        warnings=(*_warnings(at_bound, intervals), *notes),
+        log=log,
+        problems=problems,
+        at=at,
+        price=price,
+    )
 
 
-def _search(loss: Callable[..., Any], *data: np.ndarray) -> tuple[np.ndarray, float]:
-    """Best u and its loss. A = 1 is chosen where freeing A gains nothing."""
-    import jax
-
-    inner = np.array([likelihood.unconstrained(*s) for s in _STARTS])
-    flag = np.repeat([0.0, 1.0], len(inner))
-    z, value = descent.minimize(loss, np.column_stack([np.tile(inner, (2, 1)), flag]), *data)
-    require(math.isfinite(value[0]), "the fit found no finite optimum: look at the data")
-    on_edge = z[:, 3] > 0
-    best = int(np.argmax(on_edge)) if value[on_edge][0] <= value[0] + 1e-9 * (1 + abs(value[0])) else 0
-    with jax.enable_x64(True):
-        natural = [float(v) for v in likelihood.natural(z[best])]
-    return np.array([natural[0], *np.log(natural[1:])]), float(value[best])
-
-
-def _fit_counts(log: Log, **about: Any) -> LatentFit:
-    """Maximum likelihood from counts."""
+def _checked(log: Log) -> Iterator[str]:
+    """InputError where nothing can be fitted; notes on what the data are."""
     n, c = log.samples, log.correct
+    if log.curve is not None:
+        several, y = np.unique(log.curve.n).size, log.curve.success
+        require(several >= 4, f"a curve of {several} different N: three parameters need at least 4")
+        ok = bool((y > 0).any() and (y < 1).any())
+        require(ok, "the curve is 0 everywhere or 1 everywhere: nothing can be fitted")
+        return
     require(len(log) >= 2, "a fit needs counts of at least 2 problems")
     require(
         bool(n.max() > 1),
@@ -96,56 +118,24 @@ def _fit_counts(log: Log, **about: Any) -> LatentFit:
     )
     require(bool(c.any()), "no sample of any problem is correct: nothing can be fitted; take more samples")
     require(bool((c < n).any()), "every sample of every problem is correct: nothing can be fitted")
-    pairs, correct, weight = likelihood.pairs_of(n, c)
-    u, _ = _search(likelihood.negative_likelihood, *likelihood.padded(pairs, correct, weight))
-    band = CountBand(u, n, c)
-    binomials = weight @ -(np.log1p(pairs) + betaln(correct + 1.0, pairs - correct + 1.0))
-    notes = (
-        [] if (c == 0).any() else ["every problem was solved at least once: nothing tells how many are never solved"]
-    )
+    if (c > 0).all():
+        yield "every problem was solved at least once: nothing tells how many are never solved"
     if n.size < 20:
-        notes.append(f"only {n.size} problems: intervals are rough")
+        yield f"only {n.size} problems: intervals are rough"
     if n.max() <= 3:
-        notes.append(f"at most {int(n.max())} samples a problem: the three parameters are hardly told apart")
-    return _fitted(
-        u, band, notes, kind="likelihood", quality=band.top + float(binomials), units=len(log), log=log, **about
-    )
+        yield f"at most {n.max()} samples a problem: the three parameters are hardly told apart"
 
 
-def _fit_curve(log: Log, curve: Points, problems: int | None, **about: Any) -> LatentFit:
-    """Least squares from the points of a curve."""
-    n, y = curve.n, curve.success
-    several = np.unique(n).size
-    require(several >= 4, f"a curve of {several} different N: three parameters need at least 4")
-    require(bool((y > 0).any() and (y < 1).any()), "the curve is 0 everywhere or 1 everywhere: nothing can be fitted")
-    u, best = _search(likelihood.squares, *likelihood.padded(n, y, np.ones(n.size)))
-    notes = []
-    if problems is None:
-        notes.append(
-            f"the curve does not say over how many problems it averages: intervals assume {DEFAULT_PROBLEMS}"
-            " (--problems)"
-        )
-        problems = DEFAULT_PROBLEMS
-    band = CurveBand(u, n, y, whole_number("problems", problems, 1))
-    return _fitted(
-        u, band, notes, kind="least_squares", quality=best / LARGER, units=n.size, log=log, problems=problems, **about
-    )
-
-
-def _fitted(u: np.ndarray, band: CountBand | CurveBand, notes: list[str], **about: Any) -> LatentFit:
-    at_bound = likelihood.bounds(u)
-    limits = [band.coordinate(i) for i in range(3)]
-    intervals = dict(zip(NAMES, (limits[0], *((math.exp(a), math.exp(b)) for a, b in limits[1:])), strict=True))
-    robust = _errors(u, band.robust, intervals, at_bound) if isinstance(band, CountBand) else None
-    return LatentFit(
-        *likelihood.parameters(u),
-        standard_errors=_errors(u, band.covariance, intervals, at_bound),
-        robust_errors=robust,
-        intervals=intervals,
-        at_bound=at_bound,
-        warnings=(*_warnings(at_bound, intervals), *notes),
-        **about,
-    )
+def _optimum(log: Log) -> tuple[np.ndarray, float]:
+    """u = (A, log alpha, log beta), and the log-likelihood or the squared error there."""
+    if log.curve is not None:
+        function = likelihood.gaussian(log.curve.n, log.curve.success, scale=_SMALL)
+        u = maximum(function)
+        return u, -2.0 * _SMALL * function(u)[0]
+    n, c = log.samples, log.correct
+    function = likelihood.counted(n, c)
+    u = maximum(function)
+    return u, function(u)[0] - float(np.sum(np.log1p(n) + betaln(c + 1.0, n - c + 1.0)))
 
 
 def _errors(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import LIGHT, dots, new_axes
@@ -19,7 +20,7 @@ from ds3sim.fit.logs.read import LogLike, log_of
 from ds3sim.fit.pass_at_n import fit_pass_at_n
 from ds3sim.fit.price import MOST_AHEAD, first_n, price_of
 from ds3sim.fit.votes import VoteFit, fit_votes
-from ds3sim.fit.wrong_answers import check_kind
+from ds3sim.fit.wrong_answers import KINDS
 from ds3sim.theory import latent
 from ds3sim.theory.cost import CostModel
 
@@ -158,19 +159,19 @@ def plan(
     require(target is None or 0.0 < target < 1.0, f"target = {target} is not allowed: it must lie between 0 and 1")
     for name, value in given.items():
         require(value > 0, f"{name} {value:g} is not allowed: it must be above 0")
-    check_kind(errors)
+    one_of("errors", errors, (*KINDS, None))
     if isinstance(fit, LatentFit | VoteFit):
         require(errors is None and problems is None, "errors and problems have no effect on a fit: give them to it")
         log = fit.log
         rates, voted = (fit.rates, fit) if isinstance(fit, VoteFit) else (fit, None)
         price = fit.price if tokens_per_sample is None and cost is None else price_of(log, tokens_per_sample, cost)
-        warnings = fit.warnings
+        warnings, most = fit.warnings, price.affordable(tokens, flops) if target is None else None
     else:
         log = log_of(fit)
         price = price_of(log, tokens_per_sample, cost)
+        most = price.affordable(tokens, flops) if target is None else None
         rates = fit_pass_at_n(log, problems=problems)
         voted, warnings = _votes(log, rates, errors)
-    most = price.affordable(tokens, flops) if target is None else None
     found = _within(most or 1, rates, voted) if target is None else _reach(target, rates, voted)
     options = tuple(Option(name, n, s, limit, **price.row(n)) for name, n, s, limit in found)
     best = _best(options, target is not None)

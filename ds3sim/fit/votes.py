@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ds3sim.core.check import one_of
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import LIGHT, legend
@@ -22,7 +23,7 @@ from ds3sim.fit.logs.log import Log, Points
 from ds3sim.fit.logs.read import LogLike, log_of
 from ds3sim.fit.pass_at_n import fit_pass_at_n
 from ds3sim.fit.price import Price, price_of
-from ds3sim.fit.wrong_answers import ErrorFit, check_kind, fit_answers, fit_vote_curve, weights_of, whole_votes
+from ds3sim.fit.wrong_answers import KINDS, ErrorFit, fit_answers, fit_vote_curve, weights_of, whole_votes
 from ds3sim.theory import latent
 from ds3sim.theory.cost import CostModel
 
@@ -155,7 +156,7 @@ def fit_votes(
     Raises:
         InputError: naming the log: no answers, too few votes; an argument outside its range or without effect.
     """
-    check_kind(errors)
+    one_of("errors", errors, (*KINDS, None))
     log = log_of(log)
     price, at = price_of(log, tokens_per_sample, cost), ahead(log, at)
     with naming(log):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.fit import agreement as patterns
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
@@ -89,11 +90,6 @@ class ErrorFit:
         """The model in words."""
         more = {"geometric": f", decay {self.decay}", "zipf": f", exponent {self.exponent}"}
         return f"{self.kind}, {self.categories} categories{more.get(self.kind, '')}"
-
-
-def check_kind(kind: str | None) -> None:
-    """InputError for a kind that is not one of ``KINDS`` (None: chosen by the data)."""
-    require(kind is None or kind in KINDS, f"errors = {kind!r} is not known: choose {', '.join(KINDS)}")
 
 
 def weights_of(kind: str, categories: int, parameter: float) -> np.ndarray:
@@ -177,7 +173,7 @@ def fit_answers(wrong: Sequence[np.ndarray], kind: str | None = None, seed: int 
     Raises:
         InputError: an unknown kind; fewer than 2 problems with 2 wrong samples.
     """
-    check_kind(kind)
+    one_of("errors", kind, (*KINDS, None))
     seen = np.array([patterns.observed(w) for w in wrong])
     seen = seen[seen.sum(1) > 0]
     require(
@@ -277,7 +273,7 @@ def fit_vote_curve(
     Raises:
         InputError: fewer than 3 different N, kind ``weights`` (a curve cannot tell them), N above 2^20.
     """
-    check_kind(kind)
+    one_of("errors", kind, (*KINDS, None))
     if kind == "weights":
         raise InputError("errors = weights needs answers: a vote curve tells no more than two numbers")
     votes, y = whole_votes(n, success)

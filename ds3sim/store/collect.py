@@ -14,9 +14,8 @@ from ds3sim.core.errors import InputError, StoppedEarly, require
 from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.limits import ENGINES, EngineOptions
 from ds3sim.engine.population import BATCH
-from ds3sim.engine.simulate import FIRST_ROUND, precise
-from ds3sim.engine.stopping import Stopping
-from ds3sim.engine.tally import Tally
+from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.tally import Tally, enough
 from ds3sim.store.ranges import cover, gaps
 from ds3sim.store.store import Store
 from ds3sim.task.task import Task
@@ -97,7 +96,7 @@ def collect(
             out |= {i: replace(t, stopping=ended) for i, t in zip(going, stop.partial, strict=True) if t is not None}
             raise StoppedEarly([out.get(i) for i in range(len(tasks))]) from None
         for i, tally in zip(going, found, strict=True):
-            out[i] = replace(tally, stopping=replace(rule, reached=precise(tasks[i], tally, options.relative_error)))
+            out[i] = replace(tally, stopping=replace(rule, reached=enough(tasks[i], tally, options.relative_error)))
         going = [i for i in going if goal < options.most and not out[i].stopping.reached]
         goal = min(2 * goal, options.most)
     return [out[i] for i in range(len(tasks))]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ds3sim.config.expand import Entry
+from ds3sim.config.entries import Entry
 from ds3sim.core.errors import InputError
 from ds3sim.core.figure import new_axes
 from ds3sim.core.record import Record
@@ -151,6 +151,13 @@ class StoreContents(Record):
         file: its name.
         problems: the tasks, in the order in which they came.
         sweeps: the tables of contents, the one used last at the end.
+
+    >>> task = ds.Task(ds.SkillGraph.chain(3, 0.4), steps=10)
+    >>> with ds.Store.open("tallies.ds3") as store:
+    ...     store.add(ds.simulate(task, traces=1000))
+    ...     found = store.contents()
+    >>> found.rows, found.trials
+    (1, 1000)
     """
 
     file: str

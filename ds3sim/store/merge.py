@@ -74,11 +74,9 @@ def merge(stores: Sequence[Name], out: Name) -> Merged:
         InputError: an input cannot be read or is damaged, two hold different counts for the same
             trials, or ``out`` cannot be written; the line names the file. ``out`` is as it was.
 
-    Example:
-        >>> import ds3sim as ds
-        >>> ds.Store.open("one.ds3").close()
-        >>> ds.merge(["one.ds3"], "all.ds3").new_rows
-        0
+    >>> ds.Store.open("one.ds3").close()
+    >>> ds.merge(["one.ds3"], "all.ds3").new_rows
+    0
     """
     require(len(stores) > 0, "nothing to merge: name at least one store")
     read: list[tuple[Name, Tables]] = []

@@ -46,13 +46,11 @@ class Store:
     waits for the others a few seconds. Every method raises InputError, one line that names the file, where the disk
     is full or the file is locked or damaged; what was stored before stays.
 
-    Example:
-        >>> import ds3sim as ds
-        >>> task = ds.Task(ds.SkillGraph.chain(3, 0.4), steps=10)
-        >>> with ds.Store.open("tallies.ds3") as store:
-        ...     store.add(ds.simulate(task, traces=1000))
-        ...     store.tally(task.identity, "traces").traces
-        1000
+    >>> task = ds.Task(ds.SkillGraph.chain(3, 0.4), steps=10)
+    >>> with ds.Store.open("tallies.ds3") as store:
+    ...     store.add(ds.simulate(task, traces=1000))
+    ...     store.tally(task.identity, "traces").traces
+    1000
     """
 
     def __init__(self, db: sqlite3.Connection, path: store_file.Name) -> None:

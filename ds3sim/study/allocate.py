@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from ds3sim.allocate.allocation import Allocation, Other
 from ds3sim.allocate.curves import Comparison, compare
+from ds3sim.allocate.sentences import words
 from ds3sim.allocate.solve import Optimum, Problem, solve
-from ds3sim.config.allocate import AllocateConfig, AllocateTable, read_allocate_config
-from ds3sim.config.read import Override
+from ds3sim.config.allocate import allocate_table, problem_of
+from ds3sim.config.read import read_config
+from ds3sim.config.tables import AllocateTable, Config
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
 from ds3sim.theory.loss import CONSTANTS
 
 
 def allocate(
-    config: str | os.PathLike[str] | AllocateConfig,
-    overrides: Iterable[Override] = (),
+    config: str | os.PathLike[str] | Config,
+    overrides: Iterable[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Allocation:
     """Best model size, training tokens and tokens per task for a compute over the lifetime.
@@ -28,35 +31,34 @@ def allocate(
 
     Args:
         config: a TOML file with [allocate] and [tasks], or what was read from it.
-        overrides: changes of its keys.
+        overrides: changes of its keys, as ``"allocate.compute=1e22"``.
         progress: told of the compute values done, as ("allocating", done, of).
 
     Raises:
         InputError: a mistake in the config, or compute that pays for no model in the box.
 
-    Example:
-        >>> import ds3sim as ds
-        >>> found = ds.allocate("configs/allocate.toml", [(("allocate", "compute"), 1e22, "compute=1e22")])
-        >>> round(found.points[0].kappa), round(found.points[0].accuracy, 2)
-        (0, 0)
+    >>> from pathlib import Path
+    >>> text = "[allocate]\\ncompute = 1e19\\ntasks = 1e7\\n[tasks]\\nskills = [2, 5]\\nL0 = [1.0, 3.0]\\n"
+    >>> _ = Path("asked.toml").write_text(text)
+    >>> found = ds.allocate("asked.toml")
+    >>> found.words[0]
+    'at 1e19 FLOPs over 1e7 tasks: N = ...
     """
     begun = time.perf_counter()
-    source = "" if isinstance(config, AllocateConfig) else str(config)
-    if not isinstance(config, AllocateConfig):
-        config = read_allocate_config(config, overrides)
-    table = config.allocate
-    problem = config.problem()
+    if not isinstance(config, Config):
+        config = read_config(Path(config), overrides)
+    table, problem, source = allocate_table(config), problem_of(config), config.origin.source
     options = {"tokens_per_task": table.tokens_per_task, "demand_tokens": table.demand_tokens}
     try:
         points, comparison = _optima(table, problem, options, progress)
     except InputError as error:
-        raise InputError(f"{source}: {error}" if source else str(error)) from None
+        raise InputError(f"{source}: {error}") from None
     gradient = None
     if table.check and table.mode == "global":
         from ds3sim.allocate.gradient import maximise
 
         gradient = maximise(problem, points[-1].compute)
-    return Allocation(
+    found = Allocation(
         name=config.name or Path(source).stem or "allocation",
         mode=table.mode,
         tasks=table.tasks,
@@ -65,13 +67,13 @@ def allocate(
         points=tuple(points),
         comparison=tuple(comparison),
         others=tuple(
-            _other(config.problem(constants), points[-1].compute, table.mode, options)
+            _other(problem_of(config, constants), points[-1].compute, table.mode, options)
             for constants in CONSTANTS.values()
             if constants != table.constants
         ),
         gradient=gradient,
-        environment={**environment(), "wall_s": time.perf_counter() - begun},
     )
+    return replace(found, words=words(found), environment={**environment(), "wall_s": time.perf_counter() - begun})
 
 
 def _optima(

@@ -45,6 +45,9 @@ class Diagnosis(Record):
         x64: whether JAX computes with 64 bits throughout the process.
         compilation_cache: folder of compiled kernels, or ``off``.
         checks: the self-tests.
+
+    >>> [check.name for check in ds.doctor().checks]
+    ['random numbers', 'traces engine']
     """
 
     environment: Mapping[str, Any]
@@ -82,10 +85,8 @@ class Diagnosis(Record):
 def doctor() -> Diagnosis:
     """Versions, devices and settings, and a small self-test.
 
-    Example:
-        >>> import ds3sim as ds
-        >>> ds.doctor().passed
-        True
+    >>> ds.doctor().passed
+    True
     """
     import jax
 

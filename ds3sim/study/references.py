@@ -81,7 +81,6 @@ class References:
         key = _key(task)
         if key not in self._slow:
             self._slow[key] = self._found(task) if len(self._slow) < MOST_REFERENCES else None
-            task.__dict__.pop("tensor", None)  # a cached tensor would stay as long as the task
         return self._slow[key]
 
     def _found(self, task: Task) -> tuple[str, Known] | None:

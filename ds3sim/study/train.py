@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ds3sim.config.read import Override
-from ds3sim.config.training import Simulation as Wanted
-from ds3sim.config.training import TrainConfig, read_train_config, trained
+from ds3sim.config.read import read_config
+from ds3sim.config.tables import Config, SimulationTable
+from ds3sim.config.training import trained_model
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
 from ds3sim.core.estimate import Estimate
@@ -121,6 +122,12 @@ class TrainingResult(Record):
         simulation: what was simulated, None where nothing was.
         notes: what to know of the simulation.
         environment: versions, device, threads, and ``wall_s``, seconds that it took.
+
+    >>> from pathlib import Path
+    >>> _ = Path("model.toml").write_text("[model]\\ntraining_flops = 3.35e25\\n[simulation]\\nenabled = false\\n")
+    >>> found = ds.train("model.toml")
+    >>> found.theory.highest, found.exact.highest, found.simulation
+    (60, 84, None)
     """
 
     name: str
@@ -225,30 +232,31 @@ class TrainingResult(Record):
 
 
 def train(
-    config: str | os.PathLike[str] | TrainConfig, overrides: Iterable[Override] = (), progress: Progress | None = None
+    config: str | os.PathLike[str] | Config, overrides: Iterable[str] = (), progress: Progress | None = None
 ) -> TrainingResult:
     """Skill levels that a model of given size and training learns, theory beside simulation.
 
     Args:
         config: a TOML file with a [model] of kind tripartite, or what was read from it.
-        overrides: changes of its keys.
+        overrides: changes of its keys, as ``"model.parameters=1e9"``.
         progress: told of the pieces of the simulation.
 
     Raises:
         InputError: a mistake in the config, or a model that cannot be trained.
 
-    Example:
-        >>> import ds3sim as ds
-        >>> ds.train("configs/aime.toml").theory.highest
-        60
+    >>> from pathlib import Path
+    >>> _ = Path("model.toml").write_text("[model]\\ntraining_flops = 3.35e25\\n[simulation]\\nenabled = false\\n")
+    >>> ds.train("model.toml").theory.highest
+    60
     """
     begun = time.perf_counter()
-    if not isinstance(config, TrainConfig):
-        config = read_train_config(config, overrides)
+    if not isinstance(config, Config):
+        config = read_config(Path(config), overrides)
+    asked, source = trained_model(config), config.origin.source
     try:
-        model = trained(config.model)
+        model = asked.trained
     except InputError as error:
-        raise InputError(f"{config.source}: model: {error}") from None
+        raise InputError(f"{source}: model: {error}") from None
     training, sizes = model.training, _sizes(model)
     unlearnt, concepts = model.peeling.unlearnt, float(model.concepts)
     exact = acquired_exact(_concepts_per_skill(model), unlearnt, concepts, training.concepts_needed)
@@ -256,7 +264,7 @@ def train(
     if config.simulation.enabled:
         simulation = _simulate(model, config.simulation, config.seed, notes, progress)
     return TrainingResult(
-        name=config.name,
+        name=config.name or Path(source).stem or "training",
         seed=config.seed,
         model=model,
         exact=Levels(exact, *skill_levels(exact, sizes, training.sigma)),
@@ -278,7 +286,7 @@ def _concepts_per_skill(model: Trained) -> np.ndarray:
 
 
 def _simulate(
-    model: Trained, wanted: Wanted, seed: int, notes: list[str], progress: Progress | None
+    model: Trained, wanted: SimulationTable, seed: int, notes: list[str], progress: Progress | None
 ) -> Simulated | None:
     """Peel graphs and sample skills; ``notes`` get what to know of it."""
     training, concepts = model.training, float(model.concepts)

@@ -66,3 +66,22 @@ def best_of_n_verified(
     if fallback == "abstain":
         return np.minimum(found, 1.0)[()]
     return np.where(p1 == 1, 1.0, np.minimum(found + missed * none_before, 1.0))[()]
+
+
+def mean_verified(
+    n: int, alpha: float, beta: float, true_positive: float, false_positive: float, fallback: str
+) -> float:
+    """(8) averaged over a success rate Beta(alpha, beta) that the n traces share, by Gauss-Jacobi; ours.
+
+    (8) is a polynomial of degree n in the rate: n/2 + 1 nodes are exact, and 200 are beyond float64 for any n.
+
+    Args:
+        n, true_positive, false_positive, fallback: as :func:`best_of_n_verified`, which also names the errors.
+        alpha, beta: > 0.
+    """
+    from scipy.special import roots_jacobi
+
+    nodes, weights = roots_jacobi(min(n // 2 + 1, 200), beta - 1.0, alpha - 1.0)
+    rate = np.clip((nodes + 1.0) / 2.0, 0.0, 1.0)
+    value = best_of_n_verified(rate, n, true_positive, false_positive, fallback)
+    return float(value @ weights / weights.sum())

@@ -99,6 +99,37 @@ def branch_success(r, b, evaluator_error=0.0) -> np.ndarray:
     return ((1.0 - e) * best + e * r)[()]
 
 
+# ---- budgets that are not whole steps ----------------------------------------------------------------
+
+
+def real_success(m, r, steps) -> np.ndarray:
+    """I_r(m, K-m+1) for K >= m, else 0: (1) at a real budget K, by SciPy's function; ours.
+
+    Args:
+        m, r: as :func:`success`; nothing is checked.
+        steps: K >= 0, real.
+    """
+    from scipy.special import betainc
+
+    m, r, steps = np.broadcast_arrays(m, r, steps)
+    enough = steps >= m
+    return np.where(enough, betainc(m, np.where(enough, steps - m + 1.0, 1.0), r), 0.0)
+
+
+def real_moments(m, r, steps) -> tuple[np.ndarray, np.ndarray]:
+    """E[min(T, K)] and E[min(T, K)^2] at a real budget K: (3) and (3.2) with :func:`real_success` in them; ours.
+
+    Arguments as :func:`real_success`.
+    """
+    some = r > 0
+    q = np.where(some, r, 1.0)
+    rest = steps * (1.0 - np.where(some, real_success(m, q, steps), 0.0))
+    first = m / q * real_success(m + 1.0, q, steps + 1.0)
+    second = m * (m + 1.0) / q**2 * real_success(m + 2.0, q, steps + 2.0) - first
+    enough = some & (steps >= m)
+    return np.where(enough, first + rest, steps), np.where(enough, second + steps * rest, steps * steps)
+
+
 # ---- a chain on which one can die (ours) -----------------------------------------------------------
 
 

@@ -1,7 +1,6 @@
 """Latent difficulty: a task's success rate R is 0 with chance 1-A, else Beta(alpha, beta) (docs/theory.md section 4).
 
-pass@N (12), plurality votes (13) and their plateau (14), moments, densities and distribution functions. Functions
-whose docstring says so take NumPy or JAX arrays; with JAX nothing is checked and gradients exist in every argument.
+pass@N (12), plurality votes (13) and their plateau (14), moments, densities and distribution functions.
 
 Everything rests on one identity. With f(x) = log Gamma(x+a) - log Gamma(x),
 log B(a, b)/B(a, b+N) = f(b+N) - f(b), which is written with Stirling's form at x + 12 and its large terms combined
@@ -15,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ds3sim.core.check import array_module, fraction_array, numbers, positive, whole_array
+from ds3sim.core.check import fraction_array, numbers, positive, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory.gamma import log_ratio, log_rising
 
@@ -27,28 +26,25 @@ def pass_at_n(n, solvable, alpha, beta):
     """pass@N = A (1 - B(alpha, beta+N) / B(alpha, beta)), docs/theory.md (12); [DS3].
 
     Args:
-        n: N >= 0, need not be whole. solvable: A in [0, 1]. alpha, beta: > 0. NumPy or JAX, broadcast.
+        n: N >= 0, need not be whole. solvable: A in [0, 1]. alpha, beta: > 0. They broadcast.
 
     Returns:
         float64 of the broadcast shape; relative error below 1e-12 for N up to 1e12.
 
     Raises:
-        InputError: (NumPy) an argument outside its range.
+        InputError: an argument outside its range.
     """
-    xp = array_module(n, solvable, alpha, beta)
-    if xp is np:
-        n = numbers("n", n, low=0)
-        solvable, alpha, beta = check(solvable, alpha, beta)
-    out = solvable * some_success(n, alpha, beta)
-    return out[()] if xp is np else out
+    n = numbers("n", n, low=0)
+    solvable, alpha, beta = check(solvable, alpha, beta)
+    return (solvable * some_success(n, alpha, beta))[()]
 
 
 def some_success(n, alpha, beta):
     """1 - B(alpha, beta+N) / B(alpha, beta), the chance of a success in N trials of a Beta(alpha, beta) rate.
 
-    (12) without its A. NumPy or JAX, broadcast; nothing is checked.
+    (12) without its A. Broadcast; nothing is checked.
     """
-    return -array_module(n, alpha, beta).expm1(-log_ratio(alpha, beta, n))
+    return -np.expm1(-log_ratio(alpha, beta, n))
 
 
 def check(solvable, alpha, beta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,7 +59,7 @@ def check(solvable, alpha, beta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def log_probability(correct, n, alpha, beta):
     """log of the beta-binomial chance of ``correct`` of ``n``, without log C(n, c), which no parameter enters.
 
-    log B(alpha+c, beta+n-c) / B(alpha, beta). NumPy or JAX, broadcast; nothing is checked. Absolute error about
+    log B(alpha+c, beta+n-c) / B(alpha, beta). Broadcast; nothing is checked. Absolute error about
     1e-15 n log n.
     """
     return log_rising(alpha, correct) + log_rising(beta, n - correct) - log_rising(alpha + beta, n)

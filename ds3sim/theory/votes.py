@@ -15,6 +15,9 @@ from ds3sim.theory.plurality import EXACT, chances
 MOST_VOTES = EXACT
 """Up to here every Q_k is computed; :func:`ds3sim.theory.plurality.chances` approximates beyond."""
 
+_TERMS = 2**21
+"""Most terms of a sum over votes held at once."""
+
 
 def geometric_weights(categories: int, decay: float) -> np.ndarray:
     """c_j = (1 - lambda) lambda^(j-1) / (1 - lambda^(M-1)), j = 1..M-1, docs/theory.md (11); [DS3].
@@ -78,14 +81,28 @@ def vote_success(p1, n: int, weights, ties: str = "random") -> np.ndarray:
 
     Args:
         p1: success probability of one trace, any shape.
-        n, weights, ties: as :func:`plurality`, which also names the errors.
+        n: votes, 1 <= n <= 2^20; above ``MOST_VOTES`` the absolute error is below 1e-6 (Q_k is interpolated).
+        weights, ties: as :func:`plurality`.
 
     Returns:
         float64 of the shape of ``p1``.
+
+    Raises:
+        InputError: an argument outside its range.
     """
-    p1 = fraction_array("p1", p1)
-    chance = plurality(n, weights, ties)
-    return np.minimum(1.0, binomial_pmf(np.arange(n + 1), n, p1[..., None]) @ chance)[()]
+    p1, n = fraction_array("p1", p1), whole_number("n", n, 1)
+    if n <= MOST_VOTES:
+        return np.minimum(1.0, binomial_pmf(np.arange(n + 1), n, p1[..., None]) @ plurality(n, weights, ties))[()]
+    chance = chances(n, weights, ties)
+    open_k = np.flatnonzero((chance > 0) & (chance < 1))  # below them Q_k is 0, above them 1
+    sure = int(open_k[-1]) + 1 if open_k.size else int(np.argmax(chance))
+    out = np.array(binomial_tails(sure, n, p1)[0], dtype=np.float64)
+    flat, each = p1.ravel(), out.reshape(-1)
+    size = max(1, _TERMS // max(1, open_k.size))
+    for at in range(0, flat.size, size):
+        part = slice(at, at + size)
+        each[part] += binomial_pmf(open_k, n, flat[part, None]) @ chance[open_k]
+    return np.minimum(1.0, each.reshape(p1.shape))[()]
 
 
 def authors_vote(p1, n: int, answers: int) -> np.ndarray:

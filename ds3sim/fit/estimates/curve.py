@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ds3sim.core.check import numbers, one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import dots, new_axes
@@ -81,12 +82,8 @@ def several_k(log: Log, k: ArrayLike | None) -> np.ndarray:
     """
     if k is None:
         return np.unique(np.rint(np.geomspace(1, largest_k(log), 12)).astype(np.int64))
-    array = np.atleast_1d(np.asarray(k))
-    ok = array.ndim == 1 and array.size > 0 and array.dtype.kind in "iuf"
-    require(ok, "k must be a whole number or a list of whole numbers, at least 1")
-    bad = ~(np.isfinite(array) & (array >= 1) & (array <= MOST_SAMPLES) & (np.floor(array) == array))
-    if bad.any():
-        raise InputError(f"k = {array[bad][0]:g} is not allowed: it must be a whole number, at least 1")
+    array = np.atleast_1d(numbers("k", k, whole=True, low=1, high=MOST_SAMPLES))
+    require(array.ndim == 1 and array.size > 0, "k must be a whole number or a list of whole numbers")
     return array.astype(np.int64)
 
 
@@ -116,7 +113,7 @@ def usable(log: Log, k: np.ndarray, ragged: str) -> tuple[np.ndarray, tuple[str,
     Raises:
         InputError: a k beyond the samples of a problem (``common``) or of all (``available``).
     """
-    require(ragged in RAGGED, f"ragged = {ragged!r} is not known: choose {' or '.join(RAGGED)}")
+    one_of("ragged", ragged, RAGGED)
     n, top = log.need_counts().samples, int(k.max())
     least, most = int(n.min()), int(n.max())
     if ragged == "available":

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from ds3sim.core.check import numbers, one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.fit.estimates.curve import Curve, several_k, usable
@@ -54,9 +55,8 @@ def pass_at_k(
         InputError: k > n, naming n; an argument outside its range, or one that has no effect.
     """
     log, formulas = log_of(log).need_counts(), {"pass@k": chance_of_any, "pass^k": chance_of_all}
-    kinds = (*formulas, "best-of-k")
-    require(kind in kinds, f"kind = {kind!r} is not known: choose {', '.join(kinds)}")
-    require(units in UNITS, f"units = {units!r} is not known: choose {', '.join(UNITS)}")
+    one_of("kind", kind, (*formulas, "best-of-k"))
+    one_of("units", units, UNITS)
     k = several_k(log, k)
     number, notes = usable(log, k, ragged)
     how = {"level": level, "seed": seed, "resamples": resamples}
@@ -150,16 +150,8 @@ def chance_of_all(n: ArrayLike, correct: ArrayLike, k: ArrayLike) -> np.ndarray:
 
 
 def _checked(n: ArrayLike, correct: ArrayLike, k: ArrayLike) -> list[np.ndarray]:
-    arrays = []
-    for name, values, low in (("n", n, 1), ("correct", correct, 0), ("k", k, 1)):
-        array = np.asarray(values)
-        require(array.dtype.kind in "iuf", f"{name} must be whole numbers")
-        bad = ~(np.isfinite(array) & (array >= low) & (array <= MOST_SAMPLES) & (np.floor(array) == array))
-        if bad.any():
-            raise InputError(
-                f"{name} = {array[bad].flat[0]:g} is not allowed: it must be a whole number, {low} to {MOST_SAMPLES:g}"
-            )
-        arrays.append(array.astype(np.float64))
+    given = (("n", n, 1), ("correct", correct, 0), ("k", k, 1))
+    arrays = (numbers(name, values, whole=True, low=low, high=MOST_SAMPLES) for name, values, low in given)
     whole_n, c, whole_k = np.broadcast_arrays(*arrays)
     if (c > whole_n).any():
         at = np.flatnonzero((c > whole_n).ravel())[0]

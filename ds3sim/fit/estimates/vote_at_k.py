@@ -7,8 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import whole_number
-from ds3sim.core.errors import require
+from ds3sim.core.check import one_of, whole_number
 from ds3sim.core.estimate import Estimate
 from ds3sim.fit.estimates.curve import Curve, several_k, usable
 from ds3sim.fit.logs.log import Log
@@ -86,8 +85,8 @@ def vote_table(
     Raises:
         InputError: a log without answers; an argument outside its range.
     """
-    require(ties in ("random", "wrong"), f"ties = {ties!r} is not known: choose random or wrong")
-    require(method in ("auto", "exact", "sampled"), f"method = {method!r} is not known: choose auto, exact or sampled")
+    one_of("ties", ties, ("random", "wrong"))
+    one_of("method", method, ("auto", "exact", "sampled"))
     whole_number("seed", seed, 0)
     draws = whole_number("draws", draws, 2)
     values = np.full((len(log), k.size), np.nan)

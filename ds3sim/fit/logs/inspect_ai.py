@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed, parsed, read_text
 from ds3sim.core.text import short, shown
@@ -22,8 +23,6 @@ GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 
 MOST_UNPACKED = 4 * 2**30
 """Above this many bytes of samples an .eval file's summaries are read in their place."""
-
-ERRORS = ("skip", "wrong")
 
 # A sample is one member, or (since 2026) a folder with sample.json as its head.
 _SAMPLE = re.compile(r"samples/.*_epoch_\d+(\.json|/sample\.json)", re.DOTALL)
@@ -75,7 +74,7 @@ def read_inspect(
         InputError: not an Inspect log; a choice that has to be made; fields that are missing; a value that is
             no grade; an (id, epoch) that is there twice; no scored sample.
     """
-    require(errors in ERRORS, f"errors = {errors!r} is not known: choose {' or '.join(ERRORS)}")
+    one_of("errors", errors, ("skip", "wrong"))
     limit = None if threshold is None else number_of(threshold, "the option", "threshold")
     notes: list[str] = []
     choice = _Choice(file.where, scorer, key, model, errors, limit)

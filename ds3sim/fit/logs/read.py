@@ -7,6 +7,7 @@ import os
 
 from numpy.typing import ArrayLike
 
+from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.text import short, shown
 from ds3sim.fit.logs import curve, lm_eval, monkeys, search_learn, tables
@@ -51,7 +52,7 @@ def read_log(path: str | os.PathLike[str], format: str | None = None, **options:
             that the format does not have or that would do nothing.
     """
     names = ", ".join(READERS)
-    require(format is None or format in READERS, f"format = {shown(format)} is not known: choose {names}")
+    one_of("format", format, (*READERS, None))
     file = look(path)
     name = format or next((name for name, reader in READERS.items() if reader.recognizes(file)), None)
     if name is None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed
 from ds3sim.core.text import shown
@@ -35,7 +36,7 @@ def read_search_learn(
         InputError: missing fields; lists of different lengths; a problem that is there twice.
     """
     extract = extractor(pattern or BOXED, match)
-    require(aggregate in AGGREGATES, f"aggregate = {aggregate!r} is not known: choose {', '.join(AGGREGATES)}")
+    one_of("aggregate", aggregate, AGGREGATES)
     table = Rows(file.where, file.unit)
     names: dict[str, int] = {}
     empty = total = 0
