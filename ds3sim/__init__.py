@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ds3sim.fit.plan import Plan, plan
     from ds3sim.fit.votes import VoteFit, fit_votes
     from ds3sim.graph.graph import SkillGraph, load_graph
+    from ds3sim.report.write import report
     from ds3sim.reproduce.registry import figures
     from ds3sim.reproduce.write import reproduce
     from ds3sim.results.choice import Choice
@@ -78,6 +79,7 @@ __all__ = [
     "fit_pass_at_n",
     "fit_votes",
     "plan",
+    "report",
     "reproduce",
     "figures",
     "run",
@@ -136,6 +138,7 @@ _HOME = {
     "fit_pass_at_n": "fit.pass_at_n",
     "fit_votes": "fit.votes",
     "plan": "fit.plan",
+    "report": "report.write",
     "reproduce": "reproduce.write",
     "figures": "reproduce.registry",
     "run": "study.run",

@@ -277,6 +277,10 @@ ERRORS = [
     ("validate --perturb nan", "--perturb = nan is not allowed: it must be a number between -0.5 and 0.5"),
     ("validate --set seed=1", "--set needs a CONFIG: name the config that it changes"),
     (
+        "report none --out y.html",
+        "none: no such file or folder: give a folder of run --out or a store of sweep --store",
+    ),
+    (
         "validate --seed 1.5",
         "--seed = 1.5 is not allowed: it must be a whole number between 0 and 9223372036854775807",
     ),
@@ -284,7 +288,6 @@ ERRORS = [
         "validate x.toml --set seed=1",
         "--set seed=1: has no effect on validate, whose simulations have their own: use --seed",
     ),
-    ("report none --out y.html", "none: no such folder: give the folder that ds3sim run --out wrote"),
     ("report . --out y.html", ".: has no results.json: give a folder that ds3sim run --out wrote"),
     ("report . --out .", ".: is a folder: name a file"),
     ("export x.toml --format drn --out none/y", "none/y: there is no folder none: make it first"),
@@ -344,7 +347,7 @@ def test_lost_results_are_printed_when_the_disk_refuses(here, capsys, monkeypatc
     from ds3sim.core.errors import InputError
     from ds3sim.report import write
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise InputError("out: cannot be written: No space left on device")
 
     monkeypatch.setattr(write, "write_run", refuse)

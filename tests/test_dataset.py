@@ -7,10 +7,11 @@ import json
 import pytest
 
 from ds3sim.cli.main import main
-from ds3sim.config.expand import read_sweep
+from ds3sim.config.study import study_of as study_at
 from ds3sim.core.errors import InputError
-from ds3sim.report.sweep_page import choose_lines, render_store_page
-from ds3sim.results import tidy
+from ds3sim.report.page import result_page
+from ds3sim.results.plot import lines_of
+from ds3sim.results.result import Result
 from ds3sim.store.contents import Point
 from ds3sim.store.store import Store
 from ds3sim.study.run import sweep as swept
@@ -89,7 +90,7 @@ def study_of(tmp_path, values):
     """A sweep of the step success."""
     path = tmp_path / "c.toml"
     path.write_text(CONFIG + f'[sweep.axes]\n"graph.success" = {list(values)}\n')
-    return read_sweep(path)
+    return study_at(path)
 
 
 def fill(tmp_path, values=(0.2, 0.4)):
@@ -137,17 +138,18 @@ def test_the_page_shows_curves_and_numbers(tmp_path):
     assert "{{" not in page and "None" not in page and "nan" not in page
 
 
+def lines(points):
+    result = Result.from_dict(sweep(points))
+    return lines_of(result.axes, result.rows)
+
+
 def test_the_longest_axis_goes_along_x():
-    rows = tidy.tidy_rows(sweep([(0.1 * i, m) for i in range(1, 6) for m in M]))
-    drawn = choose_lines(rows, ["graph.success", "graph.skills"])
+    drawn = lines([(0.1 * i, m) for i in range(1, 6) for m in M])
     assert drawn.x == "graph.success" and len(drawn.lines) == 8
     assert "skills 5, cot, 50 steps" in drawn.lines
-    zipped = choose_lines(tidy.tidy_rows(sweep([(0.1, 5), (0.2, 10), (0.3, 20)])), ["graph.success", "graph.skills"])
+    zipped = lines([(0.1, 5), (0.2, 10), (0.3, 20)])
     assert set(zipped.lines) == {f"{s}, {k} steps" for s in S for k in K}
-    many = choose_lines(
-        tidy.tidy_rows(sweep([(0.01 * i, m) for i in range(40) for m in range(1, 9)])),
-        ["graph.success", "graph.skills"],
-    )
+    many = lines([(0.01 * i, m) for i in range(40) for m in range(1, 9)])
     assert (len(many.lines), many.total) == (8, 32)
 
 
@@ -155,7 +157,7 @@ def test_names_cannot_break_the_page():
     result = sweep()
     result["name"] = "<script>alert(1)</script>"
     result["points"][0]["results"][0]["strategy"] = "$a_b$ <b>"
-    page = render_store_page(result)
+    page = result_page(Result.from_dict(result))
     assert "<script" not in page and "<b>" not in page
 
 

@@ -28,7 +28,7 @@ from ds3sim.theory.skills import giant
 from ds3sim.theory.trained import compute_optimal, train
 from ds3sim.training.components import giant_shares
 from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
-from ds3sim.training.scaled import largest_component, sample_skills
+from ds3sim.training.sampled_model import largest_component, sample_skills
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 MODEL = '[model]\nkind = "tripartite"\ntraining_flops = 3.35e25\n'

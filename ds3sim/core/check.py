@@ -19,6 +19,9 @@ import numpy as np
 
 from ds3sim.core.errors import InputError, require, shown
 
+Numbers = Any
+"""A number or an array of numbers, of Python, NumPy or JAX; functions check what they are given."""
+
 MOST_TRIALS = 10**15
 """Counts are held as float64; far below 2^53, so h, n - h and n - h + 1 are exact."""
 

@@ -14,7 +14,7 @@ from ds3sim.engine.law import InOrder, Known, LawRecord, known
 from ds3sim.engine.limits import MOST_TOGETHER, MOST_VOTES
 from ds3sim.graph.lump import ChainForm, chain_form
 from ds3sim.task.aggregate import Majority
-from ds3sim.task.steps import Beam, StepPolicy, ToT
+from ds3sim.task.steps import Beam, ToT
 from ds3sim.task.task import Task, latent_rate, shared_rate
 from ds3sim.theory import chain
 
@@ -213,26 +213,3 @@ def real_law(task: Task, form: ChainForm, per_trace: Sequence[float]) -> InOrder
     spent = task.n * (gamma * mean + (1 - gamma) * k)
     values = (value if own else gamma * value, spent, gamma * square + (1 - gamma) * k * k)
     return InOrder("closed_form", task.budgets, *values)
-
-
-# ---- for ds3sim.config.levels ---------------------------------------------------------------------
-
-
-def advance_rate(step: StepPolicy, r):
-    """:meth:`ds3sim.task.steps.CoT.advance_rate`."""
-    return step.advance_rate(r)
-
-
-def real_success(m, r, steps, whole: bool) -> np.ndarray:
-    """(1) at whole or real budgets."""
-    return np.asarray(chain.success(m, r, steps)) if whole else chain.real_success(m, r, steps)
-
-
-def real_steps(m, r, steps, whole: bool) -> np.ndarray:
-    """(3) at whole or real budgets."""
-    return np.asarray(chain.expected_steps(m, r, steps)) if whole else chain.real_moments(m, r, steps)[0]
-
-
-def combined(aggregate, p):
-    """Success of an aggregator given that of one trace."""
-    return aggregate.success(p)

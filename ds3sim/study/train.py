@@ -26,7 +26,7 @@ from ds3sim.theory.peeling import Peeling, excess_entropy, large_graph, peeling
 from ds3sim.theory.skills import acquired_exact, skill_levels
 from ds3sim.theory.trained import Trained
 from ds3sim.training.peel_graphs import peel_graphs
-from ds3sim.training.scaled import MOST_SKILLS, sample_skills
+from ds3sim.training.sampled_model import MOST_SKILLS, sample_skills
 
 if TYPE_CHECKING:
     import xarray

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import fraction_array, whole_array
+from ds3sim.core.check import Numbers, fraction_array, whole_array
 from ds3sim.core.errors import require
 
 
-def best_of_n(p1, n) -> np.ndarray:
+def best_of_n(p1: Numbers, n: Numbers) -> np.ndarray:
     """1 - (1 - P1)^n: at least one of n traces succeeds and an oracle finds it; (7).
 
     Args:
@@ -28,7 +28,7 @@ def best_of_n(p1, n) -> np.ndarray:
 
 
 def best_of_n_verified(
-    p1, n, true_positive: ArrayLike = 1.0, false_positive: ArrayLike = 0.0, fallback: str = "random"
+    p1: Numbers, n: Numbers, true_positive: ArrayLike = 1.0, false_positive: ArrayLike = 0.0, fallback: str = "random"
 ) -> np.ndarray:
     """Best of n with an imperfect verifier, docs/theory.md (8), ours.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ds3sim.core.check import fraction, fraction_array, whole_number
+from ds3sim.core.check import Numbers, fraction, fraction_array, whole_number
 from ds3sim.core.errors import NoClosedForm, require
 from ds3sim.theory.binomial import binomial_pmf, binomial_tails
 from ds3sim.theory.plurality import EXACT, chances
@@ -54,7 +54,7 @@ def zipf_weights(categories: int, exponent: float) -> np.ndarray:
     return powers / powers.sum()
 
 
-def plurality(n: int, weights, ties: str = "random") -> np.ndarray:
+def plurality(n: int, weights: Numbers, ties: str = "random") -> np.ndarray:
     """Q_k(n) for k = 0..n: the chance that the correct answer wins given k correct votes of n; (9).
 
     Args:
@@ -76,7 +76,7 @@ def plurality(n: int, weights, ties: str = "random") -> np.ndarray:
     return chances(n, weights, ties)
 
 
-def vote_success(p1, n: int, weights, ties: str = "random") -> np.ndarray:
+def vote_success(p1: Numbers, n: int, weights: Numbers, ties: str = "random") -> np.ndarray:
     """P_MV(n) = sum_k C(n,k) P1^k (1-P1)^(n-k) Q_k(n), docs/theory.md (10).
 
     Args:
@@ -105,7 +105,7 @@ def vote_success(p1, n: int, weights, ties: str = "random") -> np.ndarray:
     return np.minimum(1.0, each.reshape(p1.shape))[()]
 
 
-def authors_vote(p1, n: int, answers: int) -> np.ndarray:
+def authors_vote(p1: Numbers, n: int, answers: int) -> np.ndarray:
     """``authors_code``: I_P1(h, n-h+1) with h = ceil((n+1)/A), for comparison only; docs/theory.md (10.1).
 
     The paper's code calls a vote won when at least h of n votes are correct. For A = 2 that is the
