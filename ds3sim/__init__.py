@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ds3sim.study.allocate import allocate
     from ds3sim.study.choose import choose
     from ds3sim.study.doctor import Diagnosis, doctor
+    from ds3sim.study.export import export_chain
     from ds3sim.study.run import run, sweep
     from ds3sim.study.train import TrainingResult, train
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
@@ -70,6 +71,7 @@ __all__ = [
     "Study",
     "read_config",
     "schema",
+    "export_chain",
     "simulate",
     "exact",
     "closed_form",
@@ -127,6 +129,7 @@ _HOME = {
     "WeightErrors": "task.wrong_answers",
     "Strategy": "task.strategy",
     "Study": "config.study",
+    "export_chain": "study.export",
     "read_config": "config.read",
     "schema": "config.schema",
     "simulate": "engine.simulate",

@@ -24,11 +24,11 @@ def add_parser(commands: Any) -> None:
 def run(args: Namespace) -> int:
     """The command; returns the exit code."""
     import ds3sim as ds
-    from ds3sim.cli.console import read, show
+    from ds3sim.cli.console import config_of, show
     from ds3sim.cli.progress import case_bar
 
     with case_bar(args.quiet) as progress:
-        found = ds.allocate(read(args), progress=progress)
+        found = ds.allocate(config_of(args), progress=progress)
     show(args, found, print_allocation)
     return 0
 

@@ -54,7 +54,7 @@ def kept(compute: Callable[..., Any], *given: Any, **options: Any) -> tuple[Any,
 
 def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
     """(record, interrupted) of a run, a sweep or a choice, with its bar and its store."""
-    config = read(args)
+    config = config_of(args)
     engine = config.engine
     if engine.random:
         configure_process()
@@ -65,7 +65,7 @@ def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
         return kept(compute, config, store=args.store, progress=advance)
 
 
-def read(args: Namespace) -> Config:
+def config_of(args: Namespace) -> Config:
     """The config of a command, with its notes on stderr."""
     config = ds.read_config(args.config, overrides_of(args))
     for note in config.notes:

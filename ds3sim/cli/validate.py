@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 import ds3sim as ds
-from ds3sim.cli.console import kept, new_table, overrides_of, read, say, show, terminal, write_record
+from ds3sim.cli.console import config_of, kept, new_table, overrides_of, say, show, terminal, write_record
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, whole
 from ds3sim.cli.progress import case_bar
 from ds3sim.core.errors import require
@@ -37,7 +37,7 @@ def validate(args: Namespace) -> int:
     options = {"perturb": fraction("--perturb", args.perturb, -0.5, 0.5), "seed": whole("--seed", args.seed)}
     args.seed = None
     require(args.config is not None or not overrides_of(args), "--set needs a CONFIG: name the config that it changes")
-    config = None if args.config is None else read(args)
+    config = None if args.config is None else config_of(args)
     for path, _, text in [] if config is None else config.origin.overrides:
         require(path != ("seed",), f"{text}: has no effect on validate, whose simulations have their own: use --seed")
     configure_process()

@@ -159,7 +159,7 @@ class EngineTable(Table):
 
     @property
     def random(self) -> bool:
-        """Whether the engine simulates."""
+        """Whether it simulates."""
         return ENGINES[self.kind].random
 
     @property
@@ -290,7 +290,16 @@ class Origin:
 
 
 class Config(Table):
-    """A config: a graph or tasks, strategies, budgets, cost, engine; axes; a training; an allocation."""
+    """A config: a graph or tasks, strategies, budgets, cost, engine; axes; a training; an allocation.
+
+    Its fields are the tables; :func:`ds3sim.read_config` makes it.
+
+    Example:
+        >>> import ds3sim as ds
+        >>> config = ds.Study(ds.SkillGraph.chain(4, 0.2), steps=[10, 20]).config
+        >>> config.graph.success, config.budget.steps, config.engine.kind
+        (0.2, (10, 20), 'traces')
+    """
 
     name: Text | None = Field(default=None, description="name of the study; the file's name when left out")
     seed: Seed = Field(default=0, description="seed of everything random")

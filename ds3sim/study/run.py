@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -23,18 +23,17 @@ from ds3sim.results.rows import place_of, rows_of
 from ds3sim.store.store import Store
 from ds3sim.study.evaluate import Progress, evaluate, opened
 from ds3sim.study.references import References
-from ds3sim.task.strategy import Strategy
 from ds3sim.task.task import Task
 from ds3sim.theory.cost import CostModel
 
-Source = str | Path | Config | Study
-"""What a study is made from: a config file, a config, or a study itself."""
+Source = str | Path | Config | Study | Task
+"""What a study is made from: a config file, a config, a task, or a study itself."""
 
 
 def run(
-    source: Source | Task,
+    source: Source,
     *,
-    budgets: int | list[int] | None = None,
+    budgets: int | Sequence[int] | None = None,
     engine: str | EngineOptions | None = None,
     traces: int | None = None,
     cost: CostModel | None = None,
@@ -63,12 +62,7 @@ def run(
         >>> ds.run(task, budgets=[4, 8], engine="closed_form").rows[0].success
         0.3125
     """
-    own = {"budgets": budgets, "engine": engine, "traces": traces, "cost": cost}
-    if isinstance(source, Task):
-        return _result(_study_of_task(source, seed=seed or 0, **own), store, progress)
-    for name, value in own.items():
-        require(value is None, f"{name} = {value!r} has no effect on a study, which says its own: leave it out")
-    study = study_of(source, seed=seed)
+    study = study_of(source, seed=seed, budgets=budgets, engine=engine, traces=traces, cost=cost)
     return _result(study_of(study, {}) if study.axes else study, store, progress)
 
 
@@ -104,20 +98,6 @@ def sweep(
         f'{study.source}: has no axes: add [sweep.axes] with a key and its values, as in "graph.success" = [0.1, 0.2]',
     )
     return _result(study, store, progress)
-
-
-def _study_of_task(task: Task, budgets, engine, traces, cost, seed: int) -> Study:
-    return Study(
-        task.graph,
-        strategy=Strategy(task.step, task.aggregate, task.feasibility),
-        steps=task.budgets.tolist() if budgets is None else budgets,
-        on_dead=task.on_dead,
-        engine=engine,
-        traces=traces,
-        cost=cost,
-        seed=seed,
-        name="task",
-    )
 
 
 def _result(study: Study, store: Store | str | os.PathLike | None, progress: Progress | None) -> Result:
