@@ -57,25 +57,24 @@ INSIDE = [module for module in MODULES if module.folder]
 
 # Modules (or folders) in which a rule does not hold yet. Take away what you have mended; nothing is to be added.
 UNFINISHED: dict[str, tuple[str, ...]] = {
-    "detour": (),
-    "underscore": ("config", "fit.forecast", "backtest"),
+    "underscore": ("fit.forecast", "backtest"),
     "long": (
         "allocate.curves", "cli.main", "cli.train",
         "engine.traces.beam", "fit.difficulty", "fit.logs",
         "store.collect", "study",
     ),
     "annotated": (
-        "allocate", "cli", "config", "engine", "fit", "results",
+        "config.training", "allocate", "cli", "engine", "fit", "results",
         "store", "study", "task", "validate",
     ),
     "public": ("cli",),
 }  # fmt: skip
 MISSING = {
-    "allocate", "doctor", "export_chain", "fit_pass_at_n", "fit_votes", "merge", "plan",
-    "schema", "train",
+    "allocate", "doctor", "fit_pass_at_n", "fit_votes", "merge", "plan",
+    "train",
 }  # fmt: skip
 """Public functions that do not exist yet."""
-IDLE = {"chex"}
+IDLE: set[str] = set()
 """Dependencies that nothing imports yet."""
 
 

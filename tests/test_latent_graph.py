@@ -11,7 +11,6 @@ from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
 from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.limits import EngineOptions
-from ds3sim.engine.traces.urn import thresholds
 from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
 from ds3sim.task.steps import ToT
 from ds3sim.task.wrong_answers import GeometricErrors
@@ -111,13 +110,6 @@ def test_refusals():
             ds.SkillGraph.latent(*bad)
     with pytest.raises(InputError, match="2001"):
         ds.simulate(task_of(BestOfN(2001)), traces=10)
-
-
-def test_thresholds_are_exact():
-    from ds3sim.core import rng
-
-    chance = np.random.default_rng(0).random(50)
-    np.testing.assert_array_equal(thresholds(chance), rng.threshold(chance))
 
 
 def test_config(tmp_path, capsys):

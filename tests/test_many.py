@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ds3sim.core import rng
 from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.simulate import simulate
 from ds3sim.engine.traces.pack import BATCH
-from ds3sim.engine.traces.tables import batch_keys, macro_tables, walk_of
+from ds3sim.engine.traces.tables import macro_tables, walk_of
 from ds3sim.engine.traces.walk import traced
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.aggregate import BestOfN, Majority, Verifier
@@ -116,14 +115,6 @@ def test_the_tables_are_those_of_a_single_task():
         assert np.array_equal(made.threshold, single.threshold)
         assert np.array_equal(made.outcome, single.outcome)
         assert (made.width, made.transient, made.steps) == (single.width, single.transient, single.steps)
-
-
-def test_the_keys_are_those_of_single_batches():
-    names = [TASKS[0].identity, TASKS[3].identity, "f" * 32]
-    keys = batch_keys(2**63 - 1, names, [0, 5, 2**33])
-    for i, (name, batch) in enumerate(zip(names, (0, 5, 2**33), strict=True)):
-        for purpose in range(rng.SPARE + 1):
-            assert np.array_equal(keys[i, purpose], rng.batch_key(2**63 - 1, name, batch, purpose))
 
 
 def test_ctrl_c_keeps_what_was_done():

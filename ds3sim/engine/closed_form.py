@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ds3sim.core.errors import NoClosedForm
 from ds3sim.core.estimate import Estimate
-from ds3sim.engine.law import InOrder, Known, LawRecord, known
-from ds3sim.engine.limits import MOST_TOGETHER, MOST_VOTES
+from ds3sim.engine.law import InOrder, Known, LawRecord, known, like
+from ds3sim.engine.limits import MOST_VOTES
 from ds3sim.graph.lump import ChainForm, chain_form
 from ds3sim.task.aggregate import Majority
 from ds3sim.task.steps import Beam, ToT
-from ds3sim.task.task import Task, latent_rate, shared_rate
+from ds3sim.task.task import Task, shared_rate
 from ds3sim.theory import chain
 
 NO_BEAM = "no closed form for step = beam: use engine traces"
@@ -58,40 +58,37 @@ class ClosedForm(LawRecord):
     def trace_success(self, steps) -> Estimate:
         """Success probability of one trace at its share of each budget: (1)."""
         k = np.atleast_1d(self.task.per_trace(steps))
-        return _like(steps, self.task.graph.feasible * self._trace(k))
+        return like(steps, self.task.graph.feasible * self._trace(k))
 
     def success(self, steps) -> Estimate:
-        """Success probability of the task at each budget (steps per task): (1) with (7), (8) or (10)."""
-        task = self.task
-        if shared_rate(task) is not None:
-            return _like(steps, _shared(task, np.atleast_1d(task.per_trace(steps))))
-        p = self._trace(np.atleast_1d(task.per_trace(steps)))
-        gamma = task.graph.feasible
+        """Success probability of the task at each budget (steps per task): (1) with (7), (8) or (10); with a
+        success rate that the traces share (12) or (13)."""
+        task, how = self.task, self.task.aggregate
+        k, gamma, rate = np.atleast_1d(task.per_trace(steps)), task.graph.feasible, shared_rate(task)
+        if rate is not None:
+            value = how.shared_success(gamma, rate.alpha, rate.beta)
+            return like(steps, np.where(k >= 1, value, float(how.success(0.0))))
+        p = self._trace(k)
         if task.feasibility == "per_trace":
-            return _like(steps, task.aggregate.success(gamma * p))
-        return _like(steps, gamma * task.aggregate.success(p))
+            return like(steps, how.success(gamma * p))
+        return like(steps, gamma * how.success(p))
+
+    def _moment(self, steps, plain: Callable, dying: Callable, power: int) -> np.ndarray:
+        """E[(steps of one trace)^power] at its share of each budget."""
+        task, form = self.task, self.form
+        k = np.atleast_1d(task.per_trace(steps))
+        law = (form.skills, form.success)
+        able = dying(*law, form.death, k, task.on_dead) if form.death else plain(*law, k)
+        return task.graph.feasible * able + (1 - task.graph.feasible) * k.astype(np.float64) ** power
 
     def expected_steps(self, steps) -> Estimate:
         """Expected steps of a task at each budget, summed over its n traces: (3), or (3.3), (3.4)."""
-        task, form = self.task, self.form
-        k = np.atleast_1d(task.per_trace(steps))
-        if form.death:
-            able = chain.expected_steps_with_death(form.skills, form.success, form.death, k, task.on_dead)
-        else:
-            able = chain.expected_steps(form.skills, form.success, k)
-        gamma = task.graph.feasible
-        return _like(steps, task.n * (gamma * able + (1 - gamma) * k))
+        mean = self._moment(steps, chain.expected_steps, chain.expected_steps_with_death, 1)
+        return like(steps, self.task.n * mean)
 
     def expected_square_steps(self, steps) -> np.ndarray:
         """E[(steps of one trace)^2] at its share of each budget, float64 [B]: (3.2), (3.5)."""
-        task, form = self.task, self.form
-        k = np.atleast_1d(task.per_trace(steps))
-        if form.death:
-            able = chain.expected_square_steps_with_death(form.skills, form.success, form.death, k, task.on_dead)
-        else:
-            able = chain.expected_square_steps(form.skills, form.success, k)
-        gamma = task.graph.feasible
-        return gamma * able + (1 - gamma) * k.astype(np.float64) ** 2
+        return self._moment(steps, chain.expected_square_steps, chain.expected_square_steps_with_death, 2)
 
 
 def _check_votes(task: Task) -> None:
@@ -122,20 +119,6 @@ def _chain_of(task: Task) -> ChainForm:
     moves = float(step.advance_rate(plain.success))
     dies = (1 - e) * plain.death**b + e * plain.death
     return ChainForm(plain.skills, moves, dies, plain.at_dead)
-
-
-def _like(steps, values) -> Estimate:
-    values = np.asarray(values, dtype=np.float64)
-    return Estimate.of(values if np.ndim(steps) else values[0])
-
-
-def _shared(task: Task, steps_per_trace: np.ndarray) -> np.ndarray:
-    """Success at budgets per trace where the n traces share a rate, float64: docs/theory.md (12), (13)."""
-    rate, how = latent_rate(task), task.aggregate
-    if isinstance(how, Majority) and how.n > MOST_TOGETHER:
-        raise NoClosedForm(f"(13) is evaluated for up to {MOST_TOGETHER} votes, not {how.n}: use fit votes for more")
-    value = how.shared_success(task.graph.feasible, rate.alpha, rate.beta)
-    return np.where(steps_per_trace >= 1, value, float(how.success(0.0)))
 
 
 def closed_forms(tasks: Sequence[Task], forms: Sequence[ChainForm | None]) -> list[Known]:

@@ -11,7 +11,7 @@ import numpy as np
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.enumerate import by_sums, success
-from ds3sim.engine.law import Known, LawRecord, known
+from ds3sim.engine.law import Known, LawRecord, known, like
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE
 from ds3sim.graph.batch import TensorBatch, stack
 from ds3sim.task.steps import Beam
@@ -63,20 +63,20 @@ class Exact(LawRecord):
     def trace_success(self, steps) -> Estimate:
         """Success probability of one trace at its share of each budget."""
         k = np.atleast_1d(self.task.per_trace(steps))
-        return _like(steps, self.task.graph.feasible * self._trace(k))
+        return like(steps, self.task.graph.feasible * self._trace(k))
 
     def success(self, steps) -> Estimate:
         """Success probability of the task at each budget (steps per task)."""
         task = self.task
         if shared_rate(task) is not None:
-            return _like(steps, by_sums(task, np.atleast_1d(task.per_trace(steps))))
+            return like(steps, by_sums(task, np.atleast_1d(task.per_trace(steps))))
         correct = self._trace(np.atleast_1d(task.per_trace(steps)))
         able = task.graph.feasible
         if task.feasibility == "per_task":
             values = [able * success(task.aggregate, p) + (1 - able) * success(task.aggregate, 0.0) for p in correct]
         else:
             values = [success(task.aggregate, able * p) for p in correct]
-        return _like(steps, np.array(values))
+        return like(steps, np.array(values))
 
     def _moment(self, k: np.ndarray, power: int) -> np.ndarray:
         """E[(steps of one trace)^power] at budget k, infeasible traces included."""
@@ -91,7 +91,7 @@ class Exact(LawRecord):
     def expected_steps(self, steps) -> Estimate:
         """Expected steps of a task at each budget, summed over its n traces."""
         k = np.atleast_1d(self.task.per_trace(steps))
-        return _like(steps, self.task.n * self._moment(k, 1))
+        return like(steps, self.task.n * self._moment(k, 1))
 
     def expected_square_steps(self, steps) -> np.ndarray:
         """E[(steps of one trace)^2] at its share of each budget, float64 [B]."""
@@ -141,10 +141,6 @@ def propagate(tensor, start, goal, dead, max_steps: int) -> tuple[np.ndarray, np
 def _tail(pmf: np.ndarray) -> np.ndarray:
     """P(not ended by j) for j = 0..len-2, float64, never negative."""
     return np.maximum(0.0, 1.0 - np.cumsum(pmf))[:-1]
-
-
-def _like(steps, values: np.ndarray) -> Estimate:
-    return Estimate.of(values if np.ndim(steps) else values[0])
 
 
 def propagate_batch(batch: TensorBatch, max_steps: int) -> tuple[np.ndarray, np.ndarray]:

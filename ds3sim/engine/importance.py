@@ -16,7 +16,7 @@ import numpy as np
 
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.estimate import Estimate
-from ds3sim.engine.law import LawRecord
+from ds3sim.engine.law import LawRecord, like
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.traces.pack import Job
@@ -130,7 +130,7 @@ class WeightedTally(LawRecord):
     def success(self, steps) -> Estimate:
         """Success probability at each budget of the task, with 95% intervals (``mean_interval``)."""
         mean, low, high = self._found(steps, lambda k: np.ones_like)
-        return _like(steps, mean, np.maximum(low, 0.0), np.minimum(high, 1.0))
+        return like(steps, mean, np.maximum(low, 0.0), np.minimum(high, 1.0))
 
     trace_success = success
 
@@ -138,7 +138,7 @@ class WeightedTally(LawRecord):
         """E[min(T, K)] = K - E[(K - T)+] at each budget of the task, with 95% intervals."""
         full = np.atleast_1d(self.task.per_trace(steps)).astype(np.float64)
         saved, low, high = self._found(steps, lambda k: lambda t: k - t)
-        return _like(steps, full - saved, np.maximum(full - high, 0.0), np.minimum(full - low, full))
+        return like(steps, full - saved, np.maximum(full - high, 0.0), np.minimum(full - low, full))
 
     def expected_square_steps(self, steps) -> np.ndarray:
         """E[min(T, K)^2] = K^2 - E[(K^2 - T^2)+] at each budget, float64 [B]."""
@@ -205,7 +205,3 @@ def _job(task: Task, k: int, options: EngineOptions) -> tuple[Tilt, Job]:
     name = hashlib.sha256(f"{task.identity} importance {k}".encode()).hexdigest()
     walk = walk_of(graph, tilted.tensor, tilted.start)
     return tilted, Job(part, 0, options.traces, options.traces, name, walk)
-
-
-def _like(steps, *parts) -> Estimate:
-    return Estimate(*(np.asarray(p, dtype=np.float64) if np.ndim(steps) else np.float64(p[0]) for p in parts))

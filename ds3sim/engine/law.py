@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import band, dots, line, magnitude, new_axes, probability
@@ -64,6 +65,14 @@ class Counted(Sampled, Protocol):
     def n(self) -> int: ...
     @property
     def task_hits(self) -> np.ndarray: ...
+
+
+def like(
+    steps: ArrayLike, estimate: ArrayLike, low: ArrayLike | None = None, high: ArrayLike | None = None
+) -> Estimate:
+    """Numbers at budgets [B] as an Estimate, scalars for one budget; without ``low`` and ``high`` of no width."""
+    parts = [np.asarray(estimate if part is None else part, dtype=np.float64) for part in (estimate, low, high)]
+    return Estimate(*(parts if np.ndim(steps) else [part[0] for part in parts]))
 
 
 class LawRecord(Record):

@@ -74,7 +74,7 @@ def _run(task: Task, seed: int, first: int, traces: int, progress) -> Tally:
     require(task.max_steps <= MOST_STEPS_PER_TRACE, f"steps = {task.max_steps} is more than {MOST_STEPS_PER_TRACE}")
     graph, tensor = task.graph, task.tensor
     hits, deaths = np.zeros(task.max_steps + 1, np.int64), np.zeros(task.max_steps + 1, np.int64)
-    done = feasible = 0
+    done, feasible, stopped = 0, 0, False
     try:
         while done < traces:
             count = min(BATCH, traces - done)
@@ -86,8 +86,23 @@ def _run(task: Task, seed: int, first: int, traces: int, progress) -> Tally:
             if progress is not None:
                 progress(count)
     except KeyboardInterrupt:
-        raise StoppedEarly(_tally(task, seed, first, done, feasible, hits, deaths)) from None
-    return _tally(task, seed, first, done, feasible, hits, deaths)
+        stopped = True
+    tally = Tally(
+        identity=task.identity,
+        engine="population",
+        seed=seed,
+        n=1,
+        traces=done,
+        feasible=feasible,
+        task_hits=hits,
+        hits=hits,
+        deaths=deaths,
+        stop_on_dead=task.on_dead == "stop",
+        ranges=((seed, first, first + done),) if done else (),
+    )
+    if stopped:
+        raise StoppedEarly(tally)
+    return tally
 
 
 def _walk(rng, traces: int, graph, tensor, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -108,19 +123,3 @@ def _walk(rng, traces: int, graph, tensor, max_steps: int) -> tuple[np.ndarray, 
             after[rows[s]] += rng.multinomial(counts[s], laws[s])
         counts = after
     return hits, deaths
-
-
-def _tally(task: Task, seed, first, done, feasible, hits, deaths) -> Tally:
-    return Tally(
-        identity=task.identity,
-        engine="population",
-        seed=seed,
-        n=1,
-        traces=done,
-        feasible=feasible,
-        task_hits=hits,
-        hits=hits,
-        deaths=deaths,
-        stop_on_dead=task.on_dead == "stop",
-        ranges=((seed, first, first + done),) if done else (),
-    )

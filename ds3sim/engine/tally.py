@@ -9,7 +9,7 @@ import numpy as np
 
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.estimate import Estimate
-from ds3sim.engine.law import LawRecord
+from ds3sim.engine.law import LawRecord, like
 from ds3sim.engine.stopping import Stopping
 from ds3sim.stats.intervals import clopper_pearson, mean_interval
 
@@ -121,7 +121,7 @@ class Tally(LawRecord):
         """
         hits = np.cumsum(self.task_hits)[self._per_trace(steps)]
         low, high = clopper_pearson(hits, self.traces)
-        return _like(steps, hits / max(1, self.traces), low, high)
+        return like(steps, hits / max(1, self.traces), low, high)
 
     def trace_success(self, steps) -> Estimate:
         """Success probability of one trace at its share floor(K/n) of each budget.
@@ -135,7 +135,7 @@ class Tally(LawRecord):
         if self.shared_feasibility and self.n > 1:
             mean, square = hits / max(1, total), self._task_square(hits)
             low, high = mean_interval(mean, square / self.n**2 - mean**2, self.traces, 1.0)
-        return _like(steps, hits / max(1, total), low, high)
+        return like(steps, hits / max(1, total), low, high)
 
     def _task_square(self, hits) -> np.ndarray:
         """E[(number of correct traces of a trial)^2], traces independent given feasibility."""
@@ -169,7 +169,7 @@ class Tally(LawRecord):
         else:
             variance = share * spread + self.n * share * (1 - share) * (k - mean) ** 2
         low, high = mean_interval(estimate, variance, self.traces, (self.n * k).astype(np.float64))
-        return _like(steps, estimate, np.maximum(low, 0.0), np.minimum(high, self.n * k))
+        return like(steps, estimate, np.maximum(low, 0.0), np.minimum(high, self.n * k))
 
     def expected_square_steps(self, steps) -> np.ndarray:
         """E[(steps of one trace)^2] at its share of each budget, float64 [B]."""
@@ -224,9 +224,3 @@ def _joined(ranges) -> tuple[tuple[int, int, int], ...]:
         else:
             out.append((seed, first, end))
     return tuple(out)
-
-
-def _like(steps, estimate, low, high) -> Estimate:
-    """Scalars in, scalars out."""
-    parts = [np.asarray(a, dtype=np.float64) for a in (estimate, low, high)]
-    return Estimate(*(parts if np.ndim(steps) else [a[0] for a in parts]))

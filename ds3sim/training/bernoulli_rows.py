@@ -38,7 +38,7 @@ def identity(*parts: object) -> str:
 
 def keys(seed: int, name: str, batches: Numbers, purpose: int) -> np.ndarray:
     """Keys of several batches, uint32 [len(batches), 2]."""
-    return np.stack([rng.batch_key(seed, name, int(batch), purpose) for batch in batches])
+    return rng.batch_keys(seed, [name] * len(batches), batches, [purpose])[:, 0]
 
 
 def generator(seed: int, name: str, batch: int, purpose: int) -> np.random.Generator:

@@ -21,7 +21,6 @@ from ds3sim.engine.tally import Tally
 from ds3sim.engine.traces.alias import padded, power_of_two
 from ds3sim.engine.traces.outcome import outcome_kernel
 from ds3sim.engine.traces.pack import TABLE_ENTRIES, Job, Ready, Row, Wave, packed, waves
-from ds3sim.engine.traces.tables import batch_keys
 from ds3sim.engine.traces.walk import NOT_REACHED, NUMBERS, stage_sizes, walk_kernel
 from ds3sim.task.task import Task
 
@@ -169,7 +168,7 @@ class _Launch:
         kept = self.kept_keys  # threads may replace it meanwhile
         lacking = [name for name in dict.fromkeys(wanted) if name not in kept]
         if lacking:
-            made = batch_keys(self.seed, [stream for stream, _ in lacking], [batch for _, batch in lacking])
+            made = rng.batch_keys(self.seed, [stream for stream, _ in lacking], [batch for _, batch in lacking])
             few = {name: kept[name] for name in wanted if name in kept} if len(kept) > MOST_KEYS else kept
             self.kept_keys = kept = {**few, **dict(zip(lacking, made, strict=True))}
         return [kept[name] for name in wanted]

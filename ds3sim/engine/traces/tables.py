@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ds3sim.core import rng
 from ds3sim.core.errors import require
 from ds3sim.engine.traces.alias import power_of_two, row_tables
 from ds3sim.graph.graph import SkillGraph
@@ -149,25 +148,6 @@ def _laws(walks: Sequence[Walk], rows: int, steps: int) -> np.ndarray:
 def _apply(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """matrix [T, R, C] times vector [T, C] -> [T, R]; the same BLAS call for each as in a single table."""
     return (matrix @ vector[:, :, None])[:, :, 0]
-
-
-def batch_keys(seed: int, identities: Sequence[str], batches: Sequence[int]) -> np.ndarray:
-    """uint32 [T, purposes, 2]: ``rng.batch_key`` of many (identity, batch) and all purposes."""
-    many, purposes = len(identities), rng.SPARE + 1
-    key0, key1 = np.zeros((many, purposes), np.uint32), np.zeros((many, purposes), np.uint32)
-    everyone = np.ones((many, 1), np.uint64)
-    data = [
-        everyone * np.uint64(seed),
-        np.array([[int(name[:16], 16)] for name in identities], np.uint64),
-        np.array([[int(name[16:32], 16)] for name in identities], np.uint64),
-        np.array([[batch] for batch in batches], np.uint64),
-        np.broadcast_to(np.arange(purposes, dtype=np.uint64), (many, purposes)),
-    ]
-    for words in data:
-        low = (words & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-        high = (words >> np.uint64(32)).astype(np.uint32)
-        key0, key1 = rng.threefry2x32(key0, key1, low, high)
-    return np.stack([key0, key1], axis=-1)
 
 
 def _table_bytes(rows: int, outcomes: int) -> int:

@@ -31,17 +31,7 @@ def urn_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
     )
     done, before = np.meshgrid(np.arange(n), np.arange(n), indexing="xy")  # [j, i]: i successes among j traces
     chance = (rate.alpha + np.minimum(done, before)) / (rate.alpha + rate.beta + before)
-    return (thresholds(chance).reshape(-1, 2),), {"n": n}
-
-
-def thresholds(chance: np.ndarray) -> np.ndarray:
-    """As :func:`ds3sim.core.rng.threshold`, for arrays of chances below 1: uint32 [..., 2], exact."""
-    scaled = np.ldexp(chance, 32)
-    high = np.floor(scaled)
-    low = np.floor(np.ldexp(scaled - high, 32))
-    sure = high >= 2.0**32
-    high, low = np.where(sure, 2.0**32 - 1, high), np.where(sure, 2.0**32 - 1, low)
-    return np.stack([high, low], axis=-1).astype(np.uint64).astype(np.uint32)
+    return (rng.threshold(chance).reshape(-1, 2),), {"n": n}
 
 
 def _urn(keys, first, limit, numbers, limits, *, width, n):
@@ -55,7 +45,7 @@ def _urn(keys, first, limit, numbers, limits, *, width, n):
 
     def turn(j, carry):
         successes, out = carry
-        won = rng.below(word0[:, j], word1[:, j], limits[j * n + successes])
+        won = rng.below(word0[:, j], word1[:, j], jnp.asarray(limits)[j * n + successes])
         return successes + won.astype(jnp.int32), out.at[:, j].set(won)
 
     start = (jnp.zeros(trials, jnp.int32), jnp.zeros((trials, n), bool))
