@@ -110,7 +110,7 @@ def test_the_rows_of_a_store_are_those_of_the_sweep(tmp_path):
     assert [row.axes for row in found.rows] == [row.axes for row in expected.rows]
     assert (found.name, found.engine, found.axes) == ("small", "traces", ("graph.success",))
     assert found.strategies == ("cot", "best", "tot")
-    assert found.missing == 0 and found.environment["seeds"] == [0]
+    assert found.missing == 0 and found.seeds == (0,)
 
 
 def test_points_without_trials_are_counted_not_invented(tmp_path):

@@ -48,6 +48,10 @@ class LatentFit(Forecast):
         problems: of a curve, how many it averages over.
         at: numbers of samples that are predicted.
         price: what a sample costs.
+
+    >>> fit = ds.fit_pass_at_n((np.full(6, 100), np.array([0, 3, 10, 30, 60, 90])))
+    >>> bool(fit.predict([1, 100]).estimate[1] > 0.6)
+    True
     """
 
     solvable: float

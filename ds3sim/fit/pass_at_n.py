@@ -37,6 +37,8 @@ from ds3sim.theory.cost import CostModel
 _SMALL = 5e-4
 """Scale of the squared errors while they are minimized."""
 
+ASSUMED = f"the curve does not say over how many problems it averages: intervals assume {DEFAULT_PROBLEMS} (--problems)"
+
 
 def fit_pass_at_n(
     log: LogLike,
@@ -54,13 +56,15 @@ def fit_pass_at_n(
         at: numbers of samples that :meth:`~ds3sim.LatentFit.to_dict` and the figure predict at, whole, up to 10^12;
             None takes 1, 10, ... to ten times the largest of the log.
         problems: how many problems a curve averages over; None assumes 128. It scales the intervals, not the fit.
-        tokens_per_sample: generated tokens of a sample, instead of the log's mean.
-        cost: the model's cost, for FLOPs.
+        tokens_per_sample, cost: generated tokens of a sample, instead of the log's mean; the model's cost, for FLOPs.
 
     Raises:
         InputError: naming the log: what cannot be read or fitted (fewer than 2 problems, one sample a problem, none
             or all samples correct; a curve of fewer than 4 different N, or 0 or 1 everywhere); an argument outside
             its range or without effect.
+
+    >>> bool(0 < ds.fit_pass_at_n((np.full(6, 100), np.array([0, 3, 10, 30, 60, 90]))).solvable <= 1)
+    True
     """
     log = log_of(log)
     price, at = price_of(log, tokens_per_sample, cost), ahead(log, at)
@@ -73,16 +77,12 @@ def fit_pass_at_n(
         u, quality = _optimum(log)
         if log.curve is None:
             band, kind = CountBand(u, log.samples, log.correct), "likelihood"
-            robust = band.robust
         else:
             if problems is None:
                 problems = DEFAULT_PROBLEMS
-                notes.append(
-                    "the curve does not say over how many problems it averages: intervals assume"
-                    f" {DEFAULT_PROBLEMS} (--problems)"
-                )
-            band = CurveBand(u, log.curve.n, log.curve.success, whole_number("problems", problems, 1))
-            kind, robust = "least_squares", None
+                notes.append(ASSUMED)
+            problems = whole_number("problems", problems, 1)
+            band, kind = CurveBand(u, log.curve.n, log.curve.success, problems), "least_squares"
     at_bound, limits = likelihood.bounds(u), [band.coordinate(i) for i in range(3)]
     intervals = dict(zip(NAMES, (limits[0], *((math.exp(a), math.exp(b)) for a, b in limits[1:])), strict=True))
     return LatentFit(
@@ -91,7 +91,7 @@ def fit_pass_at_n(
         quality=quality,
         units=len(log),
         standard_errors=_errors(u, band.covariance, intervals, at_bound),
-        robust_errors=None if robust is None else _errors(u, robust, intervals, at_bound),
+        robust_errors=_errors(u, band.robust, intervals, at_bound) if isinstance(band, CountBand) else None,
         intervals=intervals,
         at_bound=at_bound,
         warnings=(*_warnings(at_bound, intervals), *notes),

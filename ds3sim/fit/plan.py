@@ -67,6 +67,10 @@ class Plan(Record):
         rates: success rates of the tasks.
         warnings: what the data cannot tell, a sentence each.
         notes: repairs and choices that were made when the log was read.
+
+    >>> fit = ds.fit_pass_at_n((np.full(6, 100), np.array([1, 3, 10, 30, 60, 90])))
+    >>> [option.n for option in ds.plan(fit, target=0.9).strategies]
+    [None, 88]
     """
 
     source: str
@@ -151,6 +155,10 @@ def plan(
     Raises:
         InputError: not exactly one of ``target``, ``tokens`` and ``flops``; a budget that no sample fits in; an
             argument outside its range or without effect.
+
+    >>> fit = ds.fit_pass_at_n((np.full(6, 100), np.array([1, 3, 10, 30, 60, 90])))
+    >>> [option.strategy for option in ds.plan(fit, target=0.9).strategies]
+    ['single', 'best_of_n']
     """
     target, tokens, flops = (None if value is None else float(value) for value in (target, tokens, flops))
     asked = {"--target": target, "--tokens": tokens, "--flops": flops}

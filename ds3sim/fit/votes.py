@@ -42,6 +42,13 @@ class VoteFit(Forecast):
         warnings: a sentence each.
         at: numbers of votes that are predicted.
         price: what a sample costs.
+
+    >>> from pathlib import Path
+    >>> of = {"a": "rrrwwwx", "b": "rwwxy", "c": "rrrrx"}
+    >>> rows = [f"{p},{a},{int(a == 'r')}" for p in of for a in of[p]]
+    >>> _ = Path("log.csv").write_text("\\n".join(["problem,answer,correct", *rows]))
+    >>> ds.fit_votes("log.csv", errors="uniform").errors.kind
+    'uniform'
     """
 
     rates: LatentFit
@@ -155,6 +162,14 @@ def fit_votes(
 
     Raises:
         InputError: naming the log: no answers, too few votes; an argument outside its range or without effect.
+
+    >>> from pathlib import Path
+    >>> of = {"a": "rrrwwwx", "b": "rwwxy", "c": "rrrrx"}
+    >>> rows = [f"{p},{a},{int(a == 'r')}" for p in of for a in of[p]]
+    >>> _ = Path("log.csv").write_text("\\n".join(["problem,answer,correct", *rows]))
+    >>> fit = ds.fit_votes("log.csv", errors="uniform")
+    >>> bool(fit.predict(1).estimate < 1)
+    True
     """
     one_of("errors", errors, (*KINDS, None))
     log = log_of(log)

@@ -203,7 +203,7 @@ class Store:
         """What is known of a sweep, without its config: rows from all trials of all seeds.
 
         Points with the same axes stand together, their strategies side by side. A point of which nothing has been
-        simulated is left out and counted in ``missing``; ``environment["seeds"]`` has the seeds.
+        simulated is left out and counted in ``missing``.
 
         Args:
             name: of the sweep; None takes the one used last.
@@ -229,16 +229,17 @@ class Store:
                 found.append((place, there, point.engine))
         found.sort(key=lambda one: one[0].point)
         rows = rows_of([place for place, _, _ in found], [tallies for _, tallies, _ in found])
+        seeds = sorted({r[0] for _, tallies, _ in found for tally in tallies for r in tally.ranges})
         return Result(
             name=sweeps[-1].name,
             engine=", ".join(sorted({engine for _, _, engine in found})),
-            seed=None,
+            seed=seeds[0] if seeds else None,
             axes=tuple(dict.fromkeys(axis for place, _, _ in found for axis in place.axes)),
             strategies=tuple(dict.fromkeys(place.strategy for place, _, _ in found)),
             rows=tuple(row for own in rows for row in own),
             missing=len(sweeps[-1].points) - len(found),
+            seeds=tuple(seeds),
             config=(sweeps[-1].common or {}).get("config", {}),
-            environment={"seeds": sorted({r[0] for _, tallies, _ in found for tally in tallies for r in tally.ranges})},
         )
 
     # ---- merging ------------------------------------------------------------------------------

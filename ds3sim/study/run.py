@@ -56,11 +56,9 @@ def run(
         Interrupted: Ctrl-C; ``.result`` holds what was done until then.
         KeyboardInterrupt: Ctrl-C before anything was done.
 
-    Example:
-        >>> import ds3sim as ds
-        >>> task = ds.Task(ds.SkillGraph.chain(skills=3, success=0.5), steps=8)
-        >>> ds.run(task, budgets=[4, 8], engine="closed_form").rows[0].success
-        0.3125
+    >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=[10, 20], engine="exact")
+    >>> [round(row.success, 4) for row in ds.run(study).rows]
+    [0.9453, 0.9998]
     """
     study = study_of(source, seed=seed, budgets=budgets, engine=engine, traces=traces, cost=cost)
     return _result(study_of(study, {}) if study.axes else study, store, progress)
@@ -86,11 +84,9 @@ def sweep(
         InputError: no axes, an engine that cannot do a point, or a store that cannot be used.
         Interrupted: Ctrl-C; ``.result`` holds the points done until then.
 
-    Example:
-        >>> import ds3sim as ds
-        >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=[4, 8], engine="closed_form")
-        >>> dict(ds.sweep(study, {"graph.success": [0.25, 0.5]}).to_dataset().sizes)
-        {'graph.success': 2, 'budget': 2}
+    >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=10, engine="exact", axes={"graph.success": [0.25, 0.5]})
+    >>> ds.sweep(study).to_dataset()["success"].round(4).values.ravel().tolist()
+    [0.4744, 0.9453]
     """
     study = study_of(source, axes, seed=seed)
     require(

@@ -39,6 +39,9 @@ class Curve(Record):
         sampling_error: float64 [K], standard error of Monte Carlo (votes of large logs); zeros where exact.
         units: what the interval is over, see :func:`ds3sim.pass_at_k`.
         notes: what was decided, a sentence each.
+
+    >>> ds.pass_at_k((np.full(2, 4), np.array([1, 2])), [1, 4]).k.tolist()
+    [1, 4]
     """
 
     kind: str

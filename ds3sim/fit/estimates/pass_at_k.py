@@ -53,6 +53,9 @@ def pass_at_k(
 
     Raises:
         InputError: k > n, naming n; an argument outside its range, or one that has no effect.
+
+    >>> ds.pass_at_k((np.full(2, 4), np.array([1, 2])), [1, 4]).success.estimate.tolist()
+    [0.375, 1.0]
     """
     log, formulas = log_of(log).need_counts(), {"pass@k": chance_of_any, "pass^k": chance_of_all}
     one_of("kind", kind, (*formulas, "best-of-k"))

@@ -54,6 +54,12 @@ def vote_at_k(
 
     Raises:
         InputError: a log without answers; k > n, naming n; an argument outside its range.
+
+    >>> from pathlib import Path
+    >>> rows = [f"{p},{a},{int(a == '4')}" for p, answers in {"a": "4453", "b": "5545"}.items() for a in answers]
+    >>> _ = Path("log.csv").write_text("\\n".join(["problem,answer,correct", *rows]))
+    >>> ds.vote_at_k("log.csv", [1, 3], resamples=100).success.estimate.round(3).tolist()
+    [0.375, 0.333]
     """
     log = log_of(log)
     log.need_answers()

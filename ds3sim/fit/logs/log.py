@@ -109,6 +109,11 @@ class Log(Record):
 
     Raises:
         InputError: counts that contradict each other.
+
+    >>> from pathlib import Path
+    >>> _ = Path("counts.csv").write_text("problem,n,correct\\na,10,3\\nb,10,0\\nc,10,9\\n")
+    >>> ds.read_log("counts.csv").source
+    'counts.csv'
     """
 
     format: str = "counts"

@@ -50,6 +50,11 @@ def read_log(path: str | os.PathLike[str], format: str | None = None, **options:
     Raises:
         InputError: one line naming file and line, row or member: what cannot be read, an unknown format, an option
             that the format does not have or that would do nothing.
+
+    >>> from pathlib import Path
+    >>> _ = Path("counts.csv").write_text("problem,n,correct\\na,10,3\\nb,10,0\\nc,10,9\\n")
+    >>> ds.read_log("counts.csv").correct.tolist()
+    [3, 0, 9]
     """
     names = ", ".join(READERS)
     one_of("format", format, (*READERS, None))
