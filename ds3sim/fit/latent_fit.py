@@ -17,7 +17,7 @@ from ds3sim.core.estimate import Estimate
 from ds3sim.fit.estimates.curve import Curve
 from ds3sim.fit.estimates.pass_at_k import pass_at_k
 from ds3sim.fit.forecast import Forecast
-from ds3sim.fit.intervals import CountBand, CurveBand, Known
+from ds3sim.fit.intervals import CountBand, CurveBand
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.price import Price
 from ds3sim.theory import latent
@@ -77,10 +77,8 @@ class LatentFit(Forecast):
         return self.solvable, self.alpha, self.beta
 
     @cached_property
-    def _band(self) -> CountBand | CurveBand | Known:
+    def _band(self) -> CountBand | CurveBand:
         u, log = np.array([self.solvable, math.log(self.alpha), math.log(self.beta)]), self.log
-        if self.kind == "given":
-            return Known(u)
         if log.curve is not None:
             return CurveBand(u, log.curve.n, log.curve.success, self.problems or DEFAULT_PROBLEMS)
         return CountBand(u, log.samples, log.correct)
@@ -100,6 +98,8 @@ class LatentFit(Forecast):
         n = np.asarray(n, dtype=np.float64)
         require(bool(np.all(np.isfinite(n) & (n > 0))), "numbers of samples to predict at must be finite and above 0")
         value = latent.pass_at_n(n, *self.parameters)
+        if self.kind == "given":
+            return Estimate.of(value)
         low, high = (limits.reshape(n.shape) for limits in self._band.curve(np.atleast_1d(n).ravel()))
         return Estimate(value, np.minimum(low, value)[()], np.maximum(high, value)[()])
 
@@ -112,6 +112,9 @@ class LatentFit(Forecast):
 
     def interval_of(self, function: Callable[[float, float, float], float]) -> tuple[float, float]:
         """95% interval of a smooth function of (A, alpha, beta), given as a NumPy function of three numbers."""
+        if self.kind == "given":
+            here = function(*self.parameters)
+            return here, here
         return self._band.of(function)
 
     def observed(self) -> Curve | None:

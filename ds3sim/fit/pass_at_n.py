@@ -65,13 +65,11 @@ def fit_pass_at_n(
     log = log_of(log)
     price, at = price_of(log, tokens_per_sample, cost), ahead(log, at)
     with naming(log):
-        require(
-            problems is None or log.curve is not None,
-            f"problems = {problems} has no effect: the log has counts (--problems)",
-        )
+        points = log.curve
+        require(problems is None or points is not None, f"problems = {problems} has no effect on counts (--problems)")
         notes = list(_checked(log))
         u, quality = _optimum(log)
-        if log.curve is None:
+        if points is None:
             band, kind = CountBand(u, log.samples, log.correct), "likelihood"
             robust = band.robust
         else:
@@ -81,7 +79,7 @@ def fit_pass_at_n(
                     "the curve does not say over how many problems it averages: intervals assume"
                     f" {DEFAULT_PROBLEMS} (--problems)"
                 )
-            band = CurveBand(u, log.curve.n, log.curve.success, whole_number("problems", problems, 1))
+            band = CurveBand(u, points.n, points.success, whole_number("problems", problems, 1))
             kind, robust = "least_squares", None
     at_bound, limits = likelihood.bounds(u), [band.coordinate(i) for i in range(3)]
     intervals = dict(zip(NAMES, (limits[0], *((math.exp(a), math.exp(b)) for a, b in limits[1:])), strict=True))
