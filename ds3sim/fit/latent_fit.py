@@ -48,6 +48,10 @@ class LatentFit(Forecast):
         problems: of a curve, how many it averages over.
         at: numbers of samples that are predicted.
         price: what a sample costs.
+
+    >>> fit = ds.LatentFit(solvable=0.9, alpha=0.5, beta=2.0)
+    >>> fit.predict([1, 100]).estimate.round(3).tolist()
+    [0.18, 0.781]
     """
 
     solvable: float

@@ -61,6 +61,10 @@ def fit_pass_at_n(
         InputError: naming the log: what cannot be read or fitted (fewer than 2 problems, one sample a problem, none
             or all samples correct; a curve of fewer than 4 different N, or 0 or 1 everywhere); an argument outside
             its range or without effect.
+
+    >>> fit = ds.fit_pass_at_n((20, [0, 0, 1, 2, 2, 5, 9, 12, 17, 20]))
+    >>> print(f"A = {fit.solvable:.2f}, pass@100 = {fit.predict(100):.2f}")
+    A = 1.00, pass@100 = 0.87
     """
     log = log_of(log)
     price, at = price_of(log, tokens_per_sample, cost), ahead(log, at)

@@ -66,6 +66,10 @@ class Plan(Record):
         rates: success rates of the tasks.
         warnings: what the data cannot tell, a sentence each.
         notes: repairs and choices that were made when the log was read.
+
+    >>> plan = ds.plan(ds.LatentFit(0.9, 0.5, 1.0), tokens=6000, tokens_per_sample=300)
+    >>> plan.samples, plan.strategies[plan.recommended].strategy
+    (20, 'best_of_n')
     """
 
     source: str
@@ -145,6 +149,10 @@ def plan(
     Raises:
         InputError: not exactly one of ``target``, ``tokens`` and ``flops``; a budget that no sample fits in; an
             argument outside its range or without effect.
+
+    >>> plan = ds.plan(ds.LatentFit(solvable=0.9, alpha=0.5, beta=1.0), target=0.8)
+    >>> plan.strategies[plan.recommended].n
+    63
     """
     target, tokens, flops = (None if value is None else float(value) for value in (target, tokens, flops))
     asked = {"--target": target, "--tokens": tokens, "--flops": flops}
@@ -199,9 +207,8 @@ def _options(target: float | None, most: int, rates: LatentFit, voted: VoteFit |
     one, parameters = numbers(rates, 1), rates.parameters
     reached = target is None or one[0] >= target
     yield "single", 1 if reached else None, one, rates.solvable if target is None else one[0]
-    ways: list[tuple[Any, ...]] = [
-        ("best_of_n", rates, lambda k: float(latent.pass_at_n(k, *parameters)), MOST_AHEAD, rates.solvable)
-    ]
+    ways: list[tuple[Any, ...]] = []
+    ways.append(("best_of_n", rates, lambda k: latent.pass_at_n(k, *parameters), MOST_AHEAD, rates.solvable))
     if voted is not None:
         weights = voted.errors.weights
         vote = lambda k: latent.vote_at_n(k, *parameters, weights)  # noqa: E731

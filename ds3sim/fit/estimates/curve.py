@@ -39,6 +39,9 @@ class Curve(Record):
         sampling_error: float64 [K], standard error of Monte Carlo (votes of large logs); zeros where exact.
         units: what the interval is over, see :func:`ds3sim.pass_at_k`.
         notes: what was decided, a sentence each.
+
+    >>> ds.pass_at_k(([4, 4], [1, 2]), [1, 2]).to_frame()[["k", "success"]].values.round(3).tolist()
+    [[1.0, 0.375], [2.0, 0.667]]
     """
 
     kind: str

@@ -109,6 +109,10 @@ class Log(Record):
 
     Raises:
         InputError: counts that contradict each other.
+
+    >>> log = ds.Log(problems=("a", "b"), samples=[10, 10], correct=[3, 5])
+    >>> len(log), log.correct.tolist()
+    (2, [3, 5])
     """
 
     format: str = "counts"
