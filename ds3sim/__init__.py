@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from ds3sim.fit.plan import Plan, plan
     from ds3sim.fit.votes import VoteFit, fit_votes
     from ds3sim.graph.graph import SkillGraph, load_graph
+    from ds3sim.report.write import report
     from ds3sim.reproduce.registry import figures
     from ds3sim.reproduce.write import reproduce
     from ds3sim.results.choice import Choice
     from ds3sim.results.result import Result
     from ds3sim.study.choose import choose
+    from ds3sim.study.export import export_chain
     from ds3sim.study.run import run, sweep
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
@@ -62,6 +64,7 @@ __all__ = [
     "Study",
     "read_config",
     "schema",
+    "export_chain",
     "simulate",
     "exact",
     "closed_form",
@@ -71,6 +74,7 @@ __all__ = [
     "fit_pass_at_n",
     "fit_votes",
     "plan",
+    "report",
     "reproduce",
     "figures",
     "run",
@@ -109,6 +113,7 @@ _HOME = {
     "WeightErrors": "task.wrong_answers",
     "Strategy": "task.strategy",
     "Study": "config.study",
+    "export_chain": "study.export",
     "read_config": "config.read",
     "schema": "config.schema",
     "simulate": "engine.simulate",
@@ -120,6 +125,7 @@ _HOME = {
     "fit_pass_at_n": "fit.pass_at_n",
     "fit_votes": "fit.votes",
     "plan": "fit.plan",
+    "report": "report.write",
     "reproduce": "reproduce.write",
     "figures": "reproduce.registry",
     "run": "study.run",

@@ -1,7 +1,8 @@
 """The cases of the golden tallies: every kind of task, with the arguments of ``simulate``.
 
-Run as a script it prints the tallies of all cases as JSON, computed in launches of ``CHUNK`` lanes, so that
-several host devices share them: ``XLA_FLAGS=--xla_force_host_platform_device_count=4 python golden_tallies.py``.
+Run as a script it prints tallies as JSON, of the cases that are named and of all batches, computed in launches of
+``CHUNK`` lanes, so that several host devices share them:
+``XLA_FLAGS=--xla_force_host_platform_device_count=4 python golden_tallies.py``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from ds3sim import (
     WeightErrors,
     simulate,
 )
-from ds3sim.engine.traces.run import simulate_many  # the one line that knows where batches are computed
+from ds3sim.engine.evaluate import evaluate
+from ds3sim.engine.limits import EngineOptions
 
 FILE = Path(__file__).parent / "golden" / "tallies.json"
 CHUNK = 1024
@@ -181,13 +183,13 @@ def compute(case: Case, chunk: int | None = None) -> dict:
 
 
 def compute_batches(cases: dict[str, Case], chunk: int | None = None) -> dict[str, dict]:
-    """The same for many cases together, by name; those of one seed are one batch."""
+    """The same for many cases together, by name; those of one seed and number of trials are one batch."""
     found = {}
-    for seed in sorted({case.seed for case in cases.values()}):
-        part = {name: case for name, case in cases.items() if case.seed == seed}
-        tasks, counts = [case.task for case in part.values()], [case.traces for case in part.values()]
+    for seed, traces in sorted({(case.seed, case.traces) for case in cases.values()}):
+        part = {name: case for name, case in cases.items() if (case.seed, case.traces) == (seed, traces)}
         firsts = [case.options.get("first", 0) for case in part.values()]
-        tallies = simulate_many(tasks, counts, seed, firsts=firsts, chunk=chunk)
+        options = EngineOptions(traces=traces, chunk=chunk)
+        tallies = evaluate([case.task for case in part.values()], None, options, seed, firsts=firsts)
         found |= {name: record(case, tally) for (name, case), tally in zip(part.items(), tallies, strict=True)}
     return found
 
@@ -215,7 +217,7 @@ if __name__ == "__main__":
     together = {name: case for name, case in CASES.items() if case.in_batches}
     said = {
         "devices": len(jax.local_devices()),
-        "alone": {name: compute(case, CHUNK) for name, case in CASES.items()},
+        "alone": {name: compute(case, CHUNK) for name, case in CASES.items() if name in sys.argv},
         "batches": compute_batches(together, CHUNK),
     }
     json.dump(said, sys.stdout)

@@ -1,11 +1,15 @@
-"""A result of ``ds3sim run`` made by hand: sampled with NumPy, reference by scipy. No engine is used."""
+"""A result of ``run`` made by hand: sampled with NumPy, reference by scipy. No engine is used."""
 
 from __future__ import annotations
 
 import math
+import tomllib
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import betainc
+
+from ds3sim.results.result import Result
 
 CONFIG = """\
 name = "fixture"
@@ -60,8 +64,13 @@ def row(steps: int, r: float, m: int, traces: int, rng, *, n: int = 1, b: int = 
     return data, {"steps": steps, "success": p, "expected_steps": n * mean, "by": "closed_form"}
 
 
-def make_result(budgets=(12, 20, 30, 50, 70, 100, 200), *, strategies=None, traces=20_000, flops=True, r=0.2, m=10):
-    """A result with one strategy, or with several: name -> (n, branches)."""
+def make_result(budgets=(12, 20, 30, 50, 70, 100, 200), **options):
+    """The record of :func:`make_data`."""
+    return replace(Result.from_dict(make_data(budgets, **options)), config=tomllib.loads(CONFIG))
+
+
+def make_data(budgets=(12, 20, 30, 50, 70, 100, 200), *, strategies=None, traces=20_000, flops=True, r=0.2, m=10):
+    """A result with one strategy, or with several (name -> (n, branches)), as ``run --json`` prints it."""
     rng = np.random.default_rng(5)
     results, reference = [], []
     for name, (n, b) in (strategies or {"": (1, 1)}).items():

@@ -17,9 +17,10 @@ from ds3sim.config.read import parse_override
 from ds3sim.core.errors import InputError
 from ds3sim.core.record import check_out
 from ds3sim.engine.simulate import closed_form
-from ds3sim.report.sweep_page import choose_lines, render_store_page
-from ds3sim.results import tidy
+from ds3sim.report.page import result_page
 from ds3sim.results.dataset import read_result, to_dataset, to_table, write
+from ds3sim.results.plot import lines_of
+from ds3sim.results.result import Result
 from ds3sim.store.collect import collect
 from ds3sim.store.contents import point_entry, point_rows, store_result
 from ds3sim.store.store import Store
@@ -365,24 +366,25 @@ def test_the_interval_of_a_mixture_covers(tmp_path):
 def test_the_page_shows_curves_and_numbers(tmp_path):
     path, _ = fill(tmp_path)
     with Store.open(path, readonly=True) as store:
-        page = render_store_page(store_result(store))
+        page = result_page(Result.from_dict(store_result(store)))
     assert page.count("data:image/svg+xml;base64,") == 4
     assert "http://" not in page and "https://" not in page and "<script" not in page
     assert page.count("<tr>") == 1 + 2 * 3 * 3
     assert "{{" not in page and "None" not in page and "nan" not in page
 
 
+def lines(points):
+    result = Result.from_dict(sweep(points))
+    return lines_of(result.axes, result.rows)
+
+
 def test_the_longest_axis_goes_along_x():
-    rows = tidy.tidy_rows(sweep([(0.1 * i, m) for i in range(1, 6) for m in M]))
-    drawn = choose_lines(rows, ["graph.success", "graph.skills"])
+    drawn = lines([(0.1 * i, m) for i in range(1, 6) for m in M])
     assert drawn.x == "graph.success" and len(drawn.lines) == 8
     assert "skills 5, cot, 50 steps" in drawn.lines
-    zipped = choose_lines(tidy.tidy_rows(sweep([(0.1, 5), (0.2, 10), (0.3, 20)])), ["graph.success", "graph.skills"])
+    zipped = lines([(0.1, 5), (0.2, 10), (0.3, 20)])
     assert set(zipped.lines) == {f"{s}, {k} steps" for s in S for k in K}
-    many = choose_lines(
-        tidy.tidy_rows(sweep([(0.01 * i, m) for i in range(40) for m in range(1, 9)])),
-        ["graph.success", "graph.skills"],
-    )
+    many = lines([(0.01 * i, m) for i in range(40) for m in range(1, 9)])
     assert (len(many.lines), many.total) == (8, 32)
 
 
@@ -390,7 +392,7 @@ def test_names_cannot_break_the_page():
     result = sweep()
     result["name"] = "<script>alert(1)</script>"
     result["points"][0]["results"][0]["strategy"] = "$a_b$ <b>"
-    page = render_store_page(result)
+    page = result_page(Result.from_dict(result))
     assert "<script" not in page and "<b>" not in page
 
 

@@ -26,6 +26,8 @@ CHUNKED = (
     "best of 5, abstains",
     "macro 8, tot, majority",
 )
+ALONE = [name for name in CASES if name not in TOGETHER or name in CHUNKED]
+"""Cases that are computed one by one on four devices; the others are, on four devices, rows of batches."""
 
 
 def differences(found, golden, tolerance: float = 1e-12, where: str = "") -> list[str]:
@@ -47,33 +49,17 @@ def differences(found, golden, tolerance: float = 1e-12, where: str = "") -> lis
 
 
 @pytest.fixture(scope="module")
-def four_devices():
-    """All cases in a process with four host devices, many launches each; computed while other tests run."""
+def four_devices() -> dict:
+    """The cases in a process with four host devices, many launches each."""
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }
-    program = [sys.executable, tallies.__file__]
-    with subprocess.Popen(
-        program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        said: dict = {}
-
-        def found() -> dict:
-            if not said:
-                out, err = process.communicate()
-                assert process.returncode == 0, err
-                said.update(json.loads(out))
-            return said
-
-        yield found
-        process.kill()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def started(four_devices):
-    """The process begins with the first test of this file."""
+    program = [sys.executable, tallies.__file__, *ALONE]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -113,19 +99,12 @@ def test_tally_in_small_batches():
 
 @pytest.mark.parametrize("way", ["alone", "batches"])
 def test_tally_on_four_devices(four_devices, way):
-    found = four_devices()
-    assert found["devices"] == 4
-    names = CASES if way == "alone" else TOGETHER
-    assert differences(found[way], {name: GOLDEN[name] for name in names}) == []
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+    assert four_devices["devices"] == 4
+    names = ALONE if way == "alone" else TOGETHER
+    assert differences(four_devices[way], {name: GOLDEN[name] for name in names}) == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_output(name, tmp_path, cache, monkeypatch):
-    monkeypatch.setenv("DS3SIM_CACHE", str(cache))
+def test_output(name, tmp_path):
     found = commands.output(name, tmp_path / "here")
     assert differences(found, OUTPUTS[name], COMMANDS[name].tolerance) == []

@@ -15,7 +15,7 @@ import ds3sim
 def fresh(code: str) -> dict:
     """Run code in a new interpreter; it prints one JSON value last."""
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=900, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -49,7 +49,7 @@ def test_import_changes_no_jax_setting_and_makes_no_array():
     assert found["modules"] > 20
     assert found["changed"] == []
     assert found["arrays"] == 0
-    assert found["environment"]
+    assert found["environment"] and found["warnings"]
 
 
 def test_import_is_light():

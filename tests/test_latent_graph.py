@@ -9,8 +9,8 @@ from scipy import integrate, stats
 import ds3sim as ds
 from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
-from ds3sim.engine.traces.run import simulate_many
-from ds3sim.engine.traces.urn import thresholds
+from ds3sim.engine.evaluate import evaluate
+from ds3sim.engine.limits import EngineOptions
 from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
 from ds3sim.task.steps import ToT
 from ds3sim.task.wrong_answers import GeometricErrors
@@ -78,7 +78,7 @@ def test_tallies_do_not_depend_on_chunks():
     one, two = (ds.simulate(task, traces=5000, seed=1, chunk=chunk) for chunk in (1024, 2**16))
     np.testing.assert_array_equal(one.task_hits, two.task_hits)
     np.testing.assert_array_equal(one.hits, two.hits)
-    many = simulate_many([task, task_of(Single())], 5000, 1)
+    many = evaluate([task, task_of(Single())], None, EngineOptions(traces=5000), 1)
     np.testing.assert_array_equal(many[0].task_hits, one.task_hits)
     parts = ds.simulate(task, traces=2000, seed=1) + ds.simulate(task, traces=3000, seed=1, first=2000)
     np.testing.assert_array_equal(parts.task_hits, one.task_hits)
@@ -110,13 +110,6 @@ def test_refusals():
             ds.SkillGraph.latent(*bad)
     with pytest.raises(InputError, match="2001"):
         ds.simulate(task_of(BestOfN(2001)), traces=10)
-
-
-def test_thresholds_are_exact():
-    from ds3sim.core import rng
-
-    chance = np.random.default_rng(0).random(50)
-    np.testing.assert_array_equal(thresholds(chance), rng.threshold(chance))
 
 
 def test_config(tmp_path, capsys):

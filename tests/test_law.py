@@ -11,6 +11,7 @@ from ds3sim.engine.limits import ENGINES, EngineOptions
 from ds3sim.engine.simulate import closed_form, exact, simulate
 from ds3sim.engine.stopping import Stopping
 from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.aggregate import BestOfN
 from ds3sim.task.task import Task
 
 TASK = Task(SkillGraph.chain(3, 0.4, feasible=0.8), steps=[4, 9])
@@ -131,3 +132,27 @@ def test_sums_join_their_stopping_rules():
         "reached": False,
         "interrupted": True,
     }
+
+
+@pytest.mark.parametrize("name", [name for name in MAKERS if name != "mixture"])
+def test_laws_are_records(name, tmp_path):
+    law = MAKERS[name]()
+    again = type(law).load(law.save(tmp_path / "law.json"))
+    assert again == law and type(again) is type(law)
+    data = again.to_dataset()
+    assert data.sizes.keys() == {"steps"} and {4, 9} <= set(data["steps"].to_numpy().tolist())
+    at = data.sel(steps=[4, 9])
+    for what, unit in (("success", "1"), ("expected_steps", "steps")):
+        found = getattr(law, what)([4, 9])
+        for end, values in (("", found.estimate), ("_low", found.low), ("_high", found.high)):
+            assert np.array_equal(at[what + end], values) and at[what + end].attrs["units"] == unit
+    if name == "traces":
+        assert at["task_hits"].to_numpy().tolist() == np.cumsum(law.task_hits)[[4, 9]].tolist()
+    assert len(law.to_frame()) == data.sizes["steps"]
+    assert law.plot().get_ylabel() == "success"
+    assert "<table>" in law._repr_html_() and "<img" in law._repr_html_()
+
+
+def test_the_table_of_a_very_long_tally_is_short():
+    tally = simulate(Task(SkillGraph.chain(2, 0.01), aggregate=BestOfN(2), steps=40_000), 50)
+    assert len(tally.to_frame()) <= 512 and tally.to_frame()["steps"].max() == 40_000

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ds3sim.core.errors import InputError
 from ds3sim.engine.traces.alias import alias_tables, row_tables
-from ds3sim.engine.traces.tables import macro_table
+from ds3sim.engine.traces.tables import macro_steps, macro_tables, walk_of
 from ds3sim.graph.graph import SkillGraph
 
 
@@ -43,7 +43,7 @@ def packed_law(threshold, outcome, width, row, codes):
 
 def test_impossible_outcomes_cannot_be_drawn():
     law = np.array([[0.5, 0.0, 1e-13, 0.5 - 1e-13, 0.0], [0, 0, 1, 0, 0]])
-    threshold, outcome, width = row_tables(law)
+    threshold, outcome, width = row_tables(law[None])[0]
     for row in range(2):
         drawn = packed_law(threshold, outcome, width, row, 5)
         assert np.all(drawn[law[row] == 0] == 0)
@@ -59,7 +59,7 @@ def test_macro_step_is_the_law_of_so_many_steps(steps):
         dead="x",
     )
     tensor = graph.transition_tensor()
-    table = macro_table(tensor, graph.start, graph.goal, graph.dead, 1000, steps)
+    (table,) = macro_tables([(walk_of(graph, tensor), steps)])
     inner = np.flatnonzero(~(graph.goal | graph.dead))
     codes = table.transient + 2 * (steps + 1)
     starts = [*np.eye(graph.size)[inner], graph.start]
@@ -78,18 +78,15 @@ def test_macro_step_is_the_law_of_so_many_steps(steps):
 
 
 def test_steps_per_draw_fit_budget_and_memory():
-    chain = SkillGraph.chain(10, 0.2)
-    law = (chain.transition_tensor(), chain.start, chain.goal, chain.dead)
-    assert macro_table(*law, 1).steps == 1
-    assert macro_table(*law, 20).steps == 4
-    assert macro_table(*law, 200).steps == 32
-    assert macro_table(*law, 10**6).steps > 64
-    wide = SkillGraph.random(512, 0.9, degree=8)
-    table = macro_table(wide.transition_tensor(), wide.start, wide.goal, wide.dead, 10**6)
+    chain, wide = SkillGraph.chain(10, 0.2), SkillGraph.random(512, 0.9, degree=8)
+    walk, large = (walk_of(graph, graph.transition_tensor()) for graph in (chain, wide))
+    assert [macro_steps(walk, k) for k in (0, 1, 20, 200)] == [1, 1, 4, 32]
+    assert macro_steps(walk, 10**6) > 64
+    (table,) = macro_tables([(large, macro_steps(large, 10**6))])
     assert table.threshold.nbytes < 64 * 2**20
 
 
 def test_too_many_states_are_refused():
-    size = 70_000
+    graph = SkillGraph.from_edges([(i, i + 1, 0.5) for i in range(70_000)], start=0, goal=70_000)
     with pytest.raises(InputError, match="too many for the traces engine"):
-        macro_table(np.zeros((1, 1)), np.zeros(size), np.zeros(size, bool), np.zeros(size, bool), 5)
+        walk_of(graph, np.zeros((1, 1)))

@@ -56,15 +56,15 @@ def test_what_is_no_task():
     for compute in (simulate, exact, closed_form):
         with pytest.raises(InputError, match="is not a task"):
             compute(CHAIN)
-    for make in (
-        lambda: BestOfN(2, 0.5),
-        lambda: Majority(2, (0.5, 0.5)),
-        lambda: WeightErrors(0.5),
-        lambda: WeightErrors("1"),
-        lambda: WeightErrors(()),
-        lambda: Single(2),
+    for make, word in (
+        (lambda: BestOfN(2, 0.5), "verifier"),
+        (lambda: Majority(2, (0.5, 0.5)), "errors"),
+        (lambda: WeightErrors(0.5), "weights"),
+        (lambda: WeightErrors("1"), "weights"),
+        (lambda: WeightErrors(()), "weights"),
+        (lambda: Single(2), "n = 2"),
     ):
-        with pytest.raises(InputError):
+        with pytest.raises(InputError, match=word):
             make()
 
 

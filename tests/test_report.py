@@ -8,36 +8,37 @@ import io
 import json
 import os
 import re
-import subprocess
-import sys
 import tomllib
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
-from report_fixture import CONFIG, make_result
+from report_fixture import CONFIG, make_data, make_result
 from scipy.stats import binomtest, norm
 
-from ds3sim.config.build import load
+import ds3sim as ds
+from ds3sim.cli.main import main
+from ds3sim.config import graphs, models, strategy
+from ds3sim.config.read import read_config
+from ds3sim.config.study import study_of
 from ds3sim.core.errors import InputError
-from ds3sim.core.text import number, probability
-from ds3sim.report import prose as words
-from ds3sim.report import run_figures as figures
-from ds3sim.report import write
-from ds3sim.report.curves import grid, theory_curves
-from ds3sim.report.rows import COLUMNS, binomial_score, series, table
-from ds3sim.report.run_page import render_page, report_from_dir
+from ds3sim.core.text import probability
+from ds3sim.report import prose, run_figures, write
+from ds3sim.report.curves import Curve, grid, theory_curves
+from ds3sim.report.page import result_page
+from ds3sim.report.rows import binomial_score, by_strategy, compared, run_table
+from ds3sim.results.result import Result
 
 SEVERAL = {"chain of thought": (1, 1), "tree of thoughts": (1, 4), "best of 8": (8, 1)}
 
 
 @pytest.fixture
 def study(monkeypatch):
-    """A study whose theory is not computed: the page is made from the fixture alone."""
-    monkeypatch.setattr(write, "theory_curves", lambda study: [])
-    return SimpleNamespace(toml=lambda: CONFIG)
+    """Theory between the budgets is not computed: the page is made from the fixture alone."""
+    monkeypatch.setattr(write, "theory_curves", lambda study: ())
 
 
 class Page(HTMLParser):
@@ -74,10 +75,9 @@ class Page(HTMLParser):
 
 def test_all_files_are_written(tmp_path, study):
     out = tmp_path / "deep" / "run"
-    paths = write.write_run(make_result(), study, out)
-    assert paths[0] == out / "report.html"
-    assert {p.name for p in out.iterdir()} == set(write.FILES)
-    assert all(p.stat().st_size > 0 for p in paths)
+    assert ds.report(make_result(), folder=out) == out / "report.html"
+    assert {p.name for p in out.iterdir()} == {Result.folder.name, *Result.folder.files}
+    assert all(p.stat().st_size > 0 for p in out.iterdir())
     assert [p.name for p in out.parent.iterdir()] == ["run"], "temporary folders were left behind"
     assert tomllib.loads((out / "config.toml").read_text())["name"] == "fixture"
     assert json.loads((out / "environment.json").read_text())["device"] == "cpu"
@@ -86,36 +86,35 @@ def test_all_files_are_written(tmp_path, study):
 
 
 def test_json_keeps_the_result(tmp_path, study):
-    result = make_result()
-    result["results"][0]["mean_flops"] = np.float64(2.5)
-    result["results"][1]["mean_flops"] = float("inf")
-    write.write_run(result, study, tmp_path / "run")
+    data = make_data()
+    data["results"][0]["mean_flops"] = np.float64(2.5)
+    ds.report(Result.from_dict(data), folder=tmp_path / "run")
     kept = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert kept["results"][2:] == result["results"][2:]
-    assert kept["reference"] == result["reference"]
+    assert [row.items() >= known.items() for row, known in zip(kept["results"], data["results"], strict=True)]
     assert kept["results"][0]["mean_flops"] == 2.5
-    assert kept["results"][1]["mean_flops"] is None
+    assert kept["reference"] == data["reference"]
 
 
 def test_csv_is_tidy(tmp_path, study):
     result = make_result(strategies=SEVERAL)
-    write.write_run(result, study, tmp_path / "run")
+    ds.report(result, folder=tmp_path / "run")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "run" / "results.csv").read_text())))
-    assert len(rows) == len(result["results"])
-    assert tuple(rows[0]) == COLUMNS
-    first = result["results"][0]
-    assert float(rows[0]["success_probability"]) == first["success"]["estimate"]
-    assert float(rows[0]["reference_expected_steps"]) == result["reference"][0]["expected_steps"]
+    first = result.rows[0]
+    assert len(rows) == len(result.rows)
+    assert list(rows[0])[:6] == ["name", "engine", "seed", "traces", "strategy", "budget_steps"]
+    assert list(rows[0])[-2:] == ["z_success", "z_expected_steps"]
+    assert float(rows[0]["success_probability"]) == first.success
+    assert float(rows[0]["reference_expected_steps"]) == first.reference.expected_steps
     assert {r["strategy"] for r in rows} == set(SEVERAL)
 
 
 def test_a_run_replaces_a_run_and_keeps_what_is_not_ours(tmp_path, study):
     out = tmp_path / "run"
-    write.write_run(make_result(), study, out)
+    ds.report(make_result(), folder=out)
     (out / "notes.txt").write_text("mine")
     (out / "mine").mkdir()
     (out / "mine" / "deep.txt").write_text("too")
-    write.write_run(make_result(budgets=(40, 80)), study, out)
+    ds.report(make_result(budgets=(40, 80)), folder=out)
     assert (out / "notes.txt").read_text() == "mine"
     assert (out / "mine" / "deep.txt").read_text() == "too"
     assert len(json.loads((out / "results.json").read_text())["results"]) == 2
@@ -124,11 +123,11 @@ def test_a_run_replaces_a_run_and_keeps_what_is_not_ours(tmp_path, study):
 
 def test_an_empty_folder_may_be_used(tmp_path, study, monkeypatch):
     (tmp_path / "run").mkdir()
-    write.write_run(make_result(), study, tmp_path / "run")
+    ds.report(make_result(), folder=tmp_path / "run")
     assert (tmp_path / "run" / "report.html").is_file()
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    write.write_run(make_result(), study, ".")
+    ds.report(make_result(), folder=".")
     assert (tmp_path / "here" / "report.html").is_file()
 
 
@@ -136,7 +135,7 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path, study):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
     with pytest.raises(InputError, match="did not write"):
-        write.write_run(make_result(), study, tmp_path / "thesis")
+        ds.report(make_result(), folder=tmp_path / "thesis")
     assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["chapter.tex"]
 
 
@@ -144,7 +143,7 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path, study):
 def test_a_file_in_the_way_is_refused(tmp_path, study, place):
     (tmp_path / "file").write_text("a file")
     with pytest.raises(InputError, match="file"):
-        write.write_run(make_result(), study, tmp_path / place)
+        ds.report(make_result(), folder=tmp_path / place)
     assert (tmp_path / "file").read_text() == "a file"
 
 
@@ -165,7 +164,7 @@ def test_a_place_that_refuses_is_found_before_the_run(tmp_path, monkeypatch):
 
 def test_a_failure_leaves_the_old_run(tmp_path, study, monkeypatch):
     out = tmp_path / "run"
-    write.write_run(make_result(), study, out)
+    ds.report(make_result(), folder=out)
     before = {p.name: p.read_bytes() for p in out.iterdir()}
 
     def full_disk(*_, **__):
@@ -173,14 +172,14 @@ def test_a_failure_leaves_the_old_run(tmp_path, study, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(InputError, match="No space left"):
-        write.write_run(make_result(budgets=(40, 80)), study, out)
+        ds.report(make_result(budgets=(40, 80)), folder=out)
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_failed_swap_puts_the_old_run_back(tmp_path, study, monkeypatch):
     out = tmp_path / "run"
-    write.write_run(make_result(), study, out)
+    ds.report(make_result(), folder=out)
     rename = os.rename
 
     def fails_on_the_new_one(source, target):
@@ -190,7 +189,7 @@ def test_a_failed_swap_puts_the_old_run_back(tmp_path, study, monkeypatch):
 
     monkeypatch.setattr("os.rename", fails_on_the_new_one)
     with pytest.raises(InputError, match="Input/output"):
-        write.write_run(make_result(budgets=(40, 80)), study, out)
+        ds.report(make_result(budgets=(40, 80)), folder=out)
     assert len(json.loads((out / "results.json").read_text())["results"]) == 7
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
@@ -220,28 +219,35 @@ def test_z_of_sure_events():
 
 
 def test_numbers_that_are_not_random_have_no_z():
-    result = make_result() | {"engine": "exact"}
-    assert all(r.z_success is None and r.z_steps is None for g in series(result) for r in g.rows)
+    data = make_data(traces=20_000) | {"engine": "exact", "traces": 0}
+    assert all(one.z_success is None and one.z_steps is None for one in compared(Result.from_dict(data)))
 
 
 def test_a_result_without_reference_has_a_page():
-    result = make_result() | {"reference": []}
-    page = Page(render_page(result, CONFIG))
+    result = Result.from_dict(make_data() | {"reference": []})
+    page = Page(result_page(result))
     assert "Beside the theory" not in page.words
-    assert all(row["z_success"] is None for row in table(result))
+    assert all(row["z_success"] is None for row in run_table(result))
 
 
-@pytest.mark.parametrize("broken", [{}, {"results": 3}, {"results": [{"steps": 1}]}, {"results": [5]}])
-def test_what_is_no_result_is_refused(broken):
-    with pytest.raises(InputError, match="not a result"):
-        series(broken)
+def test_a_mean_over_tasks_is_compared_by_its_interval():
+    (row, *_), mean = make_result().rows, 0.123456789
+    row = replace(row, success=mean, success_low=mean - 0.01, success_high=mean + 0.01)
+    result = replace(make_result(), rows=(row,))
+    z = (mean - row.reference.success) / (0.01 / norm.ppf(0.975))
+    assert compared(result)[0].z_success == pytest.approx(z)
+
+
+def test_a_result_without_rows_has_no_page():
+    with pytest.raises(InputError, match="no results to show"):
+        result_page(replace(make_result(), rows=()))
 
 
 # ---- page ---------------------------------------------------------------------------------------
 
 
 def test_the_page_stands_alone():
-    html = render_page(make_result(strategies=SEVERAL), CONFIG)
+    html = result_page(make_result(strategies=SEVERAL))
     page = Page(html)
     for tag, attributes in page.tags:
         assert tag not in ("script", "link", "iframe", "object")
@@ -258,22 +264,21 @@ def test_the_page_stands_alone():
 
 def test_the_page_says_what_was_asked_and_found():
     result = make_result()
-    page = Page(render_page(result, CONFIG)).words
+    page = Page(result_page(result)).words
     assert "A chain of 10 skills. Each step moves on with probability 0.2" in page
     assert "Chain of thought" in page and "One trace decides" in page
     assert "20,000 trials of the task, seed 7" in page
     assert "At 200 steps the task is solved with probability" in page[:200]
     assert 'kind = "chain"' in page
     assert "250 ms" in page
-    assert probability(result["results"][3]["success"]["estimate"]) in page
-    assert probability(result["reference"][3]["success"]) in page
+    assert probability(result.rows[3].success) in page
+    assert probability(result.rows[3].reference.success) in page
 
 
 def test_names_are_escaped():
     nasty = '<script>alert("x")</script> & "co"'
-    result = make_result(strategies={nasty: (1, 1), "b": (2, 1)}) | {"name": nasty}
-    result["environment"]["device"] = nasty
-    html = render_page(result, f"name = '''{nasty}'''\n")
+    result = replace(make_result(strategies={nasty: (1, 1), "b": (2, 1)}), name=nasty, environment={"device": nasty})
+    html = result_page(replace(result, config={"name": nasty}))
     assert "<script" not in html
     assert nasty in Page(html).words
 
@@ -282,34 +287,35 @@ def test_names_are_escaped():
 @pytest.mark.parametrize("flops", [True, False])
 def test_any_budgets_give_a_page(budgets, flops):
     result = make_result(budgets=budgets, flops=flops)
-    for make in (figures.accuracy_figure, figures.cost_figure):
-        figures.render(make(result), "svg")
-    Page(render_page(result, CONFIG))
+    Page(result_page(result))
 
 
 def test_rare_events_give_a_page():
     result = make_result(budgets=(80, 100, 140, 200), r=0.02, m=12, traces=10**8)
-    assert figures.accuracy_figure(result).axes[0].get_yscale() == "log"
-    Page(render_page(result, CONFIG))
+    assert run_figures.accuracy_figure(result).axes[0].get_yscale() == "log"
+    Page(result_page(result))
 
 
 def test_a_page_is_made_anew_from_its_folder(tmp_path, study):
-    write.write_run(make_result(), study, tmp_path / "run")
-    assert report_from_dir(tmp_path / "run") == (tmp_path / "run" / "report.html").read_text()
+    ds.report(make_result(), folder=tmp_path / "run")
+    assert ds.report(tmp_path / "run") == (tmp_path / "run" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (None, "no such folder"),
+        (None, "no such file or folder"),
         ({}, "no results.json"),
         ({"results.json": "{}"}, "not a result"),
         ({"results.json": "[1]"}, "not a result"),
-        ({"results.json": "{", "config.toml": ""}, "cannot be read"),
-        ({"results.json": b"\xff\xfe", "config.toml": ""}, "cannot be read"),
-        ({"results.json": '{"results": [{"steps": 3}]}', "config.toml": ""}, "not a result"),
-        ({"results.json": json.dumps(make_result())}, "no config.toml"),
-        ({"results.json": json.dumps(make_result()), "config.toml": "= 3"}, "not valid TOML"),
+        ({"results.json": "{", "config.toml": ""}, "not valid JSON"),
+        ({"results.json": b"\xff\xfe", "config.toml": ""}, "wrong encoding"),
+        ({"results.json": '{"results": [{"steps": 3}]}', "config.toml": ""}, "a row of the result cannot be read"),
+        ({".ds3sim-reproduce": ""}, "written by ds3sim reproduce: its page is index.html"),
+        ({".ds3sim-fit": ""}, "has no result.json"),
+        ({".ds3sim-fit": "", "result.json": "{}", "fit.svg": ""}, "not a fit"),
+        ({"results.json": json.dumps(make_data())}, "no config.toml"),
+        ({"results.json": json.dumps(make_data()), "config.toml": "= 3"}, "not valid TOML"),
     ],
 )
 def test_a_foreign_folder_gives_one_line(tmp_path, files, message):
@@ -319,8 +325,46 @@ def test_a_foreign_folder_gives_one_line(tmp_path, files, message):
         for name, content in files.items():
             (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=message) as error:
-        report_from_dir(folder)
+        ds.report(folder)
     assert "\n" not in str(error.value)
+
+
+def test_a_mixture_has_a_folder(tmp_path):
+    chain = 'kind = "chain"\nfeasible = 1.0\nskills = 10\nsuccess = 0.2'
+    text = CONFIG.replace(chain, "skills = [5, 10]\nsuccess = [0.2, 0.4]")
+    path = tmp_path / "c.toml"
+    path.write_text(text.replace("[graph]", "[tasks]").replace("traces = 20000", "traces = 500"))
+    assert main(["run", str(path), "--quiet", "--out", str(tmp_path / "run")]) == 0
+    page = Page((tmp_path / "run" / "report.html").read_text()).words
+    assert "numbers of skills m 5, 10 and step successes r 0.2, 0.4, all alike" in page
+    assert "Beside the theory" in page
+    assert ds.report(tmp_path / "run") == (tmp_path / "run" / "report.html").read_text()
+    data = json.loads((tmp_path / "run" / "results.json").read_text())
+    (curve,), known = data["curves"], {row["steps"]: row["success"] for row in data["reference"]}
+    shared = [(p, known[k]) for k, p in zip(curve["steps"], curve["success"], strict=True) if k in known]
+    assert len(shared) > 2 and all(p == pytest.approx(right, rel=1e-9) for p, right in shared)
+
+
+def test_a_fit_has_a_page_and_a_folder_of_its_own(tmp_path):
+    n = [1, 3, 10, 30, 100]
+    fit = ds.fit_pass_at_n(ds.Log.from_curve(n, ds.LatentFit(0.9, 0.4, 2.0).predict(n).estimate))
+    page = Page(ds.report(fit)).words
+    assert "alpha of the success rates" in page and "At N = 1,000 pass@N is 0.8" in page
+    fit.write(tmp_path / "fit")
+    assert "alpha of the success rates" in Page(ds.report(tmp_path / "fit")).words
+    with pytest.raises(InputError, match="did not write"):
+        ds.report(make_result(), folder=tmp_path / "fit")
+
+
+@pytest.mark.parametrize("name", ["numbers.csv", "numbers.json", "page.html"])
+def test_the_ending_decides(tmp_path, name):
+    result = make_result()
+    assert ds.report(result, tmp_path / name) == tmp_path / name
+    text = (tmp_path / name).read_text()
+    assert text.startswith({"csv": "traces,", "json": "{", "html": "<!doctype html>"}[name.partition(".")[2]])
+    if name.endswith("json"):
+        assert json.loads(text) == result.to_dict()
+        assert Page(ds.report(tmp_path / name)).words == Page(ds.report(replace(result, config={}))).words
 
 
 # ---- figures ------------------------------------------------------------------------------------
@@ -328,47 +372,30 @@ def test_a_foreign_folder_gives_one_line(tmp_path, files, message):
 
 def test_the_accuracy_figure_shows_the_numbers():
     result = make_result(strategies=SEVERAL)
-    top, bottom = figures.accuracy_figure(result).axes
+    top, bottom = run_figures.accuracy_figure(result).axes
     assert bottom.get_xlabel() == "Budget (steps per task)"
     assert top.get_ylabel() == "Success probability"
     assert top.get_xscale() == "log"
     labels = [t.get_text() for t in top.get_legend().get_texts()]
     assert labels == [*SEVERAL, "theory (closed form)"]
     drawn = {tuple(np.round(np.asarray(line.get_ydata(), dtype=float), 12)) for line in top.lines}
-    for group in series(result):
-        assert tuple(round(r.success[0], 12) for r in group.rows) in drawn
-        assert tuple(round(r.reference["success"], 12) for r in group.rows) in drawn
+    for own in by_strategy(compared(result)).values():
+        assert tuple(round(one.row.success, 12) for one in own) in drawn
+        assert tuple(round(one.row.reference.success, 12) for one in own) in drawn
 
 
 def test_the_cost_figure_uses_flops_where_known():
-    left, right = figures.cost_figure(make_result()).axes
+    left, right = run_figures.cost_figure(make_result()).axes
     assert "FLOPs" in left.get_xlabel() and "FLOPs" in right.get_ylabel()
-    left, right = figures.cost_figure(make_result(flops=False)).axes
+    left, right = run_figures.cost_figure(make_result(flops=False)).axes
     assert "tokens" in left.get_xlabel() and "tokens" in right.get_ylabel()
 
 
 def test_budgets_in_flops_are_the_axis():
     result = make_result(strategies=SEVERAL)
-    for i, row in enumerate(result["results"]):
-        row["flops"] = 1e12 * (1 + i % 7)
-    assert figures.accuracy_figure(result).axes[-1].get_xlabel() == "Budget (FLOPs per task)"
-
-
-def test_figures_change_no_global_setting():
-    code = """
-import sys; sys.path.insert(0, "tests")
-import matplotlib
-before = dict(dict.items(matplotlib.rcParams))  # reading "backend" would import pyplot
-from report_fixture import make_result
-from ds3sim.report import run_figures as figures
-figures.render(figures.accuracy_figure(make_result()), "png")
-figures.render(figures.cost_figure(make_result()), "svg")
-assert dict(dict.items(matplotlib.rcParams)) == before
-assert "matplotlib.pyplot" not in sys.modules
-"""
-    root = write.Path(__file__).resolve().parents[1]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    rows = (replace(row, flops=1e12 * (1 + i % 7)) for i, row in enumerate(result.rows))
+    result = replace(result, rows=tuple(rows))
+    assert run_figures.accuracy_figure(result).axes[-1].get_xlabel() == "Budget (FLOPs per task)"
 
 
 # ---- theory between the budgets -----------------------------------------------------------------
@@ -386,22 +413,22 @@ def test_grid_covers_the_budgets_in_multiples_of_n():
 def test_curves_pass_through_the_references(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text(CONFIG)
-    (curve,) = theory_curves(load(path))
-    result = make_result()
-    for row in result["reference"]:
-        got = np.interp(row["steps"], curve["steps"], curve["success"])
-        assert got == pytest.approx(row["success"], abs=1e-9 if row["steps"] in curve["steps"] else 2e-3)
-    assert len({len(values) for values in curve.values()}) == 1
+    (curve,) = theory_curves(study_of(read_config(path)))
+    for row in make_result().rows:
+        got = np.interp(row.steps, curve.steps, curve.success)
+        assert got == pytest.approx(row.reference.success, abs=1e-9 if row.steps in curve.steps else 2e-3)
+    assert len({len(values) for values in curve.to_dict().values()}) == 1
+    assert Curve.from_dict(curve.to_dict()) == curve
 
 
 def test_curves_of_budgets_in_flops_are_what_they_pay(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text(CONFIG.replace("steps = [12, 20, 30, 50, 70, 100, 200]", "flops = [1e13, 5e13]"))
-    study = load(path)
+    study = study_of(read_config(path))
     (curve,) = theory_curves(study)
-    budget, steps = np.array(curve["budget_flops"]), np.array(curve["steps"])
+    budget, steps = np.array(curve.budget_flops), np.array(curve.steps)
     assert budget[0] == 1e13 and budget[-1] == 5e13
-    cost = study.cost
+    cost = next(study.entries()).cost
     assert np.all(cost.flops(25.0 * steps) <= budget * (1 + 1e-12))
     assert np.all(cost.flops(25.0 * (steps + 1)) > budget * (1 - 1e-12))
 
@@ -409,24 +436,47 @@ def test_curves_of_budgets_in_flops_are_what_they_pay(tmp_path):
 # ---- words --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (0.0, "0"), (1.0, "1"), (0.5562, "0.5562"), (1.5e-7, "1.5e-7"), (1 - 1.39e-6, "0.9999986")],
-)
-def test_probability(value, text):
-    assert probability(value) == text
+def kinds(union) -> set[str]:
+    """The kinds of a union of tables of the config."""
+    return {kind for table in get_args(get_args(union)[0]) for kind in get_args(table.model_fields["kind"].annotation)}
+
+
+def test_every_kind_of_the_config_has_words():
+    fields = strategy.StrategyTable.model_fields
+    assert kinds(graphs.Graph) == set(prose.GRAPHS)
+    assert kinds(models.LanguageModel) == set(prose.MODELS)
+    assert kinds(strategy.Errors) == set(prose.ERRORS)
+    assert set(get_args(fields["step"].annotation)) == set(prose.STEPS)
+    assert set(get_args(fields["aggregate"].annotation)) == set(prose.AGGREGATES)
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (44.407, "44.41"), (12300.4, "12,300"), (1e10, "1e10"), (2.51e13, "2.51e13"), (7, "7"), (0, "0")],
+    ("graph", "text"),
+    [
+        (
+            {"kind": "latent", "alpha": 0.4, "beta": 2.7, "solvable": 0.9},
+            "share 0.9 can be solved.*alpha 0.4 and beta 2.7",
+        ),
+        (
+            {"kind": "file", "path": "g.csv", "goal": ["z"], "dead": ["x", "y"]},
+            "g.csv. A trace has to reach z and is lost",
+        ),
+        ({"kind": "edges", "edges": [["a", "b", 1.0]], "start": {"a": 1.0}}, "1 edges.*starts at a .probability 1"),
+        ({"kind": "layered", "layers": 3, "width": 2, "success": 0.5, "feasible": 0.9}, "3 layers.*at all with .* 0.9"),
+    ],
 )
-def test_number(value, text):
-    assert number(value) == text
+def test_graphs_in_words(graph, text):
+    assert re.search(text, prose.graph_words(graph))
+
+
+def test_a_mixture_in_words():
+    text = prose.tasks_words({"skills": [1, 5], "difficulty": [1.6, 2.0], "weights": [[1, 2], [3, 4]]})
+    assert text == "A distribution of chains: numbers of skills m 1, 5 and difficulties L0 1.6, 2.0, weighted."
+    assert "8e9 parameters and 2e12 training tokens" in prose.model_words({"parameters": 8e9, "tokens": 2e12})
 
 
 def test_strategies_in_words():
-    text = words.strategy_words(
+    text = prose.strategy_words(
         {
             "step": "tot",
             "branches": 4,
@@ -438,6 +488,8 @@ def test_strategies_in_words():
     )
     for part in ("4 proposals", "errs with probability 0.1", "Best of 8", "0.9", "0.2", "no answer is given"):
         assert part in text
+    zipf = {"aggregate": "majority", "n": 5, "errors": {"kind": "zipf", "categories": 7, "exponent": 2.0}}
+    assert "7 answers, one of them correct, the j-th wrong one as frequent as j^-2" in prose.strategy_words(zipf)
     vote = {"aggregate": "majority", "n": 5, "errors": {"kind": "weights", "weights": [0.6, 0.4]}, "ties": "wrong"}
-    assert re.search(r"vote of 5 traces over 3 answers.*tie counts as failure", words.strategy_words(vote))
-    assert "3 particles with 2 proposals" in words.strategy_words({"step": "beam", "width": 3, "branches": 2})
+    assert re.search(r"vote of 5 traces over 3 answers.*tie counts as failure", prose.strategy_words(vote))
+    assert "3 particles with 2 proposals" in prose.strategy_words({"step": "beam", "width": 3, "branches": 2})

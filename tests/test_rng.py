@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import jax
 import numpy as np
 import pytest
@@ -48,6 +50,20 @@ def test_keys_differ_in_every_argument():
         for purpose in range(8)
     }
     assert len(keys) == 4 * 3 * 3 * 8
+
+
+def test_keys_of_many_batches_are_those_of_each():
+    names, batches = ["ab" * 16, "0f" * 16, "f" * 32], [0, 5, 2**33]
+    keys = rng.batch_keys(2**63 - 1, names, batches)
+    for i, (name, batch) in enumerate(zip(names, batches, strict=True)):
+        for purpose in range(rng.SPARE + 1):
+            assert np.array_equal(keys[i, purpose], rng.batch_key(2**63 - 1, name, batch, purpose))
+
+
+def test_threshold_is_exact():
+    chance = np.append(np.random.default_rng(0).random((6, 9)) ** np.arange(1, 10), [[0.0] * 9, [1.0] * 9], axis=0)
+    words = [[divmod(min(2**64 - 1, int(Fraction(p) * 2**64)), 2**32) for p in row] for row in chance.tolist()]
+    np.testing.assert_array_equal(rng.threshold(chance), words)
 
 
 @pytest.mark.parametrize("p", [0.0, 1e-12, 0.3, 0.5, 1 - 1e-9, 1.0])

@@ -11,9 +11,9 @@ import pytest
 from statistics_budget import LEVEL, agrees
 
 from ds3sim.core.errors import InputError, StoppedEarly
+from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.simulate import exact, simulate
-from ds3sim.engine.traces.pack import BATCH, batch_trials, launches
-from ds3sim.engine.traces.sampler import MOST_VOTE_COUNTS, Sampler
+from ds3sim.engine.traces.pack import BATCH, MOST_VOTE_COUNTS, Job, batch_trials, packed, waves
 from ds3sim.engine.traces.walk import traced
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.stats.tests import goodness_of_fit
@@ -44,13 +44,21 @@ def test_chunks_do_not_change_the_tally(name):
         assert same(reference, simulate(TASKS[name], 5000, seed=7, chunk=chunk))
 
 
+def wave_of(task, lanes=2**17, first=0, traces=10**6):
+    job = Job.of(task, first, EngineOptions(traces=traces))
+    (wave,) = waves([job], lanes, None)
+    return wave
+
+
 def test_many_answers_and_tiny_chunks_make_launches_of_a_fair_size():
     task = Task(SkillGraph.chain(4, 0.3), CoT(), Majority(2, GeometricErrors(4096)), steps=20)
-    assert Sampler(task, 0).trials * 4095 <= MOST_VOTE_COUNTS
-    assert Sampler(task, 0, lanes=2**20).trials * 4095 <= MOST_VOTE_COUNTS
-    assert Sampler(TASKS["chain"], 0, lanes=1).lanes == 64
+    for lanes in (2**17, 2**20):
+        assert wave_of(task, lanes).trials * 4095 <= MOST_VOTE_COUNTS
+    jobs = [Job.of(Task(SkillGraph.chain(m, 0.3), task.step, task.aggregate, 20), 0, EngineOptions()) for m in (1, 2)]
+    assert all(wave.rows * wave.trials * 4095 <= MOST_VOTE_COUNTS for wave in waves(jobs, 2**20, None))
+    assert wave_of(TASKS["chain"], 1).width == 64
     wide = Task(SkillGraph.chain(4, 0.3), CoT(), Majority(2**16, GeometricErrors(4096)), steps=20)
-    assert Sampler(wide, 0).trials == 2
+    assert wave_of(wide).trials == 2
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -127,10 +135,11 @@ def test_launches_cover_every_trial_once():
     for first, traces, n, trials in ((0, 10, 1, 3), (BATCH - 5, 20, 1, 7), (3, 5, 5000, 2)):
         size = batch_trials(n)
         assert size * n <= 2**32
+        ready = wave_of(Task(SkillGraph.chain(2, 0.5), aggregate=BestOfN(n), steps=n), 64, first, traces).ready
         seen = []
-        for launch in launches(first, traces, n, trials):
-            assert launch.first + launch.count <= size and launch.count <= trials
-            seen += range(launch.batch * size + launch.first, launch.batch * size + launch.first + launch.count)
+        for row in (row for launch in packed(ready, trials, 2) for row in launch):
+            assert row.first + row.count <= size and row.count <= trials
+            seen += range(row.batch * size + row.first, row.batch * size + row.first + row.count)
         assert seen == list(range(first, first + traces))
 
 
@@ -169,8 +178,8 @@ def test_relative_error_goes_on_until_reached():
 
 
 def test_memory_does_not_grow_with_traces():
-    sampler = Sampler(TASKS["chain"], 0)
-    assert sampler.lanes == Sampler(TASKS["chain"], 0, wanted=10**9).lanes <= 2**21
+    task = TASKS["chain"]
+    assert wave_of(task).width == wave_of(task, traces=10**9).width <= 2**21
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 0.5, "a", True])

@@ -15,7 +15,7 @@ from ds3sim.cli.main import main
 from ds3sim.config.expand import read_sweep
 from ds3sim.config.read import parse_override
 from ds3sim.config.training import TripartiteModel, read_train_config, trained
-from ds3sim.engine.closed_form import _moments, real_law
+from ds3sim.engine.closed_form import real_law
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.lump import ChainForm
 from ds3sim.store.contents import contents, point_rows
@@ -29,7 +29,7 @@ from ds3sim.theory.skills import giant
 from ds3sim.theory.trained import compute_optimal, train
 from ds3sim.training.components import giant_shares
 from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
-from ds3sim.training.scaled import largest_component, sample_skills
+from ds3sim.training.sampled_model import largest_component, sample_skills
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 MODEL = '[model]\nkind = "tripartite"\ntraining_flops = 3.35e25\n'
@@ -239,11 +239,11 @@ def test_real_budgets_are_the_whole_ones_where_they_are_whole(aggregate):
 
 def test_moments_lie_between_those_of_whole_budgets():
     k = np.array([4.2, 9.5, 40.7])
-    first, second = _moments(4.0, np.float64(0.3), k)
+    first, second = chain.real_moments(4.0, np.float64(0.3), k)
     assert np.all(chain.expected_steps(4, 0.3, np.floor(k)) <= first)
     assert np.all(first <= chain.expected_steps(4, 0.3, np.ceil(k)))
     assert np.all(second >= first**2)
-    assert _moments(4.0, np.float64(0.0), k)[0].tolist() == k.tolist()
+    assert chain.real_moments(4.0, np.float64(0.0), k)[0].tolist() == k.tolist()
 
 
 # ---- train --------------------------------------------------------------------------------------

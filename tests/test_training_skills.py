@@ -15,8 +15,9 @@ from ds3sim.core.errors import InputError
 from ds3sim.theory.skills import acquired, acquired_exact, divergence, giant, skill_levels, sure_concepts
 from ds3sim.theory.trained import Training, compute_optimal, train
 from ds3sim.training.bernoulli_rows import CONCEPTS, keys
+from ds3sim.training.peel_graphs import peel_graphs
 from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
-from ds3sim.training.sampled_model import sample_models, skills_with_concepts
+from ds3sim.training.sampled_model import sample_skills, skills_with_concepts
 
 AUTHORS = Reasoning(round_steps=False, steps="min", feasibility="per_trace", level_ties="lowest")
 
@@ -182,10 +183,11 @@ def test_sampled_skills(big_r, mean, rest):
 
 def test_sampled_models_follow_the_exact_levels():
     training = Training(levels=6, skills_per_level=2_000, share_decay=2.0)
-    found = sample_models(3, 2.5e3 * 20_000, 2.5e3 * 20_000 * 24, training, seed=1)
-    theory = found.theory
+    learnt = 1 - peel_graphs(3, 20_000, round(2.5e3 * 20_000 * 24 / 1e4), seed=1).unlearnt
+    found = sample_skills(learnt, 20_000, training, seed=1)
+    theory = train(2.5e3 * 20_000, 2.5e3 * 20_000 * 24, training)
     mean = training.shares * 20_000 / 2_000
-    want = acquired_exact(mean, 1 - found.learnt[:, None], 20_000)
+    want = acquired_exact(mean, 1 - learnt[:, None], 20_000)
     assert agrees(found.enough, want, np.sqrt(want * (1 - want) / 2_000))
     assert np.all(np.abs(found.p - want) < 0.06)
     assert np.all(theory.acquired <= want.mean(axis=0) + 1e-12)

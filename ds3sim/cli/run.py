@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
 
-from ds3sim.cli.console import computed, overrides_of, say, show
+from ds3sim.cli.console import computed, say, show
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, store_option
 from ds3sim.cli.rows import print_result
 from ds3sim.core.errors import InputError
+from ds3sim.core.folder import check_folder
 
 
 def add_parser(commands) -> None:
@@ -27,18 +27,12 @@ def run(args: Namespace) -> int:
     import ds3sim as ds
 
     if args.out is not None:
-        from ds3sim.report.write import check_out
-
-        check_out(args.out)
+        check_folder(args.out, ds.Result.folder)
     result, interrupted = computed(args, ds.run, need_axes=False)
     failed = None
     if args.out is not None:
-        from ds3sim.config.build import load
-        from ds3sim.report.write import write_run
-
         try:
-            study = load(args.config, overrides_of(args))
-            say(args, f"report: {write_run(result.to_dict(), study, Path(args.out))[0]}")
+            say(args, f"report: {ds.report(result, folder=args.out)}")
         except InputError as error:  # what was computed is still printed
             failed = error
     show(args, result, print_result)

@@ -2,9 +2,6 @@
 
 A task of m skills of level l is done at the level l' of the best accuracy, (5), which depends on the strategy and on
 the budget. So a distribution of tasks becomes chains (m', r, gamma^m'), each with a weight at every budget.
-
-A vote of more than ``MOST_VOTES`` traces has no formula for its accuracy; its level is that of the best vote of
-``MOST_VOTES`` traces. What the vote does at that level is up to the engine.
 """
 
 from __future__ import annotations
@@ -18,16 +15,15 @@ import numpy as np
 from ds3sim.config.models import TripartiteModel
 from ds3sim.config.tasks import TasksTable
 from ds3sim.core.errors import require
-from ds3sim.engine.closed_form import advance_rate, combined, real_steps, real_success
-from ds3sim.engine.limits import MOST_VOTES
 from ds3sim.graph.generators import MOST_SKILLS
-from ds3sim.task.aggregate import Aggregate, BestOfN, Majority
+from ds3sim.task.aggregate import BestOfN, Majority
 from ds3sim.task.budget import BudgetRow
 from ds3sim.task.mixture import TaskMixture
 from ds3sim.task.steps import Beam
 from ds3sim.task.strategy import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors
-from ds3sim.training.levels import best_ways
+from ds3sim.theory import chain
+from ds3sim.training.levels import Ways
 from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
 
 
@@ -43,40 +39,24 @@ def chains(
     """
     skills, level, weight = tasks.each
     kept = weight > 0
-    ways = best_ways(
-        model.trained,
-        level[kept],
-        skills[kept],
-        per_trace,
-        _value(strategy, model.round_steps),
-        model.relevant_factor,
-        model.search,
-        MOST_SKILLS,
-    )
-    some = ways.skills > 0  # else there is nothing that the model can do
-    able, phi = np.where(some, ways.feasible, 0.0), weight[kept] / math.fsum(weight[kept].tolist())
-    return TaskMixture.of(np.where(some, ways.skills, 1), np.where(some, ways.success, 0.0), able, phi)
+    ways = Ways.of(model.trained, level[kept], skills[kept], model.relevant_factor, model.search)
+    m, r, able = ways.chosen(ways.best(per_trace, _value(strategy, model.round_steps), MOST_SKILLS).way)
+    some = m > 0  # else there is nothing that the model can do
+    phi = weight[kept] / math.fsum(weight[kept].tolist())
+    return TaskMixture.of(np.where(some, m, 1).astype(np.int64), r, able, phi)
 
 
 def _value(strategy: Strategy, whole: bool) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    aggregate = countable(strategy.aggregate)
+    able_first = strategy.feasibility == "per_trace"
 
     def value(m, r, able, steps) -> tuple[np.ndarray, np.ndarray]:
-        q = advance_rate(strategy.step, r)
-        one = real_success(m, q, steps, whole)
-        spent = able * real_steps(m, q, steps, whole) + (1.0 - able) * steps
-        if strategy.feasibility == "per_trace":
-            return combined(aggregate, able * one), spent
-        return able * combined(aggregate, one), spent
+        q = strategy.step.advance_rate(r)
+        one = chain.success(m, q, steps) if whole else chain.real_success(m, q, steps)
+        used = chain.expected_steps(m, q, steps) if whole else chain.real_moments(m, q, steps)[0]
+        success = strategy.aggregate.success(able * one if able_first else one)
+        return success if able_first else able * success, able * used + (1.0 - able) * steps
 
     return value
-
-
-def countable(aggregate: Aggregate) -> Aggregate:
-    """The aggregator, a vote with no more traces than its formula takes."""
-    if isinstance(aggregate, Majority) and aggregate.n > MOST_VOTES:
-        return replace(aggregate, n=MOST_VOTES)
-    return aggregate
 
 
 # ---- the authors' cost --------------------------------------------------------------------------
@@ -112,7 +92,7 @@ def _grid(tasks: TasksTable, model: TripartiteModel) -> Tasks:
 
 def _reasoning(strategy: Strategy, model: TripartiteModel, omega: float) -> Reasoning | None:
     step, aggregate = strategy.step, strategy.aggregate
-    if isinstance(step, Beam) or getattr(step, "evaluator_error", 0.0) > 0 or countable(aggregate) is not aggregate:
+    if isinstance(step, Beam) or getattr(step, "evaluator_error", 0.0) > 0:
         return None
     more: dict = {"branches": step.proposals, "n": aggregate.n, "tokens_per_step": omega}
     if isinstance(aggregate, BestOfN):

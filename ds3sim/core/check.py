@@ -19,6 +19,9 @@ import numpy as np
 
 from ds3sim.core.errors import InputError, require, shown
 
+Numbers = Any
+"""A number or an array of numbers, of Python, NumPy or JAX; functions check what they are given."""
+
 MOST_TRIALS = 10**15
 """Counts are held as float64; far below 2^53, so h, n - h and n - h + 1 are exact."""
 
@@ -50,6 +53,21 @@ def number(name: str, value: Any, **bounds: float | None) -> float:
     if not math.isfinite(out) or not _within(out, **bounds):
         raise _refusal(name, value, _said("a number", **bounds))
     return out
+
+
+def whole_text(name: str, text: str, low: int, high: int | None = None) -> int:
+    """A whole number that was typed, as configs read it: 1000, 1_000 and 1e3 are the same.
+
+    Raises:
+        InputError: as :func:`whole_number`.
+    """
+    import tomllib
+
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        value = text
+    return whole_number(name, value, low, high)
 
 
 def fraction(name: str, value: Any, low: float = 0.0, high: float = 1.0) -> float:

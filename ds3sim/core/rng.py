@@ -1,7 +1,7 @@
 """Random numbers: Threefry-2x32, addressed by counter, nothing to carry.
 
 A draw is a pure function of (seed, task, batch, purpose, lane, number of the draw). Keys are made
-here and nowhere else: ``batch_key`` folds (seed, task, batch, purpose) into 64 bits on the host,
+here and nowhere else: ``batch_keys`` folds (seed, task, batch, purpose) into 64 bits on the host,
 ``draw`` gives 64 bits for each lane. So a result does not depend on how lanes are grouped into
 chunks, on the device, or on the version of JAX: there are only 32-bit integer operations.
 
@@ -11,6 +11,8 @@ with the authors' known answers and with JAX's own.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,26 +47,29 @@ def threefry2x32(
     return x0, x1
 
 
-def _fold_in(key: tuple, data: int) -> tuple:
-    """A new key from ``key`` and a 64-bit number."""
-    words = np.array([data & 0xFFFFFFFF, data >> 32 & 0xFFFFFFFF], dtype=np.uint32)
-    with np.errstate(over="ignore"):
-        return threefry2x32(key[0], key[1], words[0], words[1])
-
-
-def batch_key(seed: int, identity: str, batch: int, purpose: int) -> arrays.UInt32[np.ndarray, " 2"]:
-    """The key of one batch of trials for one purpose, uint32 [2].
+def batch_keys(
+    seed: int, identities: Sequence[str], batches: Sequence[int], purposes: Sequence[int] = range(SPARE + 1)
+) -> arrays.UInt32[np.ndarray, "names purposes 2"]:
+    """The keys of several batches of trials, uint32 [len(identities), len(purposes), 2].
 
     Args:
         seed: any int in [0, 2^63).
-        identity: hex digest of the task (``Task.identity``).
-        batch: number of the batch.
-        purpose: ``WALK``, ``FEASIBLE``, ...
+        identities: hex digests (``Task.identity``); batches: number of the batch of each.
+        purposes: ``WALK``, ``FEASIBLE``, ...
     """
-    key = (np.uint32(0), np.uint32(0))
-    for data in (seed, int(identity[:16], 16), int(identity[16:32], 16), batch, purpose):
-        key = _fold_in(key, data)
-    return np.array(key, dtype=np.uint32)
+    shape = len(identities), len(purposes)
+    key = (np.zeros(shape, np.uint32), np.zeros(shape, np.uint32))
+    numbers = [(int(name[:16], 16), int(name[16:32], 16), int(b)) for name, b in zip(identities, batches, strict=True)]
+    columns = np.array(numbers, dtype=np.uint64).reshape(-1, 3, 1)
+    for data in (np.uint64(seed), *(columns[:, j] for j in range(3)), np.array(purposes, dtype=np.uint64)):
+        words = np.broadcast_to(data, shape)  # 64 bits, folded into the key
+        key = threefry2x32(*key, words.astype(np.uint32), (words >> np.uint64(32)).astype(np.uint32))
+    return np.stack(key, axis=-1)
+
+
+def batch_key(seed: int, identity: str, batch: int, purpose: int) -> arrays.UInt32[np.ndarray, " 2"]:
+    """The key of one batch for one purpose, uint32 [2]; arguments as :func:`batch_keys`."""
+    return batch_keys(seed, [identity], [batch], [purpose])[0, 0]
 
 
 def draw(
@@ -88,11 +93,10 @@ def threshold(probability: ArrayLike) -> arrays.UInt32[np.ndarray, "... 2"]:
     ``below`` is then true with this probability, to 2^-53 relative; 1 is exact through
     saturation plus one unit in 2^64.
     """
-    from fractions import Fraction
-
-    flat = [min(2**64 - 1, int(Fraction(float(p)) * 2**64)) for p in np.ravel(probability)]
-    words = np.array([[v >> 32, v & 0xFFFFFFFF] for v in flat], dtype=np.uint32)
-    return words.reshape(*np.shape(probability), 2)
+    scaled = np.ldexp(np.asarray(probability, dtype=np.float64), 32)
+    high = np.floor(scaled)
+    words = np.stack([high, np.floor(np.ldexp(scaled - high, 32))], axis=-1)  # exact: floats are fractions of 2^k
+    return np.where(high[..., None] < 2.0**32, words, 2.0**32 - 1).astype(np.uint32)
 
 
 def below(

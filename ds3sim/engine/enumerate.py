@@ -10,14 +10,10 @@ import numpy as np
 from scipy import special
 
 from ds3sim.core.errors import require
-from ds3sim.engine import enumerate as sums
+from ds3sim.engine.limits import MOST_TOGETHER, MOST_VOTES
 from ds3sim.task.aggregate import Aggregate, BestOfN, Majority, Single
 from ds3sim.task.task import Task, latent_rate
 
-MOST_TRACES = 2000
-"""Most traces of a task in the kernel and in the sums."""
-
-MOST_VOTES = 2000
 SPREAD = 12.0
 """Counts further from their mean than this many standard deviations (plus 40) are left out: their
 chance is below 1e-30."""
@@ -54,17 +50,7 @@ def _best_of_n(aggregate: BestOfN, correct: float) -> float:
         verifier.perfect or n <= MOST_VOTES,
         f"engine exact enumerates an imperfect verifier up to n = {MOST_VOTES}, not {n}: use closed_form or traces",
     )
-    total = 0.0
-    for c, chance in _weighted(n, correct):
-        right = _weighted(c, verifier.true_positive)
-        wrong = _weighted(n - c, verifier.false_positive)
-        i, pi = (np.array(x, dtype=np.float64) for x in zip(*right, strict=True))
-        j, pj = (np.array(x, dtype=np.float64) for x in zip(*wrong, strict=True))
-        accepted = i[:, None] + j[None, :]
-        fallback = c / n if verifier.fallback == "random" else 0.0
-        share = np.where(accepted > 0, i[:, None] / np.maximum(accepted, 1.0), fallback)
-        total += chance * float(pi @ share @ pj)
-    return total
+    return sum(chance * _given(aggregate, n, c) for c, chance in _weighted(n, correct))
 
 
 def _weighted(n: int, p: float) -> list[tuple[int, float]]:
@@ -122,7 +108,7 @@ def by_sums(task: Task, steps_per_trace: np.ndarray) -> np.ndarray:
     """Success at budgets per trace, float64: a sum over the number of correct traces; shares no code with theory."""
     rate, able, how = latent_rate(task), task.graph.feasible, task.aggregate
     n = how.n
-    require(n <= MOST_TRACES, f"engine exact sums over at most {MOST_TRACES} traces of a latent graph, not {n}")
+    require(n <= MOST_TOGETHER, f"engine exact sums over at most {MOST_TOGETHER} traces of a latent graph, not {n}")
     k = np.arange(n + 1)
     log_ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
     log_law = special.betaln(rate.alpha + k, rate.beta + n - k) - special.betaln(rate.alpha, rate.beta)
@@ -137,12 +123,12 @@ def by_sums(task: Task, steps_per_trace: np.ndarray) -> np.ndarray:
 def _given(how: Aggregate, n: int, c: int) -> float:
     """Success of the aggregator given that c of n traces are correct."""
     if isinstance(how, Majority):
-        return sums._wins(n, c, how.errors.weights, how.ties) if c else 0.0
+        return _wins(n, c, how.errors.weights, how.ties) if c else 0.0
     assert isinstance(how, BestOfN)
     v = how.verifier
     if v.perfect:
         return float(c > 0)
-    right, wrong = sums._weighted(c, v.true_positive), sums._weighted(n - c, v.false_positive)
+    right, wrong = _weighted(c, v.true_positive), _weighted(n - c, v.false_positive)
     i, pi = (np.array(x, dtype=np.float64) for x in zip(*right, strict=True))
     j, pj = (np.array(x, dtype=np.float64) for x in zip(*wrong, strict=True))
     accepted = i[:, None] + j[None, :]

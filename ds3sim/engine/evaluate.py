@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ds3sim.core.errors import StoppedEarly, require
+from ds3sim.core.check import whole_number
+from ds3sim.core.errors import require
 from ds3sim.engine.law import Law
-from ds3sim.engine.limits import ENGINES, EngineOptions, refuse_idle
+from ds3sim.engine.limits import ENGINES, MOST_TRACES, EngineOptions, refuse_idle
 from ds3sim.graph.lump import ChainForm
 from ds3sim.task.task import Task
 
@@ -39,7 +40,9 @@ def evaluate(
         StoppedEarly: on Ctrl-C; ``.partial`` is the list of what was done, None where nothing was. A tally in it may
             have fewer trials than asked for.
     """
-    kind, begins = ENGINES[options.kind], [0] * len(tasks) if firsts is None else list(firsts)
+    kind = ENGINES[options.kind]
+    seed = whole_number("seed", seed, 0, 2**63 - 1)
+    begins = [0] * len(tasks) if firsts is None else [whole_number("first", one, 0, MOST_TRACES) for one in firsts]
     require(len(begins) == len(tasks), f"firsts has {len(begins)} entries for {len(tasks)} tasks")
     if any(begins):
         refuse_idle("first", max(begins), kind)
@@ -51,19 +54,14 @@ def evaluate(
         from ds3sim.engine.exact import exacts
 
         return list(exacts(tasks))
-    if kind.name == "traces" and options.relative_error is None and options.macro_steps is None:
-        from ds3sim.engine.traces.run import simulate_many
+    if kind.name == "traces":
+        from ds3sim.engine.traces.run import tallies
 
-        return list(simulate_many(tasks, options.traces, seed, firsts=begins, chunk=options.chunk, progress=progress))
-    from ds3sim.engine.simulate import simulated
+        return list(tallies(tasks, options, seed, begins, progress))
+    if kind.name == "importance":
+        from ds3sim.engine.importance import weighted_tallies
 
-    out: list[Law | None] = [None] * len(tasks)
-    for i, task in enumerate(tasks):
-        try:
-            out[i] = simulated(task, options, seed, begins[i], progress)
-        except StoppedEarly as stop:
-            out[i] = stop.partial if stop.partial.traces else None
-            raise StoppedEarly(out) from None
-        except KeyboardInterrupt:
-            raise StoppedEarly(out) from None
-    return [law for law in out if law is not None]
+        return list(weighted_tallies(tasks, options, seed, progress))
+    from ds3sim.engine import population
+
+    return list(population.tallies(tasks, options, seed, begins, progress))

@@ -4,57 +4,58 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.enumerate import by_sums, success
-from ds3sim.engine.law import Known, known
+from ds3sim.engine.law import Known, LawRecord, known, like
+from ds3sim.engine.limits import MOST_STEPS_PER_TRACE
 from ds3sim.graph.batch import TensorBatch, stack
 from ds3sim.task.steps import Beam
 from ds3sim.task.task import Task, shared_rate
 
 SMALL_GRAPH, SHORT_WALK = 64, 1024
 BATCH_BYTES = 2**26
-
-MOST_STEPS_PER_TRACE = 2**24
 BLOCK = 256
 
 
-class Exact:
+@dataclass(frozen=True, eq=False)
+class Exact(LawRecord):
     """The law of the hitting time by forward propagation, and what follows from it.
 
-    ``pmf`` and ``death_pmf`` are those of one trace of a feasible task, float64 [max_steps + 1].
+    Attributes:
+        task: the task.
+        pmf: P(T = k) of one feasible trace, float64 [max_steps + 1].
+        death_pmf: P(time of death = k) of one feasible trace, float64 [max_steps + 1].
     """
 
+    task: Task
+    pmf: np.ndarray = field(repr=False)
+    death_pmf: np.ndarray = field(repr=False)
     engine = "exact"
     traces = 0
 
-    def __init__(self, task: Task):
+    @classmethod
+    def of(cls, task: Task) -> Exact:
+        """The law of a task.
+
+        Raises:
+            InputError: a beam, or a budget too long to propagate.
+        """
         require(
             task.max_steps <= MOST_STEPS_PER_TRACE,
             f"steps = {task.max_steps} per trace is more than engine exact propagates ({MOST_STEPS_PER_TRACE}):"
             " use engine closed_form, or lower the budget",
         )
-        self.task = task
-        self.tensor = task.tensor
+        graph = task.graph
+        return cls(task, *propagate(task.step_tensor(), graph.start, graph.goal, graph.dead, task.max_steps))
 
-    @cached_property
-    def _laws(self) -> tuple[np.ndarray, np.ndarray]:
-        graph = self.task.graph
-        return propagate(self.tensor, graph.start, graph.goal, graph.dead, self.task.max_steps)
-
-    @property
-    def pmf(self) -> np.ndarray:
-        """P(T = k) of one feasible trace, float64 [max_steps + 1]."""
-        return self._laws[0]
-
-    @property
-    def death_pmf(self) -> np.ndarray:
-        """P(time of death = k) of one feasible trace, float64 [max_steps + 1]."""
-        return self._laws[1]
+    def shown(self) -> np.ndarray:
+        """The budgets of the task."""
+        return self.task.budgets
 
     def _trace(self, k: np.ndarray) -> np.ndarray:
         return np.minimum(np.cumsum(self.pmf), 1.0)[k]
@@ -62,20 +63,20 @@ class Exact:
     def trace_success(self, steps) -> Estimate:
         """Success probability of one trace at its share of each budget."""
         k = np.atleast_1d(self.task.per_trace(steps))
-        return _like(steps, self.task.graph.feasible * self._trace(k))
+        return like(steps, self.task.graph.feasible * self._trace(k))
 
     def success(self, steps) -> Estimate:
         """Success probability of the task at each budget (steps per task)."""
         task = self.task
         if shared_rate(task) is not None:
-            return _like(steps, by_sums(task, np.atleast_1d(task.per_trace(steps))))
+            return like(steps, by_sums(task, np.atleast_1d(task.per_trace(steps))))
         correct = self._trace(np.atleast_1d(task.per_trace(steps)))
         able = task.graph.feasible
         if task.feasibility == "per_task":
             values = [able * success(task.aggregate, p) + (1 - able) * success(task.aggregate, 0.0) for p in correct]
         else:
             values = [success(task.aggregate, able * p) for p in correct]
-        return _like(steps, np.array(values))
+        return like(steps, np.array(values))
 
     def _moment(self, k: np.ndarray, power: int) -> np.ndarray:
         """E[(steps of one trace)^power] at budget k, infeasible traces included."""
@@ -90,7 +91,7 @@ class Exact:
     def expected_steps(self, steps) -> Estimate:
         """Expected steps of a task at each budget, summed over its n traces."""
         k = np.atleast_1d(self.task.per_trace(steps))
-        return _like(steps, self.task.n * self._moment(k, 1))
+        return like(steps, self.task.n * self._moment(k, 1))
 
     def expected_square_steps(self, steps) -> np.ndarray:
         """E[(steps of one trace)^2] at its share of each budget, float64 [B]."""
@@ -142,10 +143,6 @@ def _tail(pmf: np.ndarray) -> np.ndarray:
     return np.maximum(0.0, 1.0 - np.cumsum(pmf))[:-1]
 
 
-def _like(steps, values: np.ndarray) -> Estimate:
-    return Estimate.of(values if np.ndim(steps) else values[0])
-
-
 def propagate_batch(batch: TensorBatch, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
     """P(T <= k) and P(dead by k) of many walks at once, float64 [B, max_steps + 1] each.
 
@@ -175,8 +172,7 @@ def exacts(tasks: Sequence[Task]) -> list[Known]:
         small = task.graph.size <= SMALL_GRAPH and task.max_steps <= SHORT_WALK and not isinstance(task.step, Beam)
         alike[(task.graph.size, -(-task.max_steps // 128)) if small else None].append(i)
     for i in alike.pop(None, []):
-        out[i] = known(Exact(tasks[i]), tasks[i])
-        tasks[i].__dict__.pop("tensor", None)  # a cached tensor would stay as long as the task
+        out[i] = known(Exact.of(tasks[i]), tasks[i])
     for (size, _), members in alike.items():
         most = max(tasks[i].max_steps for i in members)
         walks = defaultdict(list)  # tasks that differ in budget and aggregator alone
@@ -187,14 +183,11 @@ def exacts(tasks: Sequence[Task]) -> list[Known]:
         for at in range(0, len(groups), at_once):
             part = groups[at : at + at_once]
             heads = [tasks[group[0]] for group in part]
-            tensors = [task.step.tensor(task.graph) for task in heads]  # pyright: ignore[reportAttributeAccessIssue]
+            tensors = [task.step_tensor() for task in heads]
             goals, deaths = propagate_batch(stack([task.graph for task in heads], tensors), most)
-            for group, goal, death, tensor in zip(part, goals, deaths, tensors, strict=True):
-                laws = tuple(np.maximum(np.diff(a, prepend=0.0), 0.0) for a in (goal, death))
+            for group, goal, death in zip(part, goals, deaths, strict=True):
+                pmf, death_pmf = (np.maximum(np.diff(a, prepend=0.0), 0.0) for a in (goal, death))
                 for i in group:
-                    tasks[i].__dict__["tensor"] = tensor
-                    law = Exact(tasks[i])
-                    law.__dict__["_laws"] = tuple(a[: tasks[i].max_steps + 1] for a in laws)
-                    out[i] = known(law, tasks[i])
-                    tasks[i].__dict__.pop("tensor", None)
+                    end = tasks[i].max_steps + 1
+                    out[i] = known(Exact(tasks[i], pmf[:end], death_pmf[:end]), tasks[i])
     return [law for law in out if law is not None]

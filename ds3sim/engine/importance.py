@@ -9,15 +9,19 @@ budget on average; on the chain that is r' = m/K. Every budget has a simulation 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ds3sim.core.errors import require
+from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.estimate import Estimate
+from ds3sim.engine.law import LawRecord, like
+from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.stopping import Stopping
-from ds3sim.engine.tally import Tally
-from ds3sim.engine.traces.sampler import Sampler
+from ds3sim.engine.traces.pack import Job
+from ds3sim.engine.traces.run import check_steps, run
+from ds3sim.engine.traces.tables import walk_of
 from ds3sim.stats.intervals import mean_interval
 from ds3sim.task.task import Task
 
@@ -77,7 +81,7 @@ def tilt(tensor, start, goal, reaches, steps: int) -> Tilt:
 
 
 @dataclass(frozen=True, eq=False)
-class WeightedTally:
+class WeightedTally(LawRecord):
     """Weighted counts of the importance engine, one tally per budget.
 
     Attributes:
@@ -88,12 +92,17 @@ class WeightedTally:
     seed: int
     traces: int
     parts: dict = field(repr=False)
-    engine: str = "importance"
     stopping: Stopping = field(default_factory=Stopping)
+    engine: str = "importance"
 
     @property
     def identity(self) -> str:
+        """``Task.identity``."""
         return self.task.identity
+
+    def shown(self) -> np.ndarray:
+        """The budgets of the task."""
+        return self.task.budgets
 
     def _weighted(self, k: int, values) -> tuple[float, float, float]:
         """Mean of weight * values(T) 1{T <= k} over the traces, and its 95% interval."""
@@ -121,7 +130,7 @@ class WeightedTally:
     def success(self, steps) -> Estimate:
         """Success probability at each budget of the task, with 95% intervals (``mean_interval``)."""
         mean, low, high = self._found(steps, lambda k: np.ones_like)
-        return _like(steps, mean, np.maximum(low, 0.0), np.minimum(high, 1.0))
+        return like(steps, mean, np.maximum(low, 0.0), np.minimum(high, 1.0))
 
     trace_success = success
 
@@ -129,7 +138,7 @@ class WeightedTally:
         """E[min(T, K)] = K - E[(K - T)+] at each budget of the task, with 95% intervals."""
         full = np.atleast_1d(self.task.per_trace(steps)).astype(np.float64)
         saved, low, high = self._found(steps, lambda k: lambda t: k - t)
-        return _like(steps, full - saved, np.maximum(full - high, 0.0), np.minimum(full - low, full))
+        return like(steps, full - saved, np.maximum(full - high, 0.0), np.minimum(full - low, full))
 
     def expected_square_steps(self, steps) -> np.ndarray:
         """E[min(T, K)^2] = K^2 - E[(K^2 - T^2)+] at each budget, float64 [B]."""
@@ -137,43 +146,62 @@ class WeightedTally:
         return full**2 - self._found(steps, lambda k: lambda t: float(k) ** 2 - t**2)[0]
 
 
-def run(task: Task, seed: int, traces: int, *, lanes=None, progress=None) -> WeightedTally:
-    """Simulate ``traces`` tilted traces for each budget of the task.
+def weighted_tallies(
+    tasks: Sequence[Task], options: EngineOptions, seed: int, progress: Callable | None = None
+) -> list[WeightedTally]:
+    """``options.traces`` tilted traces for each budget of every task, all in one batch.
 
     Raises:
         InputError: several traces a task, a beam, or ``on_dead = stop`` where a trace can die (the
             tilted walk never dies, so it cannot say when).
+        StoppedEarly: on Ctrl-C; ``.partial`` has None for tasks that are not complete.
     """
+    jobs: dict[tuple[str, int], tuple[Tilt, Job]] = {}
+    budgets = []
+    for task in tasks:
+        _check(task)
+        budgets.append(sorted({int(k) for k in task.budgets}))
+        for k in budgets[-1]:
+            shortest, name = task.graph.shortest_path, (task.identity, k)
+            if shortest is not None and k >= shortest and name not in jobs:
+                jobs[name] = _job(task, k, options)
+    stopped = False
+    try:
+        run([job for _, job in jobs.values()], options, seed, progress)
+    except KeyboardInterrupt:
+        stopped = True
+    out: list[WeightedTally | None] = []
+    for task, own in zip(tasks, budgets, strict=True):
+        found = {k: jobs.get((task.identity, k)) for k in own}
+        whole = all(pair is None or pair[1].ended for pair in found.values())
+        parts = {
+            k: (None, None) if pair is None else (pair[0], pair[1].tally(seed, options))
+            for k, pair in found.items()
+            if whole
+        }
+        out.append(WeightedTally(task, seed, options.traces, parts, Stopping.of(options)) if whole else None)
+    if stopped:
+        raise StoppedEarly(out)
+    return [tally for tally in out if tally is not None]
+
+
+def _check(task: Task) -> None:
     require(
         task.n == 1,
         f"engine importance estimates single traces, not n = {task.n}: use n = 1, or engine traces",
     )
-    graph, tensor = task.graph, task.tensor
     require(
-        task.on_dead == "exhaust" or not bool(graph.dead.any()),
+        task.on_dead == "exhaust" or not bool(task.graph.dead.any()),
         "engine importance cannot count the steps of traces that die with on_dead = stop: use engine traces",
     )
-    parts: dict[int, tuple[Tilt | None, Tally | None]] = {}
-    shortest = graph.shortest_path
-    for k in sorted({int(k) for k in task.budgets}):
-        if shortest is None or k < shortest:
-            parts[k] = (None, None)
-            continue
-        tilted = tilt(tensor, graph.start, graph.goal, graph.reaches_goal, k)
-        part = Task(_feasible(graph), task.step, task.aggregate, k)
-        name = hashlib.sha256(f"{task.identity} importance {k}".encode()).hexdigest()
-        sampler = Sampler(
-            part, seed, tensor=tilted.tensor, start=tilted.start, lanes=lanes, wanted=traces, identity=name
-        )
-        parts[k] = (tilted, sampler.run(0, traces, progress))
-    return WeightedTally(task, seed, traces, parts, stopping=Stopping(traces=traces))
+    check_steps(task)
 
 
-def _feasible(graph):
-    from dataclasses import replace
-
-    return replace(graph, feasible=1.0)
-
-
-def _like(steps, *parts) -> Estimate:
-    return Estimate(*(np.asarray(p, dtype=np.float64) if np.ndim(steps) else np.float64(p[0]) for p in parts))
+def _job(task: Task, k: int, options: EngineOptions) -> tuple[Tilt, Job]:
+    """The tilted walk of one budget."""
+    graph = task.graph
+    tilted = tilt(task.tensor, graph.start, graph.goal, graph.reaches_goal, k)
+    part = Task(replace(graph, feasible=1.0), task.step, task.aggregate, k)
+    name = hashlib.sha256(f"{task.identity} importance {k}".encode()).hexdigest()
+    walk = walk_of(graph, tilted.tensor, tilted.start)
+    return tilted, Job(part, 0, options.traces, options.traces, name, walk)

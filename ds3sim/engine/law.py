@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.estimate import Estimate
+from ds3sim.core.figure import band, dots, line, magnitude, new_axes, probability
+from ds3sim.core.record import Record
 from ds3sim.task.mixture import weighed
 from ds3sim.task.task import Task
 
 if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
+
     from ds3sim.engine.stopping import Stopping
 
 
@@ -61,8 +67,58 @@ class Counted(Sampled, Protocol):
     def task_hits(self) -> np.ndarray: ...
 
 
+def like(
+    steps: ArrayLike, estimate: ArrayLike, low: ArrayLike | None = None, high: ArrayLike | None = None
+) -> Estimate:
+    """Numbers at budgets [B] as an Estimate, scalars for one budget; without ``low`` and ``high`` of no width."""
+    parts = [np.asarray(estimate if part is None else part, dtype=np.float64) for part in (estimate, low, high)]
+    return Estimate(*(parts if np.ndim(steps) else [part[0] for part in parts]))
+
+
+class LawRecord(Record):
+    """The record side of a law: its table and its figure."""
+
+    def shown(self) -> np.ndarray:
+        """The budgets of the table, steps per task, int64 [B]."""
+        raise NotImplementedError(f"{type(self).__name__} has no table")
+
+    def to_dataset(self) -> xarray.Dataset:
+        """Success and expected steps over the dimension ``steps``, the budgets in steps per task."""
+        import xarray
+
+        budgets = np.unique(self.shown())
+        law = cast(Law, self)
+        parts = {"success": law.success(budgets), "expected_steps": law.expected_steps(budgets)}
+        said = {"success": ("success probability of the task", "1"), "expected_steps": ("expected steps", "steps")}
+        columns = {}
+        for name, found in parts.items():
+            meaning, unit = said[name]
+            for end, values in (("", found.estimate), ("_low", found.low), ("_high", found.high)):
+                about = {"": meaning, "_low": f"{meaning}, low end of the 95% interval"}.get(end)
+                about = about or f"{meaning}, high end of the 95% interval"
+                columns[name + end] = ("steps", np.asarray(values, np.float64), {"units": unit, "long_name": about})
+        steps = ("steps", budgets, {"units": "steps", "long_name": "budget of a task"})
+        return xarray.Dataset(columns, {"steps": steps}, {"engine": law.engine, "traces": law.traces})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Success over the budget, with its 95% interval."""
+        ax, data = new_axes(ax), self.to_dataset()
+        x, y = data["steps"].to_numpy(), data["success"].to_numpy()
+        many, random = len(x) > 40, bool(data.attrs["traces"])
+        if random and not many:
+            dots(ax, x, y, data["success_low"], data["success_high"])
+        else:
+            line(ax, x, y)
+            if random:
+                band(ax, x, data["success_low"], data["success_high"])
+        magnitude(ax, x.tolist(), force=many)
+        probability(ax, y.tolist())
+        ax.set(xlabel="budget, steps per task", ylabel="success")
+        return ax
+
+
 @dataclass(frozen=True, eq=False)
-class Known:
+class Known(LawRecord):
     """Numbers at the budgets of a task, float64 [B] each; other budgets are not known.
 
     Attributes:
@@ -77,6 +133,10 @@ class Known:
     spent: np.ndarray
     square: np.ndarray
     traces: int = 0
+
+    def shown(self) -> np.ndarray:
+        """The budgets of the task."""
+        return self.budgets
 
     def _at(self, steps) -> np.ndarray:
         order = np.argsort(self.budgets, kind="stable")

@@ -6,26 +6,65 @@ splits NumPy's (binomials in float32 have a wrong variance above 10^6).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from ds3sim.core.errors import StoppedEarly, require
-from ds3sim.engine.tally import Tally
+from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
+from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.tally import Tally, enough
 from ds3sim.task.task import Task
 
 BATCH = 10**12
 """Traces of one batch, which has a random stream of its own."""
 
-MOST_STEPS_PER_TRACE = 2**24
 
+def tallies(
+    tasks: Sequence[Task], options: EngineOptions, seed: int, firsts: Sequence[int], progress: Callable | None = None
+) -> list[Tally]:
+    """The tally of every task, one after the other.
 
-def run(task: Task, seed: int, first: int, traces: int, progress=None) -> Tally:
-    """The tally of ``traces`` traces, beginning with number ``first`` (a whole number of batches).
+    Args:
+        tasks, options, seed, progress: as :func:`ds3sim.engine.evaluate.evaluate`; firsts: first trace of each task, a
+            whole number of batches.
 
     Raises:
         InputError: an aggregator of several traces (a population has no groups of n traces), a
-            beam, a budget above 2^24 steps, or ``first`` inside a batch.
-        StoppedEarly: on Ctrl-C, with the batches done until then.
+            beam, a budget above 2^24 steps, or a first trace inside a batch.
+        StoppedEarly: on Ctrl-C; ``.partial`` has None for tasks of which nothing is done.
     """
+    out: list[Tally | None] = [None] * len(tasks)
+    for i, (task, first) in enumerate(zip(tasks, firsts, strict=True)):
+        try:
+            for out[i] in _rounds(task, options, seed, first, progress):
+                pass
+        except StoppedEarly as stop:
+            # Each round simulates all of its traces anew: the larger one counts.
+            best = max((tally for tally in (out[i], stop.partial) if tally is not None), key=lambda t: t.traces)
+            ended = Stopping.of(options, reached=False, interrupted=True)
+            out[i] = replace(best, stopping=ended) if best.traces else None
+            raise StoppedEarly(out) from None
+    return [tally for tally in out if tally is not None]
+
+
+def _rounds(task: Task, options: EngineOptions, seed: int, first: int, progress) -> Iterator[Tally]:
+    """One tally, or with ``relative_error`` larger and larger ones (any number of traces costs the same)."""
+    if options.relative_error is None:
+        yield replace(_run(task, seed, first, options.traces, progress), stopping=Stopping.of(options))
+        return
+    goal, ended = min(FIRST_ROUND, options.most), False
+    while not ended:
+        tally = _run(task, seed, first, goal, progress)
+        reached = enough(task, tally, options.relative_error)
+        ended = reached or goal >= options.most
+        yield replace(tally, stopping=Stopping.of(options, reached=reached))
+        goal = min(2 * goal, options.most)
+
+
+def _run(task: Task, seed: int, first: int, traces: int, progress) -> Tally:
+    """``traces`` traces from number ``first`` on."""
     require(
         task.n == 1,
         f"engine population follows single traces, not groups of n = {task.n}: use engine traces for"
@@ -35,7 +74,7 @@ def run(task: Task, seed: int, first: int, traces: int, progress=None) -> Tally:
     require(task.max_steps <= MOST_STEPS_PER_TRACE, f"steps = {task.max_steps} is more than {MOST_STEPS_PER_TRACE}")
     graph, tensor = task.graph, task.tensor
     hits, deaths = np.zeros(task.max_steps + 1, np.int64), np.zeros(task.max_steps + 1, np.int64)
-    done = feasible = 0
+    done, feasible, stopped = 0, 0, False
     try:
         while done < traces:
             count = min(BATCH, traces - done)
@@ -47,8 +86,23 @@ def run(task: Task, seed: int, first: int, traces: int, progress=None) -> Tally:
             if progress is not None:
                 progress(count)
     except KeyboardInterrupt:
-        raise StoppedEarly(_tally(task, seed, first, done, feasible, hits, deaths)) from None
-    return _tally(task, seed, first, done, feasible, hits, deaths)
+        stopped = True
+    tally = Tally(
+        identity=task.identity,
+        engine="population",
+        seed=seed,
+        n=1,
+        traces=done,
+        feasible=feasible,
+        task_hits=hits,
+        hits=hits,
+        deaths=deaths,
+        stop_on_dead=task.on_dead == "stop",
+        ranges=((seed, first, first + done),) if done else (),
+    )
+    if stopped:
+        raise StoppedEarly(tally)
+    return tally
 
 
 def _walk(rng, traces: int, graph, tensor, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -69,19 +123,3 @@ def _walk(rng, traces: int, graph, tensor, max_steps: int) -> tuple[np.ndarray, 
             after[rows[s]] += rng.multinomial(counts[s], laws[s])
         counts = after
     return hits, deaths
-
-
-def _tally(task: Task, seed, first, done, feasible, hits, deaths) -> Tally:
-    return Tally(
-        identity=task.identity,
-        engine="population",
-        seed=seed,
-        n=1,
-        traces=done,
-        feasible=feasible,
-        task_hits=hits,
-        hits=hits,
-        deaths=deaths,
-        stop_on_dead=task.on_dead == "stop",
-        ranges=((seed, first, first + done),) if done else (),
-    )

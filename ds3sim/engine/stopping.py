@@ -1,8 +1,13 @@
-"""How a simulation ended: the rule, and whether it was reached."""
+"""When a simulation ends: the rule, and whether it was reached."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+
+from ds3sim.engine.limits import EngineOptions
+
+FIRST_ROUND = 2**16
+"""Trials of the first round with rule ``relative_error``; each later round doubles them."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,13 @@ class Stopping:
     reached: bool = True
     interrupted: bool = False
     parts: tuple[Stopping, ...] = ()
+
+    @classmethod
+    def of(cls, options: EngineOptions, *, reached: bool = True, interrupted: bool = False) -> Stopping:
+        """The rule of a run with these options."""
+        if options.relative_error is None:
+            return cls("traces", options.traces, reached=reached, interrupted=interrupted)
+        return cls("relative_error", None, options.relative_error, options.most, reached, interrupted)
 
     def __add__(self, other: Stopping) -> Stopping:
         """The rule of a sum: numbers of trials add up, other rules are listed."""

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.estimate import Estimate
+from ds3sim.engine.law import LawRecord, like
 from ds3sim.engine.stopping import Stopping
 from ds3sim.stats.intervals import clopper_pearson, mean_interval
 
+if TYPE_CHECKING:
+    import xarray
+
+    from ds3sim.task.task import Task
+
+MOST_SHOWN = 512
+"""Most budgets in the table of a tally."""
+
 
 @dataclass(frozen=True, eq=False)
-class Tally:
+class Tally(LawRecord):
     """What a random engine counted. Tallies of one task over disjoint trials add up.
 
     A trial is one simulation of the whole task with its n traces. k runs over budgets per trace,
@@ -58,6 +68,25 @@ class Tally:
         if self.stopping == Stopping():  # counts made by hand
             object.__setattr__(self, "stopping", Stopping(traces=self.traces))
 
+    def shown(self) -> np.ndarray:
+        """All budgets simulated, steps per task; of very many those that are evenly spaced in the logarithm."""
+        top = self.max_steps
+        some = np.arange(top + 1) if top < MOST_SHOWN else np.rint(np.geomspace(1, top, MOST_SHOWN)).astype(np.int64)
+        return self.n * np.unique(some)
+
+    def to_dataset(self) -> xarray.Dataset:
+        """As every law, and what was counted, over the dimension ``steps``, the budgets in steps per task."""
+        data = super().to_dataset()
+        k = data["steps"].to_numpy() // self.n
+        counts = {
+            "task_hits": (self.task_hits, "trials", "trials that succeed within the budget"),
+            "hits": (self.hits, "traces", "feasible traces that reach the goal within the budget"),
+            "deaths": (self.deaths, "traces", "feasible traces that die within the budget"),
+        }
+        for name, (histogram, unit, meaning) in counts.items():
+            data[name] = ("steps", np.cumsum(histogram)[k], {"units": unit, "long_name": meaning})
+        return data
+
     @property
     def max_steps(self) -> int:
         """The largest budget per trace that was simulated."""
@@ -92,7 +121,7 @@ class Tally:
         """
         hits = np.cumsum(self.task_hits)[self._per_trace(steps)]
         low, high = clopper_pearson(hits, self.traces)
-        return _like(steps, hits / max(1, self.traces), low, high)
+        return like(steps, hits / max(1, self.traces), low, high)
 
     def trace_success(self, steps) -> Estimate:
         """Success probability of one trace at its share floor(K/n) of each budget.
@@ -106,7 +135,7 @@ class Tally:
         if self.shared_feasibility and self.n > 1:
             mean, square = hits / max(1, total), self._task_square(hits)
             low, high = mean_interval(mean, square / self.n**2 - mean**2, self.traces, 1.0)
-        return _like(steps, hits / max(1, total), low, high)
+        return like(steps, hits / max(1, total), low, high)
 
     def _task_square(self, hits) -> np.ndarray:
         """E[(number of correct traces of a trial)^2], traces independent given feasibility."""
@@ -140,7 +169,7 @@ class Tally:
         else:
             variance = share * spread + self.n * share * (1 - share) * (k - mean) ** 2
         low, high = mean_interval(estimate, variance, self.traces, (self.n * k).astype(np.float64))
-        return _like(steps, estimate, np.maximum(low, 0.0), np.minimum(high, self.n * k))
+        return like(steps, estimate, np.maximum(low, 0.0), np.minimum(high, self.n * k))
 
     def expected_square_steps(self, steps) -> np.ndarray:
         """E[(steps of one trace)^2] at its share of each budget, float64 [B]."""
@@ -172,6 +201,18 @@ class Tally:
         )
 
 
+def enough(task: Task, tally: Tally, relative_error: float) -> bool:
+    """Whether success is known to ``relative_error`` at every budget where it is possible."""
+    shortest = task.graph.shortest_path
+    possible = [int(k) for k in task.budgets if shortest is not None and k // task.n >= shortest]
+    if not possible or task.graph.feasible == 0:
+        return True
+    p = np.asarray(tally.success(possible).estimate)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(p > 0, np.sqrt((1 - p) / (p * tally.traces)), np.inf)
+    return bool(np.all(error <= relative_error))
+
+
 def _joined(ranges) -> tuple[tuple[int, int, int], ...]:
     """Sorted ranges with neighbours merged; overlapping ones are refused."""
     out: list[tuple[int, int, int]] = []
@@ -183,9 +224,3 @@ def _joined(ranges) -> tuple[tuple[int, int, int], ...]:
         else:
             out.append((seed, first, end))
     return tuple(out)
-
-
-def _like(steps, estimate, low, high) -> Estimate:
-    """Scalars in, scalars out."""
-    parts = [np.asarray(a, dtype=np.float64) for a in (estimate, low, high)]
-    return Estimate(*(parts if np.ndim(steps) else [a[0] for a in parts]))

@@ -2,66 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
 import numpy as np
 
-from ds3sim.config.build import PlannedTask, Study
+from ds3sim.config.entries import Entry
+from ds3sim.config.study import Study
 from ds3sim.core.errors import InputError
-from ds3sim.engine.simulate import closed_form, exact
+from ds3sim.engine.closed_form import closed_forms
+from ds3sim.engine.exact import exacts
+from ds3sim.engine.law import Law, Mixture
 from ds3sim.study.references import exact_work
 
 POINTS = 160
 """Points of a curve."""
 
-MOST_EXACT_WORK = 2e9
+MOST_WORK = 2e9
 """Multiplications allowed for a curve, a second or two; above it the line joins the budgets."""
 
+MOST_TASKS = 2000
+"""Tasks of a mixture; above it the line joins the budgets."""
 
-def theory_curves(study: Study) -> list[dict]:
-    """Success and mean cost at many budgets, for each strategy that has a theory.
 
-    Returns:
-        dictionaries with ``strategy`` (where the study has several) and lists of one length: ``steps``, ``success``,
-        ``tokens`` (expected), with a cost model ``flops`` (mean), and where budgets are given in tokens or FLOPs
-        ``budget_tokens`` or ``budget_flops``: the steps are then those that such a budget pays.
+@dataclass(frozen=True)
+class Curve:
+    """Theory of a strategy along its budgets; tuples of one length.
+
+    Attributes:
+        strategy: its name, "" for a single one.
+        steps: budgets in steps.
+        success: probability that the task is solved.
+        tokens: expected tokens of a task.
+        flops: mean FLOPs of a task, None without a cost model.
+        budget_tokens, budget_flops: the budgets where they are given so: the steps are those that they pay.
     """
-    out = []
-    for planned in study.tasks:
-        task, omega = planned.task, study.tokens_per_step
-        steps, given = _budgets(study, planned)
-        law = _law(planned) if steps.size > 2 else None
-        if law is None:
-            continue
-        mean = np.asarray(law.expected_steps(steps).estimate, dtype=np.float64)
-        success = np.asarray(law.success(steps).estimate, dtype=np.float64)
-        curve = {
-            "steps": steps,
-            "success": success,
-            "tokens": task.step.proposals * omega * mean,
-            **given,
-        }
-        if study.cost is not None:
-            square = np.asarray(law.expected_square_steps(steps), dtype=np.float64)
-            kind = {"branches": task.step.proposals, "n": task.n}
-            curve["flops"] = study.cost.mean_flops(omega * mean / task.n, omega**2 * square, **kind)
-        name = {} if planned.name is None else {"strategy": planned.name}
-        out.append(name | {key: values.tolist() for key, values in curve.items()})
-    return out
+
+    strategy: str
+    steps: tuple[float, ...]
+    success: tuple[float, ...]
+    tokens: tuple[float, ...]
+    flops: tuple[float, ...] | None = None
+    budget_tokens: tuple[float, ...] | None = None
+    budget_flops: tuple[float, ...] | None = None
+
+    def along(self, against: str) -> tuple[float, ...] | None:
+        """The values of budget_steps, budget_tokens, budget_flops, tokens or flops, where they are known."""
+        return getattr(self, {"budget_steps": "steps"}.get(against, against))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The curve as results.json holds it."""
+        known = {key: list(value) for key, value in asdict(self).items() if key != "strategy" and value is not None}
+        return ({"strategy": self.strategy} if self.strategy else {}) | known
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Curve:
+        """The curve that :meth:`to_dict` wrote.
+
+        Raises:
+            InputError: it did not.
+        """
+        names = {field.name for field in fields(cls)} - {"strategy"}
+        try:
+            own = {key: tuple(map(float, value)) for key, value in data.items() if key in names}
+            return cls(str(data.get("strategy", "")), **own)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"a curve of the result cannot be read: {error}") from None
 
 
-def _budgets(study: Study, planned: PlannedTask) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def theory_curves(study: Study) -> tuple[Curve, ...]:
+    """Success and mean cost at many budgets, for each strategy of a study of one point that has a theory."""
+    return tuple(curve for entry in study.entries() if (curve := _curve(entry)) is not None)
+
+
+def _curve(entry: Entry) -> Curve | None:
+    steps, given = _budgets(entry)
+    law = _law(entry, steps) if steps.size > 2 else None
+    if law is None:
+        return None
+    task, omega = entry.tasks[0], entry.tokens_per_step
+    mean = np.asarray(law.expected_steps(steps).estimate, dtype=np.float64)
+    columns = {"steps": steps, "success": law.success(steps).estimate, "tokens": task.step.proposals * omega * mean}
+    if entry.cost is not None and entry.cost.has_flops:
+        square = np.asarray(law.expected_square_steps(steps), dtype=np.float64)
+        # A mean and a mean square that were rounded apart may miss mean^2 <= square by an ulp or two.
+        moments = omega * mean / task.n, np.maximum(omega**2 * square, (omega * mean / task.n) ** 2)
+        columns["flops"] = entry.cost.mean_flops(*moments, branches=task.step.proposals, n=task.n)
+    return Curve(entry.strategy or "", **{k: tuple(np.asarray(v).tolist()) for k, v in (columns | given).items()})
+
+
+def _budgets(entry: Entry) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Steps per task, and the budgets in tokens or FLOPs that pay them, where budgets are given so."""
-    task = planned.task
-    low, high = min(planned.given), max(planned.given)
-    if study.unit not in ("tokens", "flops") or low <= 0 or high <= low:
+    task, first = entry.tasks[0], entry.rows[0]
+    unit = next((u for u in ("tokens", "flops") if getattr(first, u) is not None), None)
+    asked = [getattr(row, unit) for row in entry.rows] if unit else [0.0]
+    low, high = min(asked), max(asked)
+    if unit is None or low <= 0 or high <= low:
         return grid(task.budgets, task.n), {}
     given = np.geomspace(low, high, 3 * POINTS)
     given[[0, -1]] = low, high
-    if study.unit == "flops" and study.cost is not None:
-        per_trace = np.asarray(study.cost.max_steps(given, branches=task.step.proposals, n=task.n))
+    if unit == "flops" and entry.cost is not None:
+        per_trace = np.asarray(entry.cost.max_steps(given, branches=task.step.proposals, n=task.n))
         steps = per_trace.astype(np.int64) * task.n
     else:
-        steps = np.floor(given / (task.step.proposals * study.tokens_per_step)).astype(np.int64)
-    return np.clip(steps, 0, int(task.budgets.max())), {f"budget_{study.unit}": given}
+        steps = np.floor(given / (task.step.proposals * entry.tokens_per_step)).astype(np.int64)
+    return np.clip(steps, 0, int(task.budgets.max())), {f"budget_{unit}": given}
 
 
 def grid(budgets: np.ndarray, n: int) -> np.ndarray:
@@ -73,12 +119,17 @@ def grid(budgets: np.ndarray, n: int) -> np.ndarray:
     return np.clip(per_trace, low, high) * n
 
 
-def _law(planned: PlannedTask):
+def _law(entry: Entry, steps: np.ndarray) -> Law | None:
+    """The law of an entry at ``steps``, by formula or linear algebra; None where neither is known or cheap."""
+    of_each_budget = isinstance(entry.weights[0], tuple)
+    if entry.real is not None or of_each_budget or len(entry.tasks) > MOST_TASKS:
+        return None
+    tasks = [replace(task, steps=np.unique(steps)) for task in entry.tasks]
     try:
-        return closed_form(planned.task)
+        return Mixture(closed_forms(tasks, entry.forms), entry.weights)
     except InputError:
         pass
     try:
-        return exact(planned.task) if exact_work(planned.task) <= MOST_EXACT_WORK else None
+        return Mixture(exacts(tasks), entry.weights) if sum(map(exact_work, tasks)) <= MOST_WORK else None
     except InputError:
         return None

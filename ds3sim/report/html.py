@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ds3sim.core.figure import DARK, LIGHT, Theme, data_uri, render
@@ -23,7 +24,26 @@ def rendered(package: str, template: str, **values: Any) -> str:
     return environment.get_template(template).render(**values)
 
 
-def picture(draw: Callable[[Theme], Any], title: str, caption: str, alt: str | None = None) -> dict[str, str]:
-    """A figure for a page, in light and dark; ``draw`` makes it in a theme, ``alt`` says it to who cannot see it."""
+@dataclass(frozen=True)
+class Picture:
+    """A figure on a page.
+
+    Attributes:
+        title, caption: above and below it.
+        alt: what it shows, for who cannot see it.
+        light, dark: addresses that hold it, for a light and a dark page.
+        wide: as wide as the page.
+    """
+
+    title: str
+    caption: str
+    alt: str
+    light: str
+    dark: str
+    wide: bool = False
+
+
+def picture(draw: Callable[[Theme], Any], title: str, caption: str, alt: str = "", wide: bool = False) -> Picture:
+    """A figure in light and dark; ``draw`` makes it in a theme."""
     light, dark = (data_uri(render(draw(theme), "svg")) for theme in (LIGHT, DARK))
-    return {"title": title, "caption": caption, "alt": alt or caption, "light": light, "dark": dark}
+    return Picture(title, caption, alt or caption, light, dark, wide)

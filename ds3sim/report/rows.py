@@ -1,125 +1,63 @@
-"""The result of a run as rows: what the CSV, the figures and the page have in common.
-
-A result is the dictionary that ``ds3sim run --json`` prints. ``series`` splits it by strategy and
-puts beside each budget its reference (closed form or exact) and how far the estimate lies from it.
-"""
+"""The rows of a result by strategy, and how far each lies from its reference."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ds3sim.core.errors import InputError
+from ds3sim.core.errors import require
+from ds3sim.report.points import NORMAL_95
+from ds3sim.results.columns import COLUMNS
+from ds3sim.results.result import Result
+from ds3sim.results.row import Row
 from ds3sim.stats.tests import binomial_p, binomial_z
-
-NORMAL_95 = 1.959963984540054
-"""Half width of a normal 95% interval in standard errors."""
-
-RANDOM_ENGINES = ("traces", "population", "importance")
 
 
 @dataclass(frozen=True)
-class Row:
-    """One budget of one strategy.
+class Compared:
+    """A row with its distance from the reference in standard errors.
 
     Attributes:
-        data: the entry of ``results``.
-        reference: the entry of ``reference`` at the same budget, or None.
-        z_success, z_steps: distance from the reference in standard errors (for success by the exact
-            binomial law); None without a reference or where the engine is not random.
+        row: of the result.
+        z_success: for traces by the exact binomial law; None without a reference or where nothing is random.
+        z_steps: of the expected steps; None as above.
     """
 
-    data: Mapping[str, Any]
-    reference: Mapping[str, Any] | None
+    row: Row
     z_success: float | None
     z_steps: float | None
 
-    @property
-    def steps(self) -> int:
-        """The budget in steps per task."""
-        return int(self.data["steps"])
 
-    @property
-    def success(self) -> tuple[float, float, float]:
-        """Success probability: estimate, low, high."""
-        return triple(self.data["success"])
-
-    @property
-    def expected_steps(self) -> tuple[float, float, float]:
-        """Expected steps of a task, summed over its traces: estimate, low, high."""
-        return triple(self.data["expected_steps"])
-
-    @property
-    def flops(self) -> float | None:
-        """Mean FLOPs of a task; FLOPs at the expected tokens where the mean is not given."""
-        for key in ("mean_flops", "expected_flops"):
-            if self.data.get(key) is not None:
-                return float(self.data[key])
-        return None
-
-
-@dataclass(frozen=True)
-class Series:
-    """One strategy: its name (empty when there is only one) and its rows, by budget."""
-
-    name: str
-    rows: tuple[Row, ...]
-
-    @property
-    def reference_by(self) -> str | None:
-        """What the reference was computed with: ``closed_form``, ``exact`` or None."""
-        kinds = [str(r.reference.get("by", "reference")) for r in self.rows if r.reference is not None]
-        return kinds[0] if kinds else None
-
-
-def triple(value: Mapping[str, float]) -> tuple[float, float, float]:
-    """An estimate with its interval as three floats."""
-    return float(value["estimate"]), float(value["low"]), float(value["high"])
-
-
-def is_random(result: Mapping[str, Any]) -> bool:
-    """True when the numbers come from sampling."""
-    return result.get("engine") in RANDOM_ENGINES
-
-
-def series(result: Mapping[str, Any]) -> list[Series]:
-    """The rows of a result by strategy, in the order of first appearance.
+def compared(result: Result) -> list[Compared]:
+    """The rows of a result in their order.
 
     Raises:
-        InputError: the dictionary is not a result of ``ds3sim run``.
+        InputError: there are none.
     """
-    try:
-        reference = {_place(row): row for row in result.get("reference") or ()}
-        groups: dict[str, list[Row]] = {}
-        for data in result["results"]:
-            groups.setdefault(str(data.get("strategy", "")), []).append(_row(result, data, reference.get(_place(data))))
-        return [Series(name, tuple(sorted(rows, key=lambda r: r.steps))) for name, rows in groups.items()]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"this is not a result of ds3sim run: {type(error).__name__}: {error}") from error
+    require(len(result.rows) > 0, "there are no results to show: nothing was simulated yet")
+    mixture = "tasks" in result.config or result.engine == "importance"
+    return [Compared(row, *_z_scores(row, mixture)) for row in result.rows]
 
 
-def _place(row: Mapping[str, Any]) -> tuple[str, int]:
-    return str(row.get("strategy", "")), int(row["steps"])
+def by_strategy(rows: list[Compared]) -> dict[str, list[Compared]]:
+    """Rows of each strategy by budget; the name is empty where there is only one."""
+    out: dict[str, list[Compared]] = {}
+    for one in rows:
+        out.setdefault(one.row.strategy or "", []).append(one)
+    return {name: sorted(own, key=lambda one: one.row.steps) for name, own in out.items()}
 
 
-def _row(result, data, reference) -> Row:
-    row = Row(data, reference, None, None)
-    estimate, steps = row.success, row.expected_steps
-    if reference is None or not is_random(result):
-        return row
-    z_success = z_steps = None
-    if reference.get("success") is not None:
-        expected = float(reference["success"])
-        trials = int(data.get("traces") or result.get("traces") or 0)
-        if result.get("engine") == "importance" or trials <= 0:
-            z_success = _z(estimate[0] - expected, (estimate[2] - estimate[1]) / (2 * NORMAL_95))
-        else:
-            z_success = binomial_score(estimate[0], trials, expected)
-    if reference.get("expected_steps") is not None:
-        z_steps = _z(steps[0] - float(reference["expected_steps"]), (steps[2] - steps[1]) / (2 * NORMAL_95))
-    return Row(data, reference, z_success, z_steps)
+def _z_scores(row: Row, mixture: bool) -> tuple[float | None, float | None]:
+    known = row.reference
+    if known is None or not row.traces:
+        return None, None
+    hits = row.success * row.traces
+    if mixture or abs(hits - round(hits)) > 1e-6 * max(1.0, hits):  # no plain count of traces
+        z = _z(row.success - known.success, row.success_high - row.success_low)
+    else:
+        z = binomial_score(row.success, row.traces, known.success)
+    return z, _z(row.expected_steps - known.expected_steps, row.expected_steps_high - row.expected_steps_low)
 
 
 def binomial_score(share: float, trials: int, probability: float) -> float:
@@ -137,70 +75,33 @@ def binomial_score(share: float, trials: int, probability: float) -> float:
     return math.copysign(float(-ndtri(p / 2)), share - probability)
 
 
-def _z(difference: float, spread: float) -> float:
-    """Difference in standard errors; rounding in the last digits does not count as one."""
+def _z(difference: float, width: float) -> float:
+    """Difference in standard errors, from the width of a 95% interval; rounding in the last digits is no difference."""
     if abs(difference) <= 1e-12:
         return 0.0
-    return difference / spread if spread > 0 else math.copysign(math.inf, difference)
+    return difference * 2 * NORMAL_95 / width if width > 0 else math.copysign(math.inf, difference)
 
 
-COLUMNS: tuple[str, ...] = (
-    "name",
-    "engine",
-    "seed",
-    "traces",
-    "strategy",
-    "budget_steps",
-    "budget_steps_per_trace",
-    "budget_tokens",
-    "budget_FLOP",
-    "success_probability",
-    "success_probability_low95",
-    "success_probability_high95",
-    "expected_steps",
-    "expected_steps_low95",
-    "expected_steps_high95",
-    "expected_tokens",
-    "expected_tokens_FLOP",
-    "mean_FLOP",
-    "reference",
-    "reference_success_probability",
-    "reference_expected_steps",
-    "z_success",
-    "z_expected_steps",
-)
+FIELDS = (
+    "strategy", "steps", "steps_per_trace", "budget_tokens", "budget_flops", "success", "success_low", "success_high",
+    "expected_steps", "expected_steps_low", "expected_steps_high", "expected_tokens", "expected_flops", "mean_flops",
+)  # fmt: skip
 
 
-def table(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Tidy rows, one a strategy and budget; the keys are ``COLUMNS``, the units are in the names.
+def run_table(result: Result) -> list[dict[str, Any]]:
+    """Tidy rows of ``results.csv``; the units are in the names.
 
     ``expected_tokens_FLOP`` is the cost of a task that uses exactly the expected tokens, ``mean_FLOP`` the mean
     of the cost over tasks. They differ where attention is counted, for its cost grows with the square.
     """
     out = []
-    for one in series(result):
-        for row in one.rows:
-            data, reference = row.data, row.reference or {}
-            values = (
-                result.get("name"),
-                result.get("engine"),
-                result.get("seed"),
-                data.get("traces", result.get("traces")),
-                one.name,
-                row.steps,
-                data.get("steps_per_trace"),
-                data.get("budget_tokens"),
-                data.get("budget_flops"),
-                *row.success,
-                *row.expected_steps,
-                data.get("expected_tokens"),
-                data.get("expected_flops"),
-                data.get("mean_flops"),
-                reference.get("by"),
-                reference.get("success"),
-                reference.get("expected_steps"),
-                row.z_success,
-                row.z_steps,
-            )
-            out.append(dict(zip(COLUMNS, values, strict=True)))
+    for one in compared(result):
+        row, known = one.row, one.row.reference
+        cells: dict[str, Any] = {"name": result.name, "engine": result.engine, "seed": result.seed}
+        cells["traces"] = row.traces
+        cells |= {name if name == "strategy" else COLUMNS[name].header: getattr(row, name) for name in FIELDS}
+        cells["reference"] = known and known.by
+        cells["reference_success_probability"] = known and known.success
+        cells["reference_expected_steps"] = known and known.expected_steps
+        out.append(cells | {"z_success": one.z_success, "z_expected_steps": one.z_steps})
     return out

@@ -1,4 +1,4 @@
-"""Writing a run to a folder: all files or none."""
+"""Reports: a page or the numbers of what was computed, and the folder of a run."""
 
 from __future__ import annotations
 
@@ -6,82 +6,169 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ds3sim.config.build import Study
-from ds3sim.core.folder import Marker, check_folder, write_folder
+from ds3sim.config.read import config_of
+from ds3sim.config.study import study_of
+from ds3sim.core import files
+from ds3sim.core.errors import InputError, require
+from ds3sim.core.figure import new_figure, render
+from ds3sim.core.folder import check_folder, write_folder
 from ds3sim.core.plain import as_plain
-from ds3sim.report import run_figures as figures
-from ds3sim.report.curves import theory_curves
-from ds3sim.report.rows import COLUMNS, table
-from ds3sim.report.run_page import MARKER, render_page
+from ds3sim.core.record import PACKAGES, Record
+from ds3sim.core.record import check_out as check_numbers
+from ds3sim.report import run_figures
+from ds3sim.report.curves import Curve, theory_curves
+from ds3sim.report.fit_page import fit_page
+from ds3sim.report.page import config_text, result_page
+from ds3sim.report.rows import run_table
+from ds3sim.results.result import Result
+from ds3sim.store.contents import store_result
+from ds3sim.store.store import Store
 
-FILES = (
-    "report.html",
-    "results.csv",
-    "results.json",
-    "config.toml",
-    "environment.json",
-    "accuracy.png",
-    "accuracy.svg",
-    "cost.png",
-    "cost.svg",
-    MARKER,
-)
-RUN = Marker(MARKER, "ds3sim run", FILES)
+FIT = ".ds3sim-fit"
+OTHERS = {".ds3sim-reproduce": "ds3sim reproduce: its page is index.html"}
+"""Markers of folders that have no report."""
 
 
-def check_out(out: str | os.PathLike) -> Path:
-    """The folder for a run, checked before anything is computed; see :func:`ds3sim.core.folder.check_folder`."""
-    return check_folder(out, RUN)
-
-
-def write_run(result: Mapping[str, Any], study: Study, out: str | os.PathLike) -> list[Path]:
-    """Write config, results, environment, figures and report of a run, whole or not at all.
+def report(
+    source: Record | Store | str | os.PathLike,
+    out: str | os.PathLike | None = None,
+    *,
+    folder: str | os.PathLike | None = None,
+    sweep: str | None = None,
+) -> Path | str:
+    """The page of what was computed, its numbers, or a folder with all of it.
 
     Args:
-        result: from :func:`ds3sim.study.run.run`; results.json has ``curves`` besides, the theory at more budgets.
-        study: what was run.
-        out: the folder; see :func:`ds3sim.core.folder.write_folder`.
+        source: what ``run``, ``sweep``, ``fit_pass_at_n`` or ``fit_votes`` returned; a store; or the name of a store,
+            of a folder of ``run --out`` or ``fit --out``, of a file that ``save`` or ``--json`` wrote.
+        out: a file; endings .csv, .parquet, .nc, .zarr and .json write the numbers, every other one the page.
+        folder: instead of ``out``, for a result without axes: a new or empty folder, or one that this wrote before. It
+            gets config, results, environment, figures and page; all or none are written, files of others are kept.
+        sweep: which sweep of a store; None takes the one used last.
 
     Returns:
-        The paths written, the report first.
+        The file written (of a folder the page); without ``out`` and ``folder`` the page as HTML.
 
     Raises:
-        InputError: ``out`` cannot be used, or the disk refuses.
+        InputError: the source cannot be read, has no results or no page, or ``out`` cannot be written.
+
+    Example:
+        >>> study = ds.Study(ds.SkillGraph.chain(5, 0.5), steps=[10, 20], engine="closed_form", name="five skills")
+        >>> result = ds.run(study)
+        >>> ds.report(result)[:15]
+        '<!doctype html>'
+        >>> ds.report(result, "numbers.csv").read_text().count("\\n")
+        3
     """
-    check_out(out)
-    contents = run_files({**result, "curves": theory_curves(study)}, study.toml())
-    written = {path.name: path for path in write_folder(out, contents, RUN)}
-    return [written[name] for name in FILES if name != MARKER]
+    if folder is not None:
+        if out is not None or not isinstance(source, Result):
+            raise InputError("report: folder = is for a result of run, and without out: leave one of them out")
+        return write_run(source, folder)
+    if out is not None and Path(out).suffix.lower() in PACKAGES:
+        path, record = check_numbers(out), _record(source, sweep)
+        return files.write_file(path, record.to_json() + "\n") if path.suffix.lower() == ".json" else record.save(path)
+    place = None if out is None else files.check_file(out)
+    if isinstance(source, str | os.PathLike) and os.path.isdir(source):
+        page = _folder_page(Path(source))
+    else:
+        page = _page(_record(source, sweep))
+    return page if place is None else files.write_file(place, page.encode(errors="replace"))
 
 
-def run_files(result: Mapping[str, Any], config_text: str) -> dict[str, bytes]:
+def _page(record: Record) -> str:
+    if isinstance(record, Result):
+        return result_page(record)
+    figure, axes = new_figure((6.4, 4.2))
+    record.plot(axes[0, 0])
+    return fit_page(record.to_dict(), render(figure, "svg"))
+
+
+def _record(source: Record | Store | str | os.PathLike, sweep: str | None) -> Record:
+    """What a source holds: a record, the result of a store, of a folder or of a file."""
+    if isinstance(source, Record):
+        return source
+    if isinstance(source, Store):
+        return Result.from_dict(store_result(source, sweep))
+    path = Path(source)
+    if path.is_dir():
+        return Result.load(_part(path, "results.json"))
+    try:
+        with path.open("rb") as file:
+            start = file.read(64).lstrip()
+    except (OSError, ValueError) as error:
+        why = "no such file or folder" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
+        raise InputError(f"{source}: {why}: give a folder of run --out or a store of sweep --store") from None
+    if start.startswith(b"{"):
+        return _saved(path)
+    with Store.open(path, create=False, readonly=True) as store:
+        return Result.from_dict(store_result(store, sweep))
+
+
+def _saved(path: Path) -> Record:
+    """A file that ``save`` wrote, or that ``run --json`` or ``sweep --json`` printed."""
+    data = files.parsed(files.read_text(path), str(path))
+    return Record.load(path) if isinstance(data, dict) and "record" in data else Result.load(path)
+
+
+# ---- folders ------------------------------------------------------------------------------------
+
+
+def write_run(result: Result, out: str | os.PathLike) -> Path:
+    """Write config, results, environment, figures and report of a run, whole or not at all; see :func:`report`."""
+    check_folder(out, Result.folder)
+    require(not result.axes, f"{out}: a result with axes has no folder: name a file")
+    study = study_of(config_of(result.config, result.name)) if result.config else None
+    curves = () if study is None else theory_curves(study)
+    write_folder(out, run_files(result, curves), Result.folder)
+    return Path(os.path.abspath(out)) / "report.html"
+
+
+def run_files(result: Result, curves: tuple[Curve, ...]) -> dict[str, bytes]:
     """The files of a run: name to content."""
-    clean: dict[str, Any] = as_plain(result)
+    table = io.StringIO()
+    rows = run_table(result)
+    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    about = result.to_dict() | {"curves": [curve.to_dict() for curve in curves]}
     out = {
-        "config.toml": config_text.encode(errors="replace"),  # a folder may have a name that is not UTF-8
-        "results.csv": results_csv(clean).encode(),
-        "results.json": _json(clean),
-        "environment.json": _json(clean.get("environment") or {}),
-        "report.html": render_page(clean, config_text).encode(errors="replace"),
+        "config.toml": config_text(result).encode(errors="replace"),  # a folder may have a name that is not UTF-8
+        "results.csv": table.getvalue().encode(),
+        "results.json": _json(about),
+        "environment.json": _json(about["environment"]),
+        "report.html": result_page(result, curves).encode(errors="replace"),
     }
-    for name, make in (("accuracy", figures.accuracy_figure), ("cost", figures.cost_figure)):
-        figure = make(clean)
-        out |= {f"{name}.{kind}": figures.render(figure, kind) for kind in ("png", "svg")}
+    for name, draw in (("accuracy", run_figures.accuracy_figure), ("cost", run_figures.cost_figure)):
+        figure = draw(result, curves)
+        out |= {f"{name}.{kind}": render(figure, kind) for kind in ("png", "svg")}
     return out
 
 
-def results_csv(result: Mapping[str, Any]) -> str:
-    """Tidy CSV, one row a strategy and budget; units are in the column names."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table(result))
-    return out.getvalue()
-
-
 def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return (json.dumps(as_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _folder_page(folder: Path) -> str:
+    """The page of a folder that ``run --out`` or ``fit --out`` wrote, made anew from its files."""
+    for marker, said in OTHERS.items():
+        require(not (folder / marker).is_file(), f"{folder}: was written by {said}")
+    if (folder / FIT).is_file():
+        path = _part(folder, "result.json")
+        return fit_page(files.parsed(files.read_text(path), str(path)), _part(folder, "fit.svg").read_bytes())
+    path, config = _part(folder, "results.json"), folder / "config.toml"
+    result, data = Result.load(path), json.loads(path.read_bytes())
+    try:
+        result = replace(result, config=tomllib.loads(files.read_text(_part(folder, "config.toml"))))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{config}: not valid TOML: {error}") from None
+    return result_page(result, tuple(map(Curve.from_dict, data.get("curves") or ())))
+
+
+def _part(folder: Path, name: str) -> Path:
+    require((folder / name).is_file(), f"{folder}: has no {name}: give a folder that ds3sim run --out wrote")
+    return folder / name

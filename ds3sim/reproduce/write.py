@@ -51,6 +51,11 @@ def reproduce(
     Raises:
         InputError: no such figure, a seed that is no whole number, data that are not there, a folder of others.
         StoppedEarly: Ctrl-C; ``.partial`` names the figures that were finished.
+
+    Example:
+        >>> page = ds.reproduce("emergence", "figures", quick=True)
+        >>> sorted(path.suffix for path in page.parent.glob("emergence.*"))
+        ['.csv', '.json', '.png', '.svg']
     """
     entries = chosen(name)
     folder = None if data is None else Path(data)

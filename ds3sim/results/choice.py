@@ -134,9 +134,9 @@ class Choice(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success of every strategy against the budget, with 95% intervals."""
-        from ds3sim.results.drawing import plot_success
+        from ds3sim.results.plot import draw_lines, lines_of
 
-        return plot_success(self.axes, self._rows(), new_axes(ax))
+        return draw_lines(lines_of(self.axes, self._rows()), "success", new_axes(ax))
 
     def _rows(self) -> list[Row]:
         return [row for decision in self.decisions for row in decision.rows]

@@ -1,12 +1,15 @@
-"""A quick plot of a result: success against the axis or budget with the most values."""
+"""The lines of a result: what goes along x, what makes a line of its own, and how they are drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ds3sim.core import figure
+from ds3sim.core.text import in_words
 from ds3sim.results.columns import COLUMNS, axis_column, columns_of, unit_of
 from ds3sim.results.labels import BUDGETS, is_number
 from ds3sim.results.row import Row
@@ -15,42 +18,104 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_LINES = 8
-"""Lines of a plot; of more, some are shown, evenly chosen."""
+"""Lines of a figure: as many as there are colours. Of more, some are shown, evenly chosen."""
+AXIS = {"success": "Success probability", "mean_flops": "Mean cost of a task (FLOPs)",
+        "expected_tokens": "Mean cost of a task (tokens)"}  # fmt: skip
+"""Labels of vertical axes."""
 
 
-def plot_success(axes: Sequence[str], rows: Sequence[Row], ax: Axes) -> Axes:
-    """Draw success with its 95% interval, one line for each point and strategy.
+@dataclass(frozen=True)
+class Lines:
+    """What a figure of a result draws.
+
+    Attributes:
+        x: the column along the horizontal axis.
+        columns: all columns, [rows] each.
+        lines: label -> numbers of the line's rows, sorted by x.
+        total: lines that there would be without a limit.
+    """
+
+    x: str
+    columns: Mapping[str, np.ndarray]
+    lines: Mapping[str, np.ndarray]
+    total: int
+
+    @property
+    def width(self) -> int:
+        """Different values along x."""
+        return len(set(self.columns[self.x].tolist()))
+
+
+def lines_of(axes: Sequence[str], rows: Sequence[Row]) -> Lines:
+    """The axis or budget with the most values goes along x; everything else that varies makes lines, at most eight.
 
     Args:
-        axes, rows: of the result.
-        ax: where to draw.
+        axes, rows: of a result; one row or more.
     """
     table = columns_of(axes, rows)
     names = [axis_column(axis) for axis in axes]
-    budget = next((name for name in BUDGETS if name in table), "steps")
-    numeric = [name for name in (*names, budget) if name in table and is_number(table[name])]
-    counts = {name: len(set(table[name].tolist())) for name in numeric}
-    x = max(numeric, key=lambda name: (counts[name], name == budget))
-    rest = [name for name in (*names, "strategy", budget) if name != x and name in table]
-    rest = [name for name in rest if len(set(table[name].tolist())) > 1]
-    lines: dict[tuple, list[int]] = {}
+    budget = next(name for name in BUDGETS if name in table)
+    counts = {name: len(set(table[name].tolist())) for name in (*names, budget) if is_number(table[name])}
+    x = max(counts, key=lambda name: (counts[name], name == budget))
+    rest = []
+    for name in dict.fromkeys((*names, "strategy", budget)):
+        values = table[name].tolist() if name in table and name != x else []
+        # An axis that goes along with x (zipped) is no reason for another line.
+        if len(set(values)) > 1 and len(set(zip(table[x].tolist(), values, strict=True))) > counts[x]:
+            rest.append(name)
+    found: dict[str, list[int]] = {}
     for i in range(len(rows)):
-        lines.setdefault(tuple(table[name][i] for name in rest), []).append(i)
-    for key in list(lines)[:: max(1, -(-len(lines) // MOST_LINES))]:
-        at = np.array(sorted(lines[key], key=lambda i: table[x][i]))
-        middle, low, high = (table[name][at] for name in ("success", "success_low", "success_high"))
-        label = ", ".join(_said(name, value) for name, value in zip(rest, key, strict=True))
-        spread = np.maximum([middle - low, high - middle], 0.0)
-        ax.errorbar(table[x][at], middle, yerr=spread, marker="o", markersize=4, label=label or None)
-    unit = unit_of(x)
-    ax.set_xlabel(f"{x} ({unit})" if unit not in ("", "1") else x)
-    ax.set_ylabel(COLUMNS["success"].meaning)
-    if len(lines) > 1:
-        ax.legend()
+        found.setdefault(", ".join(said(name, table[name][i]) for name in rest), []).append(i)
+    labels = list(found)
+    if len(labels) > MOST_LINES:
+        labels = [labels[round(i * (len(labels) - 1) / (MOST_LINES - 1))] for i in range(MOST_LINES)]
+    lines = {label: np.array(sorted(found[label], key=lambda i: table[x][i])) for label in labels}
+    return Lines(x, table, lines, len(found))
+
+
+def draw_lines(drawn: Lines, name: str, ax: Axes, theme: figure.Theme = figure.LIGHT) -> Axes:
+    """Draw a column against x, with 95% intervals where it has them."""
+    table, shown = drawn.columns, np.concatenate(list(drawn.lines.values()))
+    for index, (label, at) in enumerate(drawn.lines.items()):
+        low, high = (table.get(f"{name}_{end}", table[name])[at] for end in ("low", "high"))
+        size = 4.5 if len(at) <= 25 else 2.5 if len(at) <= 100 else 0
+        look: dict[str, Any] = {
+            "linestyle": figure.dash(index),
+            "linewidth": 1.2,
+            "markersize": size,
+            "elinewidth": 0.9,
+        }
+        figure.dots(ax, table[drawn.x][at], table[name][at], low, high, index, label or None, theme, capsize=0, **look)
+    if name == "success":
+        figure.probability(ax, table[name][shown].tolist())
+    else:
+        figure.magnitude(ax, table[name][shown].tolist(), "y")
+    figure.magnitude(ax, table[drawn.x][shown].tolist())
+    ax.set_xlabel(axis_label(drawn.x))
+    ax.set_ylabel(AXIS.get(name, name))
+    if len(drawn.lines) > 1:
+        longest = max(map(len, drawn.lines))
+        figure.legend(ax, columns=1 if longest > 40 else 2 if longest > 18 else 4, where="above", theme=theme)
     return ax
 
 
-def _said(name: str, value) -> str:
+def axis_label(name: str) -> str:
+    """The label of a horizontal axis, with its unit."""
+    unit = units(name)
+    if name in BUDGETS:
+        return f"Budget ({unit} per task)"
+    return f"{name} ({unit})" if unit else name
+
+
+def units(name: str) -> str:
+    """The unit of a column as a reader wants it; "" for pure numbers and text."""
+    return {"1": "", "FLOP": "FLOPs"}.get(unit_of(name), unit_of(name))
+
+
+def said(name: str, value: Any) -> str:
+    """A column and its value in a few words; a strategy by its name alone."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    text = in_words(float(value)) if number else str(value)
     if name == "strategy":
-        return str(value)
-    return f"{name} = {value:g}" if is_number(np.asarray(value)) else f"{name} = {value}"
+        return text
+    return f"{text} {units(name)}" if name in COLUMNS else f"{name.rsplit('.', 1)[-1]} {text}"

@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ds3sim.core import files
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.figure import new_axes
+from ds3sim.core.folder import Marker
 from ds3sim.core.plain import as_plain
 from ds3sim.core.record import Record
 from ds3sim.core.text import short
@@ -51,6 +52,14 @@ class Result(Record):
         config: the study as plain tables, from which it can be run again; empty where it is not known.
         environment: versions, device, threads, and ``wall_s``, seconds that it took.
     """
+
+    folder: ClassVar[Marker] = Marker(
+        ".ds3sim-run",
+        "ds3sim run",
+        ("report.html", "results.csv", "results.json", "config.toml", "environment.json",
+         *(f"{name}.{kind}" for name in ("accuracy", "cost") for kind in ("png", "svg"))),
+    )  # fmt: skip
+    """By what a folder that :func:`ds3sim.report` wrote is known, and its files."""
 
     name: str
     engine: str
@@ -166,9 +175,10 @@ class Result(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success with its 95% interval against the axis or budget with the most values, at most eight lines."""
-        from ds3sim.results.plot import plot_success
+        from ds3sim.results.plot import draw_lines, lines_of
 
-        return plot_success(self.axes, self.rows, new_axes(ax))
+        require(len(self.rows) > 0, "there are no results to draw: nothing was simulated yet")
+        return draw_lines(lines_of(self.axes, self.rows), "success", new_axes(ax))
 
     def to_table(self) -> pandas.DataFrame:
         """:meth:`to_frame` with a unit in each column's name, for files that have no place for units."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import special
 
-from ds3sim.core.check import confidence, whole_number
+from ds3sim.core.check import Numbers, confidence, whole_number
 from ds3sim.core.errors import require
 
 RESAMPLES = 4000
@@ -15,7 +15,7 @@ _BLOCK = 2**23
 
 
 def bootstrap(
-    values,
+    values: Numbers,
     *,
     level: float = 0.95,
     seed: int = 0,
@@ -118,9 +118,9 @@ def _widened(low, high, mean, number, level, bounds) -> tuple[np.ndarray, np.nda
 
 
 def two_level(
-    n,
-    correct,
-    values,
+    n: Numbers,
+    correct: Numbers,
+    values: Numbers,
     formula: Callable[[np.ndarray, np.ndarray], np.ndarray],
     *,
     problems: bool,

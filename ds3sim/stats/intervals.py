@@ -10,13 +10,13 @@ import math
 import numpy as np
 from scipy import special
 
-from ds3sim.core.check import confidence, counted, numbers
+from ds3sim.core.check import Numbers, confidence, counted, numbers
 
 NORMAL_95 = 1.959963984540054
 """Half width of a normal 95% interval in standard errors."""
 
 
-def clopper_pearson(hits, trials, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def clopper_pearson(hits: Numbers, trials: Numbers, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Exact binomial interval of Clopper and Pearson (1934), "The use of confidence or fiducial limits".
 
     Its coverage is at least ``level`` for every n and p. With a = 1 - level, low solves
@@ -43,7 +43,9 @@ def clopper_pearson(hits, trials, level: float = 0.95) -> tuple[np.ndarray, np.n
     return low, high
 
 
-def mean_interval(mean, variance, trials, span, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+def mean_interval(
+    mean: Numbers, variance: Numbers, trials: Numbers, span: Numbers, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
     """Interval for the mean of independent variables that lie in a range of width ``span``.
 
     The half width is z sqrt(variance / n) + span ln(2 / a) / n with a = 1 - level (ours). The first

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ds3sim.core.check import Numbers
+
 
 @dataclass(frozen=True)
 class Exponent:
@@ -22,7 +24,7 @@ class Exponent:
     points: int
 
 
-def exponent(compute, values) -> Exponent | None:
+def exponent(compute: Numbers, values: Numbers) -> Exponent | None:
     """Slope of ln ``values`` in ln ``compute`` with its standard error; None with fewer than two points.
 
     The error measures how far the curve is from a straight line: the optima themselves have no noise.
@@ -37,7 +39,7 @@ def exponent(compute, values) -> Exponent | None:
     return Exponent(slope, error, int(x.size))
 
 
-def fitted_line(x, y) -> tuple[float, float, float, float]:
+def fitted_line(x: Numbers, y: Numbers) -> tuple[float, float, float, float]:
     """Least squares y = intercept + slope x: slope, its standard error, intercept, R^2."""
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     dx = x - x.mean()

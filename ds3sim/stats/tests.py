@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from ds3sim.core.check import counted, fraction_array, number, numbers
+from ds3sim.core.check import Numbers, counted, fraction_array, number, numbers
 from ds3sim.core.errors import require
 
 ROUNDING = 1e-12
 """Relative size of differences that float64 arithmetic alone explains."""
 
 
-def binomial_p(hits, trials, p) -> np.ndarray:
+def binomial_p(hits: Numbers, trials: Numbers, p: Numbers) -> np.ndarray:
     """Two-sided exact p-value of h hits in n trials of probability p, float64, arguments broadcast.
 
     min(1, 2 min(P(X <= h), P(X >= h))) for X binomial(n, p), the tails as regularized incomplete beta
@@ -32,7 +32,7 @@ def binomial_p(hits, trials, p) -> np.ndarray:
     return np.minimum(1.0, 2.0 * np.minimum(at_most, at_least))
 
 
-def binomial_z(hits, trials, p) -> np.ndarray:
+def binomial_z(hits: Numbers, trials: Numbers, p: Numbers) -> np.ndarray:
     """(h - n p) / sqrt(n p (1 - p)), float64, arguments broadcast; for reading, not for deciding.
 
     Where the variance is 0 it is 0 for the only possible count, else plus or minus infinity.
@@ -42,7 +42,7 @@ def binomial_z(hits, trials, p) -> np.ndarray:
     return _score(h - n * p, np.sqrt(n * p * (1.0 - p)), n * p)
 
 
-def mean_p(mean, expected, variance, trials, span=None) -> np.ndarray:
+def mean_p(mean: Numbers, expected: Numbers, variance: Numbers, trials: Numbers, span: Numbers = None) -> np.ndarray:
     """Two-sided p-value of a sample mean against its expectation, float64, arguments broadcast.
 
     Without ``span`` from the normal law: right for many trials of a variable that is not very skew.
@@ -89,7 +89,7 @@ def pooled_bins(expected: np.ndarray, least_expected: float) -> np.ndarray:
     return np.array(starts, dtype=np.int64)
 
 
-def goodness_of_fit(counts, probabilities, least_expected: float = 25) -> tuple[float, int, float]:
+def goodness_of_fit(counts: Numbers, probabilities: Numbers, least_expected: float = 25) -> tuple[float, int, float]:
     """Pearson's chi-square test of counts against probabilities, over pooled adjacent bins.
 
     The bins have to cover everything: for a hitting time that is k = 0..K and a last bin "beyond".
@@ -131,7 +131,7 @@ def goodness_of_fit(counts, probabilities, least_expected: float = 25) -> tuple[
     return statistic, dof, float(special.chdtrc(dof, statistic))
 
 
-def holm(p_values) -> np.ndarray:
+def holm(p_values: Numbers) -> np.ndarray:
     """Holm's adjusted p-values (1979, "A simple sequentially rejective multiple test procedure").
 
     Rejecting where the adjusted value is <= a keeps the family-wise error at a or below, whatever the

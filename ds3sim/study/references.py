@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ds3sim.config.expand import Entry
+from ds3sim.config.entries import Entry
 from ds3sim.core.errors import InputError, NoClosedForm
 from ds3sim.engine.closed_form import closed_forms, real_law
 from ds3sim.engine.law import Known, known
@@ -81,7 +81,6 @@ class References:
         key = _key(task)
         if key not in self._slow:
             self._slow[key] = self._found(task) if len(self._slow) < MOST_REFERENCES else None
-            task.__dict__.pop("tensor", None)  # a cached tensor would stay as long as the task
         return self._slow[key]
 
     def _found(self, task: Task) -> tuple[str, Known] | None:

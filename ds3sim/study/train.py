@@ -16,7 +16,7 @@ from ds3sim.stats.tests import binomial_z
 from ds3sim.theory.peeling import excess_entropy, large_graph, peeling
 from ds3sim.theory.skills import acquired_exact, skill_levels
 from ds3sim.training.peel_graphs import peel_graphs
-from ds3sim.training.scaled import MOST_SKILLS, sample_skills
+from ds3sim.training.sampled_model import MOST_SKILLS, sample_skills
 
 MOST_TEXTS = 10**7
 """Texts of a peeled graph."""

@@ -1,16 +1,21 @@
 """Trace aggregators: what is done with the n traces of one task (docs/theory.md section 3).
 
-These classes say what is asked. How it is simulated lives in ``ds3sim.engine.traces.outcome``, the
-formulas in ``ds3sim.theory.aggregate`` and the enumeration in ``ds3sim.engine.enumerate``.
+These classes say what is asked, and name the formula of their success. How it is simulated lives in
+``ds3sim.engine.traces.outcome``, and the enumeration, which shares no code with the formulas, in
+``ds3sim.engine.enumerate``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from ds3sim.core.check import fraction, one_of, whole_number
 from ds3sim.core.errors import require, shown
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
+from ds3sim.theory import aggregate, latent, votes
 
 MOST_TRACES_PER_TASK = 2**16
 
@@ -57,6 +62,14 @@ class Single:
         require(self.n == 1, f"aggregate = single has n = {shown(self.n)}: use n = 1, or best_of_n or majority")
         object.__setattr__(self, "n", 1)
 
+    def success(self, p: ArrayLike) -> np.ndarray:
+        """Success given that of one trace: p itself."""
+        return np.asarray(p, dtype=np.float64)
+
+    def shared_success(self, solvable: float, alpha: float, beta: float) -> float:
+        """Mean success where the rate of a task is 0 with chance 1 - ``solvable``, else Beta(alpha, beta)."""
+        return float(latent.pass_at_n(1, solvable, alpha, beta))
+
 
 @dataclass(frozen=True)
 class BestOfN:
@@ -74,6 +87,22 @@ class BestOfN:
     def __post_init__(self):
         object.__setattr__(self, "n", whole_number("n", self.n, 1, MOST_TRACES_PER_TASK))
         require(isinstance(self.verifier, Verifier), f"verifier = {shown(self.verifier)} is not a Verifier")
+
+    def success(self, p: ArrayLike) -> np.ndarray:
+        """Success given that of one trace, float64 of the shape of ``p``: (7), or (8)."""
+        v = self.verifier
+        if v.perfect:
+            return aggregate.best_of_n(p, self.n)
+        return aggregate.best_of_n_verified(p, self.n, v.true_positive, v.false_positive, v.fallback)
+
+    def shared_success(self, solvable: float, alpha: float, beta: float) -> float:
+        """Mean success where the n traces share a rate: 0 with chance 1 - ``solvable``, else Beta(alpha, beta): (12),
+        or (8) averaged over it."""
+        v = self.verifier
+        if v.perfect:
+            return float(latent.pass_at_n(self.n, solvable, alpha, beta))
+        mean = aggregate.mean_verified(self.n, alpha, beta, v.true_positive, v.false_positive, v.fallback)
+        return float(solvable * mean + (1.0 - solvable) * self.success(0.0))
 
 
 @dataclass(frozen=True)
@@ -102,6 +131,15 @@ class Majority:
             f"errors = {shown(self.errors)} is not an error model: use GeometricErrors or WeightErrors",
         )
         one_of("ties", self.ties, ("random", "wrong"))
+
+    def success(self, p: ArrayLike) -> np.ndarray:
+        """Success given that of one trace, float64 of the shape of ``p``: (10)."""
+        return votes.vote_success(p, self.n, self.errors.weights, self.ties)
+
+    def shared_success(self, solvable: float, alpha: float, beta: float) -> float:
+        """Mean success where the n traces share a rate, 0 with chance 1 - ``solvable``, else Beta(alpha, beta);
+        (13)."""
+        return float(latent.vote_at_n(self.n, solvable, alpha, beta, self.errors.weights, self.ties))
 
 
 Aggregate = Single | BestOfN | Majority

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.check import fraction, number, whole_number
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.scores import best_of_b, score_classes
+from ds3sim.theory.chain import branch_success
 
 MOST_BRANCHES = 2**20
 
@@ -31,6 +33,10 @@ class CoT:
     def tensor(self, graph: SkillGraph) -> np.ndarray:
         """float64 [S, S]: the law of one step under this policy."""
         return graph.transition_tensor()
+
+    def advance_rate(self, r: ArrayLike) -> np.ndarray:
+        """Chance that a step of a chain moves on, of one proposal's chance r: r itself."""
+        return np.asarray(r, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,10 @@ class ToT:
         best = best_of_b(tensor, score_classes(graph, self.discount), self.branches)
         return (1.0 - self.evaluator_error) * best + self.evaluator_error * tensor
 
+    def advance_rate(self, r: ArrayLike) -> np.ndarray:
+        """Chance that a step of a chain moves on, of one proposal's chance r: (6)."""
+        return branch_success(r, self.branches, self.evaluator_error)
+
 
 @dataclass(frozen=True)
 class Beam:
@@ -103,6 +113,10 @@ class Beam:
     def proposals(self) -> int:
         """w * b, the proposals generated a step."""
         return self.width * self.branches
+
+    def advance_rate(self, r: ArrayLike) -> np.ndarray:
+        """That of a tree of thoughts of as many branches, (6); a beam has no formula of its own."""
+        return branch_success(r, self.branches, self.evaluator_error)
 
 
 StepPolicy = CoT | ToT | Beam

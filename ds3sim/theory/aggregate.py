@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import fraction_array, whole_array
+from ds3sim.core.check import Numbers, fraction_array, whole_array
 from ds3sim.core.errors import require
 
 
-def best_of_n(p1, n) -> np.ndarray:
+def best_of_n(p1: Numbers, n: Numbers) -> np.ndarray:
     """1 - (1 - P1)^n: at least one of n traces succeeds and an oracle finds it; (7).
 
     Args:
@@ -28,7 +28,7 @@ def best_of_n(p1, n) -> np.ndarray:
 
 
 def best_of_n_verified(
-    p1, n, true_positive: ArrayLike = 1.0, false_positive: ArrayLike = 0.0, fallback: str = "random"
+    p1: Numbers, n: Numbers, true_positive: ArrayLike = 1.0, false_positive: ArrayLike = 0.0, fallback: str = "random"
 ) -> np.ndarray:
     """Best of n with an imperfect verifier, docs/theory.md (8), ours.
 
@@ -66,3 +66,22 @@ def best_of_n_verified(
     if fallback == "abstain":
         return np.minimum(found, 1.0)[()]
     return np.where(p1 == 1, 1.0, np.minimum(found + missed * none_before, 1.0))[()]
+
+
+def mean_verified(
+    n: int, alpha: float, beta: float, true_positive: float, false_positive: float, fallback: str
+) -> float:
+    """(8) averaged over a success rate Beta(alpha, beta) that the n traces share, by Gauss-Jacobi; ours.
+
+    (8) is a polynomial of degree n in the rate: n/2 + 1 nodes are exact, and 200 are beyond float64 for any n.
+
+    Args:
+        n, true_positive, false_positive, fallback: as :func:`best_of_n_verified`, which also names the errors.
+        alpha, beta: > 0.
+    """
+    from scipy.special import roots_jacobi
+
+    nodes, weights = roots_jacobi(min(n // 2 + 1, 200), beta - 1.0, alpha - 1.0)
+    rate = np.clip((nodes + 1.0) / 2.0, 0.0, 1.0)
+    value = best_of_n_verified(rate, n, true_positive, false_positive, fallback)
+    return float(value @ weights / weights.sum())

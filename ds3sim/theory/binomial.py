@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ds3sim.core.check import Numbers
 from ds3sim.theory.gamma import stirling_error
 
 _CONVERGED = 4e-16
@@ -32,7 +33,7 @@ def _deviance(x: np.ndarray, mean: np.ndarray, excess: np.ndarray) -> np.ndarray
     return np.where(v != 0, near, np.where(excess == 0, 0.0, far))
 
 
-def binomial_pmf(k, n, p) -> np.ndarray:
+def binomial_pmf(k: Numbers, n: Numbers, p: Numbers) -> np.ndarray:
     """P(Bin(n, p) = k), float64 of the broadcast shape; 0 outside 0 <= k <= n.
 
     Args:
@@ -89,7 +90,7 @@ def _fraction(a, b, x, excess) -> np.ndarray:
     return result
 
 
-def binomial_tails(k, n, p) -> tuple[np.ndarray, np.ndarray]:
+def binomial_tails(k: Numbers, n: Numbers, p: Numbers) -> tuple[np.ndarray, np.ndarray]:
     """P(Bin(n, p) >= k) = I_p(k, n-k+1) and P(Bin(n, p) < k), float64, broadcast.
 
     The smaller one is computed, the other is its complement. ``k`` and ``n`` are whole numbers,

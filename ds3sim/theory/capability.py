@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import fraction_array, numbers, whole_array
+from ds3sim.core.check import Numbers, fraction_array, numbers, whole_array
 from ds3sim.core.errors import require
 
 _SLACK = 1e-9
@@ -16,7 +16,7 @@ def _ceiling(x) -> np.ndarray:
     return np.ceil(x * (1.0 - _SLACK))
 
 
-def relevant_skills(m, beta) -> np.ndarray:
+def relevant_skills(m: Numbers, beta: Numbers) -> np.ndarray:
     """M = ceil((1 + beta) m), the skills that compete for the m required ones; (4).
 
     Args:
@@ -34,8 +34,14 @@ def relevant_skills(m, beta) -> np.ndarray:
     return np.maximum(_ceiling((1.0 + beta) * m), m)[()]
 
 
+def search_weight(m: Numbers, beta: Numbers, rho: Numbers) -> np.ndarray:
+    """rho/M + 1 - rho, the chance to look at the right skill, in (4); arguments as :func:`success_from_capability`."""
+    rho = fraction_array("rho", rho)
+    return rho / relevant_skills(m, beta) + (1.0 - rho)
+
+
 def success_from_capability(
-    p, m, beta: ArrayLike = 5.0, rho: ArrayLike = 0.5, quality: ArrayLike | None = None
+    p: Numbers, m: Numbers, beta: ArrayLike = 5.0, rho: ArrayLike = 0.5, quality: ArrayLike | None = None
 ) -> np.ndarray:
     """r = p (rho/M + 1 - rho) q(p), docs/theory.md (4).
 
@@ -52,12 +58,12 @@ def success_from_capability(
     Raises:
         InputError: an argument outside its range.
     """
-    p, rho = fraction_array("p", p), fraction_array("rho", rho)
+    p = fraction_array("p", p)
     q = p if quality is None else fraction_array("quality", quality)
-    return (p * (rho / relevant_skills(m, beta) + (1.0 - rho)) * q)[()]
+    return (p * search_weight(m, beta, rho) * q)[()]
 
 
-def skills_at_level(m, level, other, sigma) -> np.ndarray:
+def skills_at_level(m: Numbers, level: Numbers, other: Numbers, sigma: Numbers) -> np.ndarray:
     """m', the skills of level l' that a task of m skills of level l needs; docs/theory.md (5).
 
     m' = m for l' = l; ceil(m prod_{k=l'+1..l} sigma_k) for l' < l; max(ceil(m / prod_{k=l+1..l'} sigma_k), 2)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ds3sim.core.check import fraction_array, one_of, whole_array
+from ds3sim.core.check import Numbers, fraction_array, one_of, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_pmf, binomial_tails
 
@@ -21,7 +21,7 @@ _BLOCK = 2**20
 """Most terms of a sum over skills held at once."""
 
 
-def success(m, r, steps) -> np.ndarray:
+def success(m: Numbers, r: Numbers, steps: Numbers) -> np.ndarray:
     """P(T <= K) = I_r(m, K-m+1), docs/theory.md (1) given feasible; [DS3].
 
     Args:
@@ -39,13 +39,13 @@ def success(m, r, steps) -> np.ndarray:
     return binomial_tails(m, steps, r)[0][()]
 
 
-def failure(m, r, steps) -> np.ndarray:
+def failure(m: Numbers, r: Numbers, steps: Numbers) -> np.ndarray:
     """P(T > K), with all its digits where success is almost sure. Arguments as :func:`success`."""
     m, r, steps = _chain(m, r, steps)
     return binomial_tails(m, steps, r)[1][()]
 
 
-def pmf(m, r, k) -> np.ndarray:
+def pmf(m: Numbers, r: Numbers, k: Numbers) -> np.ndarray:
     """P(T = k) = C(k-1, m-1) r^m (1-r)^(k-m), docs/theory.md (2) given feasible.
 
     Args:
@@ -60,7 +60,7 @@ def pmf(m, r, k) -> np.ndarray:
     return np.where(m == 0, k == 0, np.where(k >= np.maximum(m, 1), late, 0.0)).astype(np.float64)[()]
 
 
-def expected_steps(m, r, steps) -> np.ndarray:
+def expected_steps(m: Numbers, r: Numbers, steps: Numbers) -> np.ndarray:
     """E[min(T, K)] in steps, docs/theory.md (3) given feasible; exact at r = 0, r = 1 and K < m.
 
     (m/r) I_r(m+1, K-m+1) + K (1 - I_r(m, K-m+1)). Arguments and errors as :func:`success`.
@@ -69,7 +69,7 @@ def expected_steps(m, r, steps) -> np.ndarray:
     return (_partial_moment(m, r, steps, 1) + steps * binomial_tails(m, steps, r)[1])[()]
 
 
-def expected_square_steps(m, r, steps) -> np.ndarray:
+def expected_square_steps(m: Numbers, r: Numbers, steps: Numbers) -> np.ndarray:
     """E[min(T, K)^2] in steps^2, docs/theory.md (3.2) given feasible.
 
     From the rising factorial moments of the negative binomial: E[T(T+1); T <= K] =
@@ -80,7 +80,7 @@ def expected_square_steps(m, r, steps) -> np.ndarray:
     return (solved + steps**2 * binomial_tails(m, steps, r)[1])[()]
 
 
-def branch_success(r, b, evaluator_error=0.0) -> np.ndarray:
+def branch_success(r: Numbers, b: Numbers, evaluator_error: Numbers = 0.0) -> np.ndarray:
     """(1-e) r_b + e r with r_b = 1 - (1-r)^b, docs/theory.md (6): the best of b proposals moves on.
 
     Args:
@@ -99,10 +99,40 @@ def branch_success(r, b, evaluator_error=0.0) -> np.ndarray:
     return ((1.0 - e) * best + e * r)[()]
 
 
+# ---- real numbers of steps -------------------------------------------------------------------------
+
+
+def real_success(m: Numbers, r: Numbers, steps: Numbers) -> np.ndarray:
+    """(1) at a real K: I_r(m, K-m+1) for K >= m, else 0, float64 of the broadcast shape; nothing is checked.
+
+    By SciPy's function: about 1e-9 absolute at K = 1e8.
+    """
+    from scipy.special import betainc
+
+    m, r, steps = np.broadcast_arrays(m, r, steps)
+    enough = steps >= m
+    return np.where(enough, betainc(m, np.where(enough, steps - m + 1.0, 1.0), r), 0.0)
+
+
+def real_moments(m: Numbers, r: Numbers, steps: Numbers) -> tuple[np.ndarray, np.ndarray]:
+    """E[min(T, K)] and E[min(T, K)^2], (3) and (3.2), at a real K: I_r(m, K-m+1) stands between those of whole K.
+
+    float64 of the broadcast shape; nothing is checked.
+    """
+    m, r, steps = (np.asarray(v, dtype=np.float64) for v in (m, r, steps))
+    some = r > 0
+    q = np.where(some, r, 1.0)
+    rest = steps * (1.0 - np.where(some, real_success(m, q, steps), 0.0))
+    first = m / q * real_success(m + 1.0, q, steps + 1.0)
+    second = m * (m + 1.0) / q**2 * real_success(m + 2.0, q, steps + 2.0) - first
+    enough = some & (steps >= m)
+    return np.where(enough, first + rest, steps), np.where(enough, second + steps * rest, steps * steps)
+
+
 # ---- a chain on which one can die (ours) -----------------------------------------------------------
 
 
-def success_with_death(m, r, q, steps) -> np.ndarray:
+def success_with_death(m: Numbers, r: Numbers, q: Numbers, steps: Numbers) -> np.ndarray:
     """P(T <= K) where a step dies with probability q: (r/a)^m I_a(m, K-m+1), a = r + q; (3.1).
 
     Args:
@@ -116,7 +146,9 @@ def success_with_death(m, r, q, steps) -> np.ndarray:
     return (_ratio(r, q) ** m * binomial_tails(m, steps, r + q)[0])[()]
 
 
-def expected_steps_with_death(m, r, q, steps, on_dead: str = "exhaust") -> np.ndarray:
+def expected_steps_with_death(
+    m: Numbers, r: Numbers, q: Numbers, steps: Numbers, on_dead: str = "exhaust"
+) -> np.ndarray:
     """Expected steps used within the budget, docs/theory.md (3.3), (3.4), in steps.
 
     Args:
@@ -135,7 +167,9 @@ def expected_steps_with_death(m, r, q, steps, on_dead: str = "exhaust") -> np.nd
     return (chance * _partial_moment(m, r + q, steps, 1) + steps * _never(chance, solved, late))[()]
 
 
-def expected_square_steps_with_death(m, r, q, steps, on_dead: str = "exhaust") -> np.ndarray:
+def expected_square_steps_with_death(
+    m: Numbers, r: Numbers, q: Numbers, steps: Numbers, on_dead: str = "exhaust"
+) -> np.ndarray:
     """Expected square of the steps used within the budget, docs/theory.md (3.5), in steps^2.
 
     Arguments and errors as :func:`expected_steps_with_death`.
@@ -152,7 +186,7 @@ def expected_square_steps_with_death(m, r, q, steps, on_dead: str = "exhaust") -
 # ---- what others use in place of (3), for comparison ------------------------------------------------
 
 
-def expected_steps_min(m, r, steps) -> np.ndarray:
+def expected_steps_min(m: Numbers, r: Numbers, steps: Numbers) -> np.ndarray:
     """min(m/r, K): what the paper's code uses for E[min(T, K)]. It is never too small (Jensen).
 
     Arguments and errors as :func:`success`.
@@ -163,7 +197,7 @@ def expected_steps_min(m, r, steps) -> np.ndarray:
     return np.fmin(mean, steps)[()]
 
 
-def expected_steps_gaussian(m, r, steps) -> np.ndarray:
+def expected_steps_gaussian(m: Numbers, r: Numbers, steps: Numbers) -> np.ndarray:
     """E[min(X, K)] with X normal of the mean m/r and variance m(1-r)/r^2 of T: the Gaussian approximation.
 
     mu Phi(z) - sd phi(z) + K Phi(-z), z = (K - mu)/sd. Arguments and errors as :func:`success`.

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ds3sim.core.check import fraction_array, numbers, one_of, whole_array, whole_number
+from ds3sim.core.check import Numbers, fraction_array, numbers, one_of, whole_array, whole_number
 from ds3sim.core.errors import require
 from ds3sim.core.runtime import cores
 from ds3sim.theory.binomial import binomial_pmf
@@ -48,7 +48,9 @@ _LANES = 2**12
 MOST_SKILLS = 2**14
 
 
-def success_all_skills(r, steps, most_skills: int, engine: str = "jax") -> tuple[np.ndarray, np.ndarray]:
+def success_all_skills(
+    r: Numbers, steps: Numbers, most_skills: int, engine: str = "jax"
+) -> tuple[np.ndarray, np.ndarray]:
     """P(T <= K) and E[min(T, K)] for m = 1..M, docs/theory.md (1) and (3), given feasible.
 
     Args:
@@ -85,7 +87,7 @@ def success_all_skills(r, steps, most_skills: int, engine: str = "jax") -> tuple
     return success, expected
 
 
-def study_grid(r, steps, weights) -> tuple[np.ndarray, np.ndarray]:
+def study_grid(r: Numbers, steps: Numbers, weights: Numbers) -> tuple[np.ndarray, np.ndarray]:
     """Accuracy and expected steps averaged over a distribution phi(L0, m) of tasks, at every budget.
 
     sum over (L, m) of phi(L, m) times (1), and times (3); docs/theory.md section 8 of the study of the paper.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import number, numbers, whole_array, whole_number
+from ds3sim.core.check import Numbers, number, numbers, whole_array, whole_number
 from ds3sim.core.errors import InputError, require
 
 _MOST_STEPS = 2**53
@@ -59,7 +59,7 @@ class CostModel:
     attention: bool = True
     shared_prefill: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
 
         above = {"tokens_per_step": {"above": 0}, "parameters": {"above": 0}}
         for name in ("tokens_per_step", "parameters", "prompt_tokens", "attention_width", "layers"):
@@ -77,13 +77,13 @@ class CostModel:
         """Whether FLOPs can be given: ``parameters`` is known."""
         return self.parameters is not None
 
-    def tokens(self, steps) -> np.ndarray:
+    def tokens(self, steps: Numbers) -> np.ndarray:
         """Omega = omega K, tokens along the kept path of K ``steps`` (fractional if expected)."""
         return (self.tokens_per_step * _amount("steps", steps))[()]
 
     # ---- FLOPs ----------------------------------------------------------------------------------
 
-    def flops_training(self, training_tokens) -> np.ndarray:
+    def flops_training(self, training_tokens: Numbers) -> np.ndarray:
         """C_tr = 6 N D, docs/theory.md (15); [K20]. ``training_tokens`` is D."""
         return (6.0 * self._parameters * _amount("training_tokens", training_tokens))[()]
 
@@ -92,7 +92,7 @@ class CostModel:
         self._parameters  # noqa: B018  (refuses without parameters)
         return 2.0 * self._width * float(self.prompt_tokens) ** 2
 
-    def generation(self, tokens, branches: ArrayLike = 1) -> np.ndarray:
+    def generation(self, tokens: Numbers, branches: ArrayLike = 1) -> np.ndarray:
         """FLOPs of one trace after its prefill: (16) for ``branches`` = 1, (17) for more.
 
         Args:
@@ -102,7 +102,7 @@ class CostModel:
         tokens = _amount("tokens", tokens)
         return self._generation(tokens, tokens * tokens, _count("branches", branches))[()]
 
-    def flops(self, tokens_per_trace, branches: ArrayLike = 1, n: ArrayLike = 1) -> np.ndarray:
+    def flops(self, tokens_per_trace: Numbers, branches: ArrayLike = 1, n: ArrayLike = 1) -> np.ndarray:
         """FLOPs of a task of n traces, docs/theory.md (16), (17), (17.1).
 
         Args:
@@ -116,7 +116,9 @@ class CostModel:
         n = _count("n", n)
         return (self._prefills(n) * self.prefill() + n * self.generation(tokens_per_trace, branches))[()]
 
-    def mean_flops(self, mean_tokens, mean_square_tokens, branches: ArrayLike = 1, n: ArrayLike = 1) -> np.ndarray:
+    def mean_flops(
+        self, mean_tokens: Numbers, mean_square_tokens: Numbers, branches: ArrayLike = 1, n: ArrayLike = 1
+    ) -> np.ndarray:
         """E[FLOPs] where the tokens of a trace are random, docs/theory.md (16.1).
 
         The cost is quadratic in the tokens, so this exceeds ``flops(mean_tokens)`` by
@@ -137,7 +139,7 @@ class CostModel:
 
     # ---- equal cost -----------------------------------------------------------------------------
 
-    def equal_cost_tokens(self, tokens, branches: ArrayLike = 1, n: ArrayLike = 1) -> np.ndarray:
+    def equal_cost_tokens(self, tokens: Numbers, branches: ArrayLike = 1, n: ArrayLike = 1) -> np.ndarray:
         """Tokens per trace that n traces with b branches may use at the cost of one CoT of ``tokens``.
 
         docs/theory.md (18) and (18.1): the positive root x of
@@ -158,12 +160,12 @@ class CostModel:
         budget = self.generation(tokens) - (self._prefills(n) - 1.0) * self.prefill()
         return np.where(same, tokens, self._affordable(budget, b, n))[()]
 
-    def most_tokens(self, flops, branches: ArrayLike = 1, n: ArrayLike = 1) -> np.ndarray:
+    def most_tokens(self, flops: Numbers, branches: ArrayLike = 1, n: ArrayLike = 1) -> np.ndarray:
         """Tokens per trace, a real number, whose cost (:meth:`flops`) is ``flops``; 0 where none is affordable."""
         budget, b, n = np.broadcast_arrays(_amount("flops", flops), _count("branches", branches), _count("n", n))
         return self._affordable(budget - self._prefills(n) * self.prefill(), b, n)[()]
 
-    def max_steps(self, flops, branches: ArrayLike = 1, n: ArrayLike = 1):
+    def max_steps(self, flops: Numbers, branches: ArrayLike = 1, n: ArrayLike = 1) -> int | np.ndarray:
         """Largest whole steps per trace whose cost (:meth:`flops`) is at most ``flops``.
 
         Args:
@@ -220,7 +222,14 @@ class CostModel:
             return np.where(linear >= 0, 2.0 * budget / (linear + root), (root - linear) / (2.0 * square))
 
 
-def flops_monkeys(parameters, layers, width, prompt_tokens, output_tokens, n: ArrayLike = 1) -> np.ndarray:
+def flops_monkeys(
+    parameters: Numbers,
+    layers: Numbers,
+    width: Numbers,
+    prompt_tokens: Numbers,
+    output_tokens: Numbers,
+    n: ArrayLike = 1,
+) -> np.ndarray:
     """FLOPs in the accounting of Large Language Monkeys, docs/theory.md (17.2); [B24].
 
     A token at position t costs 2 (N + 2 n_layer d t). The prompt, positions 1..p, is paid once, the
@@ -244,7 +253,7 @@ def flops_monkeys(parameters, layers, width, prompt_tokens, output_tokens, n: Ar
     return total[()]
 
 
-def dollars(tokens_in, tokens_out, price_in, price_out) -> np.ndarray:
+def dollars(tokens_in: Numbers, tokens_out: Numbers, price_in: Numbers, price_out: Numbers) -> np.ndarray:
     """Price of tokens, docs/theory.md (17.3): (in * price_in + out * price_out) / 10^6.
 
     Args:

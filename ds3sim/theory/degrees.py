@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ds3sim.core.check import Numbers
+
 _PRECISE = 64
 """Halvings of the interval that holds x_BP."""
 
@@ -26,15 +28,15 @@ class Degrees:
     count: np.ndarray
     chance: np.ndarray
 
-    def edge(self, u) -> np.ndarray:
+    def edge(self, u: Numbers) -> np.ndarray:
         """(1 - p u)^(n-1), the edge polynomial at 1 - u."""
         return _power(self.chance, u, self.count - 1)
 
-    def edge_slope(self, u) -> np.ndarray:
+    def edge_slope(self, u: Numbers) -> np.ndarray:
         """Derivative of the edge polynomial by z at z = 1 - u: (n-1) p (1 - p u)^(n-2)."""
         return (self.count - 1) * self.chance * _power(self.chance, u, self.count - 2)
 
-    def node(self, u) -> np.ndarray:
+    def node(self, u: Numbers) -> np.ndarray:
         """L(1 - u): generating function of the degree of a node that has at least one neighbour."""
         none = _power(self.chance, 1.0, self.count)
         # (1 - p u)^n - (1-p)^n over 1 - (1-p)^n, no cancellation where p n is small
@@ -105,7 +107,7 @@ def threshold(concepts: Degrees, texts: Degrees) -> tuple[np.ndarray, np.ndarray
     return np.where(exists, value, 0.0), x
 
 
-def scale_squared(concepts: Degrees, texts: Degrees, eps, x, sign: float = -1.0) -> np.ndarray:
+def scale_squared(concepts: Degrees, texts: Degrees, eps: Numbers, x: Numbers, sign: float = -1.0) -> np.ndarray:
     """V1 + V2 of docs/training.md (20): n_c times the variance of the threshold, channel included.
 
     Subtract eps (1 - eps) where the number of unknown concepts is fixed.
@@ -137,7 +139,7 @@ def regular(concept_degree: int, text_degree: int) -> tuple[Degrees, Degrees]:
     return Degrees(np.array(float(concept_degree)), one), Degrees(np.array(float(text_degree)), one)
 
 
-def fixed_point(concepts: Degrees, texts: Degrees, eps) -> np.ndarray:
+def fixed_point(concepts: Degrees, texts: Degrees, eps: Numbers) -> np.ndarray:
     """Largest x in [0, eps] with x = eps lambda(1 - rho(1-x)): where peeling of a large graph ends.
 
     Args:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ds3sim.core.check import number, whole_array
+from ds3sim.core.check import Numbers, number, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_tails
 from ds3sim.theory.loss import step_success
@@ -34,11 +34,11 @@ class Bridge:
     iota: float = 1.0
     b: float = 5.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("a", "d", "iota", "b"):
             number(name, getattr(self, name), above=None if name == "d" else 0)
 
-    def step_success(self, loss, ease):
+    def step_success(self, loss: Numbers, ease: Numbers) -> Numbers:
         """(25) at the training ``loss`` and L0 = ``ease``, broadcast; NumPy or JAX."""
         return step_success(loss, ease, self.a, self.d, self.iota, self.b)
 
@@ -79,7 +79,7 @@ class Mixture:
     _levels: np.ndarray = field(init=False, repr=False)
     _table: np.ndarray | None = field(init=False, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         ease = np.atleast_1d(np.asarray(self.ease, dtype=np.float64))
         skills = np.atleast_1d(whole_array("skills", self.skills, 1))
         weights = np.atleast_1d(np.asarray(self.weights, dtype=np.float64))
@@ -103,7 +103,7 @@ class Mixture:
         object.__setattr__(self, "_table", table)
 
     @classmethod
-    def grid(cls, ease, skills, weights=None, bridge: Bridge | None = None) -> Mixture:
+    def grid(cls, ease: Numbers, skills: Numbers, weights: Numbers = None, bridge: Bridge | None = None) -> Mixture:
         """All pairs of L0 in ``ease`` [J] and m in ``skills`` [M]; ``weights`` [J, M], uniform when None."""
         ease = np.atleast_1d(np.asarray(ease, dtype=np.float64))
         skills = np.atleast_1d(whole_array("skills", skills, 1))
@@ -121,15 +121,15 @@ class Mixture:
         """The largest m."""
         return int(self.skills.max())
 
-    def step_success(self, loss):
+    def step_success(self, loss: Numbers) -> Numbers:
         """xi of every task, [..., J], at ``loss`` [...]."""
         return self.bridge.step_success(np.asarray(loss, dtype=np.float64)[..., None], self.ease)
 
-    def success(self, loss, steps) -> np.ndarray:
+    def success(self, loss: Numbers, steps: Numbers) -> np.ndarray:
         """Expected accuracy sum phi I_xi(m, K-m+1), broadcast over ``loss`` and whole ``steps`` K."""
         return self.moments(loss, steps).success
 
-    def moments(self, loss, steps) -> Moments:
+    def moments(self, loss: Numbers, steps: Numbers) -> Moments:
         """Success, steps and square steps, averaged over the tasks.
 
         Relative error below 1e-12 for K up to 1e9, however small the value.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ds3sim.core.check import Numbers
+
 _SHIFT = 12
 _SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 # log(n!) - log(sqrt(2 pi n) (n/e)^n), n = 1..15; beyond, the Stirling series has all digits.
@@ -27,7 +29,6 @@ _STIRLING_ERROR = np.array(
         0.005554733551962801371,
     ]
 )
-_SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 
 
 def _higher(x):
@@ -39,7 +40,7 @@ def _higher(x):
     return out * square / x
 
 
-def log_ratio(a, b, n):
+def log_ratio(a: Numbers, b: Numbers, n: Numbers) -> Numbers:
     """log B(a, b) - log B(a, b+n) >= 0, so that a Beta(a, b) rate fails n times with chance exp(-it).
 
     Args:
@@ -61,7 +62,7 @@ def log_ratio(a, b, n):
     return exact + large + first + rest
 
 
-def log_rising(x, k):
+def log_rising(x: Numbers, k: Numbers) -> Numbers:
     """log Gamma(x+k) - log Gamma(x) = log x (x+1) ... (x+k-1) for whole k; x > 0, x + k > 0; broadcast.
 
     Absolute error about 1e-16 |k| (1 + log(x+k)).
@@ -76,9 +77,5 @@ def log_rising(x, k):
 def stirling_error(n: np.ndarray) -> np.ndarray:
     """log n! - log(sqrt(2 pi n) (n/e)^n) for n >= 0 (0 at n = 0)."""
     large = np.maximum(n, 16.0)
-    inverse = 1.0 / (large * large)
-    series = np.zeros_like(large)
-    for coefficient in reversed(_SERIES):
-        series = series * inverse + coefficient
     small = np.take(_STIRLING_ERROR, np.minimum(n, 15).astype(np.int64))
-    return np.where(n > 15, series / large, small)
+    return np.where(n > 15, _SERIES[0] / large + _higher(large), small)

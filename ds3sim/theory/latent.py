@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ds3sim.core.check import fraction_array, numbers, positive, whole_array
+from ds3sim.core.check import Numbers, fraction_array, numbers, positive, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory.gamma import log_ratio, log_rising
 
@@ -22,7 +22,7 @@ MOST_EXACT = 2**22
 """Largest N whose beta-binomial law is written out."""
 
 
-def pass_at_n(n, solvable, alpha, beta):
+def pass_at_n(n: Numbers, solvable: Numbers, alpha: Numbers, beta: Numbers) -> Numbers:
     """pass@N = A (1 - B(alpha, beta+N) / B(alpha, beta)), docs/theory.md (12); [DS3].
 
     Args:
@@ -39,7 +39,7 @@ def pass_at_n(n, solvable, alpha, beta):
     return (solvable * some_success(n, alpha, beta))[()]
 
 
-def some_success(n, alpha, beta):
+def some_success(n: Numbers, alpha: Numbers, beta: Numbers) -> Numbers:
     """1 - B(alpha, beta+N) / B(alpha, beta), the chance of a success in N trials of a Beta(alpha, beta) rate.
 
     (12) without its A. Broadcast; nothing is checked.
@@ -47,7 +47,7 @@ def some_success(n, alpha, beta):
     return -np.expm1(-log_ratio(alpha, beta, n))
 
 
-def check(solvable, alpha, beta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def check(solvable: Numbers, alpha: Numbers, beta: Numbers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A, alpha and beta as float64 arrays.
 
     Raises:
@@ -56,7 +56,7 @@ def check(solvable, alpha, beta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return fraction_array("solvable", solvable), positive("alpha", alpha), positive("beta", beta)
 
 
-def log_probability(correct, n, alpha, beta):
+def log_probability(correct: Numbers, n: Numbers, alpha: Numbers, beta: Numbers) -> Numbers:
     """log of the beta-binomial chance of ``correct`` of ``n``, without log C(n, c), which no parameter enters.
 
     log B(alpha+c, beta+n-c) / B(alpha, beta). Broadcast; nothing is checked. Absolute error about
@@ -92,7 +92,7 @@ def _known_law(n: int, alpha: float, beta: float) -> np.ndarray:
     return count_law(n, alpha, beta)
 
 
-def moments(solvable, alpha, beta) -> tuple[np.ndarray, np.ndarray]:
+def moments(solvable: Numbers, alpha: Numbers, beta: Numbers) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of the success rate R over tasks, float64 of the broadcast shape.
 
     E[R] = A alpha/(alpha+beta); E[R^2] = E[R] (alpha+1)/(alpha+beta+1).
@@ -103,7 +103,7 @@ def moments(solvable, alpha, beta) -> tuple[np.ndarray, np.ndarray]:
     return mean, square - mean**2
 
 
-def density(rate, solvable, alpha, beta) -> np.ndarray:
+def density(rate: Numbers, solvable: Numbers, alpha: Numbers, beta: Numbers) -> np.ndarray:
     """Density of the continuous part of R at ``rate``; its integral over (0, 1) is A (an atom 1 - A lies at 0)."""
     from scipy.special import xlog1py, xlogy
 
@@ -114,7 +114,7 @@ def density(rate, solvable, alpha, beta) -> np.ndarray:
         return (solvable * np.exp(power - _log_beta(alpha, beta)))[()]
 
 
-def distribution(rate, solvable, alpha, beta) -> np.ndarray:
+def distribution(rate: Numbers, solvable: Numbers, alpha: Numbers, beta: Numbers) -> np.ndarray:
     """P(R <= rate) = 1 - A (1 - I_rate(alpha, beta)), float64 of the broadcast shape."""
     from scipy.special import betainc
 
@@ -123,13 +123,13 @@ def distribution(rate, solvable, alpha, beta) -> np.ndarray:
     return (1.0 - solvable * (1.0 - betainc(alpha, beta, rate)))[()]
 
 
-def critical_rate(c_star) -> np.ndarray:
+def critical_rate(c_star: Numbers) -> np.ndarray:
     """r_c = c*/(1+c*): above it the correct answer is the likeliest one; docs/theory.md (14)."""
     c_star = fraction_array("c_star", c_star)
     return (c_star / (1.0 + c_star))[()]
 
 
-def plateau(solvable, alpha, beta, c_star) -> np.ndarray:
+def plateau(solvable: Numbers, alpha: Numbers, beta: Numbers, c_star: Numbers) -> np.ndarray:
     """P_MV@inf = A (1 - I_{r_c}(alpha, beta)), docs/theory.md (14); [DS3]. c* is the largest weight of (11)."""
     from scipy.special import betaincc
 
@@ -137,7 +137,15 @@ def plateau(solvable, alpha, beta, c_star) -> np.ndarray:
     return (solvable * betaincc(alpha, beta, critical_rate(c_star)))[()]
 
 
-def vote_at_n(n: int, solvable, alpha, beta, weights, ties: str = "random", quick: bool = False) -> float:
+def vote_at_n(
+    n: int,
+    solvable: Numbers,
+    alpha: Numbers,
+    beta: Numbers,
+    weights: Numbers,
+    ties: str = "random",
+    quick: bool = False,
+) -> float:
     """P_MV@N = A sum_k C(N,k) B(alpha+k, beta+N-k)/B(alpha,beta) Q_k(N), docs/theory.md (13), ours.
 
     Exact (float64, about 1e-12) for N up to 2048; to 2^20 the transition of Q_k from 0 to 1 is interpolated (error

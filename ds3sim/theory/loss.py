@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ds3sim.core.check import array_module, number, numbers, positive
+from ds3sim.core.check import Numbers, array_module, number, numbers, positive
 from ds3sim.core.errors import InputError, require
 
 
@@ -37,7 +37,7 @@ class LossConstants:
     beta: float
     name: str = "user"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in fields(self)[:5]:
             bound = {"low": 0} if field.name == "E" else {"above": 0}
             object.__setattr__(self, field.name, number(f"constants.{field.name}", getattr(self, field.name), **bound))
@@ -80,7 +80,7 @@ def constants_of(constants: str | Mapping | LossConstants) -> LossConstants:
     return CONSTANTS[constants]
 
 
-def loss(parameters, tokens, constants: str | Mapping | LossConstants = "hoffmann"):
+def loss(parameters: Numbers, tokens: Numbers, constants: str | Mapping | LossConstants = "hoffmann") -> Numbers:
     """L(N, D) = E + A N^-alpha + B D^-beta, docs/theory.md (24); [H22].
 
     Args:
@@ -103,7 +103,9 @@ def loss(parameters, tokens, constants: str | Mapping | LossConstants = "hoffman
     return (c.E + c.A * parameters**-c.alpha + c.B * tokens**-c.beta)[()]
 
 
-def loss_optimal(compute, constants: str | Mapping | LossConstants = "hoffmann") -> tuple[np.ndarray, np.ndarray]:
+def loss_optimal(
+    compute: Numbers, constants: str | Mapping | LossConstants = "hoffmann"
+) -> tuple[np.ndarray, np.ndarray]:
     """N and D that minimise (24) at 6 N D = C, docs/theory.md (24.1).
 
     N = G (C/6)^(beta/(alpha+beta)), D = (C/6)/N, G = (alpha A / (beta B))^(1/(alpha+beta)).
@@ -125,7 +127,9 @@ def loss_optimal(compute, constants: str | Mapping | LossConstants = "hoffmann")
     return parameters[()], (product / parameters)[()]
 
 
-def step_success(L, L0, a=1.0, d=0.0, iota=1.0, b=5.0):
+def step_success(
+    L: Numbers, L0: Numbers, a: Numbers = 1.0, d: Numbers = 0.0, iota: Numbers = 1.0, b: Numbers = 5.0
+) -> Numbers:
     """xi = clip(iota (a sigma(b (L0 - L)) + d), 0, 1), docs/theory.md (25); [DS3].
 
     Small values keep their digits: sigma is not formed as a difference from 1.

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import numbers, one_of, positive
+from ds3sim.core.check import Numbers, numbers, one_of, positive
 from ds3sim.core.errors import require
 from ds3sim.theory.degrees import Degrees, fixed_point, scale_squared, threshold
 
@@ -61,7 +61,9 @@ class Peeling:
         return 1.0 - self.unlearnt
 
 
-def ensemble(concepts, texts, text_degree: ArrayLike = 6.0, unknown: ArrayLike = 0.5) -> tuple[Degrees, Degrees]:
+def ensemble(
+    concepts: Numbers, texts: Numbers, text_degree: ArrayLike = 6.0, unknown: ArrayLike = 0.5
+) -> tuple[Degrees, Degrees]:
     """Degrees of the concepts (n_v = T neighbours) and of the texts (n_c = R/eps neighbours), p = d_t/R.
 
     Args:
@@ -89,8 +91,8 @@ def ensemble(concepts, texts, text_degree: ArrayLike = 6.0, unknown: ArrayLike =
 
 
 def peeling(
-    concepts,
-    texts,
+    concepts: Numbers,
+    texts: Numbers,
     text_degree: ArrayLike = 6.0,
     unknown: ArrayLike = 0.5,
     variant: str = "published",
@@ -153,7 +155,7 @@ def peeling(
     return Peeling(*(v[()] for v in (level, x, gamma, scale, b, stuck, unlearnt)))
 
 
-def shift_constant(concepts: Degrees, texts: Degrees, eps, x) -> np.ndarray:
+def shift_constant(concepts: Degrees, texts: Degrees, eps: Numbers, x: Numbers) -> np.ndarray:
     """b of (20) in the limit of large graphs; *ours*, docs/training.md (20.1).
 
     The number of texts that can teach, v, follows near its minimum a parabola with unit diffusion: with x = (unknown
@@ -167,7 +169,7 @@ def shift_constant(concepts: Degrees, texts: Degrees, eps, x) -> np.ndarray:
     return np.where(np.asarray(x) > 0, BROWNIAN * eps / at * bend ** (-1.0 / 3.0), 0.0)
 
 
-def independent_edges(concepts: Degrees, texts: Degrees, eps, x) -> np.ndarray:
+def independent_edges(concepts: Degrees, texts: Degrees, eps: Numbers, x: Numbers) -> np.ndarray:
     """a^2 of a graph of independent edges, in the limit of large graphs; *ours*, docs/training.md (20.2).
 
     eps^2/x - eps - eps^2/(n_v p n_c p x^2) at eps_BP, x_BP. It is the variance of the number v of texts that can teach,
@@ -178,7 +180,9 @@ def independent_edges(concepts: Degrees, texts: Degrees, eps, x) -> np.ndarray:
     return eps * eps / x - eps - (eps / x) ** 2 / (concepts.count * concepts.chance * texts.count * texts.chance)
 
 
-def large_graph(concepts, texts, text_degree: ArrayLike = 6.0, unknown: ArrayLike = 0.5) -> np.ndarray:
+def large_graph(
+    concepts: Numbers, texts: Numbers, text_degree: ArrayLike = 6.0, unknown: ArrayLike = 0.5
+) -> np.ndarray:
     """Fraction of the R concepts that stays unknown in a very large graph (density evolution); ours.
 
     eps lambda(y) iterated from eps gives the fixed point x; the fraction is L(1 - rho(1-x)), counted like P_b of (20)
@@ -193,7 +197,7 @@ def large_graph(concepts, texts, text_degree: ArrayLike = 6.0, unknown: ArrayLik
     return of_concept.node(of_text.edge(x))[()]
 
 
-def excess_entropy(concepts, unlearnt, text_degree: ArrayLike = 6.0) -> tuple[np.ndarray, np.ndarray]:
+def excess_entropy(concepts: Numbers, unlearnt: Numbers, text_degree: ArrayLike = 6.0) -> tuple[np.ndarray, np.ndarray]:
     """Text error e and the lower bound e^2/2 (nats) of the training loss above its floor; [NV].
 
     e = 1 - (1 - p delta)^(R-1) (1 + p R delta), delta = P_b, p = d_t/R.

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
-from ds3sim.core.check import fraction_array, one_of, whole_array
+from ds3sim.core.check import Numbers, fraction_array, one_of, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_tails
 from ds3sim.theory.gamma import stirling_error
@@ -33,7 +33,7 @@ _SURE = 1e-13
 _CANNOT = 1e-19
 
 
-def chances(n: int, weights, ties: str = "random", quick: bool = False) -> np.ndarray:
+def chances(n: int, weights: Numbers, ties: str = "random", quick: bool = False) -> np.ndarray:
     """Q_k(n) for k = 0..n: the chance that the correct answer wins given k correct votes of n; (9).
 
     Args:
@@ -55,7 +55,7 @@ def chances(n: int, weights, ties: str = "random", quick: bool = False) -> np.nd
     return _chances(size, tuple(positive_weights(weights).tolist()), ties, *effort)
 
 
-def positive_weights(weights) -> np.ndarray:
+def positive_weights(weights: Numbers) -> np.ndarray:
     """The positive weights, largest first, scaled to sum 1; InputError where they do not sum to 1."""
     c = np.atleast_1d(fraction_array("weights", weights)).ravel()
     total = float(c.sum())

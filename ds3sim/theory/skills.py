@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import fraction_array, numbers, positive
+from ds3sim.core.check import Numbers, fraction_array, numbers, positive
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_tails
 
@@ -20,7 +20,7 @@ def concept_shares(levels: int, decay: float = 10.0) -> np.ndarray:
     return np.exp(-decay * np.arange(1, levels + 1, dtype=np.float64) / levels)
 
 
-def divergence(q, unlearnt) -> np.ndarray:
+def divergence(q: Numbers, unlearnt: Numbers) -> np.ndarray:
     """KL(q || 1 - unlearnt) between Bernoulli laws, in nats; infinite where it is.
 
     Args:
@@ -37,7 +37,7 @@ def divergence(q, unlearnt) -> np.ndarray:
     return np.maximum(yes + no, 0.0)[()]
 
 
-def sure_concepts(mean, skills, delta: ArrayLike = 1e-5) -> np.ndarray:
+def sure_concepts(mean: Numbers, skills: Numbers, delta: ArrayLike = 1e-5) -> np.ndarray:
     """d of (21): concepts that all ``skills`` skills of a level have, but for a chance of about delta.
 
     d = max(0, 0.99 mu (1 - sqrt(2 ln(S/delta)/mu))).
@@ -55,7 +55,9 @@ def sure_concepts(mean, skills, delta: ArrayLike = 1e-5) -> np.ndarray:
     return (0.99 * np.maximum(0.0, mu - np.sqrt(2.0 * np.maximum(log, 0.0) * mu)))[()]
 
 
-def acquired(mean, unlearnt, skills, needed: ArrayLike = 5.0, delta: ArrayLike = 1e-5) -> np.ndarray:
+def acquired(
+    mean: Numbers, unlearnt: Numbers, skills: Numbers, needed: ArrayLike = 5.0, delta: ArrayLike = 1e-5
+) -> np.ndarray:
     """g of (21), the probability that enough concepts of a skill are learnt, in the Chernoff form of the paper.
 
     0 if eta > d; 1 - exp(-d KL(eta/d || Pbar)) if eta/d < Pbar; else exp(-d KL)/sqrt(2 d). 1 where all concepts are
@@ -88,7 +90,7 @@ def acquired(mean, unlearnt, skills, needed: ArrayLike = 5.0, delta: ArrayLike =
     return np.where(enough, value, 0.0)[()]
 
 
-def acquired_exact(mean, unlearnt, concepts, needed: ArrayLike = 5.0) -> np.ndarray:
+def acquired_exact(mean: Numbers, unlearnt: Numbers, concepts: Numbers, needed: ArrayLike = 5.0) -> np.ndarray:
     """Probability that at least eta of a skill's concepts are learnt, exactly; *ours*, docs/training.md (21.1).
 
     A skill draws on each of the R concepts with probability mu/R, and each is learnt with probability Pbar:
@@ -108,7 +110,7 @@ def acquired_exact(mean, unlearnt, concepts, needed: ArrayLike = 5.0) -> np.ndar
     return binomial_tails(eta, big_r, mu / big_r * (1.0 - rest))[0][()]
 
 
-def giant(mean_degree) -> np.ndarray:
+def giant(mean_degree: Numbers) -> np.ndarray:
     """gamma = 1 + W0(-c e^-c)/c, share of the giant component of G(S, c/S) for large S; (23). 0 for c <= 1.
 
     Newton steps on gamma = 1 - exp(-c gamma) restore the digits that W0 loses near its branch point.
@@ -136,7 +138,7 @@ def giant(mean_degree) -> np.ndarray:
     return np.where(some, value, 0.0)[()]
 
 
-def skill_levels(g, skills, sigma) -> tuple[np.ndarray, np.ndarray]:
+def skill_levels(g: Numbers, skills: Numbers, sigma: Numbers) -> tuple[np.ndarray, np.ndarray]:
     """p_l and gamma_l of (22), (23): p_l = g_l gamma_(l-1)^sigma_l, gamma_0 = 1, c_l = p_l^2 S_l.
 
     Args:

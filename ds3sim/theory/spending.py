@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ds3sim.core.check import fraction, number, whole_number
+from ds3sim.core.check import Numbers, fraction, number, whole_number
 from ds3sim.core.errors import require
 from ds3sim.theory.loss import LossConstants
 
@@ -36,7 +36,7 @@ class Architecture:
     scale: float = 0.0
     power: float = 2.0 / 3.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         number("scale", self.scale, low=0)
         fraction("power", self.power)
 
@@ -63,7 +63,7 @@ class Architecture:
         )
         return cls(float(np.exp(y.mean() - power * x.mean())), power)
 
-    def width(self, parameters):
+    def width(self, parameters: Numbers) -> Numbers:
         """W(N)."""
         return self.scale * np.asarray(parameters, dtype=np.float64) ** self.power
 
@@ -76,7 +76,7 @@ class Box:
     tokens: tuple[float, float] = (1e7, 1e14)
     steps: int = 10**7
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("parameters", "tokens"):
             low, high = getattr(self, name)
             require(0 < low < high < math.inf, f"{name} = [{low:g}, {high:g}] is not a range of numbers above 0")
@@ -101,12 +101,14 @@ def _halve(low, high, above):
     return 0.5 * (low + high)
 
 
-def data_left(compute, parameters, tokens, price, shape: Architecture):
+def data_left(compute: Numbers, parameters: Numbers, tokens: Numbers, price: Numbers, shape: Architecture) -> Numbers:
     """D with 6 N D + 2 N a + W b = C: what the inference leaves for training; may be negative."""
     return (compute - 2.0 * parameters * tokens - shape.width(parameters) * price) / (6.0 * parameters)
 
 
-def best_training(compute, tokens, price, constants: LossConstants, box: Box, shape: Architecture) -> Training:
+def best_training(
+    compute: Numbers, tokens: Numbers, price: Numbers, constants: LossConstants, box: Box, shape: Architecture
+) -> Training:
     """N and D of the lowest loss (24) with 6 N D + 2 N a + W(N) b <= C; docs/theory.md (26.1).
 
     The stationary point in ln N is a root of alpha A N^-alpha = beta B D^(-beta-1) (-dD/d ln N), with
@@ -148,7 +150,13 @@ def best_training(compute, tokens, price, constants: LossConstants, box: Box, sh
 
 
 def tied_training(
-    compute, tokens, price, kappa: float, constants: LossConstants, box: Box, shape: Architecture
+    compute: Numbers,
+    tokens: Numbers,
+    price: Numbers,
+    kappa: float,
+    constants: LossConstants,
+    box: Box,
+    shape: Architecture,
 ) -> Training:
     """The largest model with D = kappa N that C pays for: 6 kappa N^2 + 2 N a + W(N) b <= C, N and D in the box."""
     compute, tokens, price = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (compute, tokens, price)))
@@ -168,7 +176,9 @@ def tied_training(
     return Training(n, kappa * n, np.where(above(low), np.inf, value))
 
 
-def unlimited_data(compute, steps_tokens, price, constants: LossConstants, box: Box, shape: Architecture) -> Training:
+def unlimited_data(
+    compute: Numbers, steps_tokens: Numbers, price: Numbers, constants: LossConstants, box: Box, shape: Architecture
+) -> Training:
     """The largest model that C pays for at 2 N a + W(N) b <= C, with D infinite."""
     compute, tokens, price = np.broadcast_arrays(
         *(np.asarray(v, dtype=np.float64) for v in (compute, steps_tokens, price))
@@ -185,7 +195,7 @@ def unlimited_data(compute, steps_tokens, price, constants: LossConstants, box: 
 
 
 def cheapest_training(
-    loss, tokens, price, constants: LossConstants, box: Box, shape: Architecture
+    loss: Numbers, tokens: Numbers, price: Numbers, constants: LossConstants, box: Box, shape: Architecture
 ) -> tuple[Training, np.ndarray]:
     """N and D on the contour of ``loss`` with the least 6 N D + 2 N a + W(N) b, and that cost; (26.2).
 

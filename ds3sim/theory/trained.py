@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import number, one_of, positive, whole_number
+from ds3sim.core.check import Numbers, number, one_of, positive, whole_number
 from ds3sim.core.errors import require
 from ds3sim.theory.peeling import VARIANTS, Peeling, peeling
 from ds3sim.theory.skills import acquired, concept_shares, prerequisites, skill_levels
@@ -43,7 +43,7 @@ class Training:
     delta: float = 1e-5
     finite_size: str = "published"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         whole_number("levels", self.levels, 1, 10_000)
         for name in ("text_degree", "parameters_per_concept", "tokens_per_text", "tokens_per_parameter"):
             positive(name, getattr(self, name))
@@ -96,7 +96,7 @@ class Trained:
         return 6.0 * self.parameters * self.tokens
 
 
-def compute_optimal(training_flops, tokens_per_parameter: ArrayLike = 20.0) -> tuple[np.ndarray, np.ndarray]:
+def compute_optimal(training_flops: Numbers, tokens_per_parameter: ArrayLike = 20.0) -> tuple[np.ndarray, np.ndarray]:
     """N and D of a model with D = kappa N that is trained with C_tr = 6 N D.
 
     Raises:
@@ -107,7 +107,7 @@ def compute_optimal(training_flops, tokens_per_parameter: ArrayLike = 20.0) -> t
     return parameters, kappa * parameters
 
 
-def train(parameters, tokens, training: Training | None = None) -> Trained:
+def train(parameters: Numbers, tokens: Numbers, training: Training | None = None) -> Trained:
     """Skills of models with N parameters trained on D tokens; (19)-(23).
 
     Args:

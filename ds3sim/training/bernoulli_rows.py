@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from contextlib import AbstractContextManager
 from functools import partial
 
 import jax
@@ -20,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ds3sim.core import rng
+from ds3sim.core.check import Numbers
 from ds3sim.core.errors import require
 
 MOST_CELLS = 2**31 - 2
@@ -29,14 +31,14 @@ EDGES, UNKNOWN, CONCEPTS, PREREQUISITES, LINKS, TASK, WALKS = range(16, 23)
 """Purposes of keys, beyond those of core/rng.py."""
 
 
-def identity(*parts) -> str:
+def identity(*parts: object) -> str:
     """Hex digest that stands for a simulation's parameters in keys."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def keys(seed: int, name: str, batches, purpose: int) -> np.ndarray:
+def keys(seed: int, name: str, batches: Numbers, purpose: int) -> np.ndarray:
     """Keys of several batches, uint32 [len(batches), 2]."""
-    return np.stack([rng.batch_key(seed, name, int(batch), purpose) for batch in batches])
+    return rng.batch_keys(seed, [name] * len(batches), batches, [purpose])[:, 0]
 
 
 def generator(seed: int, name: str, batch: int, purpose: int) -> np.random.Generator:
@@ -52,7 +54,7 @@ def enough(mean: float) -> int:
     return math.ceil(need / unit) * unit
 
 
-def uniform(key, lane, number):
+def uniform(key: Numbers, lane: Numbers, number: Numbers) -> Numbers:
     """Uniform in (0, 1), 53 bits: (k + 1/2) 2^-53. Needs 64-bit types to be on."""
     high, low = rng.draw(key, lane, number)
     return ((high >> 5).astype(jnp.float64) * 2.0**26 + (low >> 6).astype(jnp.float64) + 0.5) * 2.0**-53
@@ -73,7 +75,7 @@ def _rows_of(key, cells, rows: int, log_empty, width: int):
     return jnp.minimum(place, cells).astype(jnp.int32)
 
 
-def bernoulli_rows(made, rows: int, cells: int, chance: float, width: int | None = None):
+def bernoulli_rows(made: Numbers, rows: int, cells: int, chance: float, width: int | None = None) -> np.ndarray:
     """Filled cells of independent rows of ``cells`` cells, each filled with probability ``chance``.
 
     Args:
@@ -102,6 +104,6 @@ def bernoulli_rows(made, rows: int, cells: int, chance: float, width: int | None
         width = min(width + max(8, width // 4), cells + 1)
 
 
-def precise():
+def precise() -> AbstractContextManager[None]:
     """64-bit types for the calls inside, and nowhere else."""
     return jax.enable_x64(True)

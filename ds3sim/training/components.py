@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from ds3sim.core import rng
-from ds3sim.core.check import fraction, one_of, whole_number
+from ds3sim.core.check import Numbers, fraction, one_of, whole_number
 from ds3sim.training.bernoulli_rows import LINKS, bernoulli_rows, identity, keys, precise
 
 MOST_SKILLS = 20_000
@@ -40,7 +41,7 @@ def _dense_labels(made, skills: int, limit):
     return lax.while_loop(lambda s: s[1], spread, (own, jnp.bool_(True)))[0]
 
 
-def sampled_links(key, skills: int, chance: float) -> tuple[np.ndarray, np.ndarray]:
+def sampled_links(key: Numbers, skills: int, chance: float) -> tuple[np.ndarray, np.ndarray]:
     """Edges (i, j), i < j, of one sparse G(S, chance), int64 each."""
     with precise():
         cells = bernoulli_rows(key[None], skills, skills, chance)[0]
@@ -102,7 +103,7 @@ def largest(labels: np.ndarray) -> np.ndarray:
     return mask
 
 
-def giant_shares(graphs: int, skills: int, chance: float, seed: int = 0, **options) -> np.ndarray:
+def giant_shares(graphs: int, skills: int, chance: float, seed: int = 0, **options: Any) -> np.ndarray:
     """Share of the largest component, float64 [graphs]. Arguments as :func:`components`."""
     whole_number("graphs", graphs, 1)
     block = max(1, min(graphs, 4_000_000 // max(1, int(skills))))
@@ -117,7 +118,7 @@ def giant_shares(graphs: int, skills: int, chance: float, seed: int = 0, **optio
     )
 
 
-def all_in(shares, skills: int, m) -> np.ndarray:
+def all_in(shares: Numbers, skills: int, m: Numbers) -> np.ndarray:
     """Probability that m distinct random skills all lie in a component of share ``shares``: prod (G-i)/(S-i).
 
     Args:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ds3sim.core.check import Numbers
 from ds3sim.core.runtime import cores
 from ds3sim.theory.peeling import peeling
 from ds3sim.training.peel_counts import peel_counts
@@ -38,13 +39,13 @@ class Stuck:
         return np.sqrt(self.share * (1.0 - self.share) / self.runs)
 
 
-def is_stuck(left, concepts: int, texts: int, text_degree: float = 6.0) -> np.ndarray:
+def is_stuck(left: Numbers, concepts: int, texts: int, text_degree: float = 6.0) -> np.ndarray:
     """True where more than half of the unknown fraction at the threshold is left: the gap between the two outcomes."""
     law = peeling(concepts, texts, text_degree)
     return np.asarray(left) > 0.5 * float(law.gamma) / 0.5 * concepts
 
 
-def simulate_stuck(concepts: int, ratios, runs: int, by: str = "counts", seed: int = 0) -> Stuck:
+def simulate_stuck(concepts: int, ratios: Numbers, runs: int, by: str = "counts", seed: int = 0) -> Stuck:
     """Simulate at several T/R.
 
     Args:
@@ -71,7 +72,7 @@ def simulate_stuck(concepts: int, ratios, runs: int, by: str = "counts", seed: i
     return Stuck(concepts, texts / concepts, np.array(found, dtype=np.int64), np.full(len(texts), runs, dtype=np.int64))
 
 
-def ratios_near(concepts: int, z) -> np.ndarray:
+def ratios_near(concepts: int, z: Numbers) -> np.ndarray:
     """T/R at which the published law, with its shift, has its argument at ``z``, by bisection; float64 [Z]."""
     z = np.atleast_1d(np.asarray(z, dtype=np.float64))
     low, high = np.full(z.shape, 2.0), np.full(z.shape, 12.0)

@@ -6,20 +6,19 @@ of the best accuracy. The cost counts parameters only: 2 N FLOPs a token, omega 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import fraction, number, one_of, positive, whole_array, whole_number
+from ds3sim.core.check import Numbers, fraction, number, one_of, positive, whole_array, whole_number
 from ds3sim.core.errors import require
 from ds3sim.theory import chain
 from ds3sim.theory.aggregate import best_of_n
-from ds3sim.theory.capability import relevant_skills, skills_at_level
 from ds3sim.theory.cost import CostModel
 from ds3sim.theory.trained import Trained
 from ds3sim.theory.votes import geometric_weights, vote_success
-from ds3sim.training.levels import not_worse
+from ds3sim.training.levels import Best, Ways
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Tasks:
     relevant_factor: float = 5.0
     search: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("levels", "skills"):
             values = whole_array(name, getattr(self, name), 1)
             require(values.ndim == 1 and values.size > 0, f"{name} must be a list of at least one whole number")
@@ -87,7 +86,7 @@ class Reasoning:
     level_ties: str = "cheapest"
     tokens_per_step: float = 25.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         whole_number("branches", self.branches, 1)
         whole_number("n", self.n, 1)
         positive("tokens_per_step", self.tokens_per_step)
@@ -100,13 +99,26 @@ class Reasoning:
             one_of(name, getattr(self, name), choices)
         require(self.aggregate != "single" or self.n == 1, "n > 1 needs aggregate = best_of_n or majority")
 
-    def combine(self, p1) -> np.ndarray:
+    def combine(self, p1: Numbers) -> np.ndarray:
         """Success of n traces of success probability p1 each; (7), (10)."""
         if self.n == 1:  # best of one, and a vote of one
             return p1
         if self.aggregate == "best_of_n":
             return best_of_n(p1, self.n)
         return vote_success(p1, self.n, geometric_weights(self.categories, self.decay))
+
+    def curves(
+        self, m: np.ndarray, r: np.ndarray, able: np.ndarray, steps: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Accuracy and expected steps of one trace, broadcast over (m', r of a proposal, gamma^m') and budgets."""
+        r = chain.branch_success(r, self.branches)
+        one = chain.success(m, r, steps) if self.round_steps else chain.real_success(m, r, steps)
+        if self.steps == "min":
+            mean = np.minimum(m / r, steps)
+        else:
+            mean = chain.expected_steps(m, r, steps) if self.round_steps else chain.real_moments(m, r, steps)[0]
+        value = self.combine(able * one) if self.feasibility == "per_trace" else able * self.combine(one)
+        return value, able * mean + (1.0 - able) * steps
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,9 @@ class Outcome:
     by_level: np.ndarray
 
 
-def reason(model: Trained, inference_flops, tasks: Tasks | None = None, how: Reasoning | None = None) -> Outcome:
+def reason(
+    model: Trained, inference_flops: Numbers, tasks: Tasks | None = None, how: Reasoning | None = None
+) -> Outcome:
     """Accuracy and expected cost at inference budgets.
 
     Args:
@@ -155,7 +169,9 @@ def reason(model: Trained, inference_flops, tasks: Tasks | None = None, how: Rea
     return _pack(model, tasks, how, steps, price, shape, budgets)
 
 
-def reason_steps(model: Trained, steps_per_trace, tasks: Tasks | None = None, how: Reasoning | None = None) -> Outcome:
+def reason_steps(
+    model: Trained, steps_per_trace: Numbers, tasks: Tasks | None = None, how: Reasoning | None = None
+) -> Outcome:
     """As :func:`reason` for budgets in steps of one trace, [B]."""
     tasks, how = tasks or Tasks(), how or Reasoning()
     given = np.atleast_1d(whole_array("steps_per_trace", steps_per_trace))
@@ -168,11 +184,15 @@ def reason_steps(model: Trained, steps_per_trace, tasks: Tasks | None = None, ho
 def _pack(model: Trained, tasks: Tasks, how: Reasoning, steps, price, shape, budgets: int) -> Outcome:
     levels = model.training.levels
     require(max(tasks.levels) <= levels, f"task level {max(tasks.levels)} is above the {levels} levels of the model")
-    table = _Ways.of(tasks, model.training.sigma, how.branches)
+    level, skills = (v.ravel() for v in np.meshgrid(tasks.levels, tasks.skills, indexing="ij"))
     accuracy, spent = np.zeros((2, len(price), budgets, len(tasks.levels), len(tasks.skills)))
     p, share = model.p.reshape(-1, levels), model.giant.reshape(-1, levels)
     for i in range(len(price)):
-        accuracy[i], spent[i] = _one_model(table, p[i], share[i], steps[i], how)
+        one = replace(model, p=p[i], giant=share[i])
+        ways = Ways.of(one, level, skills, tasks.relevant_factor, tasks.search)
+        best = ways.best(steps[i], how.curves)
+        used = _lowest(ways, best, steps[i], how) if how.level_ties == "lowest" else best.steps
+        accuracy[i], spent[i] = (x.T.reshape(accuracy.shape[1:]) for x in (best.accuracy, used))
     phi = tasks.phi()
     row = phi.sum(axis=1)
     by_level = (accuracy * phi).sum(axis=-1) / np.where(row > 0, row, 1.0)
@@ -186,111 +206,36 @@ def _pack(model: Trained, tasks: Tasks, how: Reasoning, steps, price, shape, bud
     )
 
 
-@dataclass(frozen=True)
-class _Ways:
-    """For each task and each level l' it can be done at: m' and the factor of p^2 in r. Arrays [tasks, L]."""
-
-    shape: tuple[int, int]
-    needed: np.ndarray
-    factor: np.ndarray
-    branches: int
-
-    @classmethod
-    def of(cls, tasks: Tasks, sigma: np.ndarray, branches: int) -> _Ways:
-        level, skills = (v.ravel()[:, None] for v in np.meshgrid(tasks.levels, tasks.skills, indexing="ij"))
-        needed = skills_at_level(skills, level, np.arange(1, len(sigma) + 1), sigma)
-        finite = np.minimum(needed, 1e15)  # more skills than any budget has steps
-        factor = tasks.search / relevant_skills(finite, tasks.relevant_factor) + 1.0 - tasks.search
-        return cls((len(tasks.levels), len(tasks.skills)), needed, factor, branches)
-
-
-def _one_model(table: _Ways, p, share, steps, how: Reasoning) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy and expected steps of one trace, float64 [B, levels, skills]."""
-    use = np.flatnonzero((p > 0) & (share > 0))
-    m = table.needed[:, use]
-    r = chain.branch_success(np.clip(p[use] ** 2 * table.factor[:, use], 0.0, 1.0), table.branches)
-    with np.errstate(under="ignore"):
-        able = share[use] ** m
-    possible = (m <= float(np.max(steps, initial=0.0))) & (able > 0)
-    task, way = np.nonzero(not_worse(m, r, able) & possible)
-    accuracy = np.zeros((len(m), len(steps)))
-    spent = np.broadcast_to(steps, accuracy.shape).copy()
-    chosen = np.full(accuracy.shape, -1)
-    if task.size:
-        # tasks share their ways: (l', m') fixes m', r and gamma^m'
-        points = np.stack([m[task, way], r[task, way], able[task, way]], axis=1)
-        points, back = np.unique(points, axis=0, return_inverse=True)
-        value, used = _curves(points[:, :1], points[:, 1:2], points[:, 2:], steps, how)
-        value, used = value[back.ravel()], used[back.ravel()]
-        rank = np.arange(task.size) - np.searchsorted(task, task)
-        for order in range(int(rank.max()) + 1):  # one way of every task at once
-            now = rank == order
-            at = task[now]
-            better = (value[now] > accuracy[at]) | ((value[now] == accuracy[at]) & (used[now] < spent[at]))
-            accuracy[at] = np.where(better, value[now], accuracy[at])
-            spent[at] = np.where(better, used[now], spent[at])
-            chosen[at] = np.where(better, way[now, None], chosen[at])
-    if how.level_ties == "lowest":
-        _take_lowest(m, r, able, steps, how, use, (accuracy, spent, chosen))
-    return tuple(x.T.reshape(len(steps), *table.shape) for x in (accuracy, spent))  # type: ignore[return-value]
-
-
-def _take_lowest(m, r, able, steps, how: Reasoning, use, found) -> None:
-    """Replace the expected steps by those of the lowest level of equal accuracy; in place.
+def _lowest(ways: Ways, best: Best, steps: np.ndarray, how: Reasoning) -> np.ndarray:
+    """Expected steps of the lowest level of equal accuracy, float64 [T, B].
 
     Levels differ in accuracy unless it has reached its limit in float64. From level 8 on (sigma > 1) a lower level
-    needs
-    more skills, so the levels of full accuracy are a range, whose end is bisected; the lower ones are tried one by one.
+    needs more skills, so the levels of full accuracy are a range, whose end is bisected; the lower ones are tried one
+    by one.
     """
-    accuracy, spent, chosen = found
-    task, budget = np.nonzero((chosen >= 0) & (accuracy > 0))
-    goal, best = accuracy[task, budget], chosen[task, budget]
+    spent = best.steps.copy()
+    task, budget = np.nonzero((best.way >= 0) & (best.accuracy > 0))
+    goal, top = best.accuracy[task, budget], best.way[task, budget]
 
-    def equal(way):
-        value, used = _curves(m[task, way], r[task, way], able[task, way], steps[budget], how)
-        return value >= goal, used
+    def curves(way: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return how.curves(ways.skills[task, way], ways.success[task, way], ways.feasible[task, way], k)
 
     # at its limit: one more step changes nothing
-    later = _curves(m[task, best], r[task, best], able[task, best], 2.0 * steps[budget] + 1.0, how)[0]
-    full = goal >= later
-    task, budget, goal, best = task[full], budget[full], goal[full], best[full]
+    full = goal >= curves(top, 2.0 * steps[budget] + 1.0)[0]
+    task, budget, goal, top = task[full], budget[full], goal[full], top[full]
     if task.size == 0:
-        return
-    low, high = np.minimum(np.searchsorted(use, 7), best), best.copy()
+        return spent
+    eighth = int(np.searchsorted(ways.level, 8))
+    low, high = np.minimum(eighth, top), top.copy()
     while np.any(low < high):
         middle = (low + high) // 2
-        good = equal(middle)[0]
+        good = curves(middle, steps[budget])[0] >= goal
         low, high = np.where(good, low, np.minimum(middle + 1, high)), np.where(good, middle, high)
-    spent[task, budget] = np.where(high < best, equal(high)[1], spent[task, budget])
-    for way in range(int(np.searchsorted(use, 7)) - 1, -1, -1):
-        good, used = equal(np.full(task.shape, way))
-        good &= way < best
-        spent[task, budget] = np.where(good, used, spent[task, budget])
-
-
-def _curves(m, r, able, steps, how: Reasoning) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracy and expected steps of one trace for ways [U, 1] at budgets [B]."""
-    one = _success(m, r, steps, how.round_steps)
-    if how.steps == "min":
-        mean = np.minimum(m / r, steps)
-    elif how.round_steps:
-        mean = chain.expected_steps(m, r, steps)
-    else:
-        later = _success(m + 1.0, r, steps + 1.0, False)  # I_r(m+1, K-m+1)
-        mean = np.where(steps >= m, m / r * later + steps * (1.0 - one), steps)
-    value = how.combine(able * one) if how.feasibility == "per_trace" else able * how.combine(one)
-    return value, able * mean + (1.0 - able) * steps
-
-
-def _success(m, r, steps, whole: bool) -> np.ndarray:
-    """I_r(m, K-m+1) for K >= m, else 0. A real K takes SciPy's function: about 1e-9 absolute at K = 1e8."""
-    if whole:
-        return np.asarray(chain.success(m, r, steps))
-    from scipy.special import betainc
-
-    m, r, steps = np.broadcast_arrays(m, r, steps)
-    enough = steps >= m
-    return np.where(enough, betainc(m, np.where(enough, steps - m + 1.0, 1.0), r), 0.0)
+    spent[task, budget] = np.where(high < top, curves(high, steps[budget])[1], spent[task, budget])
+    for way in range(eighth - 1, -1, -1):
+        value, used = curves(np.full(task.shape, way), steps[budget])
+        spent[task, budget] = np.where((value >= goal) & (way < top), used, spent[task, budget])
+    return spent
 
 
 def learnt_skills(model: Trained, levels: ArrayLike | None = None) -> np.ndarray:

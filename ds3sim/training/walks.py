@@ -26,9 +26,9 @@ import numpy as np
 from jax import lax
 
 from ds3sim.core import rng
-from ds3sim.core.check import fraction, one_of, whole_number
+from ds3sim.core.check import Numbers, one_of, whole_number
 from ds3sim.theory import chain
-from ds3sim.theory.capability import relevant_skills
+from ds3sim.theory.capability import search_weight
 from ds3sim.training.bernoulli_rows import LINKS, TASK, WALKS, generator, identity, keys
 from ds3sim.training.components import sampled_links
 
@@ -76,7 +76,7 @@ def walk_models(
     skills: int,
     chance: float,
     m: int,
-    steps,
+    steps: Numbers,
     reading: str = "giant",
     tasks: int = 16,
     traces: int = 64,
@@ -110,7 +110,7 @@ def walk_models(
     whole_number("m", m, 1, whole_number("skills", skills, 2) - 1)
     one_of("reading", reading, READINGS)
     budgets = np.array([whole_number("steps", k, 0) for k in np.atleast_1d(steps)], dtype=np.int64)
-    weight = float(fraction("search", search) / relevant_skills(m, relevant_factor) + 1.0 - search)
+    weight = float(search_weight(m, relevant_factor, search))
     rate = chance * weight if reading == "giant" else weight
     limit, longest = rng.threshold(rate), int(budgets.max())
     name = identity("walks", skills, float(chance), m, tasks, traces, reading, relevant_factor, search)
@@ -145,7 +145,7 @@ def walk_models(
     return Walks(success, feasible, hops, share, mean_field(skills, chance, m, budgets, weight), given)
 
 
-def mean_field(skills: int, chance: float, m: int, steps, weight: float) -> np.ndarray:
+def mean_field(skills: int, chance: float, m: int, steps: Numbers, weight: float) -> np.ndarray:
     """gamma^m I_r(m, K-m+1) with gamma of (23) at c = S p^2 and r = p^2 w; float64 [B]."""
     from ds3sim.theory.skills import giant
 

@@ -70,26 +70,40 @@ def packed_alias(probability: np.ndarray, code: np.ndarray) -> tuple[np.ndarray,
     return limit, (code.astype(np.uint32) | (other.astype(np.uint32) << np.uint32(16)))
 
 
-def row_tables(law: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Flat packed tables of the rows of ``law`` over its possible outcomes only.
+def row_tables(laws: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, int]]:
+    """Flat packed tables of the rows of each law, over its possible outcomes only.
+
+    Laws of one width share the passes over the columns of their tables.
 
     Args:
-        law: float64 [R, C], rows sum to 1; an outcome's code is its column.
+        laws: float64 [T, R, C], rows sum to 1; an outcome's code is its column.
 
     Returns:
-        threshold, outcome: uint32 [R * W], padded with zeros to a power of two of at least 4096, so
-        that tables of many sizes share one compiled kernel; and W, a power of two.
+        for each law threshold and outcome, uint32 [R * W], and W, a power of two.
     """
-    width = power_of_two(max(2, int((law > 0).sum(axis=1).max(initial=1))))
-    code = np.argsort(law <= 0, axis=1, kind="stable")[:, :width]
-    chance = np.take_along_axis(law, code, axis=1)
-    more = width - code.shape[1]
-    code, chance = np.pad(code, ((0, 0), (0, more)), mode="edge"), np.pad(chance, ((0, 0), (0, more)))
-    # What has no chance repeats a possible outcome, so that rounding can never produce it.
-    tables = packed_alias(chance, np.where(chance > 0, code, code[:, :1]))
-    size = power_of_two(max(4096, tables[0].size))
-    threshold, outcome = (np.concatenate([a.ravel(), np.zeros(size - a.size, np.uint32)]) for a in tables)
-    return threshold, outcome, width
+    many, rows, _ = laws.shape
+    possible = (laws > 0).sum(axis=2).max(axis=1, initial=1)
+    widths = np.array([power_of_two(max(2, int(most))) for most in possible])
+    out: list = [None] * many
+    for width in np.unique(widths).tolist():
+        members = np.flatnonzero(widths == width)
+        flat = (laws if len(members) == many else laws[members]).reshape(len(members) * rows, -1)
+        code = np.argsort(flat <= 0, axis=1, kind="stable")[:, :width]
+        chance = np.take_along_axis(flat, code, axis=1)
+        more = width - code.shape[1]
+        code, chance = np.pad(code, ((0, 0), (0, more)), mode="edge"), np.pad(chance, ((0, 0), (0, more)))
+        # What has no chance repeats a possible outcome, so that rounding can never produce it.
+        threshold, outcome = packed_alias(chance, np.where(chance > 0, code, code[:, :1]))
+        for place, i in enumerate(members.tolist()):
+            part = slice(place * rows, (place + 1) * rows)
+            out[i] = (threshold[part].ravel(), outcome[part].ravel(), width)
+    return out
+
+
+def padded(table: np.ndarray, least: int = 4096) -> np.ndarray:
+    """``table`` with zeros up to a power of two, so that tables of many sizes share one compiled kernel."""
+    size = power_of_two(max(least, table.size))
+    return np.concatenate([table, np.zeros(size - table.size, table.dtype)])
 
 
 def power_of_two(value: int) -> int:

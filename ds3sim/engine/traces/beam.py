@@ -10,8 +10,12 @@ import functools
 import numpy as np
 
 from ds3sim.core import rng
-from ds3sim.engine.traces.alias import lookup
-from ds3sim.engine.traces.walk import NEVER, endings, feasible_lanes, traced
+from ds3sim.core.errors import require
+from ds3sim.engine.traces.alias import lookup, padded, row_tables
+from ds3sim.engine.traces.walk import NEVER, endings, lanes_of, traced
+from ds3sim.task.scores import score_classes
+from ds3sim.task.steps import Beam
+from ds3sim.task.task import Task
 
 PROPOSALS_PER_STEP = 2**12
 
@@ -43,44 +47,27 @@ def _best(rank, shuffle, proposed, w: int, classes: int):
     return lax.scan(take, key, length=w)[1]
 
 
-def _beam(
-    keys,
-    first_lane,
-    valid,
-    group,
-    limit,
-    error,
-    threshold,
-    outcome,
-    mask,
-    begin,
-    rank,
-    kind,
-    max_steps,
-    *,
-    lanes,
-    w,
-    b,
-    classes,
-):
-    """Endings, int32 [lanes], coded as in ``ds3sim.engine.traces.walk``.
+def _beam(keys, first, limit, numbers, error, threshold, outcome, mask, begin, rank, kind, *, width, w, b, classes):
+    """Endings of one row of lanes, int32 [1, width], coded as in ``ds3sim.engine.traces.walk``.
 
     Args:
+        keys, first, limit, numbers, width: as :func:`ds3sim.engine.traces.walk.lanes_of`.
         error: uint32 [2], chance that a step keeps proposals at random.
         threshold, outcome: uint32, packed alias table with one row per node and, last, the start.
+        mask: uint32, entries of a table row less one.
         begin: int32, first entry of the start row.
         rank: int32 [S], class of each node by score, 0 the best.
         kind: int32 [S], 1 goal, 2 dead, 0 else.
+        w, b: particles, and proposals of each.
         classes: bits that hold any rank.
     """
     import jax.numpy as jnp
     from jax import lax
 
     traced["beam"] += 1
-    index = jnp.arange(lanes, dtype=jnp.int32)
-    lane = first_lane + index.astype(jnp.uint32)
-    walking = (index < valid) & feasible_lanes(keys, lane, group, limit)
-    width = mask.astype(jnp.int32) + 1
+    lane, walking = (part[0] for part in lanes_of(keys, first, limit, numbers, width))
+    max_steps = numbers[7, 0]
+    columns = mask.astype(jnp.int32) + 1
 
     def settle(node, time, state):
         """Lanes whose beam holds the goal, or only dead nodes, are done."""
@@ -90,11 +77,11 @@ def _beam(
         return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
 
     def draws(purpose, number):
-        return rng.draw(keys[purpose], lane, number)
+        return rng.draw(keys[0, purpose], lane, number)
 
     # The whole beam starts at one node: one draw, copied. Lanes are the last axis throughout.
-    first = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, np.uint32(0)))
-    node = jnp.broadcast_to(first, (w, lanes))
+    begins = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, np.uint32(0)))
+    node = jnp.broadcast_to(begins, (w, width))
     state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
 
     def unfinished(carry):
@@ -103,20 +90,20 @@ def _beam(
 
     def advance(carry):
         node, state, time = carry
-        at_random = rng.below(*rng.draw(keys[rng.PRIORITY], lane, time.astype(jnp.uint32)), error)
-        first = time.astype(jnp.uint32) * np.uint32(PROPOSALS_PER_STEP)
+        at_random = rng.below(*draws(rng.PRIORITY, time.astype(jnp.uint32)), error)
+        number = time.astype(jnp.uint32) * np.uint32(PROPOSALS_PER_STEP)
 
         def propose(place):
-            parent = node[place // np.uint32(b)] * width
-            proposed = lookup(threshold, outcome, parent, mask, *draws(rng.WALK, first + place))
-            return jnp.where(at_random, 0, rank[proposed]), draws(rng.KEEP, first + place)[0], proposed
+            parent = node[place // np.uint32(b)] * columns
+            proposed = lookup(threshold, outcome, parent, mask, *draws(rng.WALK, number + place))
+            return jnp.where(at_random, 0, rank[proposed]), draws(rng.KEEP, number + place)[0], proposed
 
         ranks, shuffle, proposed = lax.map(propose, jnp.arange(w * b, dtype=jnp.uint32))
         kept = _best(ranks, shuffle, proposed, w, classes)
         node = jnp.where(state >= 0, kept, node)
         return node, settle(node, time + 1, state), time + 1
 
-    return endings(lax.while_loop(unfinished, advance, (node, state, jnp.int32(0)))[1], max_steps)
+    return endings(lax.while_loop(unfinished, advance, (node, state, jnp.int32(0)))[1], max_steps)[None]
 
 
 @functools.cache
@@ -124,4 +111,33 @@ def beam_kernel():
     """The jitted kernel, made on first use; see :func:`_beam`."""
     import jax
 
-    return jax.jit(_beam, static_argnames=("lanes", "w", "b", "classes"))
+    return jax.jit(_beam, static_argnames=("width", "w", "b", "classes"))
+
+
+def beam_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
+    """(arrays, static arguments) of :func:`beam_kernel` after those that every kernel takes.
+
+    Raises:
+        InputError: more proposals or steps than a beam's random stream has numbers for.
+    """
+    step, graph = task.step, task.graph
+    assert isinstance(step, Beam)
+    require(
+        step.proposals <= PROPOSALS_PER_STEP,
+        f"width * branches = {step.proposals} is more than {PROPOSALS_PER_STEP} proposals a step: lower one of them",
+    )
+    most = 2**32 // PROPOSALS_PER_STEP - 1
+    require(task.max_steps <= most, f"steps = {task.max_steps} per trace is more than a beam can do ({most})")
+    threshold, outcome, width = row_tables(np.vstack([graph.transition_tensor(), graph.start])[None])[0]
+    kind = np.where(graph.goal, 1, np.where(graph.dead, 2, 0)).astype(np.int32)
+    rank = score_classes(graph, step.discount).astype(np.int32)
+    arguments = (
+        rng.threshold(step.evaluator_error),
+        padded(threshold),
+        padded(outcome),
+        np.uint32(width - 1),
+        np.int32(graph.size * width),
+        rank,
+        kind,
+    )
+    return arguments, {"w": step.width, "b": step.branches, "classes": max(1, int(rank.max()).bit_length())}

@@ -18,27 +18,28 @@ from ds3sim.engine.traces.walk import NOT_REACHED, hitting_times, traced
 from ds3sim.task.aggregate import Aggregate, BestOfN, Majority
 
 
-def _first(times):
-    """Oracle best of n, and single: the earliest hitting time."""
-    return times.min(axis=1)
-
-
 def _accepted(words, limit):
     """bool: the verifier's decision from two random words; a limit of all ones means always."""
-    return ((limit[0] & limit[1]) == np.uint32(0xFFFFFFFF)) | rng.below(words[0], words[1], limit)
+    return ((limit[..., 0] & limit[..., 1]) == np.uint32(0xFFFFFFFF)) | rng.below(words[0], words[1], limit)
 
 
 def _verified(times, keys, lane, limits, *, abstain: bool):
     """Best of n with an imperfect verifier; the first accepted trace is chosen.
 
     Traces are exchangeable, so the first accepted one is a uniform draw among the accepted.
-    ``limits``: uint32 [2, 2], acceptance of a correct and of a wrong trace.
+
+    Args:
+        times: int32 [rows * trials, n]. lane: uint32 [rows, trials * n].
+        limits: uint32 [rows, 2, 2], acceptance of a correct and of a wrong trace.
     """
     import jax.numpy as jnp
     from jax import lax
 
-    if_correct = _accepted(rng.draw(keys[rng.VERIFIER], lane, np.uint32(0)), limits[0]).reshape(times.shape)
-    if_wrong = _accepted(rng.draw(keys[rng.VERIFIER], lane, np.uint32(1)), limits[1]).reshape(times.shape)
+    def marks(number):
+        words = rng.threefry2x32(*_keys(keys, rng.VERIFIER), lane, jnp.full_like(lane, number))
+        return _accepted(words, limits[:, number, None, :]).reshape(times.shape)
+
+    if_correct, if_wrong = marks(0), marks(1)
     # Trace i is passed over at budget k when k >= after_i (its wrong answer would be accepted until
     # then) and k < before_i (its correct answer would be accepted from then on).
     after = jnp.where(if_wrong, jnp.where(if_correct, jnp.int32(NOT_REACHED), times), jnp.int32(0))
@@ -57,16 +58,24 @@ def _verified(times, keys, lane, limits, *, abstain: bool):
     return jnp.minimum(chosen, jnp.where(begins < passed_before[:, -1], begins, jnp.int32(NOT_REACHED)))
 
 
-def _voted(times, keys, lane, threshold, answer, mask, answers: int, trial, *, ties_wrong: bool):
+def _voted(times, keys, lane, trial, tables, *, answers: int, ties_wrong: bool):
     """Plurality vote. Traces become correct in the order of their hitting times; after each one the
-    vote is counted again, until the correct answer wins."""
+    vote is counted again, until the correct answer wins.
+
+    Args:
+        times: int32 [rows * trials, n]. lane: uint32 [rows, trials * n]. trial: uint32 [rows, trials].
+        tables: threshold, answer uint32 [rows, W], the alias table of the wrong answers.
+    """
     import jax.numpy as jnp
     from jax import lax
 
+    threshold, answer = tables
     trials, n = times.shape
-    word0, word1 = rng.draw(keys[rng.VOTE], lane, np.uint32(0))
-    wrong = lookup(threshold, answer, jnp.int32(0), mask, word0, word1).reshape(trials, n)
-    tie_word = rng.draw(keys[rng.TIE], trial, np.uint32(0))[0]
+    rows, width = threshold.shape
+    words = rng.threefry2x32(*_keys(keys, rng.VOTE), lane, jnp.zeros_like(lane))
+    begin = (jnp.arange(rows, dtype=jnp.int32) * width)[:, None]
+    wrong = lookup(threshold.reshape(-1), answer.reshape(-1), begin, np.uint32(width - 1), *words).reshape(trials, n)
+    tie_word = rng.threefry2x32(*_keys(keys, rng.TIE), trial, jnp.zeros_like(trial))[0].reshape(-1)
     order = jnp.argsort(times, axis=1)
     times = jnp.take_along_axis(times, order, axis=1)
     wrong = jnp.take_along_axis(wrong, order, axis=1)
@@ -88,55 +97,48 @@ def _voted(times, keys, lane, threshold, answer, mask, answers: int, trial, *, t
     return lax.fori_loop(0, n, turn, (votes, start))[1]
 
 
-def _outcome(ending, keys, first_lane, first_trial, tables, *, n, trials, kind):
+def _keys(keys, purpose: int):
+    """The two words of the rows' keys for a purpose, uint32 [rows, 1] each."""
+    return keys[:, purpose, 0, None], keys[:, purpose, 1, None]
+
+
+def _outcome(ending, keys, first, tables, *, n, kind):
     import jax.numpy as jnp
 
     traced["outcome"] += 1
-    times = hitting_times(ending[: trials * n]).reshape(trials, n)
-    lane = first_lane + jnp.arange(trials * n, dtype=jnp.uint32)
-    trial = first_trial + jnp.arange(trials, dtype=jnp.uint32)
+    rows, trials = ending.shape[0], ending.shape[1] // n
+    times = hitting_times(ending[:, : trials * n]).reshape(-1, n)
+    if kind[0] == "first":  # oracle best of n, and single: the earliest hitting time
+        return times.min(axis=1).reshape(rows, -1)
+    lane = first[0, :, None] + jnp.arange(trials * n, dtype=jnp.uint32)
     if kind[0] == "verified":
-        return _verified(times, keys, lane, tables[0], abstain=kind[1])
-    if kind[0] == "voted":
-        threshold, answer, mask = tables
-        return _voted(times, keys, lane, threshold, answer, mask, kind[2], trial, ties_wrong=kind[1])
-    return _first(times)
+        return _verified(times, keys, lane, tables[0], abstain=kind[1]).reshape(rows, -1)
+    trial = first[1, :, None] + jnp.arange(trials, dtype=jnp.uint32)
+    return _voted(times, keys, lane, trial, tables, answers=kind[2], ties_wrong=kind[1]).reshape(rows, -1)
 
 
 @functools.cache
 def outcome_kernel():
-    """The jitted map from endings int32 [lanes] to task hitting times int32 [trials]."""
+    """The jitted map from endings int32 [rows, lanes] to task hitting times int32 [rows, trials].
+
+    Args of the kernel: endings; keys, first: as :func:`ds3sim.engine.traces.walk.lanes_of`; the tables of
+    :func:`outcome_tables`, one for each row; static n and kind.
+    """
     import jax
 
-    return jax.jit(_outcome, static_argnames=("n", "trials", "kind"))
+    return jax.jit(_outcome, static_argnames=("n", "kind"))
 
 
-def outcome_tables(aggregate: Aggregate) -> tuple[tuple, tuple]:
+@functools.lru_cache(maxsize=256)
+def outcome_tables(aggregate: Aggregate) -> tuple[tuple, tuple[np.ndarray, ...]]:
     """(kind, tables): the static part and the arrays that :func:`outcome_kernel` needs."""
     if isinstance(aggregate, BestOfN) and not aggregate.verifier.perfect:
         verifier = aggregate.verifier
-        limits = rng.threshold([verifier.true_positive, verifier.false_positive])
-        return ("verified", verifier.fallback == "abstain"), (limits,)
+        return ("verified", verifier.fallback == "abstain"), (
+            rng.threshold([verifier.true_positive, verifier.false_positive]),
+        )
     if isinstance(aggregate, Majority):
         weights = aggregate.errors.weights
-        threshold, answer, width = row_tables(weights[None])
-        return ("voted", aggregate.ties == "wrong", len(weights)), (threshold, answer, np.uint32(width - 1))
+        threshold, answer, _ = row_tables(weights[None, None])[0]
+        return ("voted", aggregate.ties == "wrong", len(weights)), (threshold, answer)
     return ("first",), ()
-
-
-def _outcome_many(ending, keys, first_trial, tables, *, n, trials, kind):
-    import jax
-
-    def one(ending, keys, first_trial, tables):
-        first_lane = first_trial * np.uint32(n)
-        return _outcome(ending, keys, first_lane, first_trial, tables, n=n, trials=trials, kind=kind)
-
-    return jax.vmap(one)(ending, keys, first_trial, tables)
-
-
-@functools.cache
-def outcome_many_kernel():
-    """The jitted map from endings int32 [rows, lanes] to task hitting times int32 [rows, trials]."""
-    import jax
-
-    return jax.jit(_outcome_many, static_argnames=("n", "trials", "kind"))

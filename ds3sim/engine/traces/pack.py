@@ -1,68 +1,99 @@
-"""Batches of walks: which tasks share a launch, and their tables side by side."""
+"""Jobs of the traces engine, and how their trials fill launches of rows and lanes."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ds3sim.core import rng
-from ds3sim.engine.stopping import Stopping
-from ds3sim.engine.tally import Tally
+from ds3sim.engine.limits import EngineOptions
+from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.tally import Tally, enough
 from ds3sim.engine.traces.alias import power_of_two
+from ds3sim.engine.traces.beam import beam_arguments, beam_kernel
 from ds3sim.engine.traces.outcome import outcome_tables
-from ds3sim.engine.traces.tables import Table, Walk, macro_steps, macro_tables, walk_of
+from ds3sim.engine.traces.tables import Walk, macro_steps, macro_tables, walk_of
+from ds3sim.engine.traces.urn import urn_arguments, urn_kernel
+from ds3sim.engine.traces.walk import walk_kernel
 from ds3sim.task.steps import Beam
 from ds3sim.task.task import Task, shared_rate
 
+FEWEST_LANES = 64
+"""A smaller chunk saves no memory: a launch would only cost more than what it does."""
 ROW_LANES = 1024
+"""Lanes of a row where several tasks share a launch; a single task has one row of all lanes."""
 TASKS_AT_ONCE = 1024
 ENTRIES_AT_ONCE = 2**23
 """At most so many tasks, and about so many table entries, are made together."""
 TABLE_ENTRIES = 2**20
 """Entries of the tables of one launch; a task with a larger table goes alone."""
-TABLE_SIZES = (2**17, TABLE_ENTRIES)
+MOST_VOTE_COUNTS = 2**24
+"""Counts of votes that one launch keeps, 4 bytes each."""
 BATCH = 2**20
 """Trials of one batch (fewer where a task has more than 4096 traces): part of the definition of
 the random stream, so never a setting."""
 
 
-def by_itself(task: Task) -> bool:
-    """Whether the task has a kernel of its own."""
-    return isinstance(task.step, Beam) or shared_rate(task) is not None
-
-
 @dataclass(eq=False)
 class Job:
-    """One task with its sums; these are made when its first launch comes back."""
+    """The trials ``first .. first + goal - 1`` of a task, and the sums of those done.
+
+    Attributes:
+        stream: names the random stream.
+        most: trials it may take, for the size of launches.
+        walk: another walk than the task's own.
+        ended: nothing is left to do; reached: the stopping rule is met.
+        hits, deaths, task_hits: as in :class:`Tally`; None before the first launch came back.
+    """
 
     task: Task
     first: int
-    traces: int
+    goal: int
+    most: int
+    stream: str
+    walk: Walk | None = None
     done: int = 0
     infeasible: int = 0
-    endings: np.ndarray | None = None
+    ended: bool = False
+    reached: bool = False
+    hits: np.ndarray | None = None
+    deaths: np.ndarray | None = None
     task_hits: np.ndarray | None = None
-    ready: Tally | None = None
 
-    def add(self, trials: int, infeasible: int, counts: np.ndarray, hits: np.ndarray) -> None:
-        if self.endings is None or self.task_hits is None:
-            self.endings, self.task_hits = counts, hits
+    @classmethod
+    def of(cls, task: Task, first: int, options: EngineOptions) -> Job:
+        """The job that ``options`` ask for."""
+        goal = options.traces if options.relative_error is None else min(FIRST_ROUND, options.most)
+        return cls(task, first, goal, options.most, task.identity)
+
+    def add(self, trials: int, infeasible: int, endings: np.ndarray, task_hits: np.ndarray) -> None:
+        """Count a launch; ``endings`` int64 [2 max_steps + 4] counts its endings."""
+        if self.hits is None or self.deaths is None or self.task_hits is None:
+            self.hits, self.deaths, self.task_hits = endings[2::2].copy(), endings[3::2].copy(), task_hits.copy()
         else:
-            self.endings += counts
-            self.task_hits += hits
+            self.hits += endings[2::2]
+            self.deaths += endings[3::2]
+            self.task_hits += task_hits
         self.done += trials
         self.infeasible += infeasible
+        self.ended = self.reached = self.done == self.goal
 
-    def tally(self, seed: int) -> Tally:
-        if self.ready is not None:
-            return self.ready
-        assert self.endings is not None and self.task_hits is not None
-        task, whole = self.task, self.done == self.traces
-        # Copies: half of an interleaved histogram would keep the other half alive.
-        self.ready = Tally(
+    def goes_on(self, seed: int, options: EngineOptions) -> bool:
+        """Whether ``relative_error`` wants another round; sets its goal."""
+        assert options.relative_error is not None
+        self.reached = enough(self.task, self.tally(seed, options), options.relative_error)
+        self.ended = self.reached or self.done >= self.most
+        if not self.ended:
+            self.goal = min(2 * self.done, self.most)
+        return not self.ended
+
+    def tally(self, seed: int, options: EngineOptions) -> Tally:
+        """The tally of what is done."""
+        assert self.hits is not None and self.deaths is not None and self.task_hits is not None
+        task = self.task
+        return Tally(
             identity=task.identity,
             engine="traces",
             seed=seed,
@@ -70,49 +101,128 @@ class Job:
             traces=self.done,
             feasible=self.done * task.n - self.infeasible,
             task_hits=self.task_hits,
-            hits=self.endings[2::2].copy(),
-            deaths=self.endings[3::2].copy(),
+            hits=self.hits,
+            deaths=self.deaths,
             shared_feasibility=task.feasibility == "per_task",
             stop_on_dead=task.on_dead == "stop",
             ranges=((seed, self.first, self.first + self.done),),
-            stopping=Stopping(traces=self.traces, reached=whole, interrupted=not whole),
+            stopping=Stopping.of(options, reached=self.reached, interrupted=not self.ended),
         )
-        self.endings = self.task_hits = None
-        return self.ready
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
+class Shape:
+    """What a kernel is compiled for, beside the sizes of its arrays.
+
+    Attributes:
+        kernel: makes the jitted kernel; static: its static arguments.
+        n: traces of a trial. outcome: the static part of the aggregator.
+        long: walks so long that lanes are compacted.
+    """
+
+    kernel: Callable
+    static: tuple[tuple[str, int], ...]
+    n: int
+    outcome: tuple
+    long: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Ready:
-    """A job with its tables."""
+    """A job with its tables.
+
+    Attributes:
+        arrays: of the kernel; for walks threshold and outcome uint32 [entries], without padding.
+        law: table width, transient states, steps per draw, draws; for walks.
+        marks: the aggregator's tables.
+        limit: uint32 [2], threshold of feasibility.
+    """
 
     job: Job
-    table: Table
-    tables: tuple
-    rounds: int
+    arrays: tuple[np.ndarray, ...]
+    law: tuple[int, int, int, int]
+    marks: tuple[np.ndarray, ...]
     limit: np.ndarray
 
+    @property
+    def entries(self) -> int:
+        """Table entries."""
+        return self.arrays[0].size
 
-def waves(jobs: Sequence[Job], lanes: int) -> Iterator[tuple]:
-    """(kernel shape, jobs with tables, layout), a bounded number at a time. Budgets of one law share its table."""
+
+@dataclass(frozen=True, eq=False)
+class Wave:
+    """Jobs of one shape with their tables; launches of ``rows`` rows of ``width`` lanes."""
+
+    shape: Shape
+    ready: Sequence[Ready]
+    width: int
+    rows: int
+
+    @property
+    def trials(self) -> int:
+        """Trials of a row at most."""
+        return self.width // self.shape.n
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """Trials ``first .. first + count - 1`` of a batch of one job."""
+
+    ready: Ready
+    batch: int
+    first: int
+    count: int
+
+
+def waves(jobs: Sequence[Job], lanes: int, macro: int | None) -> Iterator[Wave]:
+    """The jobs by kernel shape, a bounded number at a time. Budgets of one law share its table."""
     shapes: dict[tuple, list[Job]] = {}
     for job in jobs:
-        shapes.setdefault((job.task.n, _kind(job.task.aggregate)), []).append(job)
-    for (n, kind), members in shapes.items():
-        layout = _layout(members, n, lanes)
+        kernel = _own_kernel(job.task)
+        shapes.setdefault((job.task.n, outcome_tables(job.task.aggregate)[0], kernel and id(job)), []).append(job)
+    for (n, outcome, alone), members in shapes.items():
+        layout = _layout(members, n, lanes, outcome)
+        if alone:
+            yield _alone(members[0], outcome, layout)
+            continue
         for part in _parts(members):
             groups: dict[bool, list[Ready]] = {}
-            for ready in _prepare(part):
-                groups.setdefault(ready.rounds > 8, []).append(ready)
+            for ready in _prepare(part, macro):
+                groups.setdefault(ready.law[3] > 8, []).append(ready)
             for long, group in groups.items():
                 # Walks of about equal length end together, so that no row waits for others.
-                yield (n, kind, long), sorted(group, key=lambda r: r.rounds), layout
+                group.sort(key=lambda r: r.law[3])
+                yield Wave(Shape(walk_kernel, (), n, outcome, long), group, *layout)
 
 
-def _layout(jobs: Sequence[Job], n: int, lanes: int) -> tuple[int, int]:
-    """(trials of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel."""
-    trials = max(1, min(power_of_two(max(job.traces for job in jobs)), ROW_LANES // n))
-    total = sum(-(-job.traces // trials) + 1 for job in jobs)
-    return trials, min(max(1, lanes // (trials * n)), power_of_two(total))
+def _own_kernel(task: Task) -> Callable | None:
+    """The kernel of a task that no batch can hold."""
+    return beam_kernel if isinstance(task.step, Beam) else urn_kernel if shared_rate(task) is not None else None
+
+
+def _alone(job: Job, outcome: tuple, layout: tuple[int, int]) -> Wave:
+    kernel = _own_kernel(job.task)
+    assert kernel is not None
+    arrays, static = (beam_arguments if kernel is beam_kernel else urn_arguments)(job.task)
+    marks, limit = outcome_tables(job.task.aggregate)[1], rng.threshold(job.task.graph.feasible)
+    ready = Ready(job, arrays, (1, 0, 0, 0), marks, limit)
+    return Wave(Shape(kernel, tuple(static.items()), job.task.n, outcome), [ready], *layout)
+
+
+def _layout(jobs: Sequence[Job], n: int, lanes: int, outcome: tuple) -> tuple[int, int]:
+    """(lanes of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel."""
+    most = max(job.most for job in jobs)
+    if len(jobs) == 1:
+        width, rows = power_of_two(max(n, min(max(lanes, FEWEST_LANES), max(ROW_LANES, most * n)))), 1
+    else:
+        trials = max(1, min(power_of_two(most), ROW_LANES // n))
+        total = sum(-(-job.most // trials) + 1 for job in jobs)
+        width, rows = trials * n, min(max(1, lanes // (trials * n)), power_of_two(total))
+    if outcome[0] == "voted":  # a trial keeps a count for each wrong answer
+        while rows * (width // n) > 1 and rows * (width // n) * outcome[2] > MOST_VOTE_COUNTS:
+            width, rows = (width, rows // 2) if rows > 1 else (width // 2, rows)
+    return width, rows
 
 
 def _parts(jobs: Sequence[Job]) -> Iterator[list[Job]]:
@@ -129,96 +239,52 @@ def _parts(jobs: Sequence[Job]) -> Iterator[list[Job]]:
     yield part
 
 
-def _prepare(jobs: Sequence[Job]) -> Iterator[Ready]:
+def _prepare(jobs: Sequence[Job], macro: int | None) -> Iterator[Ready]:
     walks: dict[tuple, Walk] = {}
     chosen = []
     for job in jobs:
         task = job.task
-        name = (id(task.graph), task.step)
+        name = (id(task.graph), task.step, job.walk and id(job.walk))
         if name not in walks:
-            # Not the task's own cached tensor: it would stay alive with the task.
-            walks[name] = walk_of(task, task.step.tensor(task.graph))  # pyright: ignore[reportAttributeAccessIssue]
-        chosen.append((name, macro_steps(walks[name], task.max_steps)))
+            # A batch leaves no tensors behind in its tasks, where they would stay as long as these.
+            walks[name] = job.walk or walk_of(task.graph, task.tensor if len(jobs) == 1 else task.step_tensor())
+        chosen.append((name, macro or macro_steps(walks[name], task.max_steps)))
     wanted = list(dict.fromkeys(chosen))
     made = dict(zip(wanted, macro_tables([(walks[name], steps) for name, steps in wanted]), strict=True))
-    tables: dict = {}
     limits: dict[float, np.ndarray] = {}
     for job, key in zip(jobs, chosen, strict=True):
-        table, feasible, how = made[key], job.task.graph.feasible, job.task.aggregate
-        rounds = -(-max(1, job.task.max_steps) // table.steps)
-        if how not in tables:
-            tables[how] = _small(outcome_tables(how)[1])
+        table, feasible = made[key], job.task.graph.feasible
         if feasible not in limits:
             limits[feasible] = rng.threshold(feasible)
-        yield Ready(job, table, tables[how], rounds, limits[feasible])
+        law = (table.width, table.transient, table.steps, -(-max(1, job.task.max_steps) // table.steps))
+        marks = outcome_tables(job.task.aggregate)[1]
+        yield Ready(job, (table.threshold, table.outcome), law, marks, limits[feasible])
 
 
-@functools.lru_cache(maxsize=256)
-def _kind(aggregate) -> tuple:
-    """The static part of an aggregator."""
-    return outcome_tables(aggregate)[0]
-
-
-def _small(tables: tuple) -> tuple:
-    """A vote's alias table without the padding that a single task's kernel wants."""
-    if len(tables) != 3:
-        return tables
-    threshold, answer, mask = tables
-    return threshold[: int(mask) + 1], answer[: int(mask) + 1], mask
-
-
-def packed(ready: Sequence[Ready], n: int, trials: int, size: int) -> Iterator[list]:
-    """Fill launches with at most ``size`` rows of at most ``trials`` trials.
-
-    A row is (job, batch, first trial in the batch, trials), and never crosses the end of a batch.
-    """
-    batch_size = batch_trials(n)
-    rows: list = []
+def packed(ready: Sequence[Ready], trials: int, rows: int) -> Iterator[list[Row]]:
+    """Fill launches with at most ``rows`` rows of at most ``trials`` trials; a row never crosses the end of a batch."""
+    out: list[Row] = []
     entries = 0
     for r in ready:
-        if rows and entries + r.table.threshold.size > TABLE_ENTRIES:
-            yield rows
-            rows, entries = [], 0
-        entries += r.table.threshold.size
-        first, end = r.job.first, r.job.first + r.job.traces
+        if out and entries + r.entries > TABLE_ENTRIES:
+            yield out
+            out, entries = [], 0
+        entries += r.entries
+        job = r.job
+        size = batch_trials(job.task.n)
+        first, end = job.first + job.done, job.first + job.goal
         while first < end:
-            batch, inside = divmod(first, batch_size)
-            here = min(trials, end - first, batch_size - inside)
-            rows.append((r, batch, inside, here))
+            batch, inside = divmod(first, size)
+            here = min(trials, end - first, size - inside)
+            out.append(Row(r, batch, inside, here))
             first += here
-            if len(rows) == size:
-                yield rows
-                rows, entries = [], r.table.threshold.size
-    if rows:
-        yield rows
-
-
-def filled(rows, size: int) -> Iterator[Ready]:
-    """The jobs of all rows of the kernel; unused rows repeat the last one."""
-    for i in range(size):
-        yield rows[min(i, len(rows) - 1)][0]
+            if len(out) == rows:
+                yield out
+                out, entries = [], r.entries
+    if out:
+        yield out
 
 
 def batch_trials(n: int) -> int:
     """Trials of a batch: lane numbers must fit 32 bits."""
     return min(BATCH, 2 ** ((2**32 // n).bit_length() - 1))
-
-
-@dataclass(frozen=True)
-class Launch:
-    """One kernel call: trials first .. first + count - 1 of a batch."""
-
-    batch: int
-    first: int
-    count: int
-
-
-def launches(first: int, traces: int, n: int, trials: int) -> Iterator[Launch]:
-    """Cut the trials first .. first + traces - 1 at batch ends and every ``trials`` trials."""
-    size = batch_trials(n)
-    end = first + traces
-    while first < end:
-        batch, inside = divmod(first, size)
-        count = min(trials, end - first, size - inside)
-        yield Launch(batch, inside, count)
-        first += count

@@ -1,186 +1,235 @@
-"""The traces engine for many tasks at once: a sweep in a few kernel shapes and full launches.
+"""The traces engine: simulate traces one by one, millions at a time, for any number of tasks.
 
-A launch is [rows, lanes]. A row holds trials of one task that follow each other; a task takes as many
-rows as it needs. Lanes draw the same numbers here as in :mod:`ds3sim.engine.traces.sampler`, addressed by
-(seed, task, batch, trial), so every tally is bit for bit that of ``simulate``, whatever stands beside it.
+Trials are numbered. Trial t belongs to batch t // B, which has its own keys; what happens in it depends on nothing
+else. So any split into launches, threads and devices gives the same tally, whatever stands beside the task.
+
+A launch is [rows, lanes]. A row holds trials of one task that follow each other; a task takes as many rows as it
+needs. A single task is a batch of one row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 
 import numpy as np
 
 from ds3sim.core import rng, runtime
-from ds3sim.core.check import whole_number
 from ds3sim.core.errors import StoppedEarly, require
-from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, MOST_TRACES
+from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
 from ds3sim.engine.tally import Tally
-from ds3sim.engine.traces.alias import power_of_two
-from ds3sim.engine.traces.outcome import outcome_many_kernel
-from ds3sim.engine.traces.pack import TABLE_SIZES, Job, Ready, by_itself, filled, packed, waves
-from ds3sim.engine.traces.sampler import Sampler
-from ds3sim.engine.traces.tables import batch_keys
-from ds3sim.engine.traces.walk import stage_sizes, walk_many_kernel
+from ds3sim.engine.traces.alias import padded, power_of_two
+from ds3sim.engine.traces.outcome import outcome_kernel
+from ds3sim.engine.traces.pack import TABLE_ENTRIES, Job, Ready, Row, Wave, packed, waves
+from ds3sim.engine.traces.walk import NOT_REACHED, NUMBERS, stage_sizes, walk_kernel
 from ds3sim.task.task import Task
 
+TABLE_SIZES = (2**17, TABLE_ENTRIES)
+MOST_KEYS = 4096
+"""Keys of batches that are kept, 64 bytes each."""
 
-def simulate_many(
-    tasks: Sequence[Task],
-    traces: int | Sequence[int],
-    seed: int = 0,
-    *,
-    firsts: Sequence[int] | None = None,
-    chunk: int | None = None,
-    progress=None,
+
+def tallies(
+    tasks: Sequence[Task], options: EngineOptions, seed: int, firsts: Sequence[int], progress: Callable | None = None
 ) -> list[Tally]:
-    """Tallies of many tasks, each bit for bit that of ``simulate(task, traces, seed, first=first)``.
+    """The tally of every task; equal tasks are simulated once.
 
-    Tasks of any kind may stand side by side; those of one kernel shape share launches. Equal tasks
-    are simulated once. Memory: the tallies (24 bytes for each step of each task's budget) and a
-    few launches; keep the sum of budgets of one call within what fits.
+    Memory: the tallies (24 bytes for each step of each task's budget) and a few launches; keep the sum of budgets of
+    one call within what fits.
 
     Args:
-        tasks: any number of tasks.
-        traces: trials of each task, one number or one for each.
-        seed: whole number in [0, 2^63).
-        firsts: number of the first trial of each task; None: 0.
-        chunk: walks in one launch; None fits the device. Never changes a result.
-        progress: called with the number of trials done since the last call.
+        tasks, options, seed, progress: as :func:`ds3sim.engine.evaluate.evaluate`; firsts: first trial of each task.
 
     Raises:
-        InputError: an argument out of range, or a task that the traces engine cannot do.
-        StoppedEarly: on Ctrl-C; ``.partial`` is the list of tallies of what was done, None for
-            tasks that were not begun.
+        InputError: a task that the traces engine cannot do.
+        StoppedEarly: on Ctrl-C; ``.partial`` has None for tasks that were not begun.
     """
-    seed = whole_number("seed", seed, 0, 2**63 - 1)
-    every = [traces] * len(tasks) if isinstance(traces, int | np.integer) else list(traces)
-    begins = [0] * len(tasks) if firsts is None else list(firsts)
-    require(len(every) == len(tasks), f"traces has {len(every)} entries for {len(tasks)} tasks")
-    require(len(begins) == len(tasks), f"firsts has {len(begins)} entries for {len(tasks)} tasks")
     jobs: dict[tuple, Job] = {}
-    places: list[Job] = []
-    for task, count, first in zip(tasks, every, begins, strict=True):
-        count = whole_number("traces", count, 1, MOST_TRACES)
-        first = whole_number("firsts", first, 0, MOST_TRACES)
-        require(
-            task.max_steps <= MOST_STEPS_PER_TRACE,
-            f"steps = {task.max_steps} per trace is more than the traces engine keeps ({MOST_STEPS_PER_TRACE}):"
-            " use engine closed_form, or lower the budget",
-        )
-        key = (task.identity, first, count)
-        job = jobs.get(key)
-        if job is None:
-            job = jobs[key] = Job(task, first, count)
-        places.append(job)
-    alone = [job for job in jobs.values() if by_itself(job.task)]
+    for task, first in zip(tasks, firsts, strict=True):
+        check_steps(task)
+        jobs.setdefault((task.identity, first), Job.of(task, first, options))
+    places = [jobs[task.identity, first] for task, first in zip(tasks, firsts, strict=True)]
     try:
-        _run([job for job in jobs.values() if not by_itself(job.task)], seed, chunk, progress)
-        for job in alone:
-            _alone(job, seed, chunk, progress)
+        run(list(jobs.values()), options, seed, progress)
     except KeyboardInterrupt:
-        raise StoppedEarly([job.tally(seed) if job.done else None for job in places]) from None
-    return [job.tally(seed) for job in places]
+        made = {id(job): job.tally(seed, options) for job in places if job.done}
+        raise StoppedEarly([made.get(id(job)) for job in places]) from None
+    made = {id(job): job.tally(seed, options) for job in places}
+    return [made[id(job)] for job in places]
 
 
-def _alone(job: Job, seed: int, chunk, progress) -> None:
-    """A task that no batch can hold, by its own kernel."""
-    sampler = Sampler(job.task, seed, lanes=chunk, wanted=job.traces)
-    try:
-        tally = sampler.run(job.first, job.traces, progress)
-    except StoppedEarly as stop:
-        tally = stop.partial
-    counts = np.zeros(2 * len(tally.hits) + 2, np.int64)
-    counts[2::2], counts[3::2] = tally.hits, tally.deaths
-    if tally.traces:
-        job.add(tally.traces, tally.traces * job.task.n - tally.feasible, counts, tally.task_hits)
-    if tally.traces < job.traces:
-        raise KeyboardInterrupt
+def check_steps(task: Task) -> None:
+    """Refuse a budget whose histogram is too large.
+
+    Raises:
+        InputError: it is.
+    """
+    require(
+        task.max_steps <= MOST_STEPS_PER_TRACE,
+        f"steps = {task.max_steps} per trace is more than the traces engine keeps ({MOST_STEPS_PER_TRACE}):"
+        " use engine closed_form, or lower the budget",
+    )
 
 
-def _run(jobs: Sequence[Job], seed: int, chunk, progress) -> None:
+def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callable | None = None) -> None:
+    """Do the jobs.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the jobs hold what was done, in the order of trials.
+    """
     devices = runtime.devices()
-    count = len(devices)
-    threads = count * runtime.workers_per_device(devices[0], count)
-    lanes = runtime.lanes_per_launch(devices[0]) if chunk is None else whole_number("chunk", chunk, 1, 2**26)
+    lanes = options.chunk or runtime.lanes_per_launch(devices[0])
+    threads = len(devices) * runtime.workers_per_device(devices[0], len(devices))
+    launch = _Launch(devices, seed)
 
     def take(_, found: list) -> None:
-        done = 0
         for job, *counts in found:
             job.add(*counts)
-            done += counts[0]
         if progress is not None:
-            progress(done)
+            progress(sum(counts[0] for _, *counts in found))
 
-    runtime.in_order(_launch, _work(jobs, lanes, seed, devices), threads, take)
+    def work(ready: Sequence[Ready], wave: Wave) -> Iterator[tuple[list[Row], Wave]]:
+        return ((rows, wave) for rows in packed(ready, wave.trials, wave.rows))
+
+    found = waves(jobs, lanes, options.macro_steps)
+    if options.relative_error is None:
+        runtime.in_order(launch, (args for wave in found for args in work(wave.ready, wave)), threads, take)
+        return
+    for wave in found:
+        ready = wave.ready
+        while ready:
+            runtime.in_order(launch, work(ready, wave), threads, take)
+            ready = [r for r in ready if r.job.goes_on(seed, options)]
 
 
-def _work(jobs: Sequence[Job], lanes: int, seed: int, devices: list) -> Iterator[tuple]:
-    """The arguments of every launch, devices in turn."""
-    number = 0
-    for shape, ready, (trials, size) in waves(jobs, lanes):
-        for rows in packed(ready, shape[0], trials, size):
-            yield rows, shape, trials * shape[0], size, seed, devices[number % len(devices)]
-            number += 1
+class _Launch:
+    """Runs launches, from many threads, on the devices in turn; keeps what the next ones may share."""
 
+    def __init__(self, devices: list, seed: int):
+        self.devices, self.seed = devices, seed
+        self.number = count()
+        self.kept_keys: dict[tuple[str, int], np.ndarray] = {}
+        self.kept_tables: dict[int, tuple] = {}
 
-def _launch(rows, shape, width: int, size: int, seed: int, device) -> list:
-    """Run one launch: (job, trials, infeasible traces, counts of endings, task hitting times) of its jobs."""
-    import jax
+    def __call__(self, rows: list[Row], wave: Wave) -> list[tuple[Job, int, int, np.ndarray, np.ndarray]]:
+        """Run one launch: (job, trials, infeasible traces, counts of endings, task hitting times) of its jobs."""
+        import jax
 
-    n, kind, long = shape
-    pieces: list[tuple[Ready, int, int]] = []  # consecutive rows of one job
-    for i, (r, *_) in enumerate(rows):
-        if pieces and pieces[-1][0] is r:
-            pieces[-1] = (r, pieces[-1][1], i + 1)
+        device = next(self.number) % len(self.devices)
+        shape, n = wave.shape, wave.shape.n
+        pieces = _pieces(rows)
+        keys, first, limit, numbers = jax.device_put(self._lanes(rows, pieces, wave), self.devices[device])
+        arrays, marks = self._tables(rows, pieces, wave, device)
+        static: dict = dict(shape.static)
+        if shape.kernel is walk_kernel:
+            static["stages"] = stage_sizes(wave.rows * wave.width, shape.long)
+        ending = shape.kernel()(keys, first, limit, numbers, *arrays, width=wave.width, **static)
+        times = None
+        if shape.outcome != ("first",) or n > 1:
+            times = outcome_kernel()(ending, keys, first, marks, n=n, kind=shape.outcome)
+        tops = [ready.job.task.max_steps for ready, _, _ in pieces]
+        spans = [(begin, end) for _, begin, end in pieces]
+        endings = _counts(ending, spans, [2 * top + 4 for top in tops])
+        hits = [c[2::2] for c in endings] if times is None else _counts(times, spans, [top + 1 for top in tops])
+        out = []
+        for (ready, begin, end), counts, own in zip(pieces, endings, hits, strict=True):
+            trials = sum(row.count for row in rows[begin:end])
+            idle = (end - begin) * wave.width - trials * n
+            out.append((ready.job, trials, int(counts[1]) - idle, counts, own))
+        return out
+
+    def _lanes(self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave) -> tuple[np.ndarray, ...]:
+        """Keys, first lanes and trials, thresholds of feasibility and numbers of the rows, as kernels take them."""
+        import chex
+
+        n, size = wave.shape.n, wave.rows
+        made = self._keys([(row.ready.job.stream, row.batch) for row in rows])
+        keys = np.zeros((size, rng.SPARE + 1, 2), np.uint32)
+        first = np.zeros((2, size), np.uint32)
+        limit = np.full((size, 2), 0xFFFFFFFF, np.uint32)
+        numbers = np.zeros((len(NUMBERS), size), np.int32)
+        numbers[1] = 1
+        keys[: len(rows)] = made
+        first[:, : len(rows)] = [[row.first * n for row in rows], [row.first for row in rows]]
+        numbers[0, : len(rows)] = [row.count * n for row in rows]
+        base = 0
+        for ready, begin, end in pieces:
+            task = ready.job.task
+            group = n if task.feasibility == "per_task" else 1
+            numbers[1:, begin:end] = np.array([[group], [base], *([v] for v in ready.law), [task.max_steps]])
+            limit[begin:end] = ready.limit
+            base += ready.entries
+        chex.assert_shape((keys, first, limit, numbers), ((size, 8, 2), (2, size), (size, 2), (8, size)))
+        chex.assert_type((keys, first, limit, numbers), (np.uint32, np.uint32, np.uint32, np.int32))
+        return keys, first, limit, numbers
+
+    def _keys(self, wanted: list[tuple[str, int]]) -> list[np.ndarray]:
+        """Keys uint32 [purposes, 2] of (stream, batch); kept, since many launches share them."""
+        kept = self.kept_keys  # threads may replace it meanwhile
+        lacking = [name for name in dict.fromkeys(wanted) if name not in kept]
+        if lacking:
+            made = rng.batch_keys(self.seed, [stream for stream, _ in lacking], [batch for _, batch in lacking])
+            few = {name: kept[name] for name in wanted if name in kept} if len(kept) > MOST_KEYS else kept
+            self.kept_keys = kept = {**few, **dict(zip(lacking, made, strict=True))}
+        return [kept[name] for name in wanted]
+
+    def _tables(self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave, device: int) -> tuple:
+        """The kernel's arrays and the aggregators' tables on the device; kept, since launches may share them."""
+        import jax
+
+        owners = [row.ready for row in rows]
+        kept = self.kept_tables.get(device)  # one read: threads may replace it meanwhile
+        if kept is not None and kept[0] == owners:
+            return kept[1]
+        if wave.shape.kernel is not walk_kernel:
+            arrays = owners[0].arrays
+        elif len(pieces) == 1:
+            arrays = tuple(padded(table) for table in owners[0].arrays)
         else:
-            pieces.append((r, i, i + 1))
-    drawn = list(dict.fromkeys((r.job.task.identity, batch) for r, batch, _, _ in rows))
-    made = dict(zip(drawn, batch_keys(seed, [d[0] for d in drawn], [d[1] for d in drawn]), strict=True))
-    keys = np.zeros((size, rng.SPARE + 1, 2), np.uint32)
-    first = np.zeros(size, np.uint32)
-    numbers = np.zeros((8, size), np.int32)
-    numbers[1] = 1
-    limit = np.full((size, 2), 0xFFFFFFFF, np.uint32)
-    for i, (r, batch, inside, trials) in enumerate(rows):
-        keys[i] = made[r.job.task.identity, batch]
-        first[i] = inside
-        numbers[0, i] = trials * n
-    base = 0
-    for r, begin, end in pieces:
-        task, table = r.job.task, r.table
-        group = n if task.feasibility == "per_task" else 1
-        law = (base, table.width, table.transient, table.steps, r.rounds, task.max_steps)
-        numbers[1:, begin:end] = np.array((group, *law))[:, None]
-        limit[begin:end] = r.limit
-        base += table.threshold.size
-    # Few sizes of tables, so that few kernels are compiled.
-    space = next((size for size in TABLE_SIZES if base <= size), power_of_two(base))
-    threshold, outcome = np.zeros(space, np.uint32), np.zeros(space, np.uint32)
-    base = 0
-    for r, _, _ in pieces:
-        part = slice(base, base + r.table.threshold.size)
-        threshold[part], outcome[part] = r.table.threshold, r.table.outcome
-        base = part.stop
-    given = jax.device_put((keys, first, limit, numbers, threshold, outcome), device)
-    stages = stage_sizes(size * width, 9 if long else 1)
-    ending = walk_many_kernel()(*given, n=n, width=width, stages=stages)
-    times = None
-    if kind != ("first",) or n > 1:
-        tables = tuple(np.stack([r.tables[j] for r in filled(rows, size)]) for j in range(len(rows[0][0].tables)))
-        tables = jax.device_put(tables, device)
-        times = np.asarray(outcome_many_kernel()(ending, *given[:2], tables, n=n, trials=width // n, kind=kind))
-    ending = np.asarray(ending)
-    out = []
-    for r, begin, end in pieces:
-        top = r.job.task.max_steps
-        counts = np.bincount(ending[begin:end].ravel(), minlength=2 * top + 4)
-        trials = sum(row[3] for row in rows[begin:end])
-        infeasible = int(counts[1]) - ((end - begin) * width - trials * n)
-        hits = counts[2::2].copy() if times is None else _hits(times[begin:end], top)
-        out.append((r.job, trials, infeasible, counts, hits))
+            arrays = tuple(_joined([ready.arrays[j] for ready, _, _ in pieces]) for j in (0, 1))
+        # Rows without a task repeat the last one.
+        every = [owners[min(i, len(owners) - 1)].marks for i in range(wave.rows)]
+        marks = tuple(np.stack([marks[j] for marks in every]) for j in range(len(every[0])))
+        made = jax.device_put((arrays, marks), self.devices[device])
+        self.kept_tables[device] = (owners, made)
+        return made
+
+
+def _joined(tables: Sequence[np.ndarray]) -> np.ndarray:
+    """Tables one after the other in one of few sizes, so that few kernels are compiled."""
+    need = sum(table.size for table in tables)
+    space = next((size for size in TABLE_SIZES if need <= size), power_of_two(need))
+    return np.concatenate([*tables, np.zeros(space - need, np.uint32)])
+
+
+def _pieces(rows: list[Row]) -> list[tuple[Ready, int, int]]:
+    """(job with tables, begin, end): the rows of each job, which follow each other."""
+    out: list[tuple[Ready, int, int]] = []
+    for i, row in enumerate(rows):
+        if out and out[-1][0] is row.ready:
+            out[-1] = (row.ready, out[-1][1], i + 1)
+        else:
+            out.append((row.ready, i, i + 1))
     return out
 
 
-def _hits(times: np.ndarray, top: int) -> np.ndarray:
-    return np.bincount(times[times <= top], minlength=top + 1)
+def _counts(values, spans: list[tuple[int, int]], sizes: list[int]) -> list[np.ndarray]:
+    """Counts of 0..size-1 in rows begin..end-1 of a device array, int64 [size] each; larger values are left out."""
+    import jax.numpy as jnp
+
+    if len(values) == 1 and next(iter(values.devices())).platform != "cpu" and sizes[0] <= 2**20:
+        kept = jnp.where(values[0] == NOT_REACHED, sizes[0], values[0])
+        return [np.asarray(jnp.bincount(kept, length=power_of_two(sizes[0] + 1))[: sizes[0]]).astype(np.int64)]
+    host = np.asarray(values)
+    return [_count(host[begin:end].ravel(), size) for (begin, end), size in zip(spans, sizes, strict=True)]
+
+
+def _count(values: np.ndarray, size: int) -> np.ndarray:
+    if values.size and int(values.max()) >= size:
+        values = values[values < size]
+    if size > 4 * values.size:
+        out = np.zeros(size, np.int64)
+        found, times = np.unique(values, return_counts=True)
+        out[found] = times
+        return out
+    return np.bincount(values, minlength=size)

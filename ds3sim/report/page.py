@@ -1,0 +1,144 @@
+"""The page of a result: what was asked, figures, tables, theory beside them, how it was made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import Any
+
+from ds3sim.core.figure import Theme, new_figure
+from ds3sim.core.text import duration, in_words, number, probability
+from ds3sim.report import prose, run_figures
+from ds3sim.report.curves import Curve
+from ds3sim.report.html import Picture, picture, rendered
+from ds3sim.report.rows import Compared, compared
+from ds3sim.report.tables import results_table, theory_table
+from ds3sim.results.plot import AXIS, Lines, axis_label, draw_lines, lines_of, said
+from ds3sim.results.result import Result
+
+MOST_ROWS = 2000
+"""Rows of a table; the files hold all of them."""
+
+
+def result_page(result: Result, curves: Sequence[Curve] = ()) -> str:
+    """The page of a run or a sweep as HTML.
+
+    Args:
+        result: of ``run``, ``sweep`` or a store.
+        curves: the theory between the budgets of a run.
+
+    Raises:
+        InputError: the result has no rows.
+    """
+    rows = compared(result)
+    z = [abs(v) for one in rows for v in (one.z_success, one.z_steps) if v is not None]
+    usual = NormalDist().inv_cdf(1 - 0.025 / len(z)) if z else math.inf
+    many, shown = bool(result.axes), rows[:MOST_ROWS]
+    return rendered(
+        "ds3sim.report",
+        "result.html.jinja",
+        kind="sweep" if many else "report",
+        name=result.name,
+        headline=sweep_headline(result) if many else prose.run_headline(rows),
+        asked=prose.asked(result) if result.config else [],
+        figures=sweep_pictures(result) if many else run_pictures(result, rows, curves),
+        results=results_table(result, shown),
+        theory=theory_table(result, shown, usual),
+        total=len(rows),
+        random=any(one.row.traces for one in rows),
+        has_flops=any(one.row.mean_flops is not None for one in rows),
+        checks=len(z),
+        largest_z=number(max(z, default=0.0), 3),
+        usual_z=number(usual, 3),
+        far=bool(z) and max(z) > usual,
+        facts=[*_flat(result.environment), *(("stopping, " + k, v) for k, v in _flat(result.stopping))],
+        config_text=config_text(result),
+    )
+
+
+def run_pictures(result: Result, rows: Sequence[Compared], curves: Sequence[Curve]) -> list[Picture]:
+    """The figures of a result without axes."""
+    random, known = any(one.row.traces for one in rows), any(one.row.reference is not None for one in rows)
+    points = (
+        "the simulation with 95% intervals, often smaller than the point; the band joins the intervals."
+        if random
+        else "the values of the engine."
+    )
+    text = f"Success probability at each budget. Points are {points}"
+    text += " The line is the theory." if known else ""
+    if random and known:
+        text += " Below: z, the distance of simulation from theory in standard errors; the grey band holds 95% of right"
+        text += " values."
+    paid = (
+        "Left: success against the mean cost of a task, one point a budget. Right: mean cost against budget. A trace"
+        " stops when it succeeds, so the mean lies below the worst case (dashed), where the whole budget is used."
+    )
+    success = lambda theme: run_figures.accuracy_figure(result, curves, theme)  # noqa: E731
+    cost = lambda theme: run_figures.cost_figure(result, curves, theme)  # noqa: E731
+    return [
+        picture(success, "Success against budget", text, run_figures.describe_accuracy(result)),
+        picture(cost, "Success and cost", paid, run_figures.describe_cost(result), wide=True),
+    ]
+
+
+def sweep_pictures(result: Result) -> list[Picture]:
+    """The figures of a result with axes: success and mean cost; none where nothing varies by number."""
+    drawn = lines_of(result.axes, result.rows)
+    if drawn.width < 2:
+        return []
+    cost = "mean_flops" if all(row.mean_flops is not None for row in result.rows) else "expected_tokens"
+    out = []
+    for column, title in (("success", "Success"), (cost, "Mean cost")):
+        caption = f"{AXIS[column]} against {axis_label(drawn.x)}."
+        if column == "success" and result.traces:
+            caption += " Bars are 95% intervals, often smaller than the point."
+        if drawn.total > len(drawn.lines):
+            caption += f" {len(drawn.lines)} of {drawn.total:,} lines are shown, evenly chosen."
+        out.append(picture(lambda theme, column=column: _lines_figure(drawn, column, theme), title, caption))
+    return out
+
+
+def _lines_figure(drawn: Lines, column: str, theme: Theme) -> Any:
+    figure, axes = new_figure((6.8, 4.4), 1, 1, theme, 9.5)
+    draw_lines(drawn, column, axes[0, 0], theme)
+    return figure
+
+
+def sweep_headline(result: Result) -> list[str]:
+    """How much there is, and where success is highest."""
+    points, rows = len(result.points), result.rows
+    swept = ", ".join(f"{a} ({len({repr(row.axes.get(a)) for row in rows})} values)" for a in result.axes)
+    best = max(rows, key=lambda row: row.success)
+    where = [f"{axis.rpartition('.')[0]}{'.' * ('.' in axis)}{said(axis, best.axes.get(axis))}" for axis in result.axes]
+    where += [best.strategy] if best.strategy is not None else []
+    out = [
+        f"{points:,} point{'' if points == 1 else 's'}, {len(rows):,} results, over {swept}.",
+        f"The highest success is {probability(best.success)}: {', '.join([*where, f'{in_words(best.steps)} steps'])}.",
+    ]
+    if result.missing:
+        out.append(f"{result.missing:,} points of the sweep have not been simulated yet.")
+    return out
+
+
+def config_text(result: Result) -> str:
+    """The config of a result as TOML; "" where it is not known."""
+    import tomli_w
+
+    return tomli_w.dumps(result.config) if result.config else ""
+
+
+# ---- pieces -----------------------------------------------------------------------------------
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    out = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            out += _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, float) and key.endswith("_s") and math.isfinite(value):
+            out.append((f"{prefix}{key.removesuffix('_s')}", duration(value)))
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else "–" if value is None else value
+            out.append((prefix + key, str(text)))
+    return out
