@@ -81,7 +81,8 @@ class LatentFit(Forecast):
         return self.solvable, self.alpha, self.beta
 
     @cached_property
-    def _band(self) -> CountBand | CurveBand:
+    def band(self) -> CountBand | CurveBand:
+        """What intervals come from; of parameters that were given there is none."""
         u, log = np.array([self.solvable, math.log(self.alpha), math.log(self.beta)]), self.log
         if log.curve is not None:
             return CurveBand(u, log.curve.n, log.curve.success, self.problems or DEFAULT_PROBLEMS)
@@ -104,14 +105,14 @@ class LatentFit(Forecast):
         value = latent.pass_at_n(n, *self.parameters)
         if self.kind == "given":
             return Estimate.of(value)
-        low, high = (limits.reshape(n.shape) for limits in self._band.curve(np.atleast_1d(n).ravel()))
+        low, high = (limits.reshape(n.shape) for limits in self.band.curve(np.atleast_1d(n).ravel()))
         return Estimate(value, np.minimum(low, value)[()], np.maximum(high, value)[()])
 
     def same_problems(self, n: ArrayLike) -> Estimate:
         """Of a curve: pass@N of the same problems when the curve goes on, with 95% intervals; float64 [n]."""
         n = np.atleast_1d(np.asarray(n, dtype=np.float64))
-        assert isinstance(self._band, CurveBand), "only a curve has the same problems"
-        value, (low, high) = latent.pass_at_n(n, *self.parameters), self._band.same_problems(n)
+        assert isinstance(self.band, CurveBand), "only a curve has the same problems"
+        value, (low, high) = latent.pass_at_n(n, *self.parameters), self.band.same_problems(n)
         return Estimate(value, np.minimum(low, value), np.maximum(high, value))
 
     def interval_of(self, function: Callable[[float, float, float], float]) -> tuple[float, float]:
@@ -119,7 +120,7 @@ class LatentFit(Forecast):
         if self.kind == "given":
             here = function(*self.parameters)
             return here, here
-        return self._band.of(function)
+        return self.band.of(function)
 
     def observed(self) -> Curve | None:
         """pass@k of the log's counts; None for a curve."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,7 +25,7 @@ from ds3sim.core.check import whole_number
 from ds3sim.core.errors import require
 from ds3sim.fit import likelihood
 from ds3sim.fit.forecast import ahead, naming
-from ds3sim.fit.intervals import CountBand, CurveBand
+from ds3sim.fit.intervals import CountBand
 from ds3sim.fit.latent_fit import DEFAULT_PROBLEMS, LatentFit
 from ds3sim.fit.likelihood import BETA_MOST, LOWEST, NAMES
 from ds3sim.fit.logs.log import Log
@@ -69,42 +70,26 @@ def fit_pass_at_n(
     log = log_of(log)
     price, at = price_of(log, tokens_per_sample, cost), ahead(log, at)
     with naming(log):
-        points = log.curve
-        require(problems is None or points is not None, f"problems = {problems} has no effect on counts (--problems)")
-        notes = list(_checked(log))
+        notes = tuple(_checked(log, problems))
+        kind = "likelihood" if log.curve is None else "least_squares"
+        problems = problems or (None if log.curve is None else DEFAULT_PROBLEMS)
         u, quality = _optimum(log)
-        if points is None:
-            band, kind = CountBand(u, log.samples, log.correct), "likelihood"
-            robust = band.robust
-        else:
-            if problems is None:
-                problems = DEFAULT_PROBLEMS
-                notes.append(
-                    "the curve does not say over how many problems it averages: intervals assume"
-                    f" {DEFAULT_PROBLEMS} (--problems)"
-                )
-            band = CurveBand(u, points.n, points.success, whole_number("problems", problems, 1))
-            kind, robust = "least_squares", None
-    at_bound, limits = likelihood.bounds(u), [band.coordinate(i) for i in range(3)]
+        about = {"log": log, "problems": problems, "at": at, "price": price}
+        fit = LatentFit(*likelihood.parameters(u), kind, quality, len(log), **about)
+    band, at_bound = fit.band, likelihood.bounds(u)
+    limits = [band.coordinate(i) for i in range(3)]
     intervals = dict(zip(NAMES, (limits[0], *((math.exp(a), math.exp(b)) for a, b in limits[1:])), strict=True))
-    return LatentFit(
-        *likelihood.parameters(u),
-        kind=kind,
-        quality=quality,
-        units=len(log),
+    return replace(
+        fit,
         standard_errors=_errors(u, band.covariance, intervals, at_bound),
-        robust_errors=None if robust is None else _errors(u, robust, intervals, at_bound),
+        robust_errors=_errors(u, band.robust, intervals, at_bound) if isinstance(band, CountBand) else None,
         intervals=intervals,
         at_bound=at_bound,
         warnings=(*_warnings(at_bound, intervals), *notes),
-        log=log,
-        problems=problems,
-        at=at,
-        price=price,
     )
 
 
-def _checked(log: Log) -> Iterator[str]:
+def _checked(log: Log, problems: int | None) -> Iterator[str]:
     """InputError where nothing can be fitted; notes on what the data are."""
     n, c = log.samples, log.correct
     if log.curve is not None:
@@ -112,7 +97,15 @@ def _checked(log: Log) -> Iterator[str]:
         require(several >= 4, f"a curve of {several} different N: three parameters need at least 4")
         ok = bool((y > 0).any() and (y < 1).any())
         require(ok, "the curve is 0 everywhere or 1 everywhere: nothing can be fitted")
+        if problems is None:
+            yield (
+                "the curve does not say over how many problems it averages: intervals assume"
+                f" {DEFAULT_PROBLEMS} (--problems)"
+            )
+        else:
+            whole_number("problems", problems, 1)
         return
+    require(problems is None, f"problems = {problems} has no effect on counts (--problems)")
     require(len(log) >= 2, "a fit needs counts of at least 2 problems")
     require(
         bool(n.max() > 1),
