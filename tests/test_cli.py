@@ -282,7 +282,7 @@ ERRORS = [
     ),
     (
         "validate --seed 1.5",
-        "--seed = 1.5 is not allowed: it must be a whole number, between 0 and 9223372036854775807",
+        "--seed = 1.5 is not allowed: it must be a whole number between 0 and 9223372036854775807",
     ),
     (
         "validate x.toml --set seed=1",

@@ -5,28 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ds3sim.cli.main import main
-from ds3sim.config.build import load
 from ds3sim.config.expand import read_sweep
-from ds3sim.config.read import parse_override
 from ds3sim.core.errors import InputError
 from ds3sim.core.record import check_out
-from ds3sim.engine.simulate import closed_form
 from ds3sim.report.page import result_page
 from ds3sim.results.dataset import read_result, to_dataset, to_table, write
 from ds3sim.results.plot import lines_of
 from ds3sim.results.result import Result
-from ds3sim.store.collect import collect
-from ds3sim.store.contents import point_entry, point_rows, store_result
+from ds3sim.store.contents import Point
 from ds3sim.store.store import Store
-from ds3sim.study.run import run
-from ds3sim.theory.cost import CostModel
-from tests.store_fixture import toy
+from ds3sim.study.run import sweep as swept
 
 xarray = pytest.importorskip("xarray")
 pandas = pytest.importorskip("pandas")
@@ -276,97 +269,52 @@ branches = 3
 """
 
 
-def study_of(tmp_path, success):
+def study_of(tmp_path, values):
+    """A sweep of the step success."""
     path = tmp_path / "c.toml"
-    path.write_text(CONFIG)
-    return load(path, [parse_override(f"graph.success={success}")])
+    path.write_text(CONFIG + f'[sweep.axes]\n"graph.success" = {list(values)}\n')
+    return read_sweep(path)
 
 
 def fill(tmp_path, values=(0.2, 0.4)):
-    """A store with a small sweep, and the studies of its points."""
-    from ds3sim.engine.simulate import simulate
-
-    def many(tasks, traces, seed, *, firsts=None, progress=None):
-        return [simulate(t, traces, seed, first=f) for t, f in zip(tasks, firsts, strict=True)]
-
-    studies = {r: study_of(tmp_path, r) for r in values}
-    points = [point_entry({"graph.success": r}, s, p) for r, s in studies.items() for p in s.tasks]
+    """A store with a small sweep."""
     path = tmp_path / "s.db"
     with Store.open(path) as store:
-        store.put_points("small", points, {"config": "small"})
-        items = [(p.task, {}) for s in studies.values() for p in s.tasks]
-        collect(items, store, traces=2000, seed=0, simulate_many=many)
-    return path, studies
+        swept(study_of(tmp_path, values), store=store)
+    return path
 
 
-def test_the_rows_of_a_store_are_those_of_run(tmp_path):
-    path, _ = fill(tmp_path)
+def test_the_rows_of_a_store_are_those_of_the_sweep(tmp_path):
+    path = fill(tmp_path)
     with Store.open(path, readonly=True) as store:
-        result = store_result(store, "small")
-    assert [p["axes"]["graph.success"] for p in result["points"]] == [0.2, 0.4]
-    for point in result["points"]:
-        options = [parse_override(f"{key}={value}") for key, value in point["axes"].items()]
-        single = run(read_sweep(tmp_path / "c.toml", options, need_axes=False)).to_dict()
-        assert point["results"] == single["results"]
-    assert result["missing"] == 0 and result["seeds"] == [0] and result["engine"] == "traces"
+        found = store.result("small")
+    expected = swept(study_of(tmp_path, (0.2, 0.4)))
+    assert [row.to_dict() for row in found.rows] == [row.to_dict() for row in expected.rows]
+    assert [row.axes for row in found.rows] == [row.axes for row in expected.rows]
+    assert (found.name, found.engine, found.axes) == ("small", "traces", ("graph.success",))
+    assert found.strategies == ("cot", "best", "tot")
+    assert found.missing == 0 and found.seeds == (0,)
 
 
 def test_points_without_trials_are_counted_not_invented(tmp_path):
-    path, _ = fill(tmp_path, (0.2,))
-    study = study_of(tmp_path, 0.7)
+    path = fill(tmp_path, (0.2,))
+    more = study_of(tmp_path, (0.7,))
     with Store.open(path) as store:
-        store.put_points("small", [point_entry({"graph.success": 0.7}, study, study.tasks[0])], {"config": "small"})
-        result = store_result(store)
-        assert len(result["points"]) == 1 and result["missing"] == 1
+        store.put_points("small", map(Point.of, more.entries()), more.common())
+        found = store.result()
+        assert len(found.points) == 1 and found.missing == 3
         with pytest.raises(InputError, match="no sweep called other: it has small"):
-            store_result(store, "other")
+            store.result("other")
     with Store.in_memory() as store, pytest.raises(InputError, match="has no sweep"):
-        store_result(store)
-
-
-def test_a_mixture_is_the_weighted_mean(tmp_path):
-    laws = [closed_form(study_of(tmp_path, r).tasks[0].task) for r in (0.2, 0.4)]
-    study = study_of(tmp_path, 0.2)
-    point = point_entry({}, study, study.tasks[0])
-    point["parts"] = [{"identity": "a", "weight": 3.0}, {"identity": "b", "weight": 1.0}]
-    rows = point_rows(point, laws)
-    for i, k in enumerate(study.tasks[0].task.budgets):
-        expected = 0.75 * float(laws[0].success(k).estimate) + 0.25 * float(laws[1].success(k).estimate)
-        assert rows[i]["success"]["estimate"] == pytest.approx(expected, rel=1e-14)
-        assert rows[i]["success"]["low"] == rows[i]["success"]["high"] == rows[i]["success"]["estimate"]
-    assert rows[0]["budget_flops"] == float(CostModel(**point["cost"]).flops(250))
-    with pytest.raises(InputError, match="cannot be read"):
-        point_rows({"axes": {}}, laws)
-
-
-def test_the_interval_of_a_mixture_covers(tmp_path):
-    """Two independent binomials: the interval of their mean misses no more often than it says."""
-    rng = np.random.default_rng(5)
-    study = study_of(tmp_path, 0.2)
-    point = point_entry({}, study, study.tasks[0]) | {"parts": [{"weight": 0.5}, {"weight": 0.5}]}
-    point["rows"] = point["rows"][:1]
-    base = toy(study.tasks[0].task, 400, 0)
-
-    def tally(p):
-        hits = np.zeros_like(base.hits)
-        hits[0] = rng.binomial(400, p)
-        return replace(base, hits=hits, task_hits=hits, feasible=400)
-
-    repeats, misses = 800, 0
-    for _ in range(repeats):
-        found = point_rows(point, [tally(0.1), tally(0.6)])[0]["success"]
-        misses += not found["low"] <= 0.35 <= found["high"]
-    assert misses / repeats < 0.05 + 4 * np.sqrt(0.05 * 0.95 / repeats)
-    assert misses > 0
+        store.result()
 
 
 # ---- pages ------------------------------------------------------------------------------------
 
 
 def test_the_page_shows_curves_and_numbers(tmp_path):
-    path, _ = fill(tmp_path)
-    with Store.open(path, readonly=True) as store:
-        page = result_page(Result.from_dict(store_result(store)))
+    with Store.open(fill(tmp_path), readonly=True) as store:
+        page = result_page(store.result())
     assert page.count("data:image/svg+xml;base64,") == 4
     assert "http://" not in page and "https://" not in page and "<script" not in page
     assert page.count("<tr>") == 1 + 2 * 3 * 3
@@ -400,7 +348,7 @@ def test_names_cannot_break_the_page():
 
 
 def test_report_of_a_store(tmp_path, capsys):
-    path, _ = fill(tmp_path)
+    path = fill(tmp_path)
     for name in ("page.html", "x.csv", "x.nc", "x.parquet", "x.json"):
         assert main(["report", str(path), "--out", str(tmp_path / name)]) == 0
     assert capsys.readouterr() == ("", "")
@@ -411,7 +359,7 @@ def test_report_of_a_store(tmp_path, capsys):
 
 
 def test_merge_on_the_command_line(tmp_path, capsys):
-    path, _ = fill(tmp_path)
+    path = fill(tmp_path)
     out = tmp_path / "out.db"
     assert main(["merge", str(path), str(path), "--out", str(out)]) == 0
     said = capsys.readouterr().out
@@ -424,7 +372,7 @@ def test_merge_on_the_command_line(tmp_path, capsys):
 def test_bad_files_are_one_line(tmp_path, capsys):
     png = tmp_path / "a.png"
     png.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(5000))
-    path, _ = fill(tmp_path)
+    path = fill(tmp_path)
     short = tmp_path / "short.db"
     short.write_bytes(path.read_bytes()[:5000])
     out = str(tmp_path / "out.db")

@@ -26,7 +26,6 @@ from ds3sim.report.fit_page import fit_page
 from ds3sim.report.page import config_text, result_page
 from ds3sim.report.rows import run_table
 from ds3sim.results.result import Result
-from ds3sim.store.contents import store_result
 from ds3sim.store.store import Store
 
 FIT = ".ds3sim-fit"
@@ -93,7 +92,7 @@ def _record(source: Record | Store | str | os.PathLike, sweep: str | None) -> Re
     if isinstance(source, Record):
         return source
     if isinstance(source, Store):
-        return Result.from_dict(store_result(source, sweep))
+        return source.result(sweep)
     path = Path(source)
     if path.is_dir():
         return Result.load(_part(path, "results.json"))
@@ -106,7 +105,7 @@ def _record(source: Record | Store | str | os.PathLike, sweep: str | None) -> Re
     if start.startswith(b"{"):
         return _saved(path)
     with Store.open(path, create=False, readonly=True) as store:
-        return Result.from_dict(store_result(store, sweep))
+        return store.result(sweep)
 
 
 def _saved(path: Path) -> Record:

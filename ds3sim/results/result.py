@@ -49,8 +49,14 @@ class Result(Record):
         stopping: the rule by which the simulation ended, for each strategy where they are named.
         interrupted: Ctrl-C came: rows are of what was done until then.
         missing: points of which nothing is known yet (of a store).
+        seeds: whose trials are added up (of a store); ``seed`` is the first of them.
         config: the study as plain tables, from which it can be run again; empty where it is not known.
         environment: versions, device, threads, and ``wall_s``, seconds that it took.
+
+    >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=[10, 20], engine="exact")
+    >>> result = ds.run(study)
+    >>> result.save("result.json") and ds.Result.load("result.json") == result
+    True
     """
 
     folder: ClassVar[Marker] = Marker(
@@ -71,6 +77,7 @@ class Result(Record):
     stopping: Mapping[str, Any] = field(default_factory=dict)
     interrupted: bool = False
     missing: int = 0
+    seeds: tuple[int, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     environment: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -101,9 +108,10 @@ class Result(Record):
         ]
         interrupted = {"interrupted": True} if self.interrupted else {}
         about = {"name": self.name, "seed": self.seed, "engine": self.engine}
-        if self.axes:
+        if self.axes or self.seeds:
             said = {**self.environment, **about, "match": self.match, **interrupted}
-            return as_plain({"points": points, "environment": said})
+            kept = {"name": self.name, "engine": self.engine, "missing": self.missing, "seeds": self.seeds}
+            return as_plain({**(kept if self.seeds else {}), "points": points, "environment": said})
         (point,) = points or [{"results": [], "reference": []}]
         if "tasks" not in self.config:  # budgets of a graph are printed as they were given
             for row in point["results"]:
@@ -148,6 +156,7 @@ class Result(Record):
             stopping=stopping,
             interrupted=any(interrupted),
             missing=int(data.get("missing") or 0),
+            seeds=tuple(data.get("seeds") or ()),
             config=data.get("config") or {},
             environment=environment,
         )

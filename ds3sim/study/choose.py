@@ -52,6 +52,11 @@ def choose(
     Raises:
         InputError: fewer than two strategies, or budgets that do not cost the same.
         Interrupted: Ctrl-C; ``.result`` holds the points done until then.
+
+    >>> both = {"one": ds.CoT(), "four": ds.BestOfN(4)}
+    >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), strategies=both, tokens=400, engine="exact")
+    >>> ds.choose(study).to_dict()["choices"][0]["best"]
+    'one'
     """
     study = study_of(source)
     names = [name for name in study.strategies if name is not None]

@@ -43,6 +43,10 @@ def run(
         InputError: the engine cannot do this task.
         Interrupted: Ctrl-C; ``.result`` holds what was done until then.
         KeyboardInterrupt: Ctrl-C before anything was done.
+
+    >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=[10, 20], engine="exact")
+    >>> [round(row.success, 4) for row in ds.run(study).rows]
+    [0.9453, 0.9998]
     """
     study = study_of(source, budgets=budgets)
     require(not study.axes, f"{study.source}: has [sweep]: use ds3sim sweep, or remove the table")
@@ -70,6 +74,10 @@ def sweep(
     Raises:
         InputError: an engine cannot do a point, or the store cannot be used.
         Interrupted: Ctrl-C; ``.result`` holds the points done until then.
+
+    >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=10, engine="exact", axes={"graph.success": [0.25, 0.5]})
+    >>> ds.sweep(study).to_dataset()["success"].round(4).values.ravel().tolist()
+    [0.4744, 0.9453]
     """
     return _result(study_of(source, axes, seed=seed), store, progress)
 

@@ -47,6 +47,10 @@ def validate(
     Raises:
         InputError: a study that cannot be checked: a beam wider than 1, or an argument out of range.
         Interrupted: Ctrl-C; ``.result`` holds the cases done until then.
+
+    >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=20, traces=10_000)
+    >>> ds.validate(study).passed
+    True
     """
     perturb = fraction("perturb", perturb, -0.5, 0.5)
     seed = whole_number("seed", seed, 0, 2**63 - 1)
