@@ -1,7 +1,7 @@
 """The table of a strategy, and the way from it to the records and back.
 
-A step policy or an aggregator enters here once: its class in ``STEPS`` or ``AGGREGATES``, its name in the table's
-``Literal``, and its keys, which are called as its fields are.
+A step policy or an aggregator is known here by the union of its file; its keys are called as its fields are, and a key
+that none had before is a field of :class:`StrategyTable`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Whole, refuse
 from ds3sim.core.errors import InputError, shown
-from ds3sim.task.aggregate import MOST_TRACES_PER_TASK, BestOfN, Majority, Single, Verifier
-from ds3sim.task.steps import MOST_BRANCHES, Beam, CoT, ToT
+from ds3sim.task.aggregate import MOST_TRACES_PER_TASK, Aggregate, Single, Verifier
+from ds3sim.task.steps import MOST_BRANCHES, StepPolicy
 from ds3sim.task.strategy import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
 
@@ -30,8 +30,12 @@ class _Record(Table):
         """The record."""
 
 
-STEPS: dict[str, type] = {"cot": CoT, "tot": ToT, "beam": Beam}
-AGGREGATES: dict[str, type] = {"single": Single, "best_of_n": BestOfN, "majority": Majority}
+STEPS: dict[str, type] = {kind.name: kind for kind in get_args(StepPolicy)}
+AGGREGATES: dict[str, type] = {kind.name: kind for kind in get_args(Aggregate)}
+if TYPE_CHECKING:
+    StepName = AggregateName = str
+else:
+    StepName, AggregateName = Literal[tuple(STEPS)], Literal[tuple(AGGREGATES)]
 
 
 class VerifierTable(_Record):
@@ -108,14 +112,14 @@ Errors = Annotated[GeometricTable | UniformTable | ZipfTable | WeightsTable, Fie
 class StrategyTable(Table):
     """Step policy and aggregator."""
 
-    step: Literal["cot", "tot", "beam"] = Field(default="cot", description="step policy")
+    step: StepName = Field(default="cot", description="step policy")
     branches: Annotated[Whole, Field(ge=1, le=MOST_BRANCHES)] = Field(default=1, description="b, proposals (tot, beam)")
     width: Annotated[Whole, Field(ge=1, le=1024)] = Field(default=2, description="w, particles (beam)")
     evaluator_error: Share = Field(default=0.0, description="chance that the kept proposal is a random one (tot, beam)")
     discount: Annotated[Number, Field(gt=0, lt=1)] = Field(
         default=0.99, description="d of the default score (tot, beam)"
     )
-    aggregate: Literal["single", "best_of_n", "majority"] = Field(default="single", description="what n traces become")
+    aggregate: AggregateName = Field(default="single", description="what n traces become")
     n: Annotated[Whole, Field(ge=1, le=MOST_TRACES_PER_TASK)] = Field(default=1, description="traces per task")
     feasibility: Literal["per_task", "per_trace"] = Field(default="per_task", description="who draws feasibility")
     verifier: VerifierTable | None = Field(default=None, description="verifier (best_of_n)")
