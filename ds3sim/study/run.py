@@ -96,9 +96,11 @@ def _result(study: Study, store: Store | None, progress: Progress | None) -> Res
         )
 
     try:
-        for entries, laws in evaluate(study, store, progress):
-            stopped, known = False, None
+        for entries, laws, stopped in evaluate(study, store, progress):
+            known = None
             try:
+                if stopped:
+                    refer.hurry()
                 known = refer(entries)
             except KeyboardInterrupt:  # what was simulated is kept without
                 stopped = True
