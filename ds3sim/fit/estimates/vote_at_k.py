@@ -55,11 +55,9 @@ def vote_at_k(
     Raises:
         InputError: a log without answers; k > n, naming n; an argument outside its range.
 
-    >>> from pathlib import Path
-    >>> rows = [f"{p},{a},{int(a == '4')}" for p, answers in {"a": "4453", "b": "5545"}.items() for a in answers]
-    >>> _ = Path("log.csv").write_text("\\n".join(["problem,answer,correct", *rows]))
-    >>> ds.vote_at_k("log.csv", [1, 3], resamples=100).success.estimate.round(3).tolist()
-    [0.375, 0.333]
+    >>> log = ds.Log(problems=("a", "b"), samples=[5, 5], correct=[3, 2], wrong=([2], [1, 1, 1]))
+    >>> ds.vote_at_k(log, [1, 5]).success.estimate.round(3).tolist()
+    [0.5, 1.0]
     """
     log = log_of(log)
     log.need_answers()
