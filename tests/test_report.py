@@ -291,6 +291,10 @@ def test_a_fit_has_a_page_and_a_folder_of_its_own(tmp_path):
     fit = ds.fit_pass_at_n(ds.Log.from_curve(n, ds.LatentFit(0.9, 0.4, 2.0).predict(n).estimate))
     shown = Page(ds.report(fit)).words
     assert "alpha of the success rates" in shown and "At N = 1,000 pass@N is 0.8" in shown
+    saved = fit.save(tmp_path / "fit.json")
+    assert "alpha of the success rates" in Page(ds.report(saved)).words
+    with pytest.raises(InputError, match="a SkillGraph has no page"):
+        ds.report(ds.SkillGraph.chain(3, 0.5))
     fit.write(tmp_path / "fit")
     assert "alpha of the success rates" in Page(ds.report(tmp_path / "fit")).words
     with pytest.raises(InputError, match="did not write"):
