@@ -68,6 +68,7 @@ def _beam(keys, first, limit, numbers, error, threshold, outcome, mask, begin, r
     lane, walking = (part[0] for part in lanes_of(keys, first, limit, numbers, width))
     max_steps = numbers[7, 0]
     columns = mask.astype(jnp.int32) + 1
+    rank, kind = jnp.asarray(rank), jnp.asarray(kind)
 
     def settle(node, time, state):
         """Lanes whose beam holds the goal, or only dead nodes, are done."""
