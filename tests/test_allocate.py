@@ -84,11 +84,12 @@ def test_moments_where_steps_never_or_always_succeed():
 
 
 def test_weights_and_refusals_of_mixtures():
-    twice = Mixture([1.0, 1.0, 2.0], [3, 3, 5], [1, 1, 2]).moments(2.0, 30).success
-    assert twice == pytest.approx(float(Mixture([1.0, 2.0], [3, 5], [2, 2]).moments(2.0, 30).success), rel=1e-14)
+    twice = Mixture(*map(np.array, ([1.0, 1.0, 2.0], [3, 3, 5], [1, 1, 2]))).moments(2.0, 30).success
+    once = Mixture(*map(np.array, ([1.0, 2.0], [3, 5], [2, 2]))).moments(2.0, 30).success
+    assert twice == pytest.approx(float(once), rel=1e-14)
     for bad in (([1.0], [0], [1]), ([1.0], [2], [-1]), ([np.nan], [2], [1]), ([1.0, 2.0], [2], [1]), ([1.0], [2], [0])):
         with pytest.raises(InputError):
-            Mixture(*bad)
+            Mixture(*map(np.array, bad))
     with pytest.raises(InputError, match="b = -1"):
         Bridge(b=-1.0)
 
