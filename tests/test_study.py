@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ds3sim as ds
+from ds3sim.cli.main import main
 from ds3sim.config.read import config_of
 from ds3sim.config.study import study_of
 from ds3sim.graph.lump import ChainForm
@@ -265,3 +266,16 @@ def test_a_vote_of_3000_traces_needs_no_formula():
     assert [row.authors_flops is not None for row in vote.rows] == [True, True]
     # The level is that of the largest vote with a formula.
     assert vote.forms == formula.forms and vote.weights == formula.weights
+
+
+def test_the_command_line_says_what_it_read_and_errors_stand_alone(tmp_path, capsys):
+    path = tmp_path / "x.toml"
+    text = "[tasks]\nskills = 2\nL0 = 2.0\n[model]\nloss = 2.0\nb = 4\n[budget]\nsteps = 5\n[engine]\nkind = 'exact'\n"
+    path.write_text(text, encoding="utf-8")
+    assert main(["run", str(path)]) == 0
+    said = f"note: {path}: model.b is now model.steepness, tasks.L0 is now tasks.difficulty\n"
+    assert capsys.readouterr().err == said
+    assert main(["run", str(path), "--quiet"]) == 0 and capsys.readouterr().err == ""
+    assert main(["sweep", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1

@@ -66,10 +66,9 @@ def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
 
 
 def config_of(args: Namespace) -> Config:
-    """The config of a command, with its notes on stderr."""
+    """The config of a command; its notes are said when the command is done, so that an error stands alone."""
     config = ds.read_config(args.config, overrides_of(args))
-    for note in config.notes:
-        say(args, f"note: {note}")
+    args.notes = config.notes
     return config
 
 
