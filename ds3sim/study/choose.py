@@ -93,7 +93,7 @@ def choose(
 
     try:
         with opened(store) as kept:
-            for entries, laws in evaluate(study, kept, progress, whole_points=True):
+            for entries, laws, _ in evaluate(study, kept, progress, whole_points=True):
                 rows = rows_of([place_of(entry) for entry in entries], laws)
                 for at in range(0, len(entries), len(names)):
                     part = slice(at, at + len(names))

@@ -33,8 +33,8 @@ def opened(store: Store | str | os.PathLike | None) -> AbstractContextManager[St
 
 def evaluate(
     study: Study, store: Store | None = None, progress: Progress | None = None, whole_points: bool = False
-) -> Iterator[tuple[list[Entry], list[list[Law]]]]:
-    """(entries, for each the laws of its tasks), block by block, in the order of the points.
+) -> Iterator[tuple[list[Entry], list[list[Law]], bool]]:
+    """(entries, for each the laws of its tasks, Ctrl-C came), block by block, in the order of the points.
 
     A block holds all strategies of its points and bounded memory. After Ctrl-C come the leading complete points of
     the block, or of a study of one point the strategies with any traces, and then the KeyboardInterrupt.
@@ -66,7 +66,7 @@ def evaluate(
         found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
         done = _done(block, found, whole) if stopped else block
         if done:
-            yield done, [[law for law in own if law is not None] for own in found[: len(done)]]
+            yield done, [[law for law in own if law is not None] for own in found[: len(done)]], stopped
         if stopped:
             raise KeyboardInterrupt
 

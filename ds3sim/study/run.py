@@ -119,9 +119,11 @@ def _result(study: Study, store: Store | str | os.PathLike | None, progress: Pro
 
     try:
         with opened(store) as kept:
-            for entries, laws in evaluate(study, kept, progress):
-                stopped, known = False, None
+            for entries, laws, stopped in evaluate(study, kept, progress):
+                known = None
                 try:
+                    if stopped:
+                        refer.hurry()
                     known = refer(entries)
                 except KeyboardInterrupt:  # what was simulated is kept without
                     stopped = True
