@@ -6,13 +6,14 @@ With w = 1 this is ToT step by step, which the tests hold against its compiled t
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
-from ds3sim.core import rng
+from ds3sim.core import arrays, rng
 from ds3sim.core.errors import require
 from ds3sim.engine.traces.alias import lookup, padded, row_tables
-from ds3sim.engine.traces.walk import NEVER, endings, lanes_of, traced
+from ds3sim.engine.traces.walk import NEVER, Rows, endings, lanes_of, traced
 from ds3sim.task.scores import score_classes
 from ds3sim.task.steps import Beam
 from ds3sim.task.task import Task
@@ -47,26 +48,36 @@ def _best(rank, shuffle, proposed, w: int, classes: int):
     return lax.scan(take, key, length=w)[1]
 
 
-def _beam(keys, first, limit, numbers, error, threshold, outcome, mask, begin, rank, kind, *, width, w, b, classes):
-    """Endings of one row of lanes, int32 [1, width], coded as in ``ds3sim.engine.traces.walk``.
+def _beam(
+    rows: Rows,
+    error: arrays.UInt32[arrays.Array, " 2"],
+    threshold: arrays.UInt32[arrays.Array, " entries"],
+    outcome: arrays.UInt32[arrays.Array, " entries"],
+    mask: arrays.UInt32[arrays.Array, ""],
+    begin: arrays.Int32[arrays.Array, ""],
+    rank: arrays.Int32[arrays.Array, " nodes"],
+    kind: arrays.Int32[arrays.Array, " nodes"],
+    *,
+    width: int,
+    w: int,
+    b: int,
+    classes: int,
+) -> arrays.Int32[arrays.Array, "1 width"]:
+    """Endings of one row of lanes, coded as in ``ds3sim.engine.traces.walk``.
 
     Args:
-        keys, first, limit, numbers, width: as :func:`ds3sim.engine.traces.walk.lanes_of`.
-        error: uint32 [2], chance that a step keeps proposals at random.
-        threshold, outcome: uint32, packed alias table with one row per node and, last, the start.
-        mask: uint32, entries of a table row less one.
-        begin: int32, first entry of the start row.
-        rank: int32 [S], class of each node by score, 0 the best.
-        kind: int32 [S], 1 goal, 2 dead, 0 else.
+        error: chance that a step keeps proposals at random.
+        threshold, outcome: packed alias table with one row per node and, last, the start, which begins at ``begin``.
+        mask: entries of a table row less one.
+        rank: class of each node by score, 0 the best; ``classes`` bits hold any. kind: 1 goal, 2 dead, 0 else.
         w, b: particles, and proposals of each.
-        classes: bits that hold any rank.
     """
     import jax.numpy as jnp
     from jax import lax
 
     traced["beam"] += 1
-    lane, walking = (part[0] for part in lanes_of(keys, first, limit, numbers, width))
-    max_steps = numbers[7, 0]
+    lane, walking = (part[0] for part in lanes_of(rows, width))
+    keys, max_steps = rows.keys[0], rows.numbers[7, 0]
     columns = mask.astype(jnp.int32) + 1
 
     def settle(node, time, state):
@@ -77,7 +88,7 @@ def _beam(keys, first, limit, numbers, error, threshold, outcome, mask, begin, r
         return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
 
     def draws(purpose, number):
-        return rng.draw(keys[0, purpose], lane, number)
+        return rng.draw(keys[purpose], lane, number)
 
     # The whole beam starts at one node: one draw, copied. Lanes are the last axis throughout.
     begins = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, np.uint32(0)))
@@ -107,8 +118,8 @@ def _beam(keys, first, limit, numbers, error, threshold, outcome, mask, begin, r
 
 
 @functools.cache
-def beam_kernel():
-    """The jitted kernel, made on first use; see :func:`_beam`."""
+def beam_kernel() -> Callable:
+    """:func:`_beam`, jitted on first use."""
     import jax
 
     return jax.jit(_beam, static_argnames=("width", "w", "b", "classes"))
