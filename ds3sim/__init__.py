@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ds3sim.results.choice import Choice
     from ds3sim.results.result import Result
     from ds3sim.study.choose import choose
+    from ds3sim.study.export import export_chain
     from ds3sim.study.run import run, sweep
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
@@ -63,6 +64,7 @@ __all__ = [
     "Study",
     "read_config",
     "schema",
+    "export_chain",
     "simulate",
     "exact",
     "closed_form",
@@ -111,6 +113,7 @@ _HOME = {
     "WeightErrors": "task.wrong_answers",
     "Strategy": "task.strategy",
     "Study": "config.study",
+    "export_chain": "study.export",
     "read_config": "config.read",
     "schema": "config.schema",
     "simulate": "engine.simulate",

@@ -181,7 +181,7 @@ def test_export(here, capsys, tmp_path, kind):
     assert "0.75" in (tmp_path / "model").read_text()
     assert main(["export", "x.toml", "--format", kind, "--out", "other"]) == 2
     assert capsys.readouterr().err == (
-        "error: x.toml: has 3 strategies: choose one with --strategy cot or tot or beam\n"
+        "error: x.toml: has 3 strategies: choose one with strategy = cot or tot or beam\n"
     )
     assert not (tmp_path / "other").exists()
 
@@ -293,7 +293,7 @@ ERRORS = [
     ("export x.toml --format drn --out none/y", "none/y: there is no folder none: make it first"),
     (
         "export x.toml --format drn --out y --strategy a",
-        "--strategy a: x.toml has no such strategy, only [strategy]: leave the option out",
+        "strategy = a: x.toml has no such strategy: only [strategy]: leave it out",
     ),
     (
         "export beam.toml --format drn --out y",

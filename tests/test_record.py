@@ -2,7 +2,9 @@
 
 import enum
 import json
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -291,3 +293,27 @@ def test_a_place_that_refuses_is_found_first(tmp_path, monkeypatch):
         check_out(tmp_path / "no" / "r.json")
     with pytest.raises(InputError, match="is not a regular file"):
         check_out("/dev/null")
+
+
+@pytest.mark.parametrize("broken", ["write_bytes", "rename"])
+def test_a_failure_leaves_the_old_folder(tmp_path, monkeypatch, broken):
+    out = tmp_path / "run"
+    write_folder(out, {"a": b"old", "b": b"old"}, RUN)
+    before, rename = {p.name: p.read_bytes() for p in out.iterdir()}, os.rename
+
+    def full_disk(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    def fails_on_the_new_one(source, target):
+        if str(source).endswith(".tmp"):
+            full_disk()
+        rename(source, target)
+
+    if broken == "rename":
+        monkeypatch.setattr("os.rename", fails_on_the_new_one)
+    else:
+        monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(InputError, match="No space left"):
+        write_folder(out, {"a": b"new"}, RUN)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]

@@ -6,12 +6,10 @@ import base64
 import csv
 import io
 import json
-import os
 import re
 import tomllib
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -121,77 +119,12 @@ def test_a_run_replaces_a_run_and_keeps_what_is_not_ours(tmp_path, study):
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
-def test_an_empty_folder_may_be_used(tmp_path, study, monkeypatch):
-    (tmp_path / "run").mkdir()
-    ds.report(make_result(), folder=tmp_path / "run")
-    assert (tmp_path / "run" / "report.html").is_file()
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    ds.report(make_result(), folder=".")
-    assert (tmp_path / "here" / "report.html").is_file()
-
-
-def test_a_foreign_folder_is_refused_and_left_alone(tmp_path, study):
+def test_a_foreign_folder_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
     with pytest.raises(InputError, match="did not write"):
         ds.report(make_result(), folder=tmp_path / "thesis")
     assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["chapter.tex"]
-
-
-@pytest.mark.parametrize("place", ["file", "file/run"])
-def test_a_file_in_the_way_is_refused(tmp_path, study, place):
-    (tmp_path / "file").write_text("a file")
-    with pytest.raises(InputError, match="file"):
-        ds.report(make_result(), folder=tmp_path / place)
-    assert (tmp_path / "file").read_text() == "a file"
-
-
-def test_a_place_that_refuses_is_found_before_the_run(tmp_path, monkeypatch):
-    def refuse(*_, **__):
-        raise OSError(30, "Read-only file system")
-
-    monkeypatch.setattr("tempfile.mkdtemp", refuse)
-    with pytest.raises(InputError, match="Read-only"):
-        write.check_out(tmp_path / "out")
-    monkeypatch.undo()
-    write.check_out(tmp_path / "out")
-    assert list(tmp_path.iterdir()) == []
-    for name in ("", " ", "a\0b"):
-        with pytest.raises(InputError, match="not the name of a folder"):
-            write.check_out(name)
-
-
-def test_a_failure_leaves_the_old_run(tmp_path, study, monkeypatch):
-    out = tmp_path / "run"
-    ds.report(make_result(), folder=out)
-    before = {p.name: p.read_bytes() for p in out.iterdir()}
-
-    def full_disk(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(InputError, match="No space left"):
-        ds.report(make_result(budgets=(40, 80)), folder=out)
-    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
-    assert [p.name for p in tmp_path.iterdir()] == ["run"]
-
-
-def test_a_failed_swap_puts_the_old_run_back(tmp_path, study, monkeypatch):
-    out = tmp_path / "run"
-    ds.report(make_result(), folder=out)
-    rename = os.rename
-
-    def fails_on_the_new_one(source, target):
-        if str(source).endswith(".tmp"):
-            raise OSError(5, "Input/output error")
-        rename(source, target)
-
-    monkeypatch.setattr("os.rename", fails_on_the_new_one)
-    with pytest.raises(InputError, match="Input/output"):
-        ds.report(make_result(budgets=(40, 80)), folder=out)
-    assert len(json.loads((out / "results.json").read_text())["results"]) == 7
-    assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
 # ---- rows ---------------------------------------------------------------------------------------

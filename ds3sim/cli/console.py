@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ds3sim.cli import progress
-from ds3sim.core.errors import Interrupted
+from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.files import write_file
 from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
-    from ds3sim.config.read import Override
     from ds3sim.core.record import Record
 
 
@@ -43,22 +42,28 @@ def axis_value(value: object) -> str:
     return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def study_at(config: str, changes: list) -> Any:
-    """The study of a config file with changes."""
-    from ds3sim.config.expand import read_sweep
+def config_of(args: Namespace) -> Any:
+    """The config that a command was given, with its changes; what is spelled in an old way is said."""
+    import ds3sim as ds
 
-    return read_sweep(config, changes, need_axes=False)
+    config = ds.read_config(args.config, overrides_of(args))
+    for note in config.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return config
 
 
 def computed(args: Namespace, compute: Callable, *, need_axes: bool) -> tuple[Any, bool]:
     """(record, interrupted) of a run, a sweep or a choice, with its bar and its store."""
-    from ds3sim.config.expand import read_sweep
-    from ds3sim.engine.limits import RANDOM
+    import ds3sim as ds
     from ds3sim.store.store import Store
 
-    plan = read_sweep(args.config, overrides_of(args), need_axes=need_axes)
+    plan = ds.Study.of(config_of(args))
+    require(
+        len(plan.axes) > 0 or not need_axes,
+        f'{args.config}: has no axes: add [sweep.axes] with a key and its values, as in "graph.success" = [0.1, 0.2]',
+    )
     engine = plan.config.engine
-    if engine.kind in RANDOM:
+    if engine.random:
         configure_process()
     # Trials are known where the engine counts them and their number is fixed.
     trials = engine.traces * len(plan.strategies) if engine.kind == "traces" and engine.relative_error is None else None
@@ -96,22 +101,13 @@ def finish(args: Namespace, interrupted: bool, done: str) -> int:
     return 130
 
 
-def overrides_of(args: Namespace) -> list[Override]:
-    """--set and the options that are short for it, in this order."""
-    from ds3sim.config.read import override_value, parse_override
-
-    out = [parse_override(text) for text in args.set]
-    short = {
-        "seed": ("seed",),
-        "traces": ("engine", "traces"),
-        "engine": ("engine", "kind"),
-        "chunk": ("engine", "chunk"),
-    }
-    for name, path in short.items():
-        value = getattr(args, name, None)
-        if isinstance(value, str):
-            out.append((path, override_value(value), f"--{name} {value}"))
-    return out
+def overrides_of(args: Namespace) -> list[tuple[str, str]]:
+    """--set and the options that are short for it, in this order: the change, and what the user typed."""
+    short = {"seed": "seed", "traces": "engine.traces", "engine": "engine.kind", "chunk": "engine.chunk"}
+    given = ((name, getattr(args, name, None)) for name in short)
+    return [(text, f"--set {text}") for text in args.set] + [
+        (f"{short[name]}={value}", f"--{name} {value}") for name, value in given if isinstance(value, str)
+    ]
 
 
 def print_json(value) -> None:

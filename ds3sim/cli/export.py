@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from ds3sim.cli.console import overrides_of
-from ds3sim.cli.options import add_command, config_option
-from ds3sim.core.errors import InputError, require
-from ds3sim.core.files import check_file
+from ds3sim.cli.console import config_of
+from ds3sim.cli.options import add_command, config_option, whole
+from ds3sim.core.files import check_file, write_file
 
 
 def add_parser(commands) -> None:
@@ -17,38 +16,17 @@ def add_parser(commands) -> None:
     parser.add_argument("--format", metavar="FORMAT", required=True, choices=("prism", "drn"), help="prism or drn")
     parser.add_argument("--out", metavar="FILE", required=True, help="the file to write")
     parser.add_argument("--strategy", metavar="NAME", help="which one of several strategies")
+    parser.add_argument("--point", metavar="N", help="which point of a sweep, from 0")
+    parser.add_argument("--part", metavar="N", help="which task of a distribution, from 0")
     parser.set_defaults(function=export)
 
 
 def export(args: Namespace) -> int:
-    """``ds3sim export``."""
-    out = check_file(args.out)
-    from ds3sim.config.build import load
-    from ds3sim.core.files import write_file
-    from ds3sim.task.export import as_text
+    """The command; returns the exit code."""
+    import ds3sim as ds
 
-    study = load(args.config, overrides_of(args))
-    names = [planned.name for planned in study.tasks]
-    if args.strategy is None:
-        require(
-            len(names) == 1,
-            f"{args.config}: has {len(names)} strategies: choose one with --strategy {' or '.join(map(str, names))}",
-        )
-        planned = study.tasks[0]
-    else:
-        require(
-            args.strategy in names,
-            f"--strategy {args.strategy}: {args.config} has no such strategy"
-            + (
-                f": choose {', '.join(map(str, names))}"
-                if names != [None]
-                else ", only [strategy]: leave the option out"
-            ),
-        )
-        planned = study.tasks[names.index(args.strategy)]
-    try:
-        text = as_text(planned.task, args.format)
-    except InputError as error:
-        raise InputError(f"{args.config}: {error}") from None
-    write_file(out, text)
+    out = check_file(args.out)
+    given = {name: getattr(args, name) for name in ("point", "part")}
+    chosen = {name: None if text is None else whole(f"--{name}", text) for name, text in given.items()}
+    write_file(out, ds.export_chain(config_of(args), args.format, args.strategy, **chosen))
     return 0

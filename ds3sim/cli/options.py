@@ -19,10 +19,9 @@ def whole(option: str, text: str) -> int:
     Raises:
         InputError: it is none.
     """
-    from ds3sim.config.read import override_value
-    from ds3sim.core.check import whole_number
+    from ds3sim.core.check import whole_text
 
-    return whole_number(option, override_value(text), 0, 2**63 - 1)
+    return whole_text(option, text, 0, 2**63 - 1)
 
 
 def add_command(commands: Any, name: str, about: str, **more: Any) -> ArgumentParser:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from ds3sim.cli.console import new_table, overrides_of, say, show, study_at, terminal, write_record
+from ds3sim.cli.console import config_of, new_table, overrides_of, say, show, terminal, write_record
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, whole
 from ds3sim.cli.progress import case_bar
 from ds3sim.core.errors import Interrupted, require
@@ -42,17 +42,17 @@ def validate(args: Namespace) -> int:
     args.seed = None
     changes = overrides_of(args)
     require(args.config is not None or not changes, "--set needs a CONFIG: name the config that it changes")
-    seeded = [text for path, _, text in changes if path == ("seed",)]
+    seeded = [typed for text, typed in changes if text.partition("=")[0].strip() == "seed"]
     require(
         not seeded,
         f"{seeded[0] if seeded else ''}: has no effect on validate, whose simulations have their own: use --seed",
     )
-    study = None if args.config is None else study_at(args.config, changes)
+    config = None if args.config is None else config_of(args)
     configure_process()
     interrupted = False
     with case_bar(args.quiet) as progress:
         try:
-            found = ds.validate(study, **options, progress=progress)
+            found = ds.validate(config, **options, progress=progress)
         except Interrupted as stop:
             found, interrupted = stop.result, True
     if args.out is not None:

@@ -41,7 +41,7 @@ class Study:
         return self.text
 
 
-def load(path, overrides=()) -> Study:
+def load(path: str, overrides: tuple = ()) -> Study:
     """The study of a TOML file."""
     study = study_of(read_config(path, overrides))
     require(study.config.tasks is None, f"{path}: has [tasks]: give a [graph]")

@@ -11,7 +11,7 @@ from ds3sim.core.errors import require
 __all__ = ["Entry", "SweepPlan", "read_sweep"]
 
 
-def read_sweep(path, overrides=(), *, need_axes: bool = True) -> SweepPlan:
+def read_sweep(path: str, overrides: tuple = (), *, need_axes: bool = True) -> SweepPlan:
     """The study of a TOML file."""
     out = study_of(read_config(path, overrides))
     require(

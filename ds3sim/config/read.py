@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ds3sim.config.axes import points, read_axes
 from ds3sim.config.dialect import Notes, read_tasks, rename_keys, rename_path
-from ds3sim.config.say import KINDS, choose_from, dotted, first_error, known_keys, shown, value_at
+from ds3sim.config.say import KINDS, Place, choose_from, dotted, first_error, known_keys, shown, value_at
 from ds3sim.config.tables import Config, Origin, SweepTable
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
@@ -40,6 +40,14 @@ def read_config(path: str | Path, overrides: Iterable[str | tuple[str, str] | Ov
 
     Raises:
         InputError: one line naming the file or the override, the key, the value, the cause and the fix.
+
+    Example:
+        >>> import ds3sim as ds
+        >>> from pathlib import Path
+        >>> _ = Path("x.toml").write_text(ds.Study(ds.SkillGraph.chain(4, 0.2), steps=[10, 20]).toml())
+        >>> config = ds.read_config("x.toml", ["budget.steps=[30]"])
+        >>> config.kind, config.budget.steps, config.notes
+        ('study', (30,), ())
     """
     changes = [item if isinstance(item, tuple) and len(item) == 3 else parse_override(item) for item in overrides]
     return config_of(read_toml(path), str(path), Path(path).parent, changes)
@@ -108,7 +116,7 @@ def _sweep(data: Mapping[str, Any], origin: Origin) -> SweepTable:
         raise first_error(error, data, origin.place, ("sweep",)) from None
 
 
-def choose_kinds(data: dict[str, Any], place) -> None:
+def choose_kinds(data: dict[str, Any], place: Place) -> None:
     """Fill in or refuse ``kind`` where it decides which keys there are.
 
     Raises:
@@ -188,7 +196,7 @@ def parse_override(change: str | tuple[str, str]) -> Override:
     return path, override_value(value.strip()), label
 
 
-def override_value(text: str):
+def override_value(text: str) -> Any:
     """A value as TOML reads it; what is no TOML value is a text."""
     try:
         parsed = parse_toml(f"value = {text}", "value")

@@ -12,6 +12,11 @@ def schema() -> dict[str, Any]:
 
     What a command needs is not in it: a key may come from an axis of [sweep], and a table may belong to another
     command. Keys that do not go together are refused when a config is read.
+
+    Example:
+        >>> import ds3sim as ds
+        >>> ds.schema()["properties"]["seed"]["default"]
+        0
     """
     return _loose(Config.model_json_schema())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from ds3sim.config.entries import Entries, Entry, within
 from ds3sim.config.graphs import FileGraph
 from ds3sim.config.models import TripartiteModel
 from ds3sim.config.read import config_of, read_config
-from ds3sim.config.say import missing
+from ds3sim.config.say import missing, shown
 from ds3sim.core.errors import InputError, require
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.graph.graph import SkillGraph
+from ds3sim.task.strategy import Strategy
+from ds3sim.task.task import Task
 from ds3sim.theory.cost import CostModel
 
 
@@ -51,9 +53,17 @@ class Study:
         config: the checked config, of the first point.
         axes: the axes; none: one point.
         match: ``flops`` or None.
+        given_graph: the graph, where it was given as such.
 
     Raises:
         InputError: one line that names the argument, the value, the cause and the fix.
+
+    Example:
+        >>> import ds3sim as ds
+        >>> graph, both = ds.SkillGraph.chain(4, 0.2), {"one": ds.CoT(), "vote": ds.Majority(5)}
+        >>> study = ds.Study(graph, strategies=both, tokens=[500, 1000], axes={"graph.success": [0.1, 0.2]})
+        >>> study.count, study.strategies, study.unit
+        (2, ['one', 'vote'], 'tokens')
     """
 
     name: str
@@ -92,7 +102,7 @@ class Study:
         units = {"steps": steps, "steps_per_trace": steps_per_trace, "tokens": tokens, "flops": flops}
         options = {"traces": traces, "relative_error": relative_error, "max_traces": max_traces, "chunk": chunk}
         tables = {
-            "name": name,
+            "name": "study" if name is None else name,
             "seed": seed,
             "graph": graph,
             "tasks": tasks,
@@ -108,19 +118,31 @@ class Study:
         given = any(value is not None for value in units.values())
         require(given, f"Study: no budget: give one of {', '.join(units)}, for example steps=[50, 100]")
         try:
-            self._begin(config_of(plain(tables), "Study", Path(folder)))
+            self._begin(config_of(plain(tables), "Study", Path(folder)), graph, (axes or {}).get("graph"))
         except InputError as error:
             raise type(error)(as_arguments(str(error))) from None
-        self._give(graph, (axes or {}).get("graph"))
 
-    def _begin(self, config: c.Config) -> None:
+    @classmethod
+    def of(cls, source: str | Path | c.Config | Study | Task, axes: Mapping[str, Any] | None = None) -> Study:
+        """The study of a config, its file, a task or another study; ``axes`` stand instead of its own."""
+        return study_of(source, axes)
+
+    def _begin(self, config: c.Config, graph: Any = None, many: Any = None) -> None:
+        """Take a config, and graphs that were given as such: they are not built again."""
         origin = config.origin
         self.config, self._origin = config, origin
         self.name, self.seed, self.source = str(config.name), config.seed, origin.source
         self.axes = origin.axes
         self.match = config.sweep.match if config.sweep is not None else None
-        self._graphs: dict[tuple, SkillGraph] = {}
-        self._entries = Entries(config, self._graphs)
+        self.given_graph = graph if isinstance(graph, SkillGraph) else None
+        graphs: dict[tuple, SkillGraph] = {}
+        about = [axis for axis in self.axes for path in axis.paths if path[0] == "graph"]
+        if self.given_graph is not None and not about:
+            graphs[()] = self.given_graph
+        elif many is not None and len(about) == 1 and about[0].keys == ("graph",):
+            pairs = zip(about[0].values, many, strict=True)
+            graphs |= {label: graph for label, graph in pairs if isinstance(graph, SkillGraph)}
+        self._entries = Entries(config, graphs)
         self._check()
 
     def _check(self) -> None:
@@ -146,15 +168,6 @@ class Study:
                 f"{told}: budget.flops gives all strategies equal FLOPs already: remove match",
             )
 
-    def _give(self, graph: Any, many: Any) -> None:
-        """Keep graphs that were given as such: they are not built again."""
-        about = [axis for axis in self.axes for path in axis.paths if path[0] == "graph"]
-        if isinstance(graph, SkillGraph) and not about:
-            self._graphs[()] = graph
-        elif many is not None and len(about) == 1 and about[0].keys == ("graph",):
-            pairs = zip(about[0].values, many, strict=True)
-            self._graphs.update((label, graph) for label, graph in pairs if isinstance(graph, SkillGraph))
-
     # ---- what it is -----------------------------------------------------------------------------
 
     @property
@@ -175,6 +188,12 @@ class Study:
         """Unit of the budgets: steps, steps_per_trace, tokens or flops."""
         assert self.config.budget is not None
         return self.config.budget.unit
+
+    @property
+    def amounts(self) -> tuple[int, ...] | tuple[float, ...]:
+        """The budgets, in that unit."""
+        assert self.config.budget is not None
+        return self.config.budget.amounts
 
     def entries(self) -> Iterator[Entry]:
         """All entries, points in row-major order, strategies as in the config.
@@ -214,30 +233,42 @@ class Study:
 
 
 def study_of(
-    source: str | Path | c.Config | Study, axes: Mapping[str, Any] | None = None, *, seed: int | None = None
+    source: str | Path | c.Config | Study | Task,
+    axes: Mapping[str, Any] | None = None,
+    *,
+    seed: int | None = None,
+    budgets: Sequence[int] | int | None = None,
 ) -> Study:
-    """The study of a config file, a config, or another study.
+    """The study of a config file, a config, a task, or another study.
 
     Args:
         source: what it is made from.
         axes: instead of its own axes; as in :class:`Study`.
         seed: instead of its own.
+        budgets: of a task, in steps, in place of its own.
 
     Raises:
         InputError: one line; the config lacks a table that a study needs.
     """
+    if isinstance(source, Task):
+        plan = Strategy(source.step, source.aggregate, source.feasibility)
+        steps = source.budgets if budgets is None else budgets
+        source = Study(source.graph, strategy=plan, steps=steps, on_dead=source.on_dead, name="task")
+    else:
+        require(budgets is None, "budgets has no effect with a study: its budgets are its own")
     if isinstance(source, Study) and axes is None and seed is None:
         return source
-    given = source._graphs if isinstance(source, Study) else {}
+    graph = source.given_graph if isinstance(source, Study) else None
     config = source.config if isinstance(source, Study) else source
-    config = config if isinstance(config, c.Config) else read_config(config)
+    if not isinstance(config, c.Config):
+        require(isinstance(config, str | Path), f"{shown(config)} is no study: give a config, its file, or a Study")
+        config = read_config(config)
     origin = config.origin
     if axes is not None or seed is not None:
         tables = dict(origin.raw) | ({} if seed is None else {"seed": seed})
         own = {} if config.sweep is None else config.sweep.model_dump(exclude_none=True)
         tables["sweep"] = own | ({} if axes is None else {"axes": axes, "zip": ()})
-        config = config_of(plain(tables), origin.source, origin.folder, origin.overrides if seed is None else ())
+        config = config_of(plain(tables), origin.source, origin.folder)
     study = object.__new__(Study)
-    study._begin(config)
-    study._give(given.get(()), (axes or {}).get("graph"))
+    study._begin(config, graph, (axes or {}).get("graph"))
     return study

@@ -34,7 +34,7 @@ from ds3sim.config.values import (
     refuse,
 )
 from ds3sim.core.errors import InputError
-from ds3sim.engine.limits import MOST_LANES, MOST_TRACES, EngineOptions
+from ds3sim.engine.limits import ENGINES, MOST_LANES, MOST_TRACES, EngineOptions
 from ds3sim.task.budget import UNITS
 from ds3sim.theory.cost import MOST as MOST_COST
 from ds3sim.theory.cost import CostModel
@@ -156,6 +156,11 @@ class EngineTable(Table):
         if self.max_traces is not None and self.relative_error is None:
             raise refuse("has no effect without relative_error: remove it, or add relative_error", "max_traces")
         return self
+
+    @property
+    def random(self) -> bool:
+        """Whether it simulates."""
+        return ENGINES[self.kind].random
 
     @property
     def options(self) -> EngineOptions:
@@ -285,7 +290,16 @@ class Origin:
 
 
 class Config(Table):
-    """A config: a graph or tasks, strategies, budgets, cost, engine; axes; a training; an allocation."""
+    """A config: a graph or tasks, strategies, budgets, cost, engine; axes; a training; an allocation.
+
+    Its fields are the tables; :func:`ds3sim.read_config` makes it.
+
+    Example:
+        >>> import ds3sim as ds
+        >>> config = ds.Study(ds.SkillGraph.chain(4, 0.2), steps=[10, 20]).config
+        >>> config.graph.success, config.budget.steps, config.engine.kind
+        (0.2, (10, 20), 'traces')
+    """
 
     name: Text | None = Field(default=None, description="name of the study; the file's name when left out")
     seed: Seed = Field(default=0, description="seed of everything random")

@@ -55,6 +55,21 @@ def number(name: str, value: Any, **bounds: float | None) -> float:
     return out
 
 
+def whole_text(name: str, text: str, low: int, high: int | None = None) -> int:
+    """A whole number that was typed, as configs read it: 1000, 1_000 and 1e3 are the same.
+
+    Raises:
+        InputError: as :func:`whole_number`.
+    """
+    import tomllib
+
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        value = text
+    return whole_number(name, value, low, high)
+
+
 def fraction(name: str, value: Any, low: float = 0.0, high: float = 1.0) -> float:
     """``value`` as a float in [low, high]; errors as :func:`number`."""
     return number(name, value, low=low, high=high)

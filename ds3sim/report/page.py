@@ -57,7 +57,7 @@ def result_page(result: Result, curves: Sequence[Curve] = ()) -> str:
     )
 
 
-def run_pictures(result: Result, rows: Sequence[Compared], curves: Sequence[Curve]) -> list[Picture]:
+def run_pictures(result: Result, rows: list[Compared], curves: Sequence[Curve]) -> list[Picture]:
     """The figures of a result without axes."""
     random, known = any(one.row.traces for one in rows), any(one.row.reference is not None for one in rows)
     points = (
@@ -74,11 +74,18 @@ def run_pictures(result: Result, rows: Sequence[Compared], curves: Sequence[Curv
         "Left: success against the mean cost of a task, one point a budget. Right: mean cost against budget. A trace"
         " stops when it succeeds, so the mean lies below the worst case (dashed), where the whole budget is used."
     )
+    found = " ".join(prose.run_headline(rows))
     success = lambda theme: run_figures.accuracy_figure(result, curves, theme)  # noqa: E731
     cost = lambda theme: run_figures.cost_figure(result, curves, theme)  # noqa: E731
     return [
-        picture(success, "Success against budget", text, run_figures.describe_accuracy(result)),
-        picture(cost, "Success and cost", paid, run_figures.describe_cost(result), wide=True),
+        picture(success, "Success against budget", text, f"Success against budget. {found}"),
+        picture(
+            cost,
+            "Success and cost",
+            paid,
+            f"Success against mean cost, and mean cost against budget. {found}",
+            wide=True,
+        ),
     ]
 
 
@@ -90,7 +97,8 @@ def sweep_pictures(result: Result) -> list[Picture]:
     cost = "mean_flops" if all(row.mean_flops is not None for row in result.rows) else "expected_tokens"
     out = []
     for column, title in (("success", "Success"), (cost, "Mean cost")):
-        caption = f"{AXIS[column]} against {axis_label(drawn.x)}."
+        label = axis_label(drawn.x)
+        caption = f"{AXIS[column]} against {label[0].lower()}{label[1:]}."
         if column == "success" and result.traces:
             caption += " Bars are 95% intervals, often smaller than the point."
         if drawn.total > len(drawn.lines):
@@ -100,7 +108,7 @@ def sweep_pictures(result: Result) -> list[Picture]:
 
 
 def _lines_figure(drawn: Lines, column: str, theme: Theme) -> Any:
-    figure, axes = new_figure((6.8, 4.4), 1, 1, theme, 9.5)
+    figure, axes = new_figure((6.8, 4.2 + 0.2 * drawn.legend[0]), 1, 1, theme, 9.5)
     draw_lines(drawn, column, axes[0, 0], theme)
     return figure
 

@@ -46,8 +46,8 @@ def accuracy_figure(result: Result, curves: Sequence[Curve] = (), theme: Theme =
         theory_line(top, curves, name, own, index, theme, f"budget_{unit}")
         success_points(top, own, budgets, index, name or engine_name(result, rows), theme)
         if z:
-            some = [(b, one.z_success) for b, one in zip(budgets, own, strict=True) if one.z_success is not None]
-            lowest.plot(*zip(*some, strict=True), marker(index), color=colour(index, theme), markersize=4.5, zorder=3)
+            here = [math.nan if one.z_success is None else one.z_success for one in own]
+            lowest.plot(budgets, here, marker(index), color=colour(index, theme), markersize=4.5, zorder=3)
     probability(top, [one.row.success for one in rows])
     magnitude(lowest, [budget(one.row, unit) for one in rows])
     top.set_ylabel("Success probability")
@@ -93,27 +93,6 @@ def cost_figure(result: Result, curves: Sequence[Curve] = (), theme: Theme = LIG
     ]
     _above(right, keys, 2, theme)
     return figure
-
-
-def describe_accuracy(result: Result) -> str:
-    """Alternative text of the accuracy figure."""
-    parts = []
-    for name, own in by_strategy(compared(result)).items():
-        first, last = own[0].row, own[-1].row
-        parts.append(
-            f"{name or 'success'} rises from {first.success:.3g} at {first.steps} steps to {last.success:.3g} at"
-            f" {last.steps} steps"
-        )
-    return "Success probability against budget: " + "; ".join(parts) + "."
-
-
-def describe_cost(result: Result) -> str:
-    """Alternative text of the cost figure."""
-    rows = compared(result)
-    paid = "flops" if has_flops(rows) else "tokens"
-    last = {name or "success": own[-1].row for name, own in by_strategy(rows).items()}
-    parts = [f"{name} {row.success:.3g} at {cost(row, paid)[0]:.3g} {UNITS[paid]}" for name, row in last.items()]
-    return "Success against mean cost, and mean cost against budget. At the largest budget: " + "; ".join(parts) + "."
 
 
 def has_flops(rows: Sequence[Compared]) -> bool:

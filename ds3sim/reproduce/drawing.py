@@ -18,21 +18,9 @@ from ds3sim.report import style
 from ds3sim.report.points import Points
 
 COLUMNS: tuple[str, ...] = (
-    "panel",
-    "series",
-    "kind",
-    "x_name",
-    "x",
-    "y_name",
-    "y",
-    "value_name",
-    "value",
-    "low",
-    "high",
-    "theory",
-    "z",
+    "panel", "series", "kind", "x_name", "x", "y_name", "y", "value_name", "value", "low", "high", "theory", "z",
     "traces",
-)
+)  # fmt: skip
 """Of every CSV; names of quantities carry their units."""
 
 

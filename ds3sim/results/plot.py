@@ -45,6 +45,13 @@ class Lines:
         """Different values along x."""
         return len(set(self.columns[self.x].tolist()))
 
+    @property
+    def legend(self) -> tuple[int, int]:
+        """Rows and columns of the legend; none for a single line."""
+        longest, count = max(map(len, self.lines)), len(self.lines)
+        columns = 1 if longest > 40 else 2 if longest > 18 else 4
+        return (-(-count // columns), columns) if count > 1 else (0, 0)
+
 
 def lines_of(axes: Sequence[str], rows: Sequence[Row]) -> Lines:
     """The axis or budget with the most values goes along x; everything else that varies makes lines, at most eight.
@@ -93,9 +100,8 @@ def draw_lines(drawn: Lines, name: str, ax: Axes, theme: figure.Theme = figure.L
     figure.magnitude(ax, table[drawn.x][shown].tolist())
     ax.set_xlabel(axis_label(drawn.x))
     ax.set_ylabel(AXIS.get(name, name))
-    if len(drawn.lines) > 1:
-        longest = max(map(len, drawn.lines))
-        figure.legend(ax, columns=1 if longest > 40 else 2 if longest > 18 else 4, where="above", theme=theme)
+    if drawn.legend[0]:
+        figure.legend(ax, columns=drawn.legend[1], where="above", theme=theme)
     return ax
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ds3sim.config.expand import Entry
+from ds3sim.config.entries import Entry
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.law import Law, Mixture
 from ds3sim.results.row import Reference, Row

@@ -15,10 +15,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from ds3sim.config.expand import Entry
+from ds3sim.config.entries import Entry
+from ds3sim.config.study import Study, study_of
+from ds3sim.config.tables import Config
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.estimate import Estimate
@@ -30,7 +33,6 @@ from ds3sim.results.rows import place_of, rows_of
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.store.store import Store
 from ds3sim.study.evaluate import Progress, evaluate
-from ds3sim.study.run import study_of
 
 LEVEL = 0.95
 DRAWS = 100_000
@@ -38,11 +40,13 @@ SAME = 1e-12
 """Numbers that are not random and closer than this are a tie."""
 
 
-def choose(source, *, store: Store | None = None, progress: Progress | None = None) -> Choice:
+def choose(
+    source: str | Path | Config | Study, *, store: Store | None = None, progress: Progress | None = None
+) -> Choice:
     """The best strategy at each point and budget.
 
     Args:
-        source: a config file or a study, with two strategies or more; axes are allowed.
+        source: a config, its file, or a study, with two strategies or more; axes are allowed.
         store, progress: as for :func:`ds3sim.run`.
 
     Raises:
@@ -52,14 +56,14 @@ def choose(source, *, store: Store | None = None, progress: Progress | None = No
     study = study_of(source)
     names = [name for name in study.strategies if name is not None]
     require(len(names) >= 2, f"{study.source}: choosing needs two strategies: add tables [strategies.NAME]")
-    unit = study.config.budget.unit
+    unit = study.unit
     require(
         unit in ("tokens", "flops") or study.match is not None,
         f"{study.source}: budget.{unit} gives the strategies different costs: give budget.tokens or budget.flops,"
         ' or add match = "flops" to [sweep]',
     )
     begun = time.perf_counter()
-    budgets = len(getattr(study.config.budget, unit))
+    budgets = len(study.amounts)
     pairs = study.count * budgets * len(names) * (len(names) - 1) // 2
     out: list[Decision] = []
 

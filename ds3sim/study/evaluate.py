@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from ds3sim.config.expand import Entry, SweepPlan
+from ds3sim.config.entries import Entry
+from ds3sim.config.study import Study
 from ds3sim.core.errors import InputError, StoppedEarly, require
 from ds3sim.engine.closed_form import real_law
 from ds3sim.engine.evaluate import evaluate as evaluate_tasks
 from ds3sim.engine.law import Law, Sampled
-from ds3sim.engine.limits import ENGINES, NUMBERS, EngineOptions
+from ds3sim.engine.limits import ENGINES, NUMBERS
 from ds3sim.store.collect import collect
 from ds3sim.store.contents import contents
 from ds3sim.store.store import Store
@@ -25,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 
 def evaluate(
-    study: SweepPlan, store: Store | None = None, progress: Progress | None = None, whole_points: bool = False
+    study: Study, store: Store | None = None, progress: Progress | None = None, whole_points: bool = False
 ) -> Iterator[tuple[list[Entry], list[list[Law]]]]:
     """(entries, for each the laws of its tasks), block by block, in the order of the points.
 
@@ -99,7 +100,7 @@ def _name(entry: Entry, task: Task) -> tuple:
     return (task.identity, budgets, entry.real, engine.kind, *limits, entry.seed)
 
 
-def _block(study: SweepPlan, block: Sequence[Entry], store: Store | None, progress, laws: dict, whole: bool) -> None:
+def _block(study: Study, block: Sequence[Entry], store: Store | None, progress, laws: dict, whole: bool) -> None:
     """Fill ``laws`` for all tasks of a block."""
     wanted: dict[tuple, tuple] = {}
     for entry in block:
@@ -107,7 +108,7 @@ def _block(study: SweepPlan, block: Sequence[Entry], store: Store | None, progre
             wanted.setdefault(_name(entry, task), (entry, task, form))
     kinds: dict[tuple, list[tuple]] = {}
     for name, (entry, _, _) in wanted.items():
-        kinds.setdefault((_options(entry), entry.seed, entry.real is not None), []).append(name)
+        kinds.setdefault((entry.engine, entry.seed, entry.real is not None), []).append(name)
     for (options, _, _), names in kinds.items():
         entries, tasks, forms = zip(*(wanted[name] for name in names), strict=True)
         try:
@@ -126,10 +127,6 @@ def _cut_short(law: Law) -> bool:
     return isinstance(law, Sampled) and law.stopping.interrupted
 
 
-def _options(entry: Entry) -> EngineOptions:
-    return entry.engine
-
-
 def _laws(
     entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence, store: Store | None, progress
 ) -> Sequence[Law]:
@@ -139,7 +136,7 @@ def _laws(
     if first.real is not None:
         return list(map(real_law, tasks, forms, (entry.real for entry in entries)))
     if store is None:
-        return evaluate_tasks(tasks, forms, _options(first), first.seed, progress=count)
+        return evaluate_tasks(tasks, forms, first.engine, first.seed, progress=count)
     told = [0]
 
     def tell(now) -> None:
@@ -148,7 +145,7 @@ def _laws(
             told[0] = now.trials_done
 
     def many(tasks, traces, seed, *, firsts, progress):
-        options = replace(_options(first), traces=traces)
+        options = replace(first.engine, traces=traces)
         return evaluate_tasks(tasks, None, options, seed, firsts=firsts, progress=progress)
 
     items = [(task, {**entry.said, "axes": entry.axes}) for entry, task in zip(entries, tasks, strict=True)]
@@ -156,7 +153,7 @@ def _laws(
     return collect(items, store, traces=traces, seed=first.seed, simulate_many=many, engine=kind, progress=tell)
 
 
-def _storable(study: SweepPlan, entries: Sequence[Entry]) -> None:
+def _storable(study: Study, entries: Sequence[Entry]) -> None:
     """Only tallies that add up can be kept."""
     for kind in dict.fromkeys(entry.engine.kind for entry in entries):
         why = ENGINES[kind].not_stored

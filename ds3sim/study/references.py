@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ds3sim.config.expand import Entry
+from ds3sim.config.entries import Entry
 from ds3sim.core.errors import InputError, NoClosedForm
 from ds3sim.engine.closed_form import closed_forms, real_law
 from ds3sim.engine.law import Known, known

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
 from pathlib import Path
 from typing import Any
 
-from ds3sim.config.expand import SweepPlan, read_sweep
+from ds3sim.config.study import Study, study_of
+from ds3sim.config.tables import Config
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.engine.law import Sampled
@@ -21,14 +21,22 @@ from ds3sim.results.rows import place_of, rows_of
 from ds3sim.store.store import Store
 from ds3sim.study.evaluate import Progress, evaluate
 from ds3sim.study.references import References
+from ds3sim.task.task import Task
 
 
-def run(source, *, store=None, progress: Progress | None = None) -> Result:
+def run(
+    source: str | Path | Config | Study | Task,
+    *,
+    budgets: Sequence[int] | int | None = None,
+    store: Store | None = None,
+    progress: Progress | None = None,
+) -> Result:
     """Success and cost of a study without axes, beside the theory.
 
     Args:
-        source: a config file or a study.
-        store: file or :class:`ds3sim.Store` that keeps what random engines simulate.
+        source: a config, its file, a study, or a task.
+        budgets: of a task, in steps, in place of its own.
+        store: keeps what random engines simulate.
         progress: called with the numbers of trials and points just done.
 
     Raises:
@@ -36,35 +44,37 @@ def run(source, *, store=None, progress: Progress | None = None) -> Result:
         Interrupted: Ctrl-C; ``.result`` holds what was done until then.
         KeyboardInterrupt: Ctrl-C before anything was done.
     """
-    study = study_of(source)
+    study = study_of(source, budgets=budgets)
     require(not study.axes, f"{study.source}: has [sweep]: use ds3sim sweep, or remove the table")
     return _result(study, store, progress)
 
 
-def sweep(source, *, store=None, progress: Progress | None = None) -> Result:
+def sweep(
+    source: str | Path | Config | Study,
+    axes: Mapping[str, Any] | None = None,
+    store: Store | None = None,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
     """Every point of a study's axes: success and cost, beside the theory.
 
     Points are computed in blocks; tasks of one kernel shape share launches.
 
     Args:
-        source, store, progress: as for :func:`run`.
+        source: a config, its file, or a study.
+        axes: instead of its own: dotted keys and their values, as in ``{"graph.success": [0.1, 0.2]}``.
+        store: keeps what random engines simulate, and goes on from there.
+        seed: instead of its own.
+        progress: called with the numbers of trials and points just done.
 
     Raises:
         InputError: an engine cannot do a point, or the store cannot be used.
         Interrupted: Ctrl-C; ``.result`` holds the points done until then.
     """
-    return _result(study_of(source), store, progress)
+    return _result(study_of(source, axes, seed=seed), store, progress)
 
 
-def study_of(source) -> SweepPlan:
-    """The study that a config file or a study is."""
-    if isinstance(source, SweepPlan):
-        return source
-    require(isinstance(source, str | os.PathLike), f"{source!r} is no study: give a config file or a Study")
-    return read_sweep(Path(source), need_axes=False)
-
-
-def _result(study: SweepPlan, store: Store | None, progress: Progress | None) -> Result:
+def _result(study: Study, store: Store | None, progress: Progress | None) -> Result:
     begun = time.perf_counter()
     refer = References(len(study.strategies))
     rows: list[Row] = []

@@ -22,6 +22,11 @@ class Strategy:
 
     Raises:
         InputError: something else.
+
+    Example:
+        >>> import ds3sim as ds
+        >>> ds.Strategy(ds.ToT(4), ds.Majority(5)).n
+        5
     """
 
     step: StepPolicy = field(default_factory=CoT)

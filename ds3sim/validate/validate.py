@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ds3sim.config.expand import Entry, SweepPlan
+from ds3sim.config.entries import Entry
+from ds3sim.config.study import Study, study_of
+from ds3sim.config.tables import Config
 from ds3sim.core.check import fraction, whole_number
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.engine.limits import RANDOM
-from ds3sim.study.run import study_of
 from ds3sim.task.steps import Beam, ToT
 from ds3sim.task.task import Task
 from ds3sim.validate.checks import Comparison, Validation, adjusted
@@ -23,7 +24,7 @@ MOST_CASES = 64
 
 
 def validate(
-    source: str | Path | SweepPlan | None = None,
+    source: str | Path | Config | Study | None = None,
     *,
     perturb: float = 0.0,
     seed: int = 0,
@@ -74,7 +75,7 @@ def validate(
     return result(False)
 
 
-def cases_of(study: SweepPlan) -> list[Case]:
+def cases_of(study: Study) -> list[Case]:
     """A case for each different task of a study, at most ``MOST_CASES``, evenly chosen.
 
     Raises:
@@ -90,7 +91,7 @@ def cases_of(study: SweepPlan) -> list[Case]:
     return [every[i * (len(every) - 1) // (MOST_CASES - 1)] for i in range(MOST_CASES)]
 
 
-def _cases(study: SweepPlan, entry: Entry) -> Iterator[Case]:
+def _cases(study: Study, entry: Entry) -> Iterator[Case]:
     engine = entry.engine
     kind = engine.kind if engine.kind in RANDOM else "traces"
     at = [f"{key} = {value}" for key, value in entry.axes.items()]

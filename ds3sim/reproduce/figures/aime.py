@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from pathlib import Path
 
 import numpy as np
 
-from ds3sim.core.errors import InputError, require
+from ds3sim.core.errors import require
 from ds3sim.core.figure import tick
+from ds3sim.fit.logs.read import read_log
 from ds3sim.reproduce.drawing import Drawing, Options, Sheet
 from ds3sim.theory.trained import Training, compute_optimal, train
 from ds3sim.training.reasoning import Reasoning, reason, reason_steps
@@ -27,7 +26,6 @@ STRATEGIES = (
 CHECK = ((1e15, 0.164936, 9.23035e14), (1e16, 0.450262, 7.62076e15), (1e17, 0.733309, 7.21731e16))
 """C_inf, accuracy and cost that the authors' code gives."""
 
-
 DATA = "claude37_aime.csv"
 
 
@@ -37,24 +35,13 @@ def published(folder: Path | None) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: the file has no such columns, or no numbers in them.
     """
-    path = None if folder is None else folder / DATA
-    if path is None or not path.is_file():
+    if folder is None or not (folder / DATA).is_file():
         x, y = zip(*PUBLISHED, strict=True)
         return np.array(x, dtype=np.float64), np.array(y)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [(float(row["Tokens"]), float(row["Accuracy"])) for row in csv.DictReader(file)]
-    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
-        raise InputError(
-            f"{path}: cannot be read: {type(error).__name__}: {error}: it needs columns Tokens and Accuracy"
-        ) from None
-    good = [x > 0 and math.isfinite(x) and 0 <= y <= 1 for x, y in rows]
-    require(
-        len(rows) >= 2 and all(good),
-        f"{path}: needs at least two rows with Tokens above 0 and Accuracy from 0 to 1",
-    )
-    x, y = zip(*rows, strict=True)
-    return np.array(x), np.array(y)
+    points = read_log(folder / DATA, "curve", x="Tokens", y="Accuracy").curve
+    assert points is not None
+    require(points.n.size >= 2, f"{folder / DATA}: needs at least two rows")
+    return np.asarray(points.n, dtype=np.float64), np.asarray(points.success, dtype=np.float64)
 
 
 def make(options: Options) -> Drawing:
