@@ -61,12 +61,12 @@ UNFINISHED: dict[str, tuple[str, ...]] = {
     "underscore": ("fit.forecast", "backtest"),
     "long": (
         "allocate.curves", "cli.main", "cli.train",
-        "engine.traces.beam", "fit.difficulty", "fit.logs", "graph.load", "graph.lump",
+        "fit.difficulty", "fit.logs", "graph.load", "graph.lump",
         "store.collect", "study", "theory.peeling", "theory.plurality", "training",
     ),
     "annotated": (
-        "allocate", "cli", "core", "engine", "fit", "graph", "results",
-        "store", "study", "task", "validate",
+        "allocate", "cli", "core", "fit", "graph", "results",
+        "store", "study", "validate",
     ),
     "public": ("cli",),
 }  # fmt: skip
@@ -75,7 +75,7 @@ MISSING = {
     "train",
 }  # fmt: skip
 """Public functions that do not exist yet."""
-IDLE = {"chex"}
+IDLE: set[str] = set()
 """Dependencies that nothing imports yet."""
 
 

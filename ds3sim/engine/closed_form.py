@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -147,7 +147,7 @@ def closed_forms(tasks: Sequence[Task], forms: Sequence[ChainForm | None]) -> li
     return [law for law in out if law is not None]
 
 
-def _chains(found: Sequence[tuple[int, Task, ChainForm]]):
+def _chains(found: Sequence[tuple[int, Task, ChainForm]]) -> Iterator[tuple[int, Known]]:
     if not found:
         return
     sizes = [len(task.budgets) for _, task, _ in found]

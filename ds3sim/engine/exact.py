@@ -99,7 +99,9 @@ class Exact(LawRecord):
         return self._moment(np.atleast_1d(self.task.per_trace(steps)), 2)
 
 
-def propagate(tensor, start, goal, dead, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
+def propagate(
+    tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, dead: np.ndarray, max_steps: int
+) -> tuple[np.ndarray, np.ndarray]:
     """P(T = k) and P(death at k) for k = 0..max_steps, float64 [max_steps + 1] each.
 
     All terms are nonnegative, so nothing cancels. Small dense graphs go ``BLOCK`` steps at a time;

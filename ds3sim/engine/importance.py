@@ -37,7 +37,7 @@ class Tilt:
     log_h: float
 
 
-def tilt(tensor, start, goal, reaches, steps: int) -> Tilt:
+def tilt(tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, reaches: np.ndarray, steps: int) -> Tilt:
     """The tilt whose mean hitting time is ``steps`` (or the untilted walk given that it arrives).
 
     Args:
@@ -45,7 +45,7 @@ def tilt(tensor, start, goal, reaches, steps: int) -> Tilt:
         steps: budget K per trace, at least the shortest path.
     """
 
-    def solve(theta: float):
+    def solve(theta: float) -> tuple[np.ndarray, float, float]:
         inner = np.flatnonzero(reaches & ~goal)
         moves = tensor[np.ix_(inner, inner)]
         arrive = tensor[np.ix_(inner, np.flatnonzero(goal))].sum(axis=1)

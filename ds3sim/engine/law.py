@@ -209,7 +209,7 @@ class Mixture:
         return weighed(self.weights, np.array([law.expected_square_steps(steps) for law in self.laws], np.float64))
 
 
-def mixed(estimates: Sequence[Estimate], weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def mixed(estimates: Sequence[Estimate], weights: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weighted mean of independent estimates with its interval: estimate, low, high, float64 [B] each.
 
     The half widths, times the weights, add in quadrature, lower and upper ones apart (MOVER: Zou and Donner,

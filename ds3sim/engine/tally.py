@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -138,7 +139,7 @@ class Tally(LawRecord):
             low, high = mean_interval(mean, square / self.n**2 - mean**2, self.traces, 1.0)
         return like(steps, hits / max(1, total), low, high)
 
-    def _task_square(self, hits) -> np.ndarray:
+    def _task_square(self, hits: np.ndarray) -> np.ndarray:
         """E[(number of correct traces of a trial)^2], traces independent given feasibility."""
         tasks = max(1, self.feasible // self.n)
         p = hits / (tasks * self.n)
@@ -214,7 +215,7 @@ def enough(task: Task, tally: Tally, relative_error: float) -> bool:
     return bool(np.all(error <= relative_error))
 
 
-def _joined(ranges) -> tuple[tuple[int, int, int], ...]:
+def _joined(ranges: Sequence[tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:
     """Sorted ranges with neighbours merged; overlapping ones are refused."""
     out: list[tuple[int, int, int]] = []
     for seed, first, end in sorted(ranges):

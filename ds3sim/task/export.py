@@ -121,7 +121,7 @@ def as_text(task: Task, kind: str) -> str:
     return prism(task) if kind == "prism" else drn(task)
 
 
-def write_model(task: Task, kind: str, out) -> Path:
+def write_model(task: Task, kind: str, out: str | Path) -> Path:
     """Write the chain to a file, whole or not at all; see :func:`as_text` and :func:`write_file`."""
     return write_file(out, as_text(task, kind))
 

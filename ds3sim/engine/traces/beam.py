@@ -48,6 +48,16 @@ def _best(rank, shuffle, proposed, w: int, classes: int):
     return lax.scan(take, key, length=w)[1]
 
 
+def _settled(kind, node, time, state):
+    """Lanes whose beam holds the goal, or only dead nodes, are done."""
+    import jax.numpy as jnp
+
+    won = (kind[node] == 1).any(axis=0)
+    lost = (kind[node] == 2).all(axis=0)
+    done = -2 - (2 * time + jnp.where(won, 0, 1))
+    return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
+
+
 def _beam(
     rows: Rows,
     error: arrays.UInt32[arrays.Array, " 2"],
@@ -70,7 +80,6 @@ def _beam(
         threshold, outcome: packed alias table with one row per node and, last, the start, which begins at ``begin``.
         mask: entries of a table row less one.
         rank: class of each node by score, 0 the best; ``classes`` bits hold any. kind: 1 goal, 2 dead, 0 else.
-        w, b: particles, and proposals of each.
     """
     import jax.numpy as jnp
     from jax import lax
@@ -80,12 +89,7 @@ def _beam(
     keys, max_steps = rows.keys[0], rows.numbers[7, 0]
     columns = mask.astype(jnp.int32) + 1
 
-    def settle(node, time, state):
-        """Lanes whose beam holds the goal, or only dead nodes, are done."""
-        won = (kind[node] == 1).any(axis=0)
-        lost = (kind[node] == 2).all(axis=0)
-        done = -2 - (2 * time + jnp.where(won, 0, 1))
-        return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
+    settle = functools.partial(_settled, kind)
 
     def draws(purpose, number):
         return rng.draw(keys[purpose], lane, number)
@@ -96,8 +100,7 @@ def _beam(
     state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
 
     def unfinished(carry):
-        _, state, time = carry
-        return (time < max_steps) & jnp.any(state >= 0)
+        return (carry[2] < max_steps) & jnp.any(carry[1] >= 0)
 
     def advance(carry):
         node, state, time = carry

@@ -75,7 +75,7 @@ def _voted(times, keys, lane, trial, tables, *, answers: int, ties_wrong: bool):
     rows, width = threshold.shape
     words = rng.threefry2x32(*_keys(keys, rng.VOTE), lane, jnp.zeros_like(lane))
     begin = (jnp.arange(rows, dtype=jnp.int32) * width)[:, None]
-    wrong = lookup(threshold.reshape(-1), answer.reshape(-1), begin, np.uint32(width - 1), *words).reshape(trials, n)
+    wrong = lookup(threshold.reshape(-1), answer.reshape(-1), begin, jnp.uint32(width - 1), *words).reshape(trials, n)
     tie_word = rng.threefry2x32(*_keys(keys, rng.TIE), trial, jnp.zeros_like(trial))[0].reshape(-1)
     order = jnp.argsort(times, axis=1)
     times = jnp.take_along_axis(times, order, axis=1)
