@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ds3sim.allocate.allocation import Allocation
     from ds3sim.config.read import read_config
     from ds3sim.config.schema import schema
     from ds3sim.config.study import Study
@@ -33,9 +34,15 @@ if TYPE_CHECKING:
     from ds3sim.reproduce.write import reproduce
     from ds3sim.results.choice import Choice
     from ds3sim.results.result import Result
+    from ds3sim.store.contents import StoreContents
+    from ds3sim.store.merge import merge
+    from ds3sim.store.store import Store
+    from ds3sim.study.allocate import allocate
     from ds3sim.study.choose import choose
+    from ds3sim.study.doctor import Diagnosis, doctor
     from ds3sim.study.export import export_chain
     from ds3sim.study.run import run, sweep
+    from ds3sim.study.train import TrainingResult, train
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
     from ds3sim.task.strategy import Strategy
@@ -92,6 +99,15 @@ __all__ = [
     "Plan",
     "Tally",
     "Estimate",
+    "allocate",
+    "Allocation",
+    "train",
+    "TrainingResult",
+    "Store",
+    "StoreContents",
+    "merge",
+    "doctor",
+    "Diagnosis",
     "InputError",
     "Interrupted",
     "NoClosedForm",
@@ -143,6 +159,15 @@ _HOME = {
     "Plan": "fit.plan",
     "Tally": "engine.tally",
     "Estimate": "core.estimate",
+    "allocate": "study.allocate",
+    "Allocation": "allocate.allocation",
+    "train": "study.train",
+    "TrainingResult": "study.train",
+    "Store": "store.store",
+    "StoreContents": "store.contents",
+    "merge": "store.merge",
+    "doctor": "study.doctor",
+    "Diagnosis": "study.doctor",
     "InputError": "core.errors",
     "Interrupted": "core.errors",
     "NoClosedForm": "core.errors",

@@ -70,15 +70,16 @@ def signature(name: str, value: object) -> str:
 
 def text_of(value: object) -> str:
     """A docstring as Markdown: roles and double backticks become code, sections bold, examples fenced."""
-    lines, out, fenced = inspect.getdoc(value).splitlines(), [], False
-    for line in lines:
-        example = line.startswith((">>>", "...")) or (fenced and line.strip())
+    out, fenced = [], False
+    for line in inspect.getdoc(value).splitlines():
+        example = line.lstrip().startswith((">>>", "...")) or (fenced and line.strip())
         if example and not fenced:
+            margin = len(line) - len(line.lstrip())
             out.append("```pycon")
         if fenced and not example:
             out.append("```")
         fenced = bool(example)
-        out.append(line if fenced else prose(line))
+        out.append(line[margin:] if fenced else prose(line))
     return "\n".join([*out, "```"] if fenced else out)
 
 
@@ -113,10 +114,126 @@ def pages() -> dict[str, str]:
     return {"README.md": "\n".join(index), **found}
 
 
+# ---- the README's reference of config keys ---------------------------------------------------------
+
+BEGIN, END = "<!-- config reference: written by scripts/api_reference.py -->", "<!-- end of config reference -->"
+
+
+def config_reference() -> str:
+    """A table of keys for each table of a config, from the JSON schema of configs."""
+    schema = ds3sim.schema()
+    tables = {key: parts for key, inner in schema["properties"].items() if (parts := tables_of(schema, inner))}
+    top = {key: inner for key, inner in schema["properties"].items() if key not in tables}
+    out = ["**Top level**", "", *rows(schema, [{"properties": top}])]
+    for key, parts in tables.items():
+        about = schema["properties"][key]["description"].removesuffix(".")
+        if key == "strategies":
+            out += ["", f"**`[strategies.NAME]`**: {about}; keys as in `[strategy]`."]
+        else:
+            out += ["", f"**`[{key}]`**: {about}.", "", *rows(schema, parts)]
+    return "\n".join(out)
+
+
+def tables_of(schema: dict, inner: dict) -> list[dict]:
+    """The tables that a key may hold; none where it holds a value."""
+    if "$ref" in inner:
+        return [schema["$defs"][inner["$ref"].rsplit("/", 1)[-1]]]
+    found = [table for part in inner.get("anyOf", ()) for table in tables_of(schema, part)]
+    if not found and isinstance(inner.get("additionalProperties"), dict):
+        return tables_of(schema, inner["additionalProperties"])
+    return found
+
+
+def rows(schema: dict, parts: list[dict]) -> list[str]:
+    """The table of the keys of one table, or of the kinds that one may be."""
+    kinds = [part["properties"].get("kind", {}).get("const") for part in parts]
+    found: dict[tuple[str, str, str, str], list[str]] = {}
+
+    def add(name: str, inner: dict, kind: str) -> None:
+        below = tables_of(schema, inner)
+        if below and not inner.get("additionalProperties"):
+            for table in below:
+                own = table["properties"].get("kind", {}).get("const", kind)
+                for key, value in table["properties"].items():
+                    add(f"{name}.{key}", value, own)
+            return
+        what, default = type_of(inner), default_of(inner)
+        if "const" in inner and name.endswith("kind"):
+            names = [f"`{part['properties']['kind']['const']}`" for part in all_kinds(schema, parts, name)]
+            what, default = ", ".join(names), ""
+            kind = ""
+            inner = {"description": "which of them"}
+        meaning = inner.get("description", "")
+        members = found.setdefault((name, what, default, meaning), [])
+        members.extend([kind] if kind and kind not in members else [])
+
+    for part, kind in zip(parts, kinds, strict=True):
+        for key, inner in sorted(part["properties"].items(), key=lambda item: item[0] != "kind"):
+            add(key, inner, kind or "")
+    several = any(found.values())
+    head = "| key | of | type | default | meaning |" if several else "| key | type | default | meaning |"
+    lines = [head, "|---|---|---|---|---|" if several else "|---|---|---|---|"]
+    for (name, what, default, meaning), of in found.items():
+        cells = [f"`{name}`", *([", ".join(of)] if several else []), what, default, meaning]
+        lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
+    return lines
+
+
+def all_kinds(schema: dict, parts: list[dict], name: str) -> list[dict]:
+    """The tables that the dotted key of a kind chooses among."""
+    for key in name.split(".")[:-1]:
+        inner = next(part["properties"][key] for part in parts if key in part["properties"])
+        parts = tables_of(schema, inner)
+    return parts
+
+
+def type_of(inner: dict) -> str:
+    """The type of a key in words."""
+    if "enum" in inner or "const" in inner:
+        return ", ".join(f"`{value}`" for value in inner.get("enum", [inner.get("const")]))
+    if "anyOf" in inner:
+        words = [type_of(part) for part in inner["anyOf"] if part.get("type") not in ("null", None)]
+        return " or ".join(dict.fromkeys(words))
+    kind = inner.get("type", "any")
+    if kind in ("number", "integer"):
+        low = next(
+            (f"{word} {plain(inner[key])}" for key, word in (("gt", "above"), ("ge", "at least")) if key in inner), ""
+        )
+        high = inner.get("le", inner.get("lt", 1e18))
+        if low and high < 1e9:
+            low = low.removeprefix("at least ")
+            return f"{low}, below {plain(high)}" if "lt" in inner else f"{low} to {plain(high)}"
+        return f"number {low}".strip()
+    return {"string": "text", "boolean": "true, false", "array": "list", "object": "table"}.get(kind, kind)
+
+
+def plain(value: float) -> str:
+    """A number as one writes it in a config."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e9 else f"{value:g}"
+
+
+def default_of(inner: dict) -> str:
+    """The default of a key; empty where it has to be given."""
+    value = inner.get("default", "")
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "none"}[value]
+    if isinstance(value, int | float):
+        return plain(value)
+    return f"`{value}`" if value and isinstance(value, str) else str(value)
+
+
+def readme() -> str:
+    """The README with the reference as it is now."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{config_reference()}\n\n{END}{rest.split(END)[1]}"
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
+    (ROOT / "README.md").write_text(readme(), encoding="utf-8")
 
 
 if __name__ == "__main__":

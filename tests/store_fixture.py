@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -48,12 +46,13 @@ def toy(task: Task, traces: int, seed: int, first: int = 0) -> Tally:
     )
 
 
-def toy_many(tasks, traces, seed, *, firsts=None, progress=None):
+def toy_engine(tasks, forms, options, seed=0, *, firsts=None, progress=None):
+    """In place of :func:`ds3sim.engine.evaluate.evaluate`."""
     out = []
     for task, first in zip(tasks, firsts or [0] * len(tasks), strict=True):
-        out.append(toy(task, traces, seed, first))
+        out.append(toy(task, options.traces, seed, first))
         if progress is not None:
-            progress(traces)
+            progress(options.traces)
     return out
 
 
@@ -64,22 +63,18 @@ def counts(tally) -> tuple:
 
 
 def work(path: str, number: int, traces: int) -> None:
-    """What the tests kill: collect slowly, in many small transactions."""
-    from ds3sim.store import collect as module
+    """What the tests kill: collect in as many transactions as there are tasks, and wait a little between them."""
+    from ds3sim.engine.limits import EngineOptions
+    from ds3sim.store import collect
     from ds3sim.store.store import Store
 
-    def slow(todo, count, seed, *, firsts=None, progress=None):
+    def slow(*args, **options):
         time.sleep(0.002)
-        return toy_many(todo, count, seed, firsts=firsts, progress=progress)
+        return toy_engine(*args, **options)
 
-    module.FIRST_GROUP = 1.0
+    collect.FIRST_GROUP, collect.COMMIT_S, collect.evaluate = 1.0, 0.0, slow
     with Store.open(path) as store:
         print("open", flush=True)
         items = [(task, {"number": i}) for i, task in enumerate(tasks(number))]
-        module.collect(items, store, traces=traces, seed=3, simulate_many=slow, commit_s=0.0)
+        collect.collect(items, store, EngineOptions(traces=traces), seed=3)
     print("done", flush=True)
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    work(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

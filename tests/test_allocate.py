@@ -11,7 +11,7 @@ import pytest
 from scipy.special import betainc
 from scipy.stats import linregress
 
-from ds3sim.allocate.curves import along, compare, exponents, inference_map, steps_for
+from ds3sim.allocate.curves import compare, exponents, inference_map, steps_for
 from ds3sim.allocate.solve import Problem, least_compute, solve
 from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
@@ -230,7 +230,7 @@ def test_least_compute_is_the_dual(mode):
 
 def test_more_compute_is_never_worse_and_comparisons_agree():
     p = problem()
-    results = along(p, np.geomspace(1e16, 1e19, 7))
+    results = [solve(p, compute) for compute in np.geomspace(1e16, 1e19, 7)]
     assert (np.diff([r.accuracy for r in results]) > 0).all()
     found = compare(p, 1e18)
     assert found.gap > 0 and found.extra_compute is not None and found.extra_compute > 1
@@ -289,7 +289,7 @@ def test_exponent_is_least_squares():
     reference = linregress(np.log(x), np.log(y))
     assert (exponent(x, y).value, exponent(x, y).error) == pytest.approx((reference.slope, reference.stderr), rel=1e-9)
     assert exponent([1.0], [2.0]) is None
-    results = along(problem(), [1e17, 1e18, 1e19])
+    results = [solve(problem(), compute) for compute in (1e17, 1e18, 1e19)]
     found = exponents(results)
     reference = linregress(np.log([1e17, 1e18, 1e19]), np.log([r.parameters for r in results]))
     assert (found["parameters"].value, found["parameters"].error) == pytest.approx((reference.slope, reference.stderr))

@@ -220,7 +220,7 @@ def test_doctor_sees_wrong_random_numbers(monkeypatch):
     from ds3sim.study.doctor import _random_numbers
 
     monkeypatch.setattr(rng, "threefry2x32", lambda a, b, c, d: (a + c, b + d))
-    assert _random_numbers()["passed"] is False
+    assert _random_numbers().passed is False
 
 
 def test_validate_one_config(here, capsys):
@@ -282,7 +282,7 @@ ERRORS = [
     ),
     (
         "validate --seed 1.5",
-        "--seed = 1.5 is not allowed: it must be a whole number, between 0 and 9223372036854775807",
+        "--seed = 1.5 is not allowed: it must be a whole number between 0 and 9223372036854775807",
     ),
     (
         "validate x.toml --set seed=1",

@@ -29,6 +29,15 @@ def counts_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def bare_file(counts_file):
+    """The counts without answers and tokens."""
+    rows = [",".join(line.split(",")[:3]) for line in counts_file.read_text().splitlines()]
+    path = counts_file.with_name("bare.csv")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
 def curve_file(tmp_path_factory):
     n = np.geomspace(1, 1000, 12)
     path = tmp_path_factory.mktemp("curves") / "curve.csv"
@@ -87,21 +96,32 @@ def test_votes(capsys, counts_file):
     assert result["predictions"][1]["low"] < result["predictions"][1]["estimate"] < result["predictions"][1]["high"]
 
 
-def test_plan(capsys, counts_file, curve_file):
-    code, text, _ = run(capsys, "plan", counts_file, "--target", "0.6", "--json")
+def test_plan(capsys, bare_file, curve_file):
+    code, text, _ = run(capsys, "plan", bare_file, "--target", "0.6", "--json")
     assert code == 0
     result = json.loads(text)
     rows = {r["strategy"]: r for r in result["strategies"]}
-    assert set(rows) == {"single", "best_of_n", "majority"}
+    assert set(rows) == {"single", "best_of_n"}
     n, rates = rows["best_of_n"]["n"], [result["latent"][k] for k in ("solvable", "alpha", "beta")]
     assert latent.pass_at_n(n, *rates) >= 0.6 > latent.pass_at_n(n - 1, *rates)
     assert result["recommended"] == {"strategy": "best_of_n", "n": n}
-    code, text, _ = run(capsys, "plan", counts_file, "--tokens", "6100", "--json")
-    assert code == 0 and json.loads(text)["budget"]["samples"] == 20
-    code, text, _ = run(capsys, "plan", counts_file, "--flops", 2 * 8e9 * 300 * 7.5, "--parameters", "8e9", "--json")
+    size = ("--parameters", "8e9", "--tokens-per-sample", "300", "--json")
+    code, text, _ = run(capsys, "plan", bare_file, "--flops", 2 * 8e9 * 300 * 7.5, *size)
     assert code == 0 and json.loads(text)["budget"]["samples"] == 7
     code, text, _ = run(capsys, "plan", curve_file, "--target", "0.95", "--quiet")
     assert code == 0 and "out of reach" in text
+
+
+def test_match_is_a_number(capsys, tmp_path):
+    path = tmp_path / "log.jsonl"
+    row = {"problem": "p", "completions": ["A 1, A 3", "A 1, A 2"]}
+    rows = [row | {"unique_id": i, "answer": str(i)} for i in (1, 3)]
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    for match, share in (("0", 0.5), ("-1", 0.25)):
+        log = ("fit", "pass-at-n", path, "--pattern", r"A (\d)", "--match", match, "--json")
+        code, text, err = run(capsys, *log)
+        assert code == 0, err
+        assert json.loads(text)["observed"][0]["estimate"] == share
 
 
 @pytest.mark.parametrize(
@@ -121,6 +141,14 @@ def test_plan(capsys, counts_file, curve_file):
         (["plan", "{counts}", "--flops", "1e12"], "--parameters"),
         (["plan", "{curve}", "--tokens", "100"], "--tokens-per-sample"),
         (["plan", "{counts}", "--tokens", "100"], "below one sample"),
+        (["plan", "{counts}", "--target", "0.5", "--errors", "normal"], "not known"),
+        (["fit", "pass-at-n", "{counts}", "--layers", "3"], "layers = 3 has no effect without parameters"),
+        (["fit", "pass-at-n", "{counts}", "--problems", "3"], "no effect"),
+        (["fit", "votes", "{counts}", "--problems", "3"], "no effect"),
+        (["fit", "pass-at-n", "{curve}", "--parameters", "1e9"], "no effect"),
+        (["fit", "votes", "{curve}", "--latent", "1,2,3", "--pass-at-n", "{curve}"], "not both"),
+        (["fit", "pass-at-n", "{curve}", "--match", "x", "--pattern", "a"], "--match x"),
+        (["fit", "pass-at-n", "{curve}", "--match", "1"], "no option match"),
     ],
 )
 def test_one_line_errors(capsys, tmp_path, counts_file, curve_file, argv, why):

@@ -6,8 +6,8 @@ import tomllib
 import numpy as np
 import pytest
 
-from ds3sim.config.build import load
-from ds3sim.config.read import apply_overrides, parse_override
+from ds3sim.config.read import apply_overrides, parse_override, read_config
+from ds3sim.config.study import Study, study_of
 from ds3sim.core.errors import InputError
 from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
 from ds3sim.task.steps import Beam, CoT, ToT
@@ -21,6 +21,11 @@ FILE = '[graph]\nkind = "file"\npath = "g.csv"\n'
 VOTE = BASE + '[strategy]\naggregate = "majority"\nn = 3\n'
 
 
+def entries_of(study: Study) -> list:
+    """What a study asks."""
+    return list(study.entries())
+
+
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """Write a config and load it, with a small graph file beside it."""
@@ -29,27 +34,30 @@ def study(tmp_path, monkeypatch):
 
     def make(text, *sets):
         (tmp_path / "x.toml").write_text(text, encoding="utf-8")
-        return load("x.toml", [parse_override(s) for s in sets])
+        made = study_of(read_config("x.toml", sets))
+        entries_of(made)
+        return made
 
     return make
 
 
 def test_defaults(study):
     made = study(BASE)
-    (planned,) = made.tasks
-    assert (made.name, made.seed, made.unit, made.tokens_per_step, made.cost) == ("x", 0, "steps", 25.0, None)
-    assert (planned.name, planned.task.step, planned.task.aggregate) == (None, CoT(), Single())
-    assert (planned.task.feasibility, planned.task.on_dead, planned.task.budgets.tolist()) == (
+    (entry,) = made.entries()
+    (task,) = entry.tasks
+    assert (made.name, made.seed, made.unit, entry.tokens_per_step, entry.cost) == ("x", 0, "steps", 25.0, None)
+    assert (entry.strategy, task.step, task.aggregate) == (None, CoT(), Single())
+    assert (task.feasibility, task.on_dead, task.budgets.tolist()) == (
         "per_task",
         "exhaust",
         [5],
     )
-    assert (made.engine.kind, made.engine.traces, made.engine.chunk) == ("traces", 1_000_000, None)
+    assert (entry.engine.kind, entry.engine.traces, entry.engine.chunk) == ("traces", 1_000_000, None)
 
 
 def test_kind_can_be_told_from_the_keys(study):
-    assert study("[graph]\nskills = 3\nsuccess = 0.5\n" + BUDGET).tasks[0].task.graph.size == 4
-    assert study('[graph]\npath = "g.csv"\nstart = "A"\ngoal = "Z"\n' + BUDGET).tasks[0].task.graph.size == 5
+    assert entries_of(study("[graph]\nskills = 3\nsuccess = 0.5\n" + BUDGET))[0].tasks[0].graph.size == 4
+    assert entries_of(study('[graph]\npath = "g.csv"\nstart = "A"\ngoal = "Z"\n' + BUDGET))[0].tasks[0].graph.size == 5
 
 
 @pytest.mark.parametrize(
@@ -77,7 +85,7 @@ def test_kind_can_be_told_from_the_keys(study):
     ],
 )
 def test_strategies(study, table, expected):
-    task = study(BASE + "[strategy]\n" + table).tasks[0].task
+    task = entries_of(study(BASE + "[strategy]\n" + table))[0].tasks[0]
     assert task.step == expected[0]
     if expected[1] is not None:
         assert task.aggregate == expected[1]
@@ -89,9 +97,10 @@ def test_strategies(study, table, expected):
 
 def test_several_strategies(study):
     made = study(BASE + '[strategies.cot]\n[strategies."tot 4"]\nstep = "tot"\nbranches = 4\n')
-    assert [p.name for p in made.tasks] == ["cot", "tot 4"]
-    assert [p.task.step for p in made.tasks] == [CoT(), ToT(4)]
-    assert made.tasks[0].task.graph is made.tasks[1].task.graph
+    assert [e.strategy for e in made.entries()] == ["cot", "tot 4"]
+    assert [e.tasks[0].step for e in made.entries()] == [CoT(), ToT(4)]
+    one, other = made.entries()
+    assert one.tasks[0].graph is other.tasks[0].graph
 
 
 @pytest.mark.parametrize(
@@ -104,7 +113,7 @@ def test_several_strategies(study):
     ],
 )
 def test_graph_files(study, keys, start):
-    graph = study(FILE + keys + "\n" + BUDGET).tasks[0].task.graph
+    graph = entries_of(study(FILE + keys + "\n" + BUDGET))[0].tasks[0].graph
     assert {n: p for n, p in zip(graph.names, graph.start, strict=True) if p > 0} == start
 
 
@@ -112,9 +121,9 @@ def test_paths_are_relative_to_the_config(study, tmp_path, monkeypatch):
     (tmp_path / "sub").mkdir()
     study(FILE + 'start = "A"\ngoal = "Z"\n' + BUDGET)
     monkeypatch.chdir(tmp_path / "sub")
-    assert load("../x.toml").tasks[0].task.graph.size == 5
+    assert entries_of(study_of("../x.toml"))[0].tasks[0].graph.size == 5
     with pytest.raises(InputError, match=r"^x\.toml: there is no such file"):
-        load("x.toml")
+        study_of("x.toml")
 
 
 @pytest.mark.parametrize(
@@ -133,14 +142,14 @@ def test_paths_are_relative_to_the_config(study, tmp_path, monkeypatch):
 )
 def test_budgets(study, budget, strategy, steps):
     made = study(GRAPH + f"[budget]\n{budget}\n[strategy]\n{strategy}\n")
-    assert made.tasks[0].task.budgets.tolist() == steps
+    assert entries_of(made)[0].tasks[0].budgets.tolist() == steps
     assert made.unit == budget.split(" ")[0]
 
 
 def test_token_budgets_count_in_decimals(study):
     made = study(GRAPH + "[budget]\ntokens = [3, 6]\n[cost]\ntokens_per_step = 0.1\n")
-    assert made.tasks[0].task.budgets.tolist() == [30, 60]  # in binary 3 / 0.1 is below 30
-    assert made.cost is None
+    assert entries_of(made)[0].tasks[0].budgets.tolist() == [30, 60]  # in binary 3 / 0.1 is below 30
+    assert entries_of(made)[0].cost is None
 
 
 def test_flops_budgets_are_the_most_steps_that_fit(study):
@@ -149,9 +158,9 @@ def test_flops_budgets_are_the_most_steps_that_fit(study):
     strategies = '[strategies.a]\n[strategies.b]\nstep = "tot"\nbranches = 4\naggregate = "best_of_n"\nn = 3\n'
     made = study(text + strategies)
     model = CostModel(**cost)
-    assert made.cost == model
-    for planned, b, n in zip(made.tasks, (1, 4), (1, 3), strict=True):
-        for flops, steps in zip((1e10, 3e12, 2e14), planned.task.budgets.tolist(), strict=True):
+    for entry, b, n in zip(made.entries(), (1, 4), (1, 3), strict=True):
+        assert entry.cost == model
+        for flops, steps in zip((1e10, 3e12, 2e14), entry.tasks[0].budgets.tolist(), strict=True):
             k, rest = divmod(steps, n)
             assert rest == 0
             assert steps == 0 or model.flops(20 * k, branches=b, n=n) <= flops
@@ -209,14 +218,11 @@ def test_resolved_config_gives_the_same_study(study, text, tmp_path):
     made = study(text)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "resolved.toml").write_text(made.toml(), encoding="utf-8")
-    again = load(tmp_path / "elsewhere" / "resolved.toml")
+    again = study_of(tmp_path / "elsewhere" / "resolved.toml")
     assert again.toml() == made.toml()
-    assert [p.name for p in again.tasks] == [p.name for p in made.tasks]
-    for new, old in zip(again.tasks, made.tasks, strict=True):
-        assert new.task.identity == old.task.identity
-        assert new.task.budgets.tolist() == old.task.budgets.tolist()
-        assert new.given == old.given
-    assert (again.seed, again.engine, again.cost) == (made.seed, made.engine, made.cost)
+    for new, old in zip(again.entries(), made.entries(), strict=True):
+        assert (new.strategy, new.tasks[0].identity, new.rows) == (old.strategy, old.tasks[0].identity, old.rows)
+        assert (new.seed, new.engine, new.cost) == (old.seed, old.engine, old.cost)
 
 
 def test_keys_without_effect_are_not_in_the_resolved_config(study):
@@ -371,17 +377,17 @@ def test_files_that_are_no_configs(tmp_path, monkeypatch):
         ("latin.toml", "latin.toml, line 2: wrong encoding: byte 0xe9 is not UTF-8"),
     ]:
         with pytest.raises(InputError) as caught:
-            load(path)
+            study_of(path)
         assert str(caught.value).startswith(message)
     # Brackets exhaust the parser; dotted keys do not, nor do a few hundred brackets.
     for text in ("x = " + "[" * 5000, BASE + "a" + ".a" * 800 + " = 1", "x = " + "[" * 300 + "]" * 300):
         (tmp_path / "deep.toml").write_text(text)
         with pytest.raises(InputError, match=r"^deep\.toml: not usable TOML"):
-            load("deep.toml")
+            study_of("deep.toml")
 
 
 def test_a_file_name_that_is_not_utf8_makes_a_name_that_is(tmp_path):
     path = os.path.join(os.fsencode(tmp_path), b"caf\xe9.toml")
     with open(path, "wb") as file:
         file.write(BASE.encode())
-    assert load(os.fsdecode(path)).name == "caf?"
+    assert study_of(os.fsdecode(path)).name == "caf?"

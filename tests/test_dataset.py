@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from ds3sim.cli.main import main
-from ds3sim.config.build import load
-from ds3sim.config.expand import read_sweep
-from ds3sim.config.read import parse_override
+from ds3sim.config.study import study_of as study_at
 from ds3sim.core.errors import InputError
-from ds3sim.core.record import check_out
-from ds3sim.engine.simulate import closed_form
 from ds3sim.report.page import result_page
-from ds3sim.results.dataset import read_result, to_dataset, to_table, write
 from ds3sim.results.plot import lines_of
 from ds3sim.results.result import Result
-from ds3sim.store.collect import collect
-from ds3sim.store.contents import point_entry, point_rows, store_result
+from ds3sim.store.contents import Point
 from ds3sim.store.store import Store
-from ds3sim.study.run import run
-from ds3sim.theory.cost import CostModel
-from tests.store_fixture import toy
+from ds3sim.study.run import sweep as swept
 
 xarray = pytest.importorskip("xarray")
 pandas = pytest.importorskip("pandas")
@@ -71,184 +59,6 @@ def sweep(points=None):
     }
 
 
-# ---- labelled arrays --------------------------------------------------------------------------
-
-
-def test_a_grid_has_one_dimension_for_each_axis():
-    data = to_dataset(sweep())
-    assert dict(data.sizes) == {"graph.success": 3, "graph.skills": 2, "strategy": 2, "budget": 2}
-    assert data["graph.skills"].dtype == np.int64
-    for r in R:
-        for m in M:
-            for s in S:
-                for k in K:
-                    at = data.sel({"graph.success": r, "graph.skills": m, "strategy": s, "budget": k})
-                    assert float(at.success_probability) == value(r, m, k, s)
-                    assert float(at.mean_FLOP) == 1e12 * k
-    assert data.success_probability.attrs["units"] == "1"
-    assert data.expected_steps.attrs["units"] == data.budget.attrs["units"] == "steps"
-    assert data.mean_FLOP.attrs["units"] == data.budget_FLOP.attrs["units"] == "FLOP"
-    assert "interval" in data.success_probability_low95.attrs["long_name"]
-    assert data.attrs["seed"] == 3
-    assert json.loads(data.attrs["environment"])["jax"] == "1.2"
-    assert "expected_tokens_FLOP" not in data
-
-
-def test_the_order_of_points_does_not_matter():
-    result = sweep()
-    mixed = result | {"points": result["points"][::-1]}
-    a, b = to_dataset(result), to_dataset(mixed)
-    assert a.sortby(["graph.success", "graph.skills"]).equals(b.sortby(["graph.success", "graph.skills"]))
-
-
-def test_zipped_axes_share_a_dimension():
-    data = to_dataset(sweep([(0.1, 5), (0.2, 10), (0.3, 20)]))
-    assert dict(data.sizes) == {"graph.success": 3, "strategy": 2, "budget": 2}
-    assert data["graph.skills"].dims == ("graph.success",)
-    assert data["graph.skills"].values.tolist() == [5, 10, 20]
-
-
-def test_a_grid_with_holes_has_nan_there():
-    data = to_dataset(sweep([(r, m) for r in R for m in M if (r, m) != (0.2, 10)]))
-    hole = data.sel({"graph.success": 0.2, "graph.skills": 10})
-    assert np.isnan(hole.success_probability).all()
-    assert int(np.isnan(data.success_probability).sum()) == 4
-    assert data.budget.values.tolist() == [50, 100]
-
-
-def test_scattered_points_are_a_list():
-    data = to_dataset(sweep([(0.1 * i, i * i % 11 + 1) for i in range(1, 10)]))
-    assert dict(data.sizes)["point"] == 9
-    assert data["graph.success"].dims == data["graph.skills"].dims == ("point",)
-
-
-def test_budgets_that_differ_are_a_variable():
-    result = sweep()
-    for point in result["points"]:
-        for entry in point["results"]:
-            entry["flops"] = 1e15 * entry["steps"]
-            entry["steps"] = entry["steps"] * (2 if entry["strategy"] == "cot" else 1)
-    data = to_dataset(result)
-    assert data.budget.values.tolist() == [5e16, 1e17]
-    assert data.budget.attrs["units"] == "FLOP"
-    assert data.budget_steps.sel(strategy="cot", budget=5e16).values.tolist() == [[100, 100]] * 3
-
-
-def test_a_result_of_run_is_a_sweep_of_one_point():
-    result = {"name": "one", "results": [row(0.1, 5, k) for k in K]}
-    result["reference"] = [{"steps": k, "success": 0.5, "expected_steps": 7.0, "by": "closed_form"} for k in K]
-    data = to_dataset(result)
-    assert dict(data.sizes) == {"budget": 2}
-    assert data.reference_success_probability.values.tolist() == [0.5, 0.5]
-    assert data.reference.values.tolist() == ["closed_form"] * 2
-
-
-def test_axes_of_text_lists_nothing_and_odd_names():
-    result = sweep([(0.1, 5), (0.2, 10)])
-    for point, more in zip(result["points"], ({"traces": [1, 2], "b": None}, {"traces": "x", "b": True}), strict=True):
-        point["axes"] = {"kind": "chain", **more}
-    table = to_table(result)
-    assert list(table.columns[:4]) == ["kind", "axis.traces", "b", "strategy"]
-    assert set(table["axis.traces"]) == {"[1, 2]", "x"}
-    assert "kind" not in table.attrs["units"]
-    assert to_dataset(result).sizes["strategy"] == 2
-
-
-@pytest.mark.parametrize("result", [{}, {"points": 3}, {"points": [{}]}, [], {"points": [{"results": [3]}]}])
-def test_what_is_no_result_is_refused(result):
-    with pytest.raises(InputError):
-        to_table(result)
-    with pytest.raises(InputError, match="no rows"):
-        to_dataset({"points": []})
-
-
-# ---- files ------------------------------------------------------------------------------------
-
-
-def test_netcdf_round_trip(tmp_path):
-    path = write(sweep(), tmp_path / "x.nc")
-    with xarray.open_dataset(path) as back:
-        assert back.load().identical(to_dataset(sweep()))
-        assert back.mean_FLOP.attrs == {"units": "FLOP", "long_name": "mean cost of a task"}
-
-
-def test_netcdf_with_text_and_holes(tmp_path):
-    result = sweep([(r, m) for r in R for m in M if (r, m) != (0.2, 10)])
-    for point in result["points"]:
-        point["axes"]["kind"] = "chain" if point["axes"]["graph.success"] < 0.25 else "layered"
-    with xarray.open_dataset(write(result, tmp_path / "x.nc")) as back:
-        assert back.load().equals(to_dataset(result))
-
-
-def test_parquet_round_trip(tmp_path):
-    import pyarrow.parquet
-
-    path = write(sweep(), tmp_path / "x.parquet")
-    back, table = pandas.read_parquet(path), to_table(sweep())
-    pandas.testing.assert_frame_equal(back, table)
-    assert back.attrs == table.attrs
-    assert len(back) == 3 * 2 * 2 * 2
-    units = {f.name: (f.metadata or {}).get(b"units") for f in pyarrow.parquet.read_schema(path)}
-    assert units["expected_steps"] == b"steps" and units["mean_FLOP"] == b"FLOP" and units["strategy"] is None
-
-
-def test_csv_round_trip(tmp_path):
-    back = pandas.read_csv(write(sweep(), tmp_path / "x.csv"))
-    pandas.testing.assert_frame_equal(back, to_table(sweep()), check_dtype=False, rtol=0, atol=0)
-
-
-def test_json_round_trip(tmp_path):
-    result = sweep()
-    assert read_result(write(result, tmp_path / "x.json")) == result
-
-
-def test_zarr_where_it_is_installed(tmp_path):
-    pytest.importorskip("zarr")
-    for _ in range(2):
-        path = write(sweep(), tmp_path / "x.zarr")
-    assert xarray.open_zarr(path).load().equals(to_dataset(sweep()))
-
-
-def test_places_and_endings_are_looked_at_first(tmp_path, monkeypatch):
-    for path, said in (
-        (tmp_path / "x.xlsx", "choose one of .json, .csv"),
-        (tmp_path / "x", "choose one of"),
-        (tmp_path / "no" / "x.nc", "there is no folder"),
-        ("", "is empty"),
-    ):
-        with pytest.raises(InputError, match=said):
-            check_out(path)
-    (tmp_path / "d.csv").mkdir()
-    with pytest.raises(InputError, match="is a folder"):
-        check_out(tmp_path / "d.csv")
-    monkeypatch.setattr("ds3sim.core.record.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"needs xarray and h5netcdf: pip install"):
-        check_out(tmp_path / "x.nc")
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "x.csv"
-    path.write_text("old")
-
-    def broken(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(pandas.DataFrame, "to_csv", broken)
-    with pytest.raises(InputError, match=r"x\.csv: cannot be written: No space left"):
-        write(sweep(), path)
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
-
-
-def test_heavy_packages_wait_until_they_are_needed():
-    code = (
-        "import sys, ds3sim.results.dataset, ds3sim.store.store, ds3sim.store.collect, ds3sim.cli.console\n"
-        "print([n for n in ('pandas', 'xarray', 'pyarrow', 'h5netcdf', 'jax') if n in sys.modules])"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout == "[]\n"
-
-
 # ---- results from a store ---------------------------------------------------------------------
 
 CONFIG = """
@@ -276,97 +86,52 @@ branches = 3
 """
 
 
-def study_of(tmp_path, success):
+def study_of(tmp_path, values):
+    """A sweep of the step success."""
     path = tmp_path / "c.toml"
-    path.write_text(CONFIG)
-    return load(path, [parse_override(f"graph.success={success}")])
+    path.write_text(CONFIG + f'[sweep.axes]\n"graph.success" = {list(values)}\n')
+    return study_at(path)
 
 
 def fill(tmp_path, values=(0.2, 0.4)):
-    """A store with a small sweep, and the studies of its points."""
-    from ds3sim.engine.simulate import simulate
-
-    def many(tasks, traces, seed, *, firsts=None, progress=None):
-        return [simulate(t, traces, seed, first=f) for t, f in zip(tasks, firsts, strict=True)]
-
-    studies = {r: study_of(tmp_path, r) for r in values}
-    points = [point_entry({"graph.success": r}, s, p) for r, s in studies.items() for p in s.tasks]
+    """A store with a small sweep."""
     path = tmp_path / "s.db"
     with Store.open(path) as store:
-        store.put_points("small", points, {"config": "small"})
-        items = [(p.task, {}) for s in studies.values() for p in s.tasks]
-        collect(items, store, traces=2000, seed=0, simulate_many=many)
-    return path, studies
+        swept(study_of(tmp_path, values), store=store)
+    return path
 
 
-def test_the_rows_of_a_store_are_those_of_run(tmp_path):
-    path, _ = fill(tmp_path)
+def test_the_rows_of_a_store_are_those_of_the_sweep(tmp_path):
+    path = fill(tmp_path)
     with Store.open(path, readonly=True) as store:
-        result = store_result(store, "small")
-    assert [p["axes"]["graph.success"] for p in result["points"]] == [0.2, 0.4]
-    for point in result["points"]:
-        options = [parse_override(f"{key}={value}") for key, value in point["axes"].items()]
-        single = run(read_sweep(tmp_path / "c.toml", options, need_axes=False)).to_dict()
-        assert point["results"] == single["results"]
-    assert result["missing"] == 0 and result["seeds"] == [0] and result["engine"] == "traces"
+        found = store.result("small")
+    expected = swept(study_of(tmp_path, (0.2, 0.4)))
+    assert [row.to_dict() for row in found.rows] == [row.to_dict() for row in expected.rows]
+    assert [row.axes for row in found.rows] == [row.axes for row in expected.rows]
+    assert (found.name, found.engine, found.axes) == ("small", "traces", ("graph.success",))
+    assert found.strategies == ("cot", "best", "tot")
+    assert found.missing == 0 and found.seeds == (0,)
 
 
 def test_points_without_trials_are_counted_not_invented(tmp_path):
-    path, _ = fill(tmp_path, (0.2,))
-    study = study_of(tmp_path, 0.7)
+    path = fill(tmp_path, (0.2,))
+    more = study_of(tmp_path, (0.7,))
     with Store.open(path) as store:
-        store.put_points("small", [point_entry({"graph.success": 0.7}, study, study.tasks[0])], {"config": "small"})
-        result = store_result(store)
-        assert len(result["points"]) == 1 and result["missing"] == 1
+        store.put_points("small", map(Point.of, more.entries()), more.common())
+        found = store.result()
+        assert len(found.points) == 1 and found.missing == 3
         with pytest.raises(InputError, match="no sweep called other: it has small"):
-            store_result(store, "other")
+            store.result("other")
     with Store.in_memory() as store, pytest.raises(InputError, match="has no sweep"):
-        store_result(store)
-
-
-def test_a_mixture_is_the_weighted_mean(tmp_path):
-    laws = [closed_form(study_of(tmp_path, r).tasks[0].task) for r in (0.2, 0.4)]
-    study = study_of(tmp_path, 0.2)
-    point = point_entry({}, study, study.tasks[0])
-    point["parts"] = [{"identity": "a", "weight": 3.0}, {"identity": "b", "weight": 1.0}]
-    rows = point_rows(point, laws)
-    for i, k in enumerate(study.tasks[0].task.budgets):
-        expected = 0.75 * float(laws[0].success(k).estimate) + 0.25 * float(laws[1].success(k).estimate)
-        assert rows[i]["success"]["estimate"] == pytest.approx(expected, rel=1e-14)
-        assert rows[i]["success"]["low"] == rows[i]["success"]["high"] == rows[i]["success"]["estimate"]
-    assert rows[0]["budget_flops"] == float(CostModel(**point["cost"]).flops(250))
-    with pytest.raises(InputError, match="cannot be read"):
-        point_rows({"axes": {}}, laws)
-
-
-def test_the_interval_of_a_mixture_covers(tmp_path):
-    """Two independent binomials: the interval of their mean misses no more often than it says."""
-    rng = np.random.default_rng(5)
-    study = study_of(tmp_path, 0.2)
-    point = point_entry({}, study, study.tasks[0]) | {"parts": [{"weight": 0.5}, {"weight": 0.5}]}
-    point["rows"] = point["rows"][:1]
-    base = toy(study.tasks[0].task, 400, 0)
-
-    def tally(p):
-        hits = np.zeros_like(base.hits)
-        hits[0] = rng.binomial(400, p)
-        return replace(base, hits=hits, task_hits=hits, feasible=400)
-
-    repeats, misses = 800, 0
-    for _ in range(repeats):
-        found = point_rows(point, [tally(0.1), tally(0.6)])[0]["success"]
-        misses += not found["low"] <= 0.35 <= found["high"]
-    assert misses / repeats < 0.05 + 4 * np.sqrt(0.05 * 0.95 / repeats)
-    assert misses > 0
+        store.result()
 
 
 # ---- pages ------------------------------------------------------------------------------------
 
 
 def test_the_page_shows_curves_and_numbers(tmp_path):
-    path, _ = fill(tmp_path)
-    with Store.open(path, readonly=True) as store:
-        page = result_page(Result.from_dict(store_result(store)))
+    assert main(["report", str(fill(tmp_path)), "--out", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("data:image/svg+xml;base64,") == 4
     assert "http://" not in page and "https://" not in page and "<script" not in page
     assert page.count("<tr>") == 1 + 2 * 3 * 3
@@ -400,7 +165,7 @@ def test_names_cannot_break_the_page():
 
 
 def test_report_of_a_store(tmp_path, capsys):
-    path, _ = fill(tmp_path)
+    path = fill(tmp_path)
     for name in ("page.html", "x.csv", "x.nc", "x.parquet", "x.json"):
         assert main(["report", str(path), "--out", str(tmp_path / name)]) == 0
     assert capsys.readouterr() == ("", "")
@@ -411,7 +176,7 @@ def test_report_of_a_store(tmp_path, capsys):
 
 
 def test_merge_on_the_command_line(tmp_path, capsys):
-    path, _ = fill(tmp_path)
+    path = fill(tmp_path)
     out = tmp_path / "out.db"
     assert main(["merge", str(path), str(path), "--out", str(out)]) == 0
     said = capsys.readouterr().out
@@ -424,7 +189,7 @@ def test_merge_on_the_command_line(tmp_path, capsys):
 def test_bad_files_are_one_line(tmp_path, capsys):
     png = tmp_path / "a.png"
     png.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(5000))
-    path, _ = fill(tmp_path)
+    path = fill(tmp_path)
     short = tmp_path / "short.db"
     short.write_bytes(path.read_bytes()[:5000])
     out = str(tmp_path / "out.db")

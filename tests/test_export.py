@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+import ds3sim as ds
 from ds3sim.core.errors import InputError
+from ds3sim.core.files import write_file
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.task.export import drn, markov_chain, prism, write_model
+from ds3sim.task.export import as_text, drn, markov_chain, prism
 from ds3sim.task.steps import Beam, CoT, ToT
 from ds3sim.task.task import Task
 
@@ -47,7 +49,7 @@ def test_chain_has_the_law_of_the_trace(name, step):
 def test_storm_agrees(name, step, kind, tmp_path):
     stormpy = pytest.importorskip("stormpy", reason="stormpy is not installed: exported files are not model-checked")
     task = Task(GRAPHS[name], step, steps=max(BUDGETS))
-    path = str(write_model(task, kind, tmp_path / f"model.{kind}"))
+    path = str(write_file(tmp_path / f"model.{kind}", as_text(task, kind)))
     wanted = ";".join(f'P=? [F<={k} "goal"]' for k in BUDGETS)
     if kind == "prism":
         program = stormpy.parse_prism_program(path)
@@ -84,12 +86,30 @@ def test_a_node_name_cannot_leave_its_comment():
     assert not any(line.startswith("label;") for line in lines)
 
 
-def test_what_cannot_be_exported(tmp_path):
-    task = Task(SkillGraph.chain(2, 0.5), steps=3)
+def test_what_cannot_be_exported():
     with pytest.raises(InputError, match="beam"):
         prism(Task(SkillGraph.chain(2, 0.5), Beam(2), steps=3))
     with pytest.raises(InputError, match="choose prism or drn"):
-        write_model(task, "dot", tmp_path / "x")
-    with pytest.raises(InputError, match="cannot be written"):
-        write_model(task, "drn", tmp_path / "none" / "x")
-    assert list(tmp_path.iterdir()) == []
+        as_text(Task(SkillGraph.chain(2, 0.5), steps=3), "dot")
+
+
+def test_one_chain_of_many():
+    """The chain of a named strategy, point or part is that of its task; several must be chosen from."""
+    study = ds.Study(
+        GRAPHS["layered"], strategies={"one": CoT(), "tree": ToT(3)}, steps=5, axes={"graph.success": [0.2, 0.4]}
+    )
+    tasks = {(entry.point, entry.strategy): entry.tasks[0] for entry in study.entries()}
+    assert ds.export_chain(study, "drn", "tree", point=1) == drn(tasks[1, "tree"])
+    assert ds.export_chain(tasks[0, "one"], "prism") == prism(tasks[0, "one"])
+    mixed = ds.Study(tasks={"skills": [2, 3], "success": [0.5, 0.25]}, steps=5)
+    assert ds.export_chain(mixed, "drn", part=3) == drn(Task(SkillGraph.chain(3, 0.25), steps=5))
+    for source, options, said in [
+        (study, {"strategy": "tree"}, "has 2 points"),
+        (study, {"point": 0}, "choose one with strategy = one or tree"),
+        (study, {"strategy": "best", "point": 0}, "has no such strategy: choose one, tree"),
+        (study, {"strategy": "one", "point": 2}, "between 0 and 1"),
+        (mixed, {}, "is a distribution of 4 tasks"),
+        (tasks[0, "one"], {"part": 1}, "no effect with a task"),
+    ]:
+        with pytest.raises(InputError, match=said):
+            ds.export_chain(source, "drn", **options)

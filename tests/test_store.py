@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,27 +21,54 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ds3sim.core.errors import InputError, StoppedEarly
+from ds3sim.engine.limits import ENGINES, EngineOptions
 from ds3sim.engine.simulate import simulate
+from ds3sim.graph.graph import SkillGraph
 from ds3sim.store import collect as collect_module
-from ds3sim.store import store as store_module
-from ds3sim.store.collect import Progress, collect, piece_trials
-from ds3sim.store.merge import merge, summary
-from ds3sim.store.ranges import Damaged, cover, decode, encode, gaps, joined
+from ds3sim.store.collect import collect, piece_trials
+from ds3sim.store.contents import Part, Point
+from ds3sim.store.merge import merge
+from ds3sim.store.ranges import Damaged, Row, cover, decode, encode, gaps, joined
 from ds3sim.store.store import Store
 from ds3sim.task.aggregate import BestOfN
+from ds3sim.task.budget import BudgetRow
 from ds3sim.task.task import Task
-from tests.store_fixture import counts, tasks, toy, toy_many
+from ds3sim.theory.cost import CostModel
+from tests.store_fixture import counts, tasks, toy, toy_engine
 
-WORKER = Path(__file__).with_name("store_fixture.py")
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def items(number: int, steps: int = 40):
     return [(task, {"number": i}) for i, task in enumerate(tasks(number, steps))]
 
 
-def gather(path, number=5, traces=1000, seed=3, **kind):
-    with Store.open(path) as store:
-        return collect(items(number), store, traces=traces, seed=seed, simulate_many=toy_many, **kind)
+@pytest.fixture
+def asked(monkeypatch):
+    """The toy engine in place of the real one; what it is asked for, as (number of tasks, traces, firsts)."""
+    out = []
+
+    def recording(todo, forms, options, seed=0, *, firsts=None, progress=None):
+        out.append((len(todo), options.traces, sorted(set(firsts))))
+        return toy_engine(todo, forms, options, seed, firsts=firsts, progress=progress)
+
+    monkeypatch.setattr(collect_module, "evaluate", recording)
+    return out
+
+
+def gather(path, number=5, traces=1000, seed=3, progress=None):
+    """Tallies of the toy engine, collected in a file."""
+    real, collect_module.evaluate = collect_module.evaluate, toy_engine
+    try:
+        with Store.open(path) as store:
+            return collect(items(number), store, EngineOptions(traces=traces), seed, progress)
+    finally:
+        collect_module.evaluate = real
+
+
+def held(path):
+    with Store.open(path, create=False, readonly=True) as store:
+        return store.contents()
 
 
 # ---- rows -------------------------------------------------------------------------------------
@@ -103,8 +132,7 @@ def test_the_cover_is_disjoint_and_the_largest(ranges, first, end):
 def test_tallies_come_back(tmp_path):
     task, other = tasks(2)
     with Store.open(tmp_path / "s.db") as store:
-        store.put_problem(task.identity, {"what": "a chain"})
-        store.put_problem(task.identity, {"what": "something else"})
+        store.put_problems([(task.identity, {"what": "a chain"}), (task.identity, {"what": "something else"})])
         store.add(toy(task, 300, 1))
         store.add(toy(task, 700, 1, first=300))
         store.add(toy(task, 50, 2))
@@ -117,30 +145,64 @@ def test_tallies_come_back(tmp_path):
         assert store.tally(task.identity, "traces", 9) is None
         assert store.covered(task.identity, "traces", 1) == [(0, 1000)]
         assert store.missing(task.identity, "traces", 1, 100, 1200) == [(100, 300), (1000, 1200)]
-        said = {p["identity"]: p for p in store.problems()}
-        assert said[task.identity] == {
-            "identity": task.identity,
-            "description": {"what": "a chain"},
-            "rows": 3,
-            "trials": 1050,
-        }
-        assert said[other.identity]["description"] == {}
+        one, two = store.contents().problems
+        assert (one.identity, one.description, one.rows, one.trials) == (task.identity, {"what": "a chain"}, 3, 1050)
+        assert (two.identity, two.description, two.rows, two.trials) == (other.identity, {}, 1, 10)
 
 
-def test_the_real_engine_comes_back_bit_for_bit(tmp_path):
-    def real(todo, count, seed, *, firsts=None, progress=None):
-        return [simulate(t, count, seed, first=f) for t, f in zip(todo, firsts, strict=True)]
+@pytest.mark.parametrize(
+    ("engine", "aggregate", "rounds"),
+    [
+        ("traces", None, [{"traces": 1000}, {"traces": 2500}]),
+        ("traces", BestOfN(3), [{"traces": 70}, {"traces": 2500}]),
+        # A population is never continued inside a batch.
+        ("population", None, [{"traces": 1000}, {"traces": 1500}, {"traces": 10**12 + 5}, {"traces": 1200}]),
+        # Rounds of doubling size go on where an earlier one ended, also one of another rule.
+        ("traces", None, [{"traces": 1000}, {"relative_error": 0.02}, {"relative_error": 0.004}]),
+        ("traces", BestOfN(3), [{"relative_error": 0.001, "max_traces": 150_000}]),
+        ("population", None, [{"relative_error": 0.01}, {"relative_error": 1e-3}]),
+    ],
+)
+def test_the_real_engine_comes_back_bit_for_bit(tmp_path, engine, aggregate, rounds):
+    more = {} if aggregate is None else {"aggregate": aggregate}
+    task = Task(SkillGraph.chain(3, 0.1), steps=30 * (3 if more else 1), **more)
+    for how in rounds:
+        with Store.open(tmp_path / "s.db") as store:
+            (found,) = collect([(task, {})], store, EngineOptions(engine, **how), seed=5)
+        expected = simulate(task, seed=5, engine=engine, **how)
+        assert counts(found) == counts(expected)
+        assert found.stopping == expected.stopping
+        assert (found.shared_feasibility, found.stop_on_dead) == (expected.shared_feasibility, expected.stop_on_dead)
 
-    graph = tasks(1)[0].graph
-    todo = [(Task(graph, steps=30), {}), (Task(graph, aggregate=BestOfN(3), steps=30), {})]
+
+def test_rounds_end_for_each_task_by_itself(tmp_path, monkeypatch):
+    easy, hard = Task(SkillGraph.chain(2, 0.9), steps=10), Task(SkillGraph.chain(6, 0.2), steps=10)
     with Store.open(tmp_path / "s.db") as store:
-        collect(todo, store, traces=[1000, 70], seed=5, simulate_many=real)
-        found = collect(todo, store, traces=2500, seed=5, simulate_many=real)
-    for (task, _), tally in zip(todo, found, strict=True):
-        expected = simulate(task, 2500, 5)
-        assert counts(tally) == counts(expected)
-        assert tally.stopping == expected.stopping
-        assert (tally.shared_feasibility, tally.stop_on_dead) == (expected.shared_feasibility, expected.stop_on_dead)
+        options = EngineOptions(relative_error=0.02)
+        found = collect([(easy, {}), (hard, {})], store, options, seed=1)
+        assert found[0].traces < found[1].traces and all(tally.stopping.reached for tally in found)
+        assert [store.covered(t.identity, "traces", 1) for t in (easy, hard)] == [[(0, t.traces)] for t in found]
+
+        def stopped(*args, **options):
+            raise StoppedEarly([None])
+
+        monkeypatch.setattr(collect_module, "evaluate", stopped)
+        with pytest.raises(StoppedEarly) as stop:
+            collect([(easy, {}), (hard, {})], store, EngineOptions(relative_error=0.01), seed=1)
+        assert [tally.traces for tally in stop.value.partial] == [tally.traces for tally in found]
+        assert stop.value.partial[1].stopping.interrupted and not stop.value.partial[1].stopping.reached
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ENGINES.values() if kind.not_stored])
+def test_an_engine_that_no_store_keeps_says_why(kind):
+    with Store.in_memory() as store, pytest.raises(InputError) as error:
+        collect(items(1), store, EngineOptions(kind.name))
+    assert kind.not_stored in str(error.value) and "use engine traces or population" in str(error.value)
+
+
+def test_another_random_stream_is_refused():
+    with Store.in_memory() as store, pytest.raises(InputError, match="macro_steps = 3"):
+        collect(items(1), store, EngineOptions(macro_steps=3))
 
 
 def test_a_row_is_added_once_and_never_changed(tmp_path):
@@ -156,22 +218,16 @@ def test_a_row_is_added_once_and_never_changed(tmp_path):
             store.add(toy(task, 10, 1) + toy(task, 10, 1, first=20))
 
 
-def test_overlapping_rows_never_count_twice(tmp_path):
+def test_overlapping_rows_never_count_twice(tmp_path, asked):
     task = tasks(1)[0]
     with Store.open(tmp_path / "s.db") as store:
         store.add(toy(task, 1000, 3))
         store.add(toy(task, 1000, 3, first=500))
         tally = store.tally(task.identity, "traces", 3)
         assert tally.traces == 1000
-        asked = []
-
-        def recording(todo, count, seed, *, firsts=None, progress=None):
-            asked.extend((f, f + count) for f in firsts)
-            return toy_many(todo, count, seed, firsts=firsts)
-
-        found = collect([(task, {})], store, traces=1500, seed=3, simulate_many=recording)
-        assert sum(b - a for a, b in asked) == 500
-        assert counts(found[0]) == counts(toy(task, 1500, 3))
+        (found,) = collect([(task, {})], store, EngineOptions(traces=1500), seed=3)
+        assert asked == [(1, 500, [1000])]
+        assert counts(found) == counts(toy(task, 1500, 3))
 
 
 @given(RANGES, st.integers(1, 20))
@@ -180,21 +236,19 @@ def test_whatever_is_stored_the_result_is_the_same(ranges, wanted):
     task = tasks(1)[0]
     with Store.in_memory() as store:
         store.add_all(toy(task, b - a, 3, first=a) for a, b in ranges)
-        found = collect([(task, {})], store, traces=wanted, seed=3, simulate_many=toy_many)
-        assert counts(found[0]) == counts(toy(task, wanted, 3))
+        real, collect_module.evaluate = collect_module.evaluate, toy_engine
+        try:
+            (found,) = collect([(task, {})], store, EngineOptions(traces=wanted), seed=3)
+        finally:
+            collect_module.evaluate = real
+        assert counts(found) == counts(toy(task, wanted, 3))
         assert store.missing(task.identity, "traces", 3, 0, wanted) == []
 
 
 # ---- collecting -------------------------------------------------------------------------------
 
 
-def test_more_traces_later_extend_what_is_there(tmp_path):
-    asked = []
-
-    def recording(todo, count, seed, *, firsts=None, progress=None):
-        asked.append((len(todo), count, sorted(set(firsts))))
-        return toy_many(todo, count, seed, firsts=firsts)
-
+def test_more_traces_later_extend_what_is_there(tmp_path, asked):
     with Store.open(tmp_path / "s.db") as store:
         for traces, expected in (
             (1000, [(4, 1000, [0])]),
@@ -203,92 +257,67 @@ def test_more_traces_later_extend_what_is_there(tmp_path):
             (1700, [(4, 700, [1000])]),
         ):
             asked.clear()
-            found = collect(items(4), store, traces=traces, seed=3, simulate_many=recording)
+            found = collect(items(4), store, EngineOptions(traces=traces), seed=3)
             assert asked == expected
             assert [counts(t) for t in found] == [counts(toy(t, traces, 3)) for t, _ in items(4)]
 
 
-def test_long_ranges_are_cut_at_fixed_places():
+def test_long_ranges_are_cut_at_fixed_places(monkeypatch):
     short, long = tasks(1, 40)[0], tasks(1, 2**20)[0]
     assert (piece_trials(short), piece_trials(long)) == (2**24, 2**18)
     asked = []
 
-    def empty(todo, count, seed, *, firsts=None, progress=None):
-        asked.extend((f, count) for f in firsts)
+    def empty(todo, forms, options, seed=0, *, firsts=None, progress=None):
+        asked.extend((f, options.traces) for f in firsts)
         one = toy(short, 1, seed)
-        return [replace(one, traces=count, ranges=((seed, f, f + count),)) for f in firsts]
+        return [replace(one, traces=options.traces, ranges=((seed, f, f + options.traces),)) for f in firsts]
 
+    monkeypatch.setattr(collect_module, "evaluate", empty)
     with Store.in_memory() as store:
         store.add(replace(toy(short, 1, 0), traces=5, ranges=((0, 0, 5),)))
-        collect([(short, {})], store, traces=2**25 + 7, seed=0, simulate_many=empty)
+        collect([(short, {})], store, EngineOptions(traces=2**25 + 7))
     assert sorted(asked) == [(5, 2**24 - 5), (2**24, 2**24), (2**25, 7)]
 
 
-def test_seeds_and_traces_of_each_item_and_tasks_that_occur_twice():
+def test_a_task_that_occurs_twice_is_simulated_once(asked):
     one, two = tasks(2)
-    todo = [(one, {}), (two, {}), (one, {}), (one, {})]
-    done = []
-
-    def recording(todo, count, seed, *, firsts=None, progress=None):
-        done.append(len(todo) * count)
-        return toy_many(todo, count, seed, firsts=firsts)
-
-    found = collect(todo, None, traces=[500, 20, 300, 300], seed=[1, 1, 1, 2], simulate_many=recording)
-    expected = [toy(one, 500, 1), toy(two, 20, 1), toy(one, 300, 1), toy(one, 300, 2)]
-    assert [counts(t) for t in found] == [counts(t) for t in expected]
-    assert sum(done) == 500 + 20 + 300 + 300  # [0, 300) is a row of its own: a shorter answer needs it
-    for wrong in ({"traces": 0, "seed": 1}, {"traces": [1, 2], "seed": 1}, {"traces": 1, "seed": -1}):
-        with pytest.raises(InputError):
-            collect(todo, None, simulate_many=recording, **wrong)
+    with Store.in_memory() as store:
+        found = collect([(one, {}), (two, {}), (one, {})], store, EngineOptions(traces=500), seed=1)
+    assert [counts(t) for t in found] == [counts(toy(t, 500, 1)) for t in (one, two, one)]
+    assert asked == [(2, 500, [0])]
 
 
-def test_a_population_is_never_continued_inside_a_batch(tmp_path):
-    def population(todo, count, seed, *, firsts=None, progress=None):
-        return [simulate(t, count, seed, "population", first=f) for t, f in zip(todo, firsts, strict=True)]
+def test_an_engine_that_returns_other_trials_is_caught(monkeypatch):
+    def wrong(todo, forms, options, seed=0, *, firsts=None, progress=None):
+        return toy_engine(todo, forms, options, seed, firsts=[f + 1 for f in firsts])
 
-    task = tasks(1)[0]
-    with Store.open(tmp_path / "s.db") as store:
-        for traces in (1000, 1500, 10**12 + 5, 1200):
-            kind = {"traces": traces, "seed": 3, "simulate_many": population, "engine": "population"}
-            found = collect([(task, {})], store, **kind)[0]
-            assert counts(found) == counts(simulate(task, traces, 3, "population"))
+    monkeypatch.setattr(collect_module, "evaluate", wrong)
+    with Store.in_memory() as store, pytest.raises(InputError, match="other trials"):
+        collect(items(1), store, EngineOptions(traces=10))
 
 
-def test_an_engine_that_returns_other_trials_is_caught():
-    def wrong(todo, count, seed, *, firsts=None, progress=None):
-        return toy_many(todo, count, seed, firsts=[f + 1 for f in firsts])
-
-    with pytest.raises(InputError, match="other trials"):
-        collect(items(1), None, traces=10, seed=0, simulate_many=wrong)
-
-
-def test_progress_tells_rate_and_time_left(tmp_path, monkeypatch):
-    monkeypatch.setattr(collect_module, "FIRST_GROUP", 1.0)
-    seen: list[Progress] = []
+def test_progress_counts_what_is_simulated(tmp_path):
+    seen = []
     gather(tmp_path / "s.db", 5, 1000, progress=seen.append)
-    assert (seen[0].points_done, seen[0].trials, seen[0].trials_done, seen[0].left_s) == (0, 5000, 0, None)
-    assert (seen[-1].points_done, seen[-1].trials_done, seen[-1].left_s) == (5, 5000, 0.0)
-    assert [p.trials_done for p in seen] == sorted(p.trials_done for p in seen)
-    again: list[Progress] = []
-    gather(tmp_path / "s.db", 5, 1000, progress=again.append)
-    assert (again[0].points_done, again[0].trials, again[0].left_s) == (5, 0, 0.0)
-    half = Progress(10, 3, 1000, 250, 50.0, 8000.0, 2000.0)
-    assert (half.rate, half.left_s) == (5.0, 150.0)
-    assert half.text() == "3 of 10 points, 250 of 1,000 trials, 5 trials/s, 2 min left"
+    assert sum(seen) == 5000
+    gather(tmp_path / "s.db", 5, 1500, progress=seen.append)
+    assert sum(seen) == 5 * 1500
 
 
 def test_ctrl_c_keeps_what_was_done(tmp_path, monkeypatch):
     monkeypatch.setattr(collect_module, "FIRST_GROUP", 1.0)
     calls = []
 
-    def interrupted(todo, count, seed, *, firsts=None, progress=None):
+    def interrupted(*args, **options):
         calls.append(1)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return toy_many(todo, count, seed, firsts=firsts)
+        return toy_engine(*args, **options)
 
+    monkeypatch.setattr(collect_module, "evaluate", interrupted)
     with Store.open(tmp_path / "s.db") as store, pytest.raises(StoppedEarly) as stop:
-        collect(items(6), store, traces=100, seed=3, simulate_many=interrupted)
+        collect(items(6), store, EngineOptions(traces=100), seed=3)
+    assert len(calls) == 4  # nothing is begun after it
     assert sum(t is not None for t in stop.value.partial) == 3
     assert [counts(t) for t in gather(tmp_path / "s.db", 6, 100)] == [counts(toy(t, 100, 3)) for t, _ in items(6)]
 
@@ -296,39 +325,38 @@ def test_ctrl_c_keeps_what_was_done(tmp_path, monkeypatch):
 # ---- crashes ----------------------------------------------------------------------------------
 
 
+PATIENCE = 300
+"""Seconds that a process may take on a loaded machine before a test gives up."""
+
+
 def start(path, number, traces):
-    return subprocess.Popen(
-        [sys.executable, "-c", f"import sys; sys.argv = ['', {str(path)!r}, '{number}', '{traces}'];"
-         "from tests.store_fixture import work; work(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=WORKER.parents[1],
-    )  # fmt: skip
+    code = f"from tests.store_fixture import work; work({str(path)!r}, {number}, {traces})"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, **pipes)
 
 
-def test_kill_9_at_random_moments(tmp_path):
-    path, number, traces = tmp_path / "s.db", 500, 2000
+def rows_in(path):
+    with Store.open(path, readonly=True, wait=PATIENCE) as store:
+        return len(store.keys())
+
+
+def test_kill_9_again_and_again(tmp_path):
+    """Each time some rows later, at whatever moment of the next transaction."""
+    path, number, traces = tmp_path / "s.db", 60, 2000
     rng = np.random.default_rng(20)
-    kills, rows = 0, [0]
-    for _ in range(60):
+    rows = 0
+    for _ in range(6):
         worker = start(path, number, traces)
         assert worker.stdout.readline() == "open\n", worker.stderr.read()
-        try:
-            worker.wait(timeout=float(rng.uniform(0.0, 0.25)))
-        except subprocess.TimeoutExpired:
-            worker.send_signal(signal.SIGKILL)
-            kills += 1
+        wanted, until = rows + int(rng.integers(1, 6)), time.monotonic() + PATIENCE
+        while rows_in(path) < wanted:
+            assert time.monotonic() < until, "nothing is stored"
+        worker.send_signal(signal.SIGKILL)
         worker.communicate()
-        with Store.open(path, readonly=True) as store:
-            rows.append(len(store.keys()))
-        assert rows[-1] >= rows[-2]  # what was committed stays
-        if worker.returncode == 0 or (kills >= 12 and rows[-1] > number // 2):
-            break
-    assert kills >= 10
-    assert len(set(rows)) > 5, "the kills did not hit the work"
+        rows = rows_in(path)
+        assert rows >= wanted  # what was committed stays
     last = start(path, number, traces)
-    out, err = last.communicate(timeout=60)
+    out, err = last.communicate(timeout=PATIENCE)
     assert out == "open\ndone\n", err
     with Store.open(path, readonly=True) as store:
         for task in tasks(number):
@@ -340,7 +368,7 @@ def test_two_processes_write_one_store(tmp_path):
     path, number, traces = tmp_path / "s.db", 40, 500
     workers = [start(path, number, traces) for _ in range(2)]
     for worker in workers:
-        out, err = worker.communicate(timeout=60)
+        out, err = worker.communicate(timeout=PATIENCE)
         assert (worker.returncode, out) == (0, "open\ndone\n"), err
     with Store.open(path, readonly=True) as store:
         assert len(store.keys()) == number
@@ -352,11 +380,11 @@ def limited(folder, code: str, limit: int) -> subprocess.CompletedProcess:
     """Python code in a process whose files may not grow beyond ``limit`` bytes."""
     return subprocess.run(
         ["sh", "-c", f'ulimit -f {limit // 512}; exec "$0" -c "$1"', sys.executable, code],
-        cwd=WORKER.parents[1],
+        cwd=ROOT,
         env=os.environ | {"HERE": str(folder)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -438,6 +466,7 @@ def test_every_cut_and_every_flipped_byte_is_seen_or_harmless(tmp_path):
             with Store.open(broken, readonly=True) as store:
                 found = [store.tally(t.identity, "traces", 3) for t, _ in items(30)]
                 store.contents()
+                store.tables()
         except InputError as error:
             refused += 1
             assert str(error).startswith(f"{broken}: "), error
@@ -469,7 +498,7 @@ def test_foreign_files_are_refused_and_left_alone(tmp_path):
         (png, "is not a ds3sim store"),
         (text, "is not a ds3sim store"),
         (other, "is not a ds3sim store"),
-        (newer, "format 99; this one reads up to 1"),
+        (newer, "format 99; this one reads up to 2"),
         (half, "damaged"),
     ):
         before = path.read_bytes()
@@ -514,42 +543,80 @@ def test_permissions(tmp_path):
 def test_names_with_odd_characters(tmp_path):
     path = tmp_path / "100% ?mode=memory #1 ü.db"
     gather(path)
-    assert path.is_file() and summary(path)["problems"] == 5
+    assert path.is_file() and len(held(path).problems) == 5
     assert [p.name for p in tmp_path.iterdir()] == [path.name]  # nothing beside it
 
 
-# ---- tables of contents and numbers -----------------------------------------------------------
+# ---- contents ---------------------------------------------------------------------------------
 
 
-def point(r, strategy="cot", **more):
-    return {"axes": {"graph.success": r}, "strategy": strategy} | more
+def point(r, strategy="cot"):
+    cost = CostModel(25.0, 1e9, attention=False)
+    rows = (BudgetRow(12, 4, tokens=300.0), BudgetRow(13, 4, tokens=325.0))
+    parts = (Part("a", 0.25), Part("b", (0.75, 0.5)))
+    return Point({"graph.success": r}, strategy, "traces", parts, 3, 2, 25.0, cost, rows)
+
+
+def test_points_come_back_and_broken_ones_are_refused():
+    one = point(0.1)
+    plain = json.loads(json.dumps(one.to_dict()))
+    assert Point.from_dict(plain) == one
+    assert list(plain) == ["axes", "strategy", "engine", "parts", "n", "proposals", "tokens_per_step", "cost", "rows"]
+    for key in plain:
+        with pytest.raises(InputError, match="cannot be read"):
+            Point.from_dict({k: v for k, v in plain.items() if k != key})
 
 
 def test_tables_of_contents(tmp_path):
     with Store.open(tmp_path / "s.db") as store:
-        assert store.points() == [] and store.sweeps() == []
+        assert store.sweeps() == ()
         store.put_points("a", [point(0.1), point(0.2)], {"m": 3})
         store.put_points("b", [point(0.7)])
         store.put_points("a", [point(0.2), point(0.3)], {"m": 3})
         store.put_points("a", [point(0.9)], {"m": 4})
-        assert store.points("b") == [point(0.7)]
-        assert store.points("a") == store.points() == [point(0.9)]  # the latest; other problems do not mix in
+        told = [(sweep.name, sweep.common, sweep.points) for sweep in store.sweeps()]
+        last = ("a", {"m": 4}, (point(0.9),))  # the latest; other problems do not mix in
+        assert told[1:] == [last] or told[-1] == last
         store.put_points("a", [point(0.1), point(0.2)], {"m": 3})
-        assert store.points("a") == [point(0.1), point(0.2), point(0.3)]
-        assert store.points("c") == []
-        assert [(s["name"], s["common"], len(s["points"])) for s in store.sweeps()] == [
-            ("b", None, 1),
-            ("a", {"m": 4}, 1),
-            ("a", {"m": 3}, 3),
+        assert [(sweep.name, sweep.common, sweep.points) for sweep in store.sweeps()] == [
+            ("b", None, (point(0.7),)),
+            last,
+            ("a", {"m": 3}, (point(0.1), point(0.2), point(0.3))),
         ]
 
 
-def test_numbers_that_do_not_add(tmp_path):
+def test_contents_as_a_record(tmp_path):
+    gather(tmp_path / "s.db", 5, 1000)
     with Store.open(tmp_path / "s.db") as store:
-        store.put_numbers("id", "importance", 1, 100, [{"steps": 3}])
-        store.put_numbers("id", "importance", 1, 100, [{"steps": 4}])
-        assert store.numbers("id", "importance", 1, 100) == [{"steps": 3}]
-        assert store.numbers("id", "importance", 1, 200) is None
+        store.put_points("s", [point(0.1), point(0.2)], {"m": 3})
+        found = store.contents()
+    assert (len(found.problems), found.rows, found.trials) == (5, 5, 5000)
+    assert found.to_dict()["sweeps"] == [{"name": "s", "points": 2}]
+    data = found.to_dataset()
+    assert data.sizes == {"problem": 5} and data.trials.attrs == {"units": "1"} and int(data.trials.sum()) == 5000
+    assert type(found).load(found.save(tmp_path / "contents.json")) == found
+    assert found._repr_html_().count("<tr>") == 1 + 5
+
+
+# A store that an earlier version wrote: format 1, with a table more.
+OLD = """
+PRAGMA user_version = 1;
+CREATE TABLE number (identity TEXT NOT NULL, engine TEXT NOT NULL, seed INTEGER NOT NULL, traces INTEGER NOT NULL,
+  body BLOB NOT NULL, UNIQUE (identity, engine, seed, traces));
+"""
+
+
+def test_a_store_of_format_1_goes_on(tmp_path):
+    new, old = tmp_path / "new.db", tmp_path / "old.db"
+    gather(new, 3, 1000)
+    with sqlite3.connect(new) as source, sqlite3.connect(old) as target:
+        source.backup(target)
+        target.executescript(OLD)
+    assert [counts(t) for t in gather(old, 5, 1500)] == [counts(toy(t, 1500, 3)) for t, _ in items(5)]
+    assert held(old).rows == 3 + 5
+    assert merge([old, new], tmp_path / "out.db").out.rows == 3 + 5
+    with sqlite3.connect(old) as db:  # so that an earlier version can go on too
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
 
 
 # ---- merging ----------------------------------------------------------------------------------
@@ -557,41 +624,41 @@ def test_numbers_that_do_not_add(tmp_path):
 
 def everything(path):
     with Store.open(path, readonly=True) as store:
-        found = store.contents()
-    found["sweep"] = sorted((r[0], r[1], r[2], r[4]) for r in found["sweep"])
-    found["problem"] = sorted(found["problem"])
-    return found
+        found = store.tables()
+    return sorted(found.problem), found.part, sorted((r[0], r[1], r[2], r[4]) for r in found.sweep)
 
 
-def test_merging_is_idempotent_and_has_no_order(tmp_path):
+def test_merging_is_idempotent_and_has_no_order(tmp_path, asked):
     a, b, c = (tmp_path / f"{x}.db" for x in "abc")
     gather(a, 5, 1000)
     gather(b, 5, 1500)  # overlaps a's rows
     gather(c, 3, 1000, seed=4)
     with Store.open(a) as store:
         store.put_points("s", [point(0.1)], {"m": 3})
-        store.put_numbers("x", "exact", 0, 0, [{"steps": 1}])
     with Store.open(b) as store:
         store.put_points("s", [point(0.2)], {"m": 3})
         store.add(toy(tasks(9)[8], 10, 3))
     originals = [p.read_bytes() for p in (a, b, c)]
     first = merge([a, b, c], tmp_path / "1.db")
-    assert first["new_rows"] == first["out"]["rows"] == 5 + 5 + 1 + 3
-    assert first["out"]["problems"] == 6
-    assert first["out"]["trials"] == 5 * 1500 + 10 + 3 * 1000
+    assert first.new_rows == first.out.rows == 5 + 5 + 1 + 3
+    assert len(first.out.problems) == 6
+    assert first.out.trials == 5 * 1500 + 10 + 3 * 1000
+    assert [store.rows for store in first.inputs] == [5, 6, 3]
+    assert type(first).load(first.save(tmp_path / "merged.json")) == first
+    assert first.to_dataset().sizes == {"store": 4}
     merge([c, b, b, a, c], tmp_path / "2.db")
     assert everything(tmp_path / "1.db") == everything(tmp_path / "2.db")
     before = (tmp_path / "1.db").read_bytes()
-    assert merge([a, tmp_path / "2.db", tmp_path / "1.db"], tmp_path / "1.db")["new_rows"] == 0
+    assert merge([a, tmp_path / "2.db", tmp_path / "1.db"], tmp_path / "1.db").new_rows == 0
     assert (tmp_path / "1.db").read_bytes() == before
     assert [p.read_bytes() for p in (a, b, c)] == originals
     with Store.open(tmp_path / "1.db", readonly=True) as store:
-        assert store.points("s") == [point(0.1), point(0.2)] or store.points("s") == [point(0.2), point(0.1)]
+        (sweep,) = store.sweeps()
+        assert sorted(p.axes["graph.success"] for p in sweep.points) == [0.1, 0.2]
         for task, _ in items(5):
             assert counts(store.tally(task.identity, "traces", 3)) == counts(toy(task, 1500, 3))
-    asked = []
     with Store.open(tmp_path / "1.db") as store:
-        collect(items(5), store, traces=1500, seed=3, simulate_many=lambda *a, **k: asked.append(a))
+        collect(items(5), store, EngineOptions(traces=1500), seed=3)
     assert asked == []
 
 
@@ -599,8 +666,8 @@ def test_merging_into_one_of_the_inputs(tmp_path):
     a, b = tmp_path / "a.db", tmp_path / "b.db"
     gather(a, 3)
     gather(b, 5)
-    assert merge([a, b], a)["new_rows"] == 2
-    assert summary(a)["rows"] == 5
+    assert merge([a, b], a).new_rows == 2
+    assert held(a).rows == 5
 
 
 def test_a_bad_input_is_named_and_nothing_is_written(tmp_path):
@@ -641,10 +708,10 @@ def test_a_store_left_by_a_crash_can_be_merged(tmp_path):
         store._db.execute("PRAGMA cache_size = 1")
         store._db.execute("BEGIN IMMEDIATE")
         for task in tasks(300, 200)[5:]:
-            store._insert(store_module._row_of(toy(task, 2000, 3)))
+            store._insert(Row.of(toy(task, 2000, 3)))
         left = tmp_path / "left.db"
         shutil.copy(path, left)  # as the disk is when the power goes
         shutil.copy(f"{path}-journal", f"{left}-journal")
         store._db.execute("ROLLBACK")
     assert left.read_bytes() != path.read_bytes()
-    assert merge([left], tmp_path / "out.db")["out"]["rows"] == 5
+    assert merge([left], tmp_path / "out.db").out.rows == 5

@@ -65,7 +65,7 @@ def test_success_has_its_digits(m, r, steps):
     upper, lower = tails_by_sum(m, r, steps)
     assert abs(chain.success(m, r, steps) - upper) <= 5e-15
     assert abs(chain.success(m, r, steps) - upper) <= 1e-12 * upper
-    assert abs(chain.failure(m, r, steps) - lower) <= 1e-12 * lower
+    assert abs(binomial_tails(m, steps, r)[1] - lower) <= 1e-12 * lower
 
 
 def test_random_points_against_sums():
@@ -78,14 +78,14 @@ def test_random_points_against_sums():
     )
     np.testing.assert_allclose(chain.success(m, r, steps), reference[:, 0], rtol=1e-12, atol=1e-300)
     np.testing.assert_allclose(chain.success(m, r, steps), reference[:, 0], rtol=0, atol=5e-15)
-    np.testing.assert_allclose(chain.failure(m, r, steps), reference[:, 1], rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(binomial_tails(m, steps, r)[1], reference[:, 1], rtol=1e-12, atol=1e-300)
 
 
 def test_corners_are_exact():
     assert chain.success(3, 0.0, 100) == 0 and chain.success(3, 1.0, 3) == 1 and chain.success(3, 1.0, 2) == 0
     assert chain.success(5, 0.99, 4) == 0 and chain.success(0, 0.0, 0) == 1 and chain.success(0, 0.3, 7) == 1
     assert chain.success(4, 0.5, 4) == 0.5**4
-    assert chain.failure(3, 0.0, 100) == 1 and chain.failure(3, 1.0, 3) == 0
+    assert binomial_tails(3, 100, 0.0)[1] == 1 and binomial_tails(3, 3, 1.0)[1] == 0
     assert chain.expected_steps(3, 0.0, 100) == 100 and chain.expected_steps(3, 1.0, 100) == 3
     assert chain.expected_steps(5, 0.9, 4) == 4 and chain.expected_steps(0, 0.2, 9) == 0
     assert chain.expected_steps(5, 0.9, 0) == 0 and chain.expected_steps(2, 5e-324, 10) == 10
@@ -134,7 +134,7 @@ def test_death_against_exact_propagation(m, r, q):
 def test_death_keeps_an_identity_at_large_sizes():
     """Expected live steps times q is the chance to be dead: a second way to (3.3), by two tails."""
     m, r, q, steps = 300, 0.02, 1e-5, np.array([5_000, 15_000, 40_000, 1_000_000])
-    going = np.exp(steps * np.log1p(-q)) * chain.failure(m, r / (1 - q), steps)
+    going = np.exp(steps * np.log1p(-q)) * binomial_tails(m, steps, r / (1 - q))[1]
     dead = 1 - going - chain.success_with_death(m, r, q, steps)
     live = chain.expected_steps_with_death(m, r, q, steps, "stop")
     np.testing.assert_allclose(live * q, dead, rtol=1e-11)  # dead comes from 1 - x, with 0.05 < dead

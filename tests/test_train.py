@@ -11,17 +11,16 @@ import pytest
 from scipy.special import betainc
 from statistics_budget import MOST_Z
 
+import ds3sim as ds
 from ds3sim.cli.main import main
-from ds3sim.config.expand import read_sweep
-from ds3sim.config.read import parse_override
-from ds3sim.config.training import TripartiteModel, read_train_config, trained
+from ds3sim.config.models import TripartiteModel
+from ds3sim.config.read import read_config
+from ds3sim.config.study import study_of
 from ds3sim.engine.closed_form import real_law
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.lump import ChainForm
-from ds3sim.store.contents import contents, point_rows
 from ds3sim.store.store import Store
-from ds3sim.study.run import sweep
-from ds3sim.study.train import run_training
+from ds3sim.study.run import run, sweep
 from ds3sim.task.aggregate import BestOfN, Majority
 from ds3sim.task.task import Task
 from ds3sim.theory import chain
@@ -46,12 +45,11 @@ SMALL = MODEL + "[tasks]\nlevel = [60, 63]\nskills = [2, 4]\n[budget]\ntokens = 
 def plan_of(tmp_path, text, *overrides):
     path = tmp_path / "t.toml"
     path.write_text(text, encoding="utf-8")
-    return read_sweep(path, [parse_override(o) for o in overrides], need_axes=False)
+    return study_of(read_config(path, overrides))
 
 
 def one_point(tmp_path, text, *overrides):
-    found = sweep(plan_of(tmp_path, text, *overrides)).to_dict()
-    return found["points"][0] if "points" in found else found
+    return run(plan_of(tmp_path, text, *overrides)).to_dict()
 
 
 def command(args, capsys):
@@ -165,12 +163,8 @@ def test_a_store_keeps_weights_by_budget(tmp_path):
     assert weights.shape == (len(entry.tasks), 2) and np.allclose(weights.sum(axis=0), 1.0)
     assert (weights == 0).any()  # some chain serves one budget alone
     with Store.open(tmp_path / "s.ds3") as store:
-        first = sweep(plan, store=store).to_dict()["results"]
-        point = json.loads(json.dumps(contents(entry)))
-        again = point_rows(point, [store.tally(part["identity"], "traces") for part in point["parts"]])
-    for a, b in zip(first, again, strict=True):
-        assert a["success"]["estimate"] == pytest.approx(b["success"]["estimate"], abs=1e-13)
-        assert a["mean_flops"] == pytest.approx(b["mean_flops"], rel=1e-12)
+        first, again = sweep(plan, store=store), store.result()
+    assert [row.to_dict() for row in again.rows] == [row.to_dict() for row in first.rows]
 
 
 def test_training_compute_is_an_axis(tmp_path):
@@ -214,7 +208,7 @@ def test_a_cost_model_of_ones_own(tmp_path):
     text = SMALL + "[cost]\ntokens_per_step = 50\nlayers = 10\nattention_width = 1000\n"
     row = one_point(tmp_path, text, "engine.kind=closed_form")["results"][0]
     assert row["steps"] == 20
-    n = trained(TripartiteModel(training_flops=3.35e25)).parameters
+    n = TripartiteModel(training_flops=3.35e25).trained.parameters
     assert row["budget_flops"] == pytest.approx(2 * float(n) * 1000 + 2 * 10 * 1000 * (1000 * 999 / 2), rel=1e-12)
 
 
@@ -252,7 +246,7 @@ def test_moments_lie_between_those_of_whole_budgets():
 def test_train_reports_the_study(tmp_path):
     path = tmp_path / "m.toml"
     path.write_text(AUTHORS, encoding="utf-8")
-    result = run_training(read_train_config(path, [parse_override("simulation.enabled=false")]))
+    result = ds.train(path, ["simulation.enabled=false"]).to_dict()
     assert result["concepts"] == pytest.approx(2.11345e8, rel=1e-5)
     assert result["texts_per_concept"] == pytest.approx(5.0, rel=1e-12)
     assert result["threshold"]["eps_bp"] == pytest.approx(0.51, abs=5e-6)
@@ -270,12 +264,12 @@ def test_train_simulates_what_theory_says(tmp_path):
     path = tmp_path / "m.toml"
     text = "seed = 4\n[model]\nparameters = 5e6\nlevels = 12\nskills_per_level = 400\nconcepts_needed = 2\n"
     path.write_text(text + "tokens = 9.2e7\n[simulation]\ngraphs = 200\nmodels = 1\n", encoding="utf-8")
-    result = run_training(read_train_config(path))
+    result = ds.train(path).to_dict()
     found = result["simulation"]
     assert found["concepts"] == 2000 and found["texts"] == 9200 and not found["scaled"]
     assert 0.3 < found["theory"]["stuck"] < 0.8 and abs(found["theory"]["z_stuck"]) < MOST_Z
     path.write_text(text + "tokens = 1.6e8\n[simulation]\ngraphs = 6\nmodels = 6\n", encoding="utf-8")
-    result = run_training(read_train_config(path))
+    result = ds.train(path).to_dict()
     assert result["simulation"]["stuck"]["estimate"] == 0 and result["simulation"]["models"] == 6
     for row in result["levels"]:
         own, exact = row["simulated"], row["exact"]
@@ -298,11 +292,11 @@ def test_train_says_that_it_scaled_down(capsys, tmp_path):
 def test_train_leaves_out_what_does_not_fit(tmp_path):
     path = tmp_path / "m.toml"
     path.write_text(MODEL + "skills_per_level = 1e6\n[simulation]\ngraphs = 2\nconcepts = 300\n", encoding="utf-8")
-    result = run_training(read_train_config(path))
+    result = ds.train(path).to_dict()
     assert result["simulation"]["models"] == 0 and result["levels"][0]["simulated"] is None
     assert any("skills are not simulated" in note for note in result["notes"])
     path.write_text(MODEL + "tokens_per_parameter = 1e9\n[simulation]\ngraphs = 2\n", encoding="utf-8")
-    result = run_training(read_train_config(path))
+    result = ds.train(path).to_dict()
     assert result["simulation"] is None and "nothing is simulated" in result["notes"][0]
 
 

@@ -1,4 +1,4 @@
-"""Allocation along compute: exponents with errors, global against Chinchilla, the inference-optimal map."""
+"""Optimum along compute: exponents with errors, global against Chinchilla, the inference-optimal map."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ds3sim.allocate.solve import Allocation, Problem, least_compute, solve
+from ds3sim.allocate.solve import Optimum, Problem, least_compute, solve
 from ds3sim.core.check import whole_array
 from ds3sim.core.errors import require
 from ds3sim.stats.slopes import Exponent, exponent
@@ -17,7 +18,7 @@ from ds3sim.theory.loss import LossConstants, constants_of, loss
 _GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
 
-def exponents(results: Sequence[Allocation]) -> dict[str, Exponent | None]:
+def exponents(results: Sequence[Optimum]) -> dict[str, Exponent | None]:
     """Exponents of N, D, Omega (and D/N) in C, over the results that no bound and no saturation holds back."""
     kept = [r for r in results if not r.bounds and not r.saturated]
     compute = [r.compute for r in kept]
@@ -42,8 +43,8 @@ class Comparison:
             None where it cannot within the box.
     """
 
-    best: Allocation
-    tied: Allocation
+    best: Optimum
+    tied: Optimum
     gap: float
     extra_compute: float | None
 
@@ -57,18 +58,6 @@ def compare(problem: Problem, compute: float) -> Comparison:
         needed = least_compute(problem, best.accuracy, "chinchilla") / compute
         extra = float(needed) if np.isfinite(needed) else None
     return Comparison(best, tied, best.accuracy - tied.accuracy, extra)
-
-
-def along(
-    problem: Problem, compute: Sequence[float], mode: str = "global", progress: Callable | None = None, **options
-) -> list[Allocation]:
-    """:func:`ds3sim.allocate.solve.solve` at every compute, in the order given; ``progress(done)`` after each."""
-    out = []
-    for value in compute:
-        out.append(solve(problem, value, mode, **options))
-        if progress is not None:
-            progress(len(out))
-    return out
 
 
 # ---- inference-optimal, one task at a time -----------------------------------------------------------
@@ -96,8 +85,8 @@ class InferenceMap:
 
 
 def inference_map(
-    skills,
-    ease,
+    skills: ArrayLike,
+    ease: ArrayLike,
     *,
     constants: str | LossConstants = "hoffmann",
     bridge: Bridge | None = None,
@@ -130,37 +119,39 @@ def inference_map(
     m, l0, q = (v[..., None] for v in np.meshgrid(skills, ease, q, indexing="ij"))  # [M, J, points, 1]
     box = float(np.log(parameters[0])), float(np.log(parameters[1]))
 
-    def log_compute(x):
+    def log_compute(x: np.ndarray) -> np.ndarray:
         r = bridge.step_success(loss(np.exp(x), np.inf, c), l0)
         return np.log(2.0 * tokens_per_step) + x + np.log(steps_for(m, r, q))
 
-    grid = np.linspace(box[0], box[1], 97)
-    best = np.argmin(log_compute(grid), axis=-1)[..., None]
-    left, right = grid[np.maximum(best - 1, 0)], grid[np.minimum(best + 1, grid.size - 1)]
-    a, b = right - _GOLDEN * (right - left), left + _GOLDEN * (right - left)
-    at_a, at_b = log_compute(a), log_compute(b)
-    for _ in range(36):  # to about the square root of rounding, where a minimum cannot be told from its neighbours
-        down = at_a <= at_b
-        right, left = np.where(down, b, right), np.where(down, left, a)
-        a_new, b_new = right - _GOLDEN * (right - left), left + _GOLDEN * (right - left)
-        fresh = log_compute(np.where(down, a_new, b_new))
-        at_a, at_b = np.where(down, fresh, at_b), np.where(down, at_a, fresh)
-        a, b = a_new, b_new
-    x = np.where(at_a <= at_b, a, b)
-    y = log_compute(x)[..., 0]
-    x = x[..., 0]
-    shape = x.shape[:2]
-    slope, error = np.empty(shape), np.empty(shape)
-    for index in np.ndindex(shape):
+    x, y = (v[..., 0] for v in _least(log_compute, np.linspace(box[0], box[1], 97)))
+    slope, error = np.empty(x.shape[:2]), np.empty(x.shape[:2])
+    for index in np.ndindex(slope.shape):
         even = np.linspace(y[index][0], y[index][-1], points)
         fit = exponent(np.exp(even), np.exp(np.interp(even, y[index], x[index])))
         assert fit is not None and fit.error is not None
         slope[index], error[index] = fit.value, fit.error
-    bounded = ((x < box[0] + 1e-6) | (x > box[1] - 1e-6)).any(axis=-1)
+    bounded = np.asarray(((x < box[0] + 1e-6) | (x > box[1] - 1e-6)).any(axis=-1))
     return InferenceMap(skills, ease, slope, 1.0 - slope, error, np.exp(y[..., [0, -1]]), bounded)
 
 
-def steps_for(m, r, accuracy) -> np.ndarray:
+def _least(value: Callable[[np.ndarray], np.ndarray], grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where ``value`` is least along its last axis, and what it is there: the best of a grid, then golden section."""
+    best = np.argmin(value(grid), axis=-1)[..., None]
+    left, right = grid[np.maximum(best - 1, 0)], grid[np.minimum(best + 1, grid.size - 1)]
+    a, b = right - _GOLDEN * (right - left), left + _GOLDEN * (right - left)
+    at_a, at_b = value(a), value(b)
+    for _ in range(36):  # to about the square root of rounding, where a minimum cannot be told from its neighbours
+        down = at_a <= at_b
+        right, left = np.where(down, b, right), np.where(down, left, a)
+        a_new, b_new = right - _GOLDEN * (right - left), left + _GOLDEN * (right - left)
+        fresh = value(np.where(down, a_new, b_new))
+        at_a, at_b = np.where(down, fresh, at_b), np.where(down, at_a, fresh)
+        a, b = a_new, b_new
+    x = np.where(at_a <= at_b, a, b)
+    return x, value(x)
+
+
+def steps_for(m: ArrayLike, r: ArrayLike, accuracy: ArrayLike) -> np.ndarray:
     """The real K >= m with I_r(m, K-m+1) = ``accuracy``; m where m steps are enough, infinite at r = 0."""
     from scipy.special import btdtrib
 

@@ -12,13 +12,18 @@ function. Everything is float64 in a local ``jax.enable_x64`` context; no global
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ds3sim.allocate.solve import Problem
 from ds3sim.core.errors import require
+
+if TYPE_CHECKING:
+    from jax import Array
 
 _ROUNDS = 400
 _TAIL = 64
@@ -28,7 +33,7 @@ _REFUSED = 50.0
 
 
 @dataclass(frozen=True)
-class Optimum:
+class GradientOptimum:
     """Where L-BFGS ended.
 
     Attributes:
@@ -46,7 +51,7 @@ class Optimum:
     rounds: int
 
 
-def log_accuracy(problem: Problem, compute: float, log_parameters, log_steps) -> tuple[float, np.ndarray]:
+def log_accuracy(problem: Problem, compute: float, log_parameters: float, log_steps: float) -> tuple[float, np.ndarray]:
     """ln of the expected accuracy at N, K and the D that C leaves, and its gradient in (ln N, ln K)."""
     import jax
 
@@ -56,7 +61,14 @@ def log_accuracy(problem: Problem, compute: float, log_parameters, log_steps) ->
         return -float(value), -np.asarray(slope)
 
 
-def maximise(problem: Problem, compute: float, starts=None, *, tolerance: float = 1e-8, rounds: int = 200) -> Optimum:
+def maximise(
+    problem: Problem,
+    compute: float,
+    starts: Sequence[tuple[float, float]] | None = None,
+    *,
+    tolerance: float = 1e-8,
+    rounds: int = 200,
+) -> GradientOptimum:
     """The best of several L-BFGS runs on ln accuracy over (ln N, ln K).
 
     Args:
@@ -87,7 +99,7 @@ def maximise(problem: Problem, compute: float, starts=None, *, tolerance: float 
         require(best is not None and best[0] < _REFUSED, f"compute = {compute:g} pays for none of the starts")
         value, x, slope, count = best or (0.0, np.zeros(2), 0.0, 0)
         d = float(_trained()(x, constants))
-    return Optimum(float(np.exp(x[0])), d, float(np.exp(x[1])), float(np.exp(-value)), slope, count)
+    return GradientOptimum(float(np.exp(x[0])), d, float(np.exp(x[1])), float(np.exp(-value)), slope, count)
 
 
 def _starts(problem: Problem, compute: float) -> list[tuple[float, float]]:
@@ -119,7 +131,7 @@ def _constants(problem: Problem, compute: float) -> dict:
     }
 
 
-def _moments(loss, k, c):
+def _moments(loss: Array, k: Array, c: dict[str, Any]) -> tuple[Array, Array, Array]:
     """Accuracy, E[min(T, K)] and E[min(T, K)^2] of the tasks at a real K."""
     import jax.numpy as jnp
 
@@ -163,12 +175,12 @@ def _moments(loss, k, c):
     )
 
 
-def _loss_of(n, d, c):
+def _loss_of(n: Array, d: Array, c: dict[str, Any]) -> Array:
     e, a, b, alpha, beta = c["loss"]
     return e + a * n**-alpha + b * d**-beta
 
 
-def _rest(n, k, d, c):
+def _rest(n: Array, k: Array, d: Array, c: dict[str, Any]) -> Array:
     """D that the inference of a model trained on ``d`` tokens leaves."""
     demand, omega, prompt = c["cost"]
     scale, power = c["shape"]
@@ -178,7 +190,7 @@ def _rest(n, k, d, c):
     return (c["C"] - 2.0 * n * demand * tokens - scale * n**power * demand * price) / (6.0 * n)
 
 
-def _data(x, c):
+def _data(x: Array, c: dict[str, Any]) -> tuple[Array, Array]:
     """The largest fixed point D of :func:`_rest` from above, with its implicit derivative; and whether it exists."""
     import jax
     import jax.numpy as jnp
@@ -187,11 +199,11 @@ def _data(x, c):
     floor = 1e-3 * c["C"] / (6.0 * n) * 1e-9
     fixed_n, fixed_k = jax.lax.stop_gradient(n), jax.lax.stop_gradient(k)
 
-    def going(state):
+    def going(state: tuple) -> Array:
         old, new, count = state
         return (count < _ROUNDS) & (new < old * (1 - 1e-15)) & (new > floor)
 
-    def step(state):
+    def step(state: tuple) -> tuple:
         _, new, count = state
         return new, jnp.maximum(_rest(fixed_n, fixed_k, new, c), floor), count + 1
 
@@ -200,7 +212,7 @@ def _data(x, c):
     d = jax.lax.while_loop(going, step, (top, start, 0))[1]
     there = d > 2 * floor
 
-    def newton(d, n, k):
+    def newton(d: Array, n: Array, k: Array) -> Array:
         slope = 1.0 - jax.grad(lambda v: _rest(fixed_n, fixed_k, v, c))(d)
         return d - (d - _rest(n, k, d, c)) / jax.lax.stop_gradient(jnp.where(there & (slope > 1e-6), slope, 1.0))
 
@@ -210,7 +222,7 @@ def _data(x, c):
     return jnp.where(there, newton(d, n, k), floor), there
 
 
-def _objective(x, c):
+def _objective(x: Array, c: dict[str, Any]) -> Array:
     """-ln accuracy; a plateau of ``_REFUSED`` where N and K are too dear."""
     import jax.numpy as jnp
 
@@ -222,7 +234,7 @@ def _objective(x, c):
 
 
 @lru_cache(maxsize=1)
-def _slope():
+def _slope() -> Callable:
     """The jitted objective with its gradient."""
     import jax
 
@@ -230,7 +242,7 @@ def _slope():
 
 
 @lru_cache(maxsize=1)
-def _trained():
+def _trained() -> Callable:
     """The jitted D of N and K."""
     import jax
 
@@ -238,7 +250,7 @@ def _trained():
 
 
 @lru_cache(maxsize=1)
-def _direction():
+def _direction() -> tuple[Callable, Callable]:
     """Optax's L-BFGS preconditioner and its jitted update."""
     import jax
     import optax
@@ -247,11 +259,13 @@ def _direction():
     return method.init, jax.jit(method.update)
 
 
-def _descend(z, constants, low, high, tolerance: float, rounds: int):
+def _descend(
+    z: np.ndarray, constants: dict[str, Any], low: np.ndarray, high: np.ndarray, tolerance: float, rounds: int
+) -> tuple[np.ndarray, float, np.ndarray, int]:
     """L-BFGS with halving of the step until the value falls enough (Armijo); (x, value, slope in x, rounds)."""
     init, update = _direction()
 
-    def at(z):
+    def at(z: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
         share = 1.0 / (1.0 + np.exp(-z))
         x = low + (high - low) * share
         value, slope = _slope()(x, constants)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 
@@ -41,14 +43,15 @@ def zoom(evaluate: Callable, most: int, sign: int) -> tuple[np.ndarray, tuple, i
     return steps, merged, int(np.argmax(sign * merged[0]))
 
 
-def _merge(parts: list, index: np.ndarray):
+def _merge(parts: list, index: np.ndarray) -> Any:
     """Arrays, or records of arrays, one after the other, at ``index``."""
     if isinstance(parts[0], np.ndarray):
         return np.concatenate(parts)[index]
-    kind = type(parts[0])
-    return kind(**{k: np.concatenate([getattr(p, k) for p in parts])[index] for k in kind.__dataclass_fields__})
+    names = [field.name for field in fields(parts[0])]
+    return type(parts[0])(**{name: np.concatenate([getattr(p, name) for p in parts])[index] for name in names})
 
 
-def at(record, index: int):
+def at(record: Any, index: int) -> Any:
     """The record of one point."""
-    return type(record)(**{k: np.asarray(getattr(record, k)).ravel()[index] for k in type(record).__dataclass_fields__})
+    values = {field.name: np.asarray(getattr(record, field.name)).ravel()[index] for field in fields(record)}
+    return type(record)(**values)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.allocate.search import at, zoom
 from ds3sim.core.check import number
@@ -60,7 +61,7 @@ class Problem:
     shape: Architecture = field(default_factory=Architecture)
     box: Box = field(default_factory=Box)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "constants", constants_of(self.constants))
         number("demand", self.demand, low=0)
         for name in ("kappa", "tokens_per_step"):
@@ -73,14 +74,14 @@ class Problem:
         prompt = self.prompt_tokens
         return self.demand * tokens, self.demand * 2.0 * (prompt**2 + tokens * prompt + (square - tokens) / 2.0)
 
-    def inference_flops(self, parameters, moments: Moments):
+    def inference_flops(self, parameters: float | np.ndarray, moments: Moments) -> float | np.ndarray:
         """Lifetime inference FLOPs of a model of N parameters: 2 N a + W(N) b."""
         tokens, price = self.spending(moments)
         return 2.0 * parameters * tokens + self.shape.width(parameters) * price
 
 
 @dataclass(frozen=True)
-class Allocation:
+class Optimum:
     """One optimum.
 
     Attributes:
@@ -121,8 +122,8 @@ class Allocation:
         total = self.training_flops + self.inference_flops
         return self.inference_flops / total if np.isfinite(total) and total > 0 else 1.0
 
-    def as_dict(self) -> dict:
-        """Plain values, with kappa and the inference share."""
+    def to_dict(self) -> dict:
+        """The fields as ``ds3sim allocate --json`` prints them, with kappa and the inference share."""
         return {
             **asdict(self),
             "bounds": list(self.bounds),
@@ -138,7 +139,7 @@ def solve(
     *,
     tokens_per_task: float | None = None,
     demand_tokens: float | None = None,
-) -> Allocation:
+) -> Optimum:
     """The best allocation of ``compute`` FLOPs.
 
     Args:
@@ -177,7 +178,7 @@ def solve(
         candidates, best, chosen = _search(problem, compute, mode)
     training, moments = best
     _require_affordable(training.loss[chosen], compute, mode)
-    return _allocation(problem, compute, mode, candidates[chosen], at(training, chosen), at(moments, chosen))
+    return _optimum(problem, compute, mode, candidates[chosen], at(training, chosen), at(moments, chosen))
 
 
 def least_compute(problem: Problem, accuracy: float, mode: str = "global") -> float:
@@ -198,7 +199,7 @@ def least_compute(problem: Problem, accuracy: float, mode: str = "global") -> fl
 # ---- the pieces ------------------------------------------------------------------------------------
 
 
-def _train(problem: Problem, compute, tokens, price, mode: str) -> Training:
+def _train(problem: Problem, compute: float, tokens: ArrayLike, price: ArrayLike, mode: str) -> Training:
     c, box, shape = problem.constants, problem.box, problem.shape
     if mode == "chinchilla":
         return tied_training(compute, tokens, price, problem.kappa, c, box, shape)
@@ -238,8 +239,8 @@ def _evaluate(problem: Problem, compute: float, steps: np.ndarray, mode: str) ->
     return Training(n, d, level), Moments(success, moments.steps, moments.square_steps)
 
 
-def _search(problem: Problem, compute: float, mode: str):
-    def evaluate(steps):
+def _search(problem: Problem, compute: float, mode: str) -> tuple[np.ndarray, tuple[Training, Moments], int]:
+    def evaluate(steps: np.ndarray) -> tuple[np.ndarray, Training, Moments]:
         training, moments = _evaluate(problem, compute, steps, mode)
         return moments.success, training, moments
 
@@ -281,7 +282,7 @@ def _cost_of_accuracy(problem: Problem, accuracy: float, steps: np.ndarray, mode
     return np.where(reached, cost, np.inf)
 
 
-def _fixed_demand(problem: Problem, compute: float, demand_tokens: float) -> Allocation:
+def _fixed_demand(problem: Problem, compute: float, demand_tokens: float) -> Optimum:
     omega, prompt = problem.tokens_per_step, problem.prompt_tokens
     per_task = demand_tokens / problem.demand if problem.demand > 0 else None
     price = 0.0
@@ -300,7 +301,7 @@ def _fixed_demand(problem: Problem, compute: float, demand_tokens: float) -> All
             low, high = (middle, high) if fits else (low, middle - 1)
         steps, moments = low, problem.tasks.moments(training.loss, low)
     flops = 2.0 * float(training.parameters) * demand_tokens + float(problem.shape.width(training.parameters)) * price
-    return Allocation(
+    return Optimum(
         "fixed_demand",
         compute,
         float(training.parameters),
@@ -316,7 +317,7 @@ def _fixed_demand(problem: Problem, compute: float, demand_tokens: float) -> All
     )
 
 
-def _require_affordable(level, compute: float, mode: str) -> None:
+def _require_affordable(level: float | np.ndarray, compute: float, mode: str) -> None:
     require(
         bool(np.isfinite(level)),
         f"compute = {compute:g} pays for no model in the box with mode = {mode}: "
@@ -324,11 +325,13 @@ def _require_affordable(level, compute: float, mode: str) -> None:
     )
 
 
-def _allocation(problem, compute, mode, steps, training: Training, moments: Moments) -> Allocation:
+def _optimum(
+    problem: Problem, compute: float, mode: str, steps: float, training: Training, moments: Moments
+) -> Optimum:
     n, d = float(training.parameters), float(training.tokens)
     per_task = mode == "inference_optimal"
     spender = replace(problem, demand=1.0) if per_task else problem
-    return Allocation(
+    return Optimum(
         mode,
         compute,
         n,

@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from ds3sim.cli.console import print_json, terminal
 from ds3sim.cli.options import add_command
-from ds3sim.core.runtime import configure_process
+
+if TYPE_CHECKING:
+    from ds3sim.study.doctor import Diagnosis
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Any) -> None:
     """Add ``doctor``; ``commands`` is what ``add_subparsers`` returned."""
     parser = add_command(commands, "doctor", "show versions, devices and settings, and run a small self-test")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(function=doctor)
+    parser.set_defaults(function=run)
 
 
-def print_diagnosis(found: Mapping) -> None:
-    """The lines of ``ds3sim doctor``."""
-    console = terminal()
-    entries = [(key, value) for key, value in found.items() if key not in ("checks", "passed")]
-    width = max(len(key) for key, _ in entries)
-    for key, value in entries:
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        console.print(f"{key.replace('_', ' '):{width}}  {shown}", soft_wrap=True)
-    for check in found["checks"]:
-        console.print(
-            f"{'ok' if check['passed'] else 'FAILED':{width}}  {check['name']}: {check['detail']}", soft_wrap=True
-        )
-
-
-def doctor(args: Namespace) -> int:
-    """``ds3sim doctor``."""
-    from ds3sim.study.doctor import diagnose
+def run(args: Namespace) -> int:
+    """The command; returns the exit code."""
+    import ds3sim as ds
+    from ds3sim.cli.console import show
+    from ds3sim.core.runtime import configure_process
 
     configure_process()
-    found = diagnose()
-    if args.json:
-        print_json(found)
-    else:
-        print_diagnosis(found)
-    return 0 if found["passed"] else 1
+    found = ds.doctor()
+    show(args, found, print_diagnosis)
+    return 0 if found.passed else 1
+
+
+def print_diagnosis(found: Diagnosis) -> None:
+    """Settings and self-tests, one a line."""
+    from ds3sim.cli.console import terminal
+
+    console = terminal()
+    said = {key: value for key, value in found.to_dict().items() if key not in ("checks", "passed")}
+    width = max(map(len, said))
+    for key, value in said.items():
+        console.print(f"{key.replace('_', ' '):{width}}  {value}", soft_wrap=True)
+    for check in found.checks:
+        console.print(f"{'ok' if check.passed else 'FAILED':{width}}  {check.name}: {check.detail}", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from functools import partial
 from typing import Any
 
 import ds3sim as ds
@@ -47,12 +48,13 @@ def fit(args: Namespace) -> int:
     log, about = log_and_cost(args)
     if args.what == "votes":
         found = ds.fit_votes(log, at, errors=args.errors, rates=rates, **about)
+        show = partial(_print_votes, found=found)
     else:
-        found = ds.fit_pass_at_n(log, at, **about)
+        found, show = ds.fit_pass_at_n(log, at, **about), _print_rates
     if args.out is not None:
         say(args, f"written: {found.write(args.out)}")
     result = as_plain(found.to_dict(curve=args.out is not None))
-    return finish(args, result, _print_votes if args.what == "votes" else _print_rates)
+    return finish(args, result, show)
 
 
 def _rates(args: Namespace) -> str | tuple[float, float, float] | None:
@@ -82,11 +84,9 @@ def _print_rates(result: dict[str, Any]) -> None:
     print_predictions(result, "pass@N")
 
 
-def _print_votes(result: dict[str, Any]) -> None:
-    errors, console = result["errors"], terminal()
-    shape = {"geometric": f", decay {errors['decay']}", "zipf": f", exponent {errors['exponent']}"}
-    words = f"{errors['kind']}, {errors['categories']} categories{shape.get(errors['kind'], '')}"
-    console.print(f"{result['source']}: wrong answers {words}")
+def _print_votes(result: dict[str, Any], found: ds.VoteFit) -> None:
+    console = terminal()
+    console.print(f"{result['source']}: wrong answers {found.errors.words}")
     low, high = result["c_star_interval"]
     console.print(f"c* = {result['c_star']:.4f} ({low:.4f} to {high:.4f})")
     low, high = result["plateau_interval"]

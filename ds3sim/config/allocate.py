@@ -65,24 +65,3 @@ def problem_of(config: Config, constants: LossConstants | None = None) -> Proble
         shape=cost.shape,
         box=Box(config.box.parameters, config.box.tokens, config.box.steps),
     )
-
-
-# ---- older names, for callers that are about to change ------------------------------------------
-
-
-class AllocateConfig:
-    """A checked config."""
-
-    def __init__(self, config: Config):
-        self.name, self.allocate, self._config = config.name, allocate_table(config), config
-
-    def problem(self, constants: LossConstants | None = None) -> Problem:
-        """The problem, with other loss ``constants`` where given."""
-        return problem_of(self._config, constants)
-
-
-def read_allocate_config(path, overrides=()) -> AllocateConfig:
-    """The checked config of a TOML file."""
-    from ds3sim.config.read import read_config
-
-    return AllocateConfig(read_config(path, overrides))

@@ -22,26 +22,3 @@ def trained_model(config: Config) -> TripartiteModel:
     )
     assert isinstance(model, TripartiteModel)
     return model
-
-
-# ---- older names, for callers that are about to change ------------------------------------------
-
-
-class TrainConfig:
-    """A checked config."""
-
-    def __init__(self, config: Config):
-        self.name, self.seed, self.simulation = config.name, config.seed, config.simulation
-        self.model, self.source = trained_model(config), config.origin.source
-
-
-def read_train_config(path, overrides=()) -> TrainConfig:
-    """The checked config of a TOML file."""
-    from ds3sim.config.read import read_config
-
-    return TrainConfig(read_config(path, overrides))
-
-
-def trained(model: TripartiteModel):
-    """The model after training."""
-    return model.trained

@@ -187,9 +187,13 @@ def _within(
 
 def _said(kind: str, low: Any = None, above: Any = None, high: Any = None, below: Any = None) -> str:
     if low is not None and high is not None:
-        return f"{kind} between {low:.17g} and {high:.17g}"
+        return f"{kind} between {_bound(low)} and {_bound(high)}"
     words = ((", at least", low), (" above", above), (" at most", high), (" below", below))
-    return kind + " and".join(f"{word} {bound:.17g}" for word, bound in words if bound is not None)
+    return kind + " and".join(f"{word} {_bound(bound)}" for word, bound in words if bound is not None)
+
+
+def _bound(value: int | float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.17g}"
 
 
 def _refusal(name: str, value: Any, must: str) -> InputError:

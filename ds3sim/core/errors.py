@@ -1,5 +1,7 @@
 """Errors a user can cause. Each message names the value, the cause and the fix."""
 
+from typing import Any
+
 from ds3sim.core.text import shown
 
 __all__ = ["InputError", "NoClosedForm", "StoppedEarly", "require", "shown"]
@@ -17,7 +19,7 @@ class InputError(ValueError):
     ds3sim.core.errors.InputError: success = 1.5 is not allowed: it must be a number between 0 and 1
     """
 
-    def __init__(self, message: str):
+    def __init__(self, message: str) -> None:
         line = " ".join(str(message).split())
         # Control characters of a name or value would reach the terminal.
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line))
@@ -36,7 +38,7 @@ class NoClosedForm(InputError):
 class StoppedEarly(KeyboardInterrupt):
     """Ctrl-C during a run. ``partial`` holds what was computed until then."""
 
-    def __init__(self, partial):
+    def __init__(self, partial: Any) -> None:
         super().__init__("stopped by Ctrl-C; what was computed is kept")
         self.partial = partial
 
@@ -48,7 +50,7 @@ class Interrupted(KeyboardInterrupt):
     True
     """
 
-    def __init__(self, result: object):
+    def __init__(self, result: Any) -> None:
         super().__init__("stopped by Ctrl-C; what was finished is kept")
         self.result = result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,15 +31,15 @@ class Estimate(NDArrayOperatorsMixin):
     high: Numbers
 
     @classmethod
-    def of(cls, values) -> Estimate:
+    def of(cls, values: Numbers) -> Estimate:
         """An ``Estimate`` without uncertainty."""
         values = np.asarray(values, dtype=np.float64)
         return cls(values, values, values)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.estimate, dtype=dtype, copy=True if copy is None else copy)
 
-    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         plain = [x.estimate if isinstance(x, Estimate) else x for x in inputs]
         return getattr(ufunc, method)(*plain, **kwargs)
 
@@ -49,10 +50,10 @@ class Estimate(NDArrayOperatorsMixin):
     def __len__(self) -> int:
         return len(self.estimate)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Estimate]:
         return (self[i] for i in range(len(self)))
 
-    def __getitem__(self, index) -> Estimate:
+    def __getitem__(self, index: Any) -> Estimate:
         return Estimate(self.estimate[index], self.low[index], self.high[index])
 
     def __float__(self) -> float:

@@ -21,7 +21,7 @@ LARGEST_WHOLE = 2**30
 """Largest file that has to be read as a whole (JSON, one YAML file), in bytes."""
 
 
-def as_path(path) -> tuple[Path, str]:
+def as_path(path: Any) -> tuple[Path, str]:
     """``path`` as a Path that exists, and its name for messages.
 
     Raises:
@@ -176,7 +176,7 @@ def json_rows(path: Path, where: str) -> Iterator[tuple[int, dict]]:
         yield number, row
 
 
-def needed(row: dict, key: str, place: str):
+def needed(row: dict, key: str, place: str) -> Any:
     """``row[key]``; an InputError names the field that is missing and those that are there."""
     if key not in row:
         have = ", ".join(list(row)[:12])

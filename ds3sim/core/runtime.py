@@ -25,7 +25,7 @@ def devices() -> list:
     return jax.local_devices()
 
 
-def workers_per_device(device, count: int) -> int:
+def workers_per_device(device: Any, count: int) -> int:
     """Host threads that feed one device.
 
     XLA runs our loops on one core of a CPU device, and runs calls from different threads side by
@@ -35,7 +35,7 @@ def workers_per_device(device, count: int) -> int:
     return max(1, cores() // count) if device.platform == "cpu" else 2
 
 
-def lanes_per_launch(device) -> int:
+def lanes_per_launch(device: Any) -> int:
     """Walks in one kernel launch: enough to make the cost of a launch small, or to fill an accelerator."""
     return 2**17 if device.platform == "cpu" else 2**21
 

@@ -11,7 +11,7 @@ from scipy import special
 
 from ds3sim.core.errors import require
 from ds3sim.engine.limits import MOST_TOGETHER, MOST_VOTES
-from ds3sim.task.aggregate import Aggregate, BestOfN, Majority, Single
+from ds3sim.task.aggregate import Aggregate, BestOfN, Counting, Majority, Single
 from ds3sim.task.task import Task, latent_rate
 
 SPREAD = 12.0
@@ -23,6 +23,8 @@ def success(aggregate: Aggregate, correct: float) -> float:
     """Success of the aggregator when each trace is correct with chance ``correct``, independently."""
     if isinstance(aggregate, Single):
         return correct
+    if isinstance(aggregate, Counting):
+        return min(1.0, _mixed(aggregate, correct))
     found = _best_of_n(aggregate, correct) if isinstance(aggregate, BestOfN) else _majority(aggregate, correct)
     return min(1.0, found)  # the sum of many rounded chances may end just above
 
@@ -50,7 +52,12 @@ def _best_of_n(aggregate: BestOfN, correct: float) -> float:
         verifier.perfect or n <= MOST_VOTES,
         f"engine exact enumerates an imperfect verifier up to n = {MOST_VOTES}, not {n}: use closed_form or traces",
     )
-    return sum(chance * _given(aggregate, n, c) for c, chance in _weighted(n, correct))
+    return _mixed(aggregate, correct)
+
+
+def _mixed(aggregate: Aggregate, correct: float) -> float:
+    """Success given the number of correct traces, averaged over it."""
+    return sum(chance * _given(aggregate, aggregate.n, c) for c, chance in _weighted(aggregate.n, correct))
 
 
 def _weighted(n: int, p: float) -> list[tuple[int, float]]:
@@ -124,6 +131,8 @@ def _given(how: Aggregate, n: int, c: int) -> float:
     """Success of the aggregator given that c of n traces are correct."""
     if isinstance(how, Majority):
         return _wins(n, c, how.errors.weights, how.ties) if c else 0.0
+    if isinstance(how, Counting):
+        return how.given(c) if c else 0.0
     assert isinstance(how, BestOfN)
     v = how.verifier
     if v.perfect:

@@ -1,1 +1,1 @@
-"""From evaluation logs to predictions: loaders, estimates, fits. Imports core, stats and theory only."""
+"""From evaluation logs to predictions: readers, estimates, fits, plans."""

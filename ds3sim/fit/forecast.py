@@ -21,7 +21,7 @@ from ds3sim.core.figure import band, dots, line, new_axes, new_figure, render
 from ds3sim.core.folder import Marker, write_folder
 from ds3sim.core.plain import as_plain
 from ds3sim.core.record import Record
-from ds3sim.fit.drawing import success_axes
+from ds3sim.fit.edge import dataset, success_axes
 from ds3sim.fit.estimates.curve import Curve
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.price import MOST_AHEAD, Price
@@ -87,15 +87,12 @@ class Forecast(Record):
 
     def to_dataset(self) -> xr.Dataset:
         """Predictions over the dimension ``n``."""
-        import xarray as xr
-
         values, costs = self.predictions, [self.price.row(n) for n in self.at]
-        data = {"success": values.estimate, "success_low": values.low, "success_high": values.high}
-        columns = {name: ("n", column, {"units": "1"}) for name, column in data.items()}
-        for name, units in (("tokens", "tokens"), ("flops", "FLOPs")):
-            columns[name] = ("n", np.array([row[name] for row in costs], dtype=np.float64), {"units": units})
-        n = ("n", np.array(self.at, dtype=np.int64), {"units": "samples"})
-        return xr.Dataset(columns, {"n": n}, {"source": self.log.source})
+        columns = {"success": values.estimate, "success_low": values.low, "success_high": values.high}
+        units = {name: (column, "1") for name, column in columns.items()}
+        for name, unit in (("tokens", "tokens"), ("flops", "FLOPs")):
+            units[name] = (np.array([row[name] for row in costs], dtype=np.float64), unit)
+        return dataset("n", np.array(self.at, dtype=np.int64), "samples", units, source=self.log.source)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The log's success, and the fitted curve with its 95% band."""

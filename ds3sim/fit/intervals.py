@@ -230,20 +230,3 @@ class CurveBand:
         low, high = self.region.of(function)
         here = float(function(*parameters(self.u)))
         return min(low, here), max(high, here)
-
-
-class Known:
-    """Intervals of parameters that were given: none is known to be uncertain, so both ends are the value."""
-
-    def __init__(self, u: np.ndarray) -> None:
-        self.u = u
-
-    def curve(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(12) at N [K], twice."""
-        here = curve(self.u, n)[0]
-        return here, here
-
-    def of(self, function: Callable[[float, float, float], float]) -> tuple[float, float]:
-        """A function of (A, alpha, beta), twice."""
-        here = float(function(*parameters(self.u)))
-        return here, here

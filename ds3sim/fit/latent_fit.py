@@ -17,7 +17,7 @@ from ds3sim.core.estimate import Estimate
 from ds3sim.fit.estimates.curve import Curve
 from ds3sim.fit.estimates.pass_at_k import pass_at_k
 from ds3sim.fit.forecast import Forecast
-from ds3sim.fit.intervals import CountBand, CurveBand, Known
+from ds3sim.fit.intervals import CountBand, CurveBand
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.price import Price
 from ds3sim.theory import latent
@@ -48,6 +48,10 @@ class LatentFit(Forecast):
         problems: of a curve, how many it averages over.
         at: numbers of samples that are predicted.
         price: what a sample costs.
+
+    >>> fit = ds.LatentFit(solvable=0.9, alpha=0.5, beta=2.0)
+    >>> fit.predict([1, 100]).estimate.round(3).tolist()
+    [0.18, 0.781]
     """
 
     solvable: float
@@ -77,10 +81,9 @@ class LatentFit(Forecast):
         return self.solvable, self.alpha, self.beta
 
     @cached_property
-    def _band(self) -> CountBand | CurveBand | Known:
+    def band(self) -> CountBand | CurveBand:
+        """What intervals come from; of parameters that were given there is none."""
         u, log = np.array([self.solvable, math.log(self.alpha), math.log(self.beta)]), self.log
-        if self.kind == "given":
-            return Known(u)
         if log.curve is not None:
             return CurveBand(u, log.curve.n, log.curve.success, self.problems or DEFAULT_PROBLEMS)
         return CountBand(u, log.samples, log.correct)
@@ -100,19 +103,24 @@ class LatentFit(Forecast):
         n = np.asarray(n, dtype=np.float64)
         require(bool(np.all(np.isfinite(n) & (n > 0))), "numbers of samples to predict at must be finite and above 0")
         value = latent.pass_at_n(n, *self.parameters)
-        low, high = (limits.reshape(n.shape) for limits in self._band.curve(np.atleast_1d(n).ravel()))
+        if self.kind == "given":
+            return Estimate.of(value)
+        low, high = (limits.reshape(n.shape) for limits in self.band.curve(np.atleast_1d(n).ravel()))
         return Estimate(value, np.minimum(low, value)[()], np.maximum(high, value)[()])
 
     def same_problems(self, n: ArrayLike) -> Estimate:
         """Of a curve: pass@N of the same problems when the curve goes on, with 95% intervals; float64 [n]."""
         n = np.atleast_1d(np.asarray(n, dtype=np.float64))
-        assert isinstance(self._band, CurveBand), "only a curve has the same problems"
-        value, (low, high) = latent.pass_at_n(n, *self.parameters), self._band.same_problems(n)
+        assert isinstance(self.band, CurveBand), "only a curve has the same problems"
+        value, (low, high) = latent.pass_at_n(n, *self.parameters), self.band.same_problems(n)
         return Estimate(value, np.minimum(low, value), np.maximum(high, value))
 
     def interval_of(self, function: Callable[[float, float, float], float]) -> tuple[float, float]:
         """95% interval of a smooth function of (A, alpha, beta), given as a NumPy function of three numbers."""
-        return self._band.of(function)
+        if self.kind == "given":
+            here = function(*self.parameters)
+            return here, here
+        return self.band.of(function)
 
     def observed(self) -> Curve | None:
         """pass@k of the log's counts; None for a curve."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,7 +25,7 @@ from ds3sim.core.check import whole_number
 from ds3sim.core.errors import require
 from ds3sim.fit import likelihood
 from ds3sim.fit.forecast import ahead, naming
-from ds3sim.fit.intervals import CountBand, CurveBand
+from ds3sim.fit.intervals import CountBand
 from ds3sim.fit.latent_fit import DEFAULT_PROBLEMS, LatentFit
 from ds3sim.fit.likelihood import BETA_MOST, LOWEST, NAMES
 from ds3sim.fit.logs.log import Log
@@ -61,48 +62,34 @@ def fit_pass_at_n(
         InputError: naming the log: what cannot be read or fitted (fewer than 2 problems, one sample a problem, none
             or all samples correct; a curve of fewer than 4 different N, or 0 or 1 everywhere); an argument outside
             its range or without effect.
+
+    >>> fit = ds.fit_pass_at_n((20, [0, 0, 1, 2, 2, 5, 9, 12, 17, 20]))
+    >>> print(f"A = {fit.solvable:.2f}, pass@100 = {fit.predict(100):.2f}")
+    A = 1.00, pass@100 = 0.87
     """
     log = log_of(log)
     price, at = price_of(log, tokens_per_sample, cost), ahead(log, at)
     with naming(log):
-        require(
-            problems is None or log.curve is not None,
-            f"problems = {problems} has no effect: the log has counts (--problems)",
-        )
-        notes = list(_checked(log))
+        notes = tuple(_checked(log, problems))
+        kind = "likelihood" if log.curve is None else "least_squares"
+        problems = problems or (None if log.curve is None else DEFAULT_PROBLEMS)
         u, quality = _optimum(log)
-        if log.curve is None:
-            band, kind = CountBand(u, log.samples, log.correct), "likelihood"
-            robust = band.robust
-        else:
-            if problems is None:
-                problems = DEFAULT_PROBLEMS
-                notes.append(
-                    "the curve does not say over how many problems it averages: intervals assume"
-                    f" {DEFAULT_PROBLEMS} (--problems)"
-                )
-            band = CurveBand(u, log.curve.n, log.curve.success, whole_number("problems", problems, 1))
-            kind, robust = "least_squares", None
-    at_bound, limits = likelihood.bounds(u), [band.coordinate(i) for i in range(3)]
+        about = {"log": log, "problems": problems, "at": at, "price": price}
+        fit = LatentFit(*likelihood.parameters(u), kind, quality, len(log), **about)
+    band, at_bound = fit.band, likelihood.bounds(u)
+    limits = [band.coordinate(i) for i in range(3)]
     intervals = dict(zip(NAMES, (limits[0], *((math.exp(a), math.exp(b)) for a, b in limits[1:])), strict=True))
-    return LatentFit(
-        *likelihood.parameters(u),
-        kind=kind,
-        quality=quality,
-        units=len(log),
+    return replace(
+        fit,
         standard_errors=_errors(u, band.covariance, intervals, at_bound),
-        robust_errors=None if robust is None else _errors(u, robust, intervals, at_bound),
+        robust_errors=_errors(u, band.robust, intervals, at_bound) if isinstance(band, CountBand) else None,
         intervals=intervals,
         at_bound=at_bound,
         warnings=(*_warnings(at_bound, intervals), *notes),
-        log=log,
-        problems=problems,
-        at=at,
-        price=price,
     )
 
 
-def _checked(log: Log) -> Iterator[str]:
+def _checked(log: Log, problems: int | None) -> Iterator[str]:
     """InputError where nothing can be fitted; notes on what the data are."""
     n, c = log.samples, log.correct
     if log.curve is not None:
@@ -110,7 +97,15 @@ def _checked(log: Log) -> Iterator[str]:
         require(several >= 4, f"a curve of {several} different N: three parameters need at least 4")
         ok = bool((y > 0).any() and (y < 1).any())
         require(ok, "the curve is 0 everywhere or 1 everywhere: nothing can be fitted")
+        if problems is None:
+            yield (
+                "the curve does not say over how many problems it averages: intervals assume"
+                f" {DEFAULT_PROBLEMS} (--problems)"
+            )
+        else:
+            whole_number("problems", problems, 1)
         return
+    require(problems is None, f"problems = {problems} has no effect on counts (--problems)")
     require(len(log) >= 2, "a fit needs counts of at least 2 problems")
     require(
         bool(n.max() > 1),

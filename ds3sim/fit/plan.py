@@ -10,10 +10,9 @@ import numpy as np
 
 from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import LIGHT, dots, new_axes
 from ds3sim.core.record import Record
-from ds3sim.fit.drawing import success_axes
+from ds3sim.fit.edge import dataset, success_axes
 from ds3sim.fit.latent_fit import LatentFit
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.read import LogLike, log_of
@@ -67,6 +66,10 @@ class Plan(Record):
         rates: success rates of the tasks.
         warnings: what the data cannot tell, a sentence each.
         notes: repairs and choices that were made when the log was read.
+
+    >>> plan = ds.plan(ds.LatentFit(0.9, 0.5, 1.0), tokens=6000, tokens_per_sample=300)
+    >>> plan.samples, plan.strategies[plan.recommended].strategy
+    (20, 'best_of_n')
     """
 
     source: str
@@ -102,19 +105,14 @@ class Plan(Record):
 
     def to_dataset(self) -> xr.Dataset:
         """The options over the dimension ``strategy``; NaN where there is none."""
-        import xarray as xr
-
-        def column(values: Any, units: str) -> tuple[str, np.ndarray, dict[str, str]]:
-            return "strategy", np.array([np.nan if v is None else v for v in values], np.float64), {"units": units}
-
-        success = np.array([(np.nan,) * 3 if o.success is None else o.success for o in self.strategies])
-        data = {"n": column((o.n for o in self.strategies), "samples")}
-        data |= {
-            name: column(v, "1") for name, v in zip(("success", "success_low", "success_high"), success.T, strict=True)
-        }
-        for name, units in (("largest", "1"), ("tokens", "tokens"), ("flops", "FLOPs")):
-            data[name] = column((getattr(o, name) for o in self.strategies), units)
-        return xr.Dataset(data, {"strategy": [o.strategy for o in self.strategies]}, {"source": self.source})
+        none = (np.nan, np.nan, np.nan)
+        columns: dict[str, tuple[list[Any], str]] = {"n": ([o.n for o in self.strategies], "samples")}
+        for i, name in enumerate(("success", "success_low", "success_high")):
+            columns[name] = ([(o.success or none)[i] for o in self.strategies], "1")
+        for name, unit in (("largest", "1"), ("tokens", "tokens"), ("flops", "FLOPs")):
+            columns[name] = ([getattr(o, name) for o in self.strategies], unit)
+        units = {name: (np.array(values, dtype=np.float64), unit) for name, (values, unit) in columns.items()}
+        return dataset("strategy", [o.strategy for o in self.strategies], None, units, source=self.source)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success of each strategy against its number of samples."""
@@ -151,6 +149,10 @@ def plan(
     Raises:
         InputError: not exactly one of ``target``, ``tokens`` and ``flops``; a budget that no sample fits in; an
             argument outside its range or without effect.
+
+    >>> plan = ds.plan(ds.LatentFit(solvable=0.9, alpha=0.5, beta=1.0), target=0.8)
+    >>> plan.strategies[plan.recommended].n
+    63
     """
     target, tokens, flops = (None if value is None else float(value) for value in (target, tokens, flops))
     asked = {"--target": target, "--tokens": tokens, "--flops": flops}
@@ -172,7 +174,7 @@ def plan(
         most = price.affordable(tokens, flops) if target is None else None
         rates = fit_pass_at_n(log, problems=problems)
         voted, warnings = _votes(log, rates, errors)
-    found = _within(most or 1, rates, voted) if target is None else _reach(target, rates, voted)
+    found = _options(target, most or 1, rates, voted)
     options = tuple(Option(name, n, s, limit, **price.row(n)) for name, n, s, limit in found)
     best = _best(options, target is not None)
     notes = ("best_of_n takes a verifier that never errs: without one, compare the votes", *warnings)
@@ -194,30 +196,26 @@ def _votes(log: Log, rates: LatentFit, errors: str | None) -> tuple[VoteFit | No
 Row = tuple[str, int | None, tuple[float, float, float] | None, float]
 
 
-def _numbers(values: Estimate) -> tuple[float, float, float]:
-    estimate, low, high = (float(np.ravel(v)[0]) for v in (values.estimate, values.low, values.high))
-    return estimate, low, high
+def _options(target: float | None, most: int, rates: LatentFit, voted: VoteFit | None) -> Iterator[Row]:
+    """Strategy, samples, success and its limit: the fewest samples for a target, else ``most``."""
 
+    def numbers(fit: LatentFit | VoteFit, n: int) -> tuple[float, float, float]:
+        found = fit.predict(n)
+        estimate, low, high = (float(np.ravel(v)[0]) for v in (found.estimate, found.low, found.high))
+        return estimate, low, high
 
-def _within(most: int, rates: LatentFit, voted: VoteFit | None) -> Iterator[Row]:
-    """Strategy, samples, success and its limit, for at most so many samples."""
-    yield "single", 1, _numbers(rates.predict(1)), rates.solvable
-    yield "best_of_n", most, _numbers(rates.predict(most)), rates.solvable
-    if voted is not None:
-        yield "majority", most, _numbers(voted.predict(most)), float(voted.plateau)
-
-
-def _reach(target: float, rates: LatentFit, voted: VoteFit | None) -> Iterator[Row]:
-    """The same for the fewest samples that reach a target."""
-    one = _numbers(rates.predict(1))
-    yield "single", 1 if one[0] >= target else None, one, one[0]
-    parameters = rates.parameters
-    n = first_n(lambda k: float(latent.pass_at_n(k, *parameters)) >= target, MOST_AHEAD)
-    yield "best_of_n", n, None if n is None else _numbers(rates.predict(n)), rates.solvable
+    one, parameters = numbers(rates, 1), rates.parameters
+    reached = target is None or one[0] >= target
+    yield "single", 1 if reached else None, one, rates.solvable if target is None else one[0]
+    ways: list[tuple[Any, ...]] = []
+    ways.append(("best_of_n", rates, lambda k: latent.pass_at_n(k, *parameters), MOST_AHEAD, rates.solvable))
     if voted is not None:
         weights = voted.errors.weights
-        n = first_n(lambda k: latent.vote_at_n(k, *parameters, weights) >= target, MOST_VOTES)
-        yield "majority", n, None if n is None else _numbers(voted.predict(n)), float(voted.plateau)
+        vote = lambda k: latent.vote_at_n(k, *parameters, weights)  # noqa: E731
+        ways.append(("majority", voted, vote, MOST_VOTES, float(voted.plateau)))
+    for name, fit, success, largest, limit in ways:
+        n = most if target is None else first_n(lambda k, f=success: f(k) >= target, largest)
+        yield name, n, None if n is None else numbers(fit, n), limit
 
 
 def _best(options: tuple[Option, ...], fewest: bool) -> int | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import one_of
+from ds3sim.core.check import one_of, whole_array
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import LIGHT, legend
@@ -42,6 +42,11 @@ class VoteFit(Forecast):
         warnings: a sentence each.
         at: numbers of votes that are predicted.
         price: what a sample costs.
+
+    >>> log = ds.Log(problems=("a", "b"), samples=[9, 9], correct=[3, 5], wrong=([4, 2], [2, 2]))
+    >>> fit = ds.fit_votes(log, errors="uniform", rates=(0.9, 0.5, 1.0))
+    >>> fit.predict([1, 9]).estimate.round(3).tolist()
+    [0.3, 0.334]
     """
 
     rates: LatentFit
@@ -70,7 +75,7 @@ class VoteFit(Forecast):
         """
         rows = [
             self._interval(lambda a, b, c, w, k=k: latent.vote_at_n(k, a, b, c, w))
-            for k in np.atleast_1d(np.asarray(n)).tolist()
+            for k in np.atleast_1d(whole_array("n", n, 1)).astype(np.int64).tolist()
         ]
         return Estimate(*(np.array(column) for column in zip(*rows, strict=True)))
 
@@ -155,6 +160,12 @@ def fit_votes(
 
     Raises:
         InputError: naming the log: no answers, too few votes; an argument outside its range or without effect.
+
+    >>> wrong = ([3, 2], [4, 1, 1], [2, 2], [5, 1])
+    >>> log = ds.Log(problems=tuple("abcd"), samples=[10] * 4, correct=[5, 4, 6, 0], wrong=wrong)
+    >>> fit = ds.fit_votes(log, errors="uniform", rates=(0.9, 0.5, 1.0))
+    >>> print(fit.errors.words, f"plateau {fit.plateau:.2f}")
+    uniform, 4 categories plateau 0.45
     """
     one_of("errors", errors, (*KINDS, None))
     log = log_of(log)

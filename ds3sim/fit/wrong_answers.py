@@ -48,7 +48,6 @@ class ErrorFit:
         weights: float64 [M-1], c_j, largest first.
         decay: lambda of (11), 1 for ``uniform``, else None.
         exponent: of ``zipf``, c_j ~ j^-exponent, else None.
-        c_star_interval: 95% interval of the largest weight.
         scores: kind -> held-out log score a pattern (answers; larger is better) or AIC (curves; smaller is better).
         criterion: ``held_out`` or ``aic``.
         squared_error: of a vote curve, else None.
@@ -60,7 +59,6 @@ class ErrorFit:
     weights: np.ndarray
     decay: float | None
     exponent: float | None
-    c_star_interval: tuple[float, float]
     scores: dict[str, float]
     criterion: str
     squared_error: float | None
@@ -77,6 +75,11 @@ class ErrorFit:
     def c_star(self) -> float:
         """The largest weight."""
         return float(self.weights[0])
+
+    @property
+    def c_star_interval(self) -> tuple[float, float]:
+        """95% interval of the largest weight."""
+        return float(min(self.low[0], self.weights[0])), float(max(self.high[0], self.weights[0]))
 
     @property
     def model(self) -> GeometricErrors | WeightErrors:
@@ -101,17 +104,8 @@ def weights_of(kind: str, categories: int, parameter: float) -> np.ndarray:
 
 def _fitted(kind: str, weights: np.ndarray, parameter: float, ends: Sequence[np.ndarray], **about: Any) -> ErrorFit:
     """``ends``: weights at the ends of the interval of c*."""
-    low, high = ends
-    return ErrorFit(
-        kind=kind,
-        weights=weights,
-        decay={"geometric": parameter, "uniform": 1.0}.get(kind),
-        exponent=parameter if kind == "zipf" else None,
-        c_star_interval=(float(min(low[0], weights[0])), float(max(high[0], weights[0]))),
-        low=low,
-        high=high,
-        **about,
-    )
+    decay, exponent = {"geometric": parameter, "uniform": 1.0}.get(kind), parameter if kind == "zipf" else None
+    return ErrorFit(kind, weights, decay, exponent, low=ends[0], high=ends[1], **about)
 
 
 # ---- from answers ------------------------------------------------------------------------------
@@ -299,35 +293,23 @@ def _least_squares(kind: str, votes: _Votes) -> tuple[float, int, float]:
     """(squared error, M, parameter): M on few of the points, then the parameter on all."""
     few, best = votes.thinned(9), (np.inf, 2, 1.0)
     for count in _CURVE_CATEGORIES:
-        found = _parameter(kind, count, few, best)
+        found = _parameter(kind, count, few)
         if found[0] < best[0] * (1 - 1e-3):
             best = found
-    return _parameter(kind, best[1], votes, best)
+    return _parameter(kind, best[1], votes)
 
 
-def _parameter(kind: str, count: int, votes: _Votes, best: tuple[float, int, float]) -> tuple[float, int, float]:
-    """The best parameter for M = ``count``; near c* of the best fit so far, which is well known."""
-    from scipy.optimize import brentq, minimize_scalar
+def _parameter(kind: str, count: int, votes: _Votes) -> tuple[float, int, float]:
+    """The best parameter for M = ``count``."""
+    from scipy.optimize import minimize_scalar
 
-    top = TOP[kind]
     if kind == "uniform" or count == 2:
         return votes.error(weights_of(kind, count, 1.0)), count, 1.0
-    low, high = 0.0, top
-    if np.isfinite(best[0]):
-        star = weights_of(kind, best[1], best[2])[0]
-        for side, aim in ((0, 0.9 * star), (1, min(1.1 * star, 0.999))):
-
-            def off(p: float, aim: float = aim) -> float:
-                return weights_of(kind, count, p)[0] - aim
-
-            if off(0.0) * off(top) < 0:
-                end = float(brentq(off, 0.0, top, xtol=1e-6))  # pyright: ignore[reportArgumentType]
-                low, high = (low, end) if (side == 0) == (kind == "geometric") else (end, high)
     found = minimize_scalar(
         lambda p: votes.error(weights_of(kind, count, p)),
-        bounds=(low, high),
+        bounds=(0.0, TOP[kind]),
         method="bounded",
-        options={"xatol": 1e-3 * (high - low) + 1e-5, "maxiter": 20},
+        options={"xatol": 1e-4 * TOP[kind], "maxiter": 30},
     )
     return float(found.fun), count, float(found.x)
 

@@ -226,7 +226,7 @@ def read_graphml(text: str, where: str) -> Found:
 class _GraphML:
     """Handlers of the XML parser; ``found`` is the result."""
 
-    def __init__(self, where: str):
+    def __init__(self, where: str) -> None:
         self.where = where
         self.found = Found()
         self.graphs = 0

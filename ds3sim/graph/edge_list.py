@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ds3sim.core.errors import InputError, require, shown
 
@@ -81,11 +82,11 @@ def _is_number(field: str) -> bool:
 class Lines(Sequence):
     """Labels of edges, "line 7", made only when an error asks for one."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.numbers: list[int] = []
 
-    def __getitem__(self, number):
+    def __getitem__(self, number: Any) -> str:
         return f"line {self.numbers[number]}"
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.numbers)

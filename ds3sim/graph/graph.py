@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas
     import xarray
     from matplotlib.axes import Axes
+    from scipy.sparse import csr_array
 
 DENSE_LIMIT = 2**30
 """Largest dense transition tensor, in bytes."""
@@ -71,7 +72,7 @@ class SkillGraph(Parts, Record):
         """Indices of the nodes that are neither goal nor dead, int64 [S_t]."""
         return np.flatnonzero(~(self.goal | self.dead))
 
-    def sparse_tensor(self):
+    def sparse_tensor(self) -> csr_array:
         """The transition tensor as a ``scipy.sparse.csr_array``, float64 [S, S], rows sum to 1."""
         from scipy.sparse import coo_array
 

@@ -41,17 +41,10 @@ def load(
     ``weight``; nodes may have ``score`` (all or none), ``goal``, ``dead`` (true or false) and
     ``start`` (true, or a probability); the graph may have ``start``, ``goal``, ``dead`` and ``feasible``.
 
-    Edges out of goal and dead nodes are read and checked, but the walk never uses them. A node's
-    self-loop may be given or left out: what a row lacks to 1 is a wasted step either way.
-
     Args:
         path: the file.
-        start: a name, a list of names (uniform) or a mapping name -> probability.
-        goal, dead: a name or a list of names. Names may be given as integers: 3 and "3" are one.
-        score: mapping name -> evaluator score, for every node.
-        feasible: probability that the task can be solved at all; None is what the file says, else 1.
-
-        An argument that is given replaces what the file says.
+        start, goal, dead, score, feasible: as ``SkillGraph.from_edges``; each that is given replaces what the file
+            says. Names may be given as integers: 3 and "3" are one.
 
     Raises:
         InputError: one line naming file, line, node and value: a file that is missing, not a

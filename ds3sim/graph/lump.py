@@ -38,7 +38,7 @@ class ChainForm:
     at_dead: bool = True
 
 
-def fewest_steps(source, target, ends) -> np.ndarray:
+def fewest_steps(source: np.ndarray, target: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Fewest edges from each node to one of ``ends``, float64 [S]; inf where no path leads there.
 
     Args:
@@ -55,7 +55,9 @@ def fewest_steps(source, target, ends) -> np.ndarray:
     return dijkstra(backward, directed=True, indices=np.flatnonzero(ends), unweighted=True, min_only=True)
 
 
-def chain_form(tensor, start, goal, dead, names: Sequence[str]) -> ChainForm:
+def chain_form(
+    tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, dead: np.ndarray, names: Sequence[str]
+) -> ChainForm:
     """The chain that a walk lumps to.
 
     With d(s) the fewest steps to the goal along positive probabilities, every node in reach of the
@@ -90,13 +92,7 @@ def chain_form(tensor, start, goal, dead, names: Sequence[str]) -> ChainForm:
     for mask, role in ((start & goal, "the goal"), (start & dead, "dead")):
         if mask.any():
             raise NoClosedForm(f"no closed form: the walk may start at node {_first(names, mask)}, which is {role}")
-    begin = distance[start]
-    if begin.min() != begin.max():
-        near, far = names[np.flatnonzero(start)[begin.argmin()]], names[np.flatnonzero(start)[begin.argmax()]]
-        raise NoClosedForm(
-            f"no closed form: the start is spread over nodes at different distances from the goal"
-            f" ({near}: {begin.min():g} steps, {far}: {begin.max():g})"
-        )
+    m = _distance_of_start(distance, start, names)
     rows = np.flatnonzero(reached & np.isfinite(distance) & (distance > 0))
     farther = (distance[target] > distance[source]) & np.isfinite(distance[target]) & reached[source]
     if farther.any():
@@ -110,16 +106,31 @@ def chain_form(tensor, start, goal, dead, names: Sequence[str]) -> ChainForm:
     weight = tensor[source, target]
     forward = np.bincount(source[onward], weight[onward], len(names))[rows]
     death = np.bincount(source[lost], weight[lost], len(names))[rows]
-    for values, what in ((forward, "moves on"), (death, "is lost")):
-        differs = np.abs(values - values[0]) > LUMP_TOLERANCE * np.maximum(values, values[0])
-        if differs.any():
-            other = int(np.argmax(differs))
-            raise NoClosedForm(
-                f"no closed form: node {names[rows[0]]} {what} with probability {values[0]:.6g} but node"
-                f" {names[rows[other]]} with {values[other]:.6g}: only equal ones make a chain"
-            )
+    _all_equal(forward, rows, "moves on", names)
+    _all_equal(death, rows, "is lost", names)
     aside = lost & reached[source] & np.isfinite(distance[source]) & ~dead[target]
-    return ChainForm(int(begin[0]), float(forward[0]), float(death[0]), not aside.any())
+    return ChainForm(m, float(forward[0]), float(death[0]), not aside.any())
+
+
+def _distance_of_start(distance: np.ndarray, start: np.ndarray, names: Sequence[str]) -> int:
+    begin = distance[start]
+    if begin.min() != begin.max():
+        near, far = names[np.flatnonzero(start)[begin.argmin()]], names[np.flatnonzero(start)[begin.argmax()]]
+        raise NoClosedForm(
+            f"no closed form: the start is spread over nodes at different distances from the goal"
+            f" ({near}: {begin.min():g} steps, {far}: {begin.max():g})"
+        )
+    return int(begin[0])
+
+
+def _all_equal(values: np.ndarray, rows: np.ndarray, what: str, names: Sequence[str]) -> None:
+    differs = np.abs(values - values[0]) > LUMP_TOLERANCE * np.maximum(values, values[0])
+    if differs.any():
+        other = int(np.argmax(differs))
+        raise NoClosedForm(
+            f"no closed form: node {names[rows[0]]} {what} with probability {values[0]:.6g} but node"
+            f" {names[rows[other]]} with {values[other]:.6g}: only equal ones make a chain"
+        )
 
 
 def _never(deaths: np.ndarray, names: Sequence[str]) -> ChainForm:

@@ -9,7 +9,7 @@ import numpy as np
 from ds3sim.core.errors import InputError, shown
 
 
-def name_of(value, place: str) -> str:
+def name_of(value: object, place: str) -> str:
     """The name of a node: strings without outer blanks, integers in decimal (3 and "3" are one node)."""
     ok = isinstance(value, str | numbers.Integral) and not isinstance(value, bool | np.bool_)
     try:

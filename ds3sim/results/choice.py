@@ -86,6 +86,11 @@ class Choice(Record):
         comparisons: of two strategies at a budget, over which ``level`` is kept.
         interrupted: Ctrl-C came: decisions are of the points done until then.
         environment: versions, device, threads, and ``wall_s``, seconds that it took.
+
+    >>> both = {"one": ds.CoT(), "four": ds.BestOfN(4)}
+    >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), strategies=both, tokens=400, engine="exact")
+    >>> ds.choose(study).to_dict()["comparisons"]
+    1
     """
 
     name: str

@@ -49,8 +49,14 @@ class Result(Record):
         stopping: the rule by which the simulation ended, for each strategy where they are named.
         interrupted: Ctrl-C came: rows are of what was done until then.
         missing: points of which nothing is known yet (of a store).
+        seeds: whose trials are added up (of a store); ``seed`` is the first of them.
         config: the study as plain tables, from which it can be run again; empty where it is not known.
         environment: versions, device, threads, and ``wall_s``, seconds that it took.
+
+    >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=[10, 20], engine="exact")
+    >>> result = ds.run(study)
+    >>> result.save("result.json") and ds.Result.load("result.json") == result
+    True
     """
 
     folder: ClassVar[Marker] = Marker(
@@ -71,6 +77,7 @@ class Result(Record):
     stopping: Mapping[str, Any] = field(default_factory=dict)
     interrupted: bool = False
     missing: int = 0
+    seeds: tuple[int, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     environment: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -101,9 +108,10 @@ class Result(Record):
         ]
         interrupted = {"interrupted": True} if self.interrupted else {}
         about = {"name": self.name, "seed": self.seed, "engine": self.engine}
-        if self.axes:
+        if self.axes or self.seeds:
             said = {**self.environment, **about, "match": self.match, **interrupted}
-            return as_plain({"points": points, "environment": said})
+            kept = {"name": self.name, "engine": self.engine, "missing": self.missing, "seeds": self.seeds}
+            return as_plain({**(kept if self.seeds else {}), "points": points, "environment": said})
         (point,) = points or [{"results": [], "reference": []}]
         if "tasks" not in self.config:  # budgets of a graph are printed as they were given
             for row in point["results"]:
@@ -148,6 +156,7 @@ class Result(Record):
             stopping=stopping,
             interrupted=any(interrupted),
             missing=int(data.get("missing") or 0),
+            seeds=tuple(data.get("seeds") or ()),
             config=data.get("config") or {},
             environment=environment,
         )
@@ -208,12 +217,12 @@ class Result(Record):
         return {**about, **more, "environment": dict(self.environment) or None}
 
 
-def _points(data: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def _points(data: Any) -> Sequence[Mapping[str, Any]]:
     """The points of a sweep; a result of ``run`` is a sweep of one point."""
     points = data.get("points") if isinstance(data, Mapping) else None
     if points is None and isinstance(data, Mapping) and isinstance(data.get("results"), list):
         points = [{"axes": {}, "results": data["results"], "reference": data.get("reference") or []}]
-    good = isinstance(points, list) and all(isinstance(point, Mapping) for point in points)
-    good = good and all(isinstance(point.get("results"), list) for point in points)
+    points = points if isinstance(points, list) else [{}]
+    good = all(isinstance(point, Mapping) and isinstance(point.get("results"), list) for point in points)
     require(good, "this is not a result of ds3sim sweep or run: it has no points with results")
-    return [{**point, "axes": point.get("axes") or {}} for point in points or ()]
+    return [{**point, "axes": point.get("axes") or {}} for point in points]

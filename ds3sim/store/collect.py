@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any, cast
 
-from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, StoppedEarly, require
-from ds3sim.core.text import time_left
-from ds3sim.engine.stopping import Stopping
-from ds3sim.engine.tally import Tally
+from ds3sim.engine.evaluate import evaluate
+from ds3sim.engine.limits import ENGINES, EngineOptions
+from ds3sim.engine.population import BATCH
+from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.tally import Tally, enough
 from ds3sim.store.ranges import cover, gaps
 from ds3sim.store.store import Store
 from ds3sim.task.task import Task
@@ -23,125 +26,80 @@ FIRST_GROUP = 2.0**32
 MOST_IN_GROUP = 1024
 """Pieces of a group at most."""
 
+COMMIT_S = 2.0
+"""About how many seconds of work may be lost by a crash."""
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a collection is.
 
-    Attributes:
-        points, points_done: tasks asked for, and those that need no more work.
-        trials, trials_done: trials that were missing at the start, and those simulated since.
-        seconds: since the start.
-        rate: trials a second since the start, 0.0 before the first.
-        steps, steps_done: the same work counted in walk steps at most, which is what takes the time.
+def require_storable(options: EngineOptions, where: str = "") -> None:
+    """Refuse an engine whose results no store keeps.
+
+    Args:
+        options: of the engine.
+        where: what the message begins with.
+
+    Raises:
+        InputError: with the reason.
     """
-
-    points: int
-    points_done: int
-    trials: int
-    trials_done: int
-    seconds: float
-    steps: float
-    steps_done: float
-
-    @property
-    def rate(self) -> float:
-        return self.trials_done / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def left_s(self) -> float | None:
-        """Seconds that the rest will take at this pace; None before anything was done."""
-        if self.steps_done <= 0:
-            return 0.0 if self.trials == 0 else None
-        return self.seconds * (self.steps - self.steps_done) / self.steps_done
-
-    def text(self) -> str:
-        """One line: points, trials, rate, time left."""
-        out = f"{self.points_done:,} of {self.points:,} points"
-        if self.trials:
-            out += f", {self.trials_done:,} of {self.trials:,} trials, {self.rate:.3g} trials/s"
-        if self.left_s is not None and self.trials_done < self.trials:
-            out += f", {time_left(self.left_s)} left"
-        return out
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Trials first .. first + count - 1 of a task."""
-
-    item: int
-    first: int
-    count: int
+    why = ENGINES[options.kind].not_stored
+    able = " or ".join(kind.name for kind in ENGINES.values() if kind.not_stored is None)
+    require(
+        why is None,
+        f"{where}engine.kind = {options.kind}: cannot be kept in a store: {why}: use engine {able}, or leave the store"
+        " out",
+    )
+    require(
+        options.macro_steps is None,
+        f"{where}macro_steps = {options.macro_steps} makes another random stream, which a store would mix up with its"
+        " own: remove it, or leave the store out",
+    )
 
 
 def collect(
-    items: Sequence[tuple[Task, dict]],
-    store: Store | None,
-    *,
-    traces: int | Sequence[int],
-    seed: int | Sequence[int],
-    simulate_many: Callable,
-    engine: str = "traces",
-    progress: Callable[[Progress], None] | None = None,
-    commit_s: float = 2.0,
+    items: Sequence[tuple[Task, Mapping[str, Any]]],
+    store: Store,
+    options: EngineOptions,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
 ) -> list[Tally]:
-    """The tally of trials [0, traces) of every task, simulating only what the store lacks.
+    """The tally of every task, bit for bit that of ``simulate`` alone, simulating only what the store lacks.
 
     What has been simulated is committed group by group, so that a crash costs the last seconds. The
-    result does not depend on what the store held before, nor on how often the work was interrupted:
-    it equals ``simulate(task, traces, seed)`` bit for bit.
+    result does not depend on what the store held before, nor on how often the work was interrupted.
 
     Args:
         items: tasks, each with a description for the store. A task may occur more than once.
-        store: None keeps nothing.
-        traces, seed: one for all, or one an item.
-        simulate_many: ``(tasks, traces, seed, firsts=[...], progress=f) -> list[Tally]``, all tasks with the same
-            number of trials; ``f`` is called with numbers of trials done.
-        engine: the engine's name in the tallies.
-        progress: called with a :class:`Progress` now and then.
-        commit_s: about how many seconds of work may be lost by a crash.
+        store: where the tallies are kept.
+        options: which engine, and how long it runs.
+        seed: whole number in [0, 2^63).
+        progress: called with the number of trials simulated since the last call.
 
     Raises:
         InputError: from the engine, or the store cannot be used; what was committed is kept.
-        StoppedEarly: on Ctrl-C. ``partial`` is a list like the result with None for what is not complete.
+        StoppedEarly: on Ctrl-C. ``partial`` is a list like the result; a tally has fewer trials than asked for, or
+            is None, where the task is not done.
     """
-    wanted = _each("traces", traces, len(items), 1)
-    seeds = _each("seed", seed, len(items), 0)
-    if store is None:
-        with Store.in_memory() as store:
-            return collect(
-                items,
-                store,
-                traces=wanted,
-                seed=seeds,
-                simulate_many=simulate_many,
-                engine=engine,
-                progress=progress,
-                commit_s=commit_s,
-            )
-    tasks = [task for task, _ in items]
+    require_storable(options)
     store.put_problems({task.identity: said for task, said in reversed(items)}.items())
-    work = _missing(tasks, store, wanted, seeds, engine)
-    meter = _Meter(tasks, work, progress)
-    try:
-        _simulate(tasks, seeds, work, store, simulate_many, meter, commit_s)
-    except KeyboardInterrupt:
-        done = [
-            None
-            if store.missing(task.identity, engine, one, 0, count)
-            else store.tally(task.identity, engine, one, count)
-            for task, one, count in zip(tasks, seeds, wanted, strict=True)
-        ]
-        raise StoppedEarly(done) from None
-    found = [
-        store.tally(task.identity, engine, one, count) for task, one, count in zip(tasks, seeds, wanted, strict=True)
-    ]
-    out = []
-    for tally, task, count in zip(found, tasks, wanted, strict=True):
-        if tally is None or tally.traces != count:
-            raise InputError(f"{store.path}: lost trials of problem {task.identity[:8]}: is it on a sound disk?")
-        out.append(replace(tally, stopping=Stopping(traces=count)))
-    return out
+    tasks = [task for task, _ in items]
+    run = _Run(store, options, seed, progress)
+    if options.relative_error is None:
+        return run.up_to(options.traces, tasks, Stopping(traces=options.traces))
+    # Rounds of doubling size, as a single task has them: what is precise enough is done.
+    rule = Stopping("relative_error", relative_error=options.relative_error, max_traces=options.most)
+    out: dict[int, Tally] = {}
+    going, goal = list(range(len(tasks))), min(FIRST_ROUND, options.most)
+    while going:
+        try:
+            found = run.up_to(goal, [tasks[i] for i in going], rule)
+        except StoppedEarly as stop:
+            ended = replace(rule, reached=False, interrupted=True)
+            out |= {i: replace(t, stopping=ended) for i, t in zip(going, stop.partial, strict=True) if t is not None}
+            raise StoppedEarly([out.get(i) for i in range(len(tasks))]) from None
+        for i, tally in zip(going, found, strict=True):
+            out[i] = replace(tally, stopping=replace(rule, reached=enough(tasks[i], tally, options.relative_error)))
+        going = [i for i in going if goal < options.most and not out[i].stopping.reached]
+        goal = min(2 * goal, options.most)
+    return [out[i] for i in range(len(tasks))]
 
 
 def piece_trials(task: Task) -> int:
@@ -153,136 +111,123 @@ def piece_trials(task: Task) -> int:
     return 2 ** max(18, min(24, int(math.log2(2.0**34 / work)) if work < 2**34 else 0))
 
 
-def _missing(tasks, store: Store, wanted, seeds, engine: str) -> list[_Piece]:
-    """What has to be simulated, each row once however many items need it."""
-    out, rows = [], {}
-    for number, (task, count, seed) in enumerate(zip(tasks, wanted, seeds, strict=True)):
-        key = (task.identity, seed)
-        if key not in rows:
-            rows[key] = set(store.rows(task.identity, engine, seed))
-        if engine == "population":
-            from ds3sim.engine.population import BATCH
+@dataclass(frozen=True)
+class _Piece:
+    """Trials first .. first + count - 1 of a task."""
 
-            # Splits of a population are drawn for the whole batch: a shorter row is no part of a longer one.
-            new = [r for r in _cut(0, count, BATCH) if r not in rows[key]]
-        else:
-            open_ranges = gaps(cover(rows[key], 0, count), 0, count)
-            new = [piece for r in open_ranges for piece in _cut(*r, piece_trials(task))]
-        rows[key].update(new)
-        out += [_Piece(number, first, end - first) for first, end in new]
-    return out
+    task: Task
+    first: int
+    count: int
+
+    @property
+    def steps(self) -> float:
+        """Walk steps at most."""
+        return float(self.count) * self.task.n * max(1, self.task.max_steps)
+
+    @property
+    def kernel(self) -> tuple:
+        """Pieces next to each other in this order fill few kernels."""
+        task = self.task
+        return (self.count, task.step.name, task.aggregate.name, task.n, task.graph.size, task.max_steps, self.first)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One collection."""
+
+    store: Store
+    options: EngineOptions
+    seed: int
+    progress: Callable[[int], None] | None
+
+    def up_to(self, traces: int, tasks: Sequence[Task], rule: Stopping) -> list[Tally]:
+        """Trials [0, traces) of every task."""
+        try:
+            self._simulate(self._missing(traces, {task.identity: task for task in tasks}.values()))
+        except KeyboardInterrupt:
+            ended = replace(rule, reached=False, interrupted=True)
+            found = [self._kept(task, traces) for task in tasks]
+            partial = [t and replace(t, stopping=rule if t.traces == traces else ended) for t in found]
+            raise StoppedEarly(partial) from None
+        out = []
+        for task in tasks:
+            tally = self._kept(task, traces)
+            if tally is None or tally.traces != traces:
+                raise InputError(
+                    f"{self.store.path}: lost trials of problem {task.identity[:8]}: is it on a sound disk?"
+                )
+            out.append(replace(tally, stopping=rule))
+        return out
+
+    def _kept(self, task: Task, traces: int) -> Tally | None:
+        return self.store.tally(task.identity, self.options.kind, self.seed, traces)
+
+    def _missing(self, traces: int, tasks: Iterable[Task]) -> list[_Piece]:
+        """What has to be simulated."""
+        out = []
+        for task in tasks:
+            rows = set(self.store.rows(task.identity, self.options.kind, self.seed))
+            if self.options.kind == "population":
+                # Splits of a population are drawn for the whole batch: a shorter row is no part of a longer one.
+                new = [piece for piece in _cut(0, traces, BATCH) if piece not in rows]
+            else:
+                left = gaps(cover(rows, 0, traces), 0, traces)
+                new = [piece for part in left for piece in _cut(*part, piece_trials(task))]
+            out += [_Piece(task, first, end - first) for first, end in new]
+        return out
+
+    def _simulate(self, work: list[_Piece]) -> None:
+        """Groups of pieces, each a few seconds' work; what is done is committed whatever happens."""
+        waiting = deque(sorted(work, key=lambda piece: piece.kernel))
+        size, kept, since = FIRST_GROUP, [], time.monotonic()
+        try:
+            while waiting:
+                group, full = _group(waiting, size)
+                begun = time.monotonic()
+                try:
+                    kept += self._tallies(group)
+                except StoppedEarly as stop:  # parts of pieces would be rows that no other machine has
+                    kept += [t for t in stop.partial if t is not None and t.traces == group[0].count]
+                    raise
+                took = time.monotonic() - begun
+                if took > 2 * COMMIT_S:
+                    size /= 2
+                elif took < COMMIT_S / 4 and full:
+                    size *= 2
+                if time.monotonic() - since >= COMMIT_S:
+                    self.store.add_all(kept)
+                    kept, since = [], time.monotonic()
+        finally:
+            if kept:
+                self.store.add_all(kept)
+
+    def _tallies(self, group: list[_Piece]) -> list[Tally]:
+        """The tallies of a group, checked to be what was asked."""
+        firsts, count = [piece.first for piece in group], group[0].count
+        options = EngineOptions(self.options.kind, count, chunk=self.options.chunk)
+        tasks = [piece.task for piece in group]
+        found = cast(list[Tally], evaluate(tasks, None, options, self.seed, firsts=firsts, progress=self.progress))
+        for task, first, tally in zip(tasks, firsts, found, strict=True):
+            require(
+                tally.identity == task.identity and tally.ranges == ((self.seed, first, first + count),),
+                f"the engine returned other trials than {first}..{first + count} of problem {task.identity[:8]}",
+            )
+        return found
+
+
+def _group(waiting: deque[_Piece], size: float) -> tuple[list[_Piece], bool]:
+    """The next pieces of one number of trials, about ``size`` walk steps; and whether they are so many."""
+    group = [waiting.popleft()]
+    load = group[0].steps
+    while waiting and waiting[0].count == group[0].count and len(group) < MOST_IN_GROUP:
+        load += waiting[0].steps
+        if load > size:
+            return group, True
+        group.append(waiting.popleft())
+    return group, load > size
 
 
 def _cut(first: int, end: int, size: int) -> list[tuple[int, int]]:
     """[first, end) cut at the multiples of ``size``."""
     cuts = [first, *range((first // size + 1) * size, end, size), end]
     return list(pairwise(cuts))
-
-
-def _simulate(tasks, seeds, work, store: Store, simulate_many, meter, commit_s: float) -> None:
-    # Tasks of one shape next to each other, so that a group fills few kernels.
-    def shape(piece: _Piece):
-        task = tasks[piece.item]
-        kind = (task.step.name, task.aggregate.name, task.n, task.graph.size, task.max_steps)
-        return (seeds[piece.item], piece.count, *kind)
-
-    waiting = sorted(work, key=lambda piece: (shape(piece), piece.first, piece.item))
-    size, kept, since = FIRST_GROUP, [], time.monotonic()
-    start = 0
-    try:
-        while start < len(waiting):
-            group, load = [], 0.0
-            alike = (seeds[waiting[start].item], waiting[start].count)
-            for piece in waiting[start : start + MOST_IN_GROUP]:
-                load += _steps(tasks, piece)
-                if (seeds[piece.item], piece.count) != alike or (group and load > size):
-                    break
-                group.append(piece)
-            start += len(group)
-            begun = time.monotonic()
-            done, stopped = _run(group, tasks, alike, simulate_many, meter)
-            kept += done
-            if stopped:
-                raise KeyboardInterrupt
-            took = time.monotonic() - begun
-            meter.finished(group)
-            if took > 2 * commit_s:
-                size /= 2
-            elif took < commit_s / 4 and load > size:
-                size *= 2
-            if time.monotonic() - since >= commit_s:
-                store.add_all(kept)
-                kept, since = [], time.monotonic()
-    finally:
-        if kept:
-            store.add_all(kept)
-
-
-def _run(group: list[_Piece], tasks, alike, simulate_many, meter) -> tuple[list[Tally], bool]:
-    """The tallies of a group, checked to be what was asked, and whether Ctrl-C came between."""
-    seed, count = alike
-    todo, firsts = [tasks[p.item] for p in group], [p.first for p in group]
-    try:
-        found = simulate_many(todo, count, seed, firsts=firsts, progress=meter.trials)
-    except StoppedEarly as stop:  # parts of pieces would be rows that no other machine has
-        partial = stop.partial if isinstance(stop.partial, list) else []
-        return [tally for tally in partial if tally is not None and tally.traces == count], True
-    for task, first, tally in zip(todo, firsts, found, strict=True):
-        require(
-            tally.identity == task.identity and tally.ranges == ((seed, first, first + count),),
-            f"the engine returned other trials than {first}..{first + count} of problem {task.identity[:8]}",
-        )
-    return list(found), False
-
-
-def _steps(tasks, piece: _Piece) -> float:
-    """Walk steps of a piece at most."""
-    task = tasks[piece.item]
-    return float(piece.count) * task.n * max(1, task.max_steps)
-
-
-class _Meter:
-    """Keeps count and tells ``progress``, at most ten times a second."""
-
-    def __init__(self, tasks, work: list[_Piece], progress):
-        self.tasks, self.progress = tasks, progress
-        self.left: dict[int, int] = {}
-        for piece in work:
-            self.left[piece.item] = self.left.get(piece.item, 0) + 1
-        self.total = sum(p.count for p in work)
-        self.steps = float(sum(_steps(tasks, p) for p in work))
-        self.done = self.certain = 0
-        self.steps_done = 0.0
-        self.begun = self.told = time.monotonic()
-        self.tell(True)
-
-    def trials(self, count: int) -> None:
-        """Trials just done inside a group."""
-        self.done += count
-        self.tell()
-
-    def finished(self, group: list[_Piece]) -> None:
-        for piece in group:
-            self.left[piece.item] -= 1
-        self.certain += sum(p.count for p in group)
-        self.steps_done += sum(_steps(self.tasks, p) for p in group)
-        self.done = self.certain
-        self.tell(True)
-
-    def tell(self, always: bool = False) -> None:
-        now = time.monotonic()
-        if self.progress is None or (not always and now - self.told < 0.1):
-            return
-        self.told = now
-        inside = self.done - self.certain
-        # Inside a group only trials are known: take its steps in proportion.
-        open_trials = max(1, self.total - self.certain)
-        steps = self.steps_done + (self.steps - self.steps_done) * min(1.0, inside / open_trials)
-        points = len(self.tasks) - sum(left > 0 for left in self.left.values())
-        self.progress(Progress(len(self.tasks), points, self.total, self.done, now - self.begun, self.steps, steps))
-
-
-def _each(name: str, value, count: int, low: int) -> list[int]:
-    values = list(value) if isinstance(value, Sequence) else [value] * count
-    require(len(values) == count, f"{name} has {len(values)} values for {count} tasks: give one, or one a task")
-    return [whole_number(name, v, low, 2**63 - 1) for v in values]

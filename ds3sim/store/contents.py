@@ -1,170 +1,200 @@
-"""Points of a sweep as plain data, and results read from a store without the config.
-
-A point is a dictionary with ``axes`` (dotted key -> value), ``strategy`` (a name or None), ``engine``,
-``parts`` (``identity`` and ``weight`` of each task of a mixture, a number or one for each budget; one of weight 1 for
-a plain task),
-``n``, ``proposals`` (per step), ``tokens_per_step``, ``cost`` (the fields of ``CostModel``, or None)
-and ``rows``: for each budget ``steps``, ``steps_per_trace``, and ``tokens`` or ``flops`` as given.
-Where an engine's numbers are final, ``results`` holds the finished rows instead.
-"""
+"""What a store holds, as records: problems, and sweeps with their points."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ds3sim.config.build import PlannedTask, Study
-from ds3sim.config.expand import Entry
-from ds3sim.core.errors import InputError, require
-from ds3sim.store.store import Store
-from ds3sim.task.mixture import weighed
+from ds3sim.config.entries import Entry
+from ds3sim.core.errors import InputError
+from ds3sim.core.figure import new_axes
+from ds3sim.core.record import Record
+from ds3sim.results.rows import Place
+from ds3sim.task.budget import BudgetRow
 from ds3sim.theory.cost import CostModel
 
-
-def point_entry(axes: Mapping, study: Study, planned: PlannedTask) -> dict:
-    """The point of one task of a study."""
-    task = planned.task
-    rows = []
-    for budget, given in zip(task.budgets.tolist(), planned.given, strict=True):
-        row = {"steps": budget, "steps_per_trace": budget // task.n}
-        if study.unit in ("tokens", "flops"):
-            row[study.unit] = float(given)
-        rows.append(row)
-    return {
-        "axes": dict(axes),
-        "strategy": planned.name,
-        "engine": study.engine.kind,
-        "parts": [{"identity": task.identity, "weight": 1.0}],
-        "n": task.n,
-        "proposals": task.step.proposals,
-        "tokens_per_step": float(study.tokens_per_step),
-        "cost": None if study.cost is None else asdict(study.cost),
-        "rows": rows,
-    }
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
 
 
-def point_rows(point: Mapping, laws: Sequence) -> list[dict]:
-    """Rows as in ``ds3sim run --json`` of a point, from the tallies or laws of its parts.
+@dataclass(frozen=True)
+class Problem:
+    """A task of which trials are kept.
 
-    A mixture's estimate is the weighted mean of its parts. Its interval adds the parts' half widths,
-    times their weights, in quadrature (Zou and Donner, 2008): right for independent parts.
-
-    Raises:
-        InputError: the point lacks what its rows need.
+    Attributes:
+        identity: ``Task.identity``.
+        description: what the task is, plain data; empty where nobody said.
+        rows: rows of the file.
+        trials: trials of all engines and seeds, each counted once.
     """
-    try:
-        weights = np.array([part["weight"] for part in point["parts"]], dtype=np.float64)  # [parts] or [parts, budgets]
-        weights = weights / weights.sum(axis=0)
-        n, proposals, omega = int(point["n"]), int(point["proposals"]), float(point["tokens_per_step"])
-        steps = np.array([int(row["steps"]) for row in point["rows"]], dtype=np.int64)
-        cost = CostModel(**point["cost"]) if point.get("cost") else None
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"a point of the sweep cannot be read: {type(error).__name__}: {error}") from None
-    success = _mixed([law.success(steps) for law in laws], weights)
-    spent = _mixed([law.expected_steps(steps) for law in laws], weights)
-    square = weighed(weights, [np.asarray(law.expected_square_steps(steps), dtype=np.float64) for law in laws])
-    traces = int(sum(law.traces for law in laws))
-    out = []
-    for i, given in enumerate(point["rows"]):
-        row = {} if point.get("strategy") is None else {"strategy": point["strategy"]}
-        row |= dict(given)
-        per_trace = int(steps[i]) // n
-        row |= {
-            "steps_per_trace": per_trace,
-            "traces": traces,
-            "success": _interval(success, i),
-            "expected_steps": _interval(spent, i),
-            "expected_tokens": proposals * omega * float(spent[0][i]),
-            "expected_flops": None,
-            "mean_flops": None,
-            "budget_tokens": float(proposals * omega * n * per_trace),
-            "budget_flops": None,
+
+    identity: str
+    description: Mapping[str, Any]
+    rows: int
+    trials: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A task of a point: its identity, and its weight, a number or one for each budget."""
+
+    identity: str
+    weight: float | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One strategy at one point of a sweep: what turns tallies into rows of a result, without the config.
+
+    Attributes:
+        axes: dotted key -> value.
+        strategy: a name, None where there is a single one.
+        engine: that simulates it.
+        parts: the tasks of its distribution.
+        n: traces of a task; proposals: of a step.
+        tokens_per_step: omega.
+        cost: the cost model, None without FLOPs.
+        rows: the budgets.
+    """
+
+    axes: Mapping[str, Any]
+    strategy: str | None
+    engine: str
+    parts: tuple[Part, ...]
+    n: int
+    proposals: int
+    tokens_per_step: float
+    cost: CostModel | None
+    rows: tuple[BudgetRow, ...]
+
+    @classmethod
+    def of(cls, entry: Entry) -> Point:
+        """The point of an entry of a study."""
+        task = entry.tasks[0]
+        return cls(
+            entry.axes,
+            entry.strategy,
+            entry.engine.kind,
+            tuple(Part(task.identity, weight) for task, weight in zip(entry.tasks, entry.weights, strict=True)),
+            task.n,
+            task.step.proposals,
+            entry.tokens_per_step,
+            entry.cost,
+            entry.rows,
+        )
+
+    def place(self, number: int) -> Place:
+        """Where the point's rows belong in a result, as its ``number``-th point."""
+        price, weights = (self.tokens_per_step, self.cost), tuple(part.weight for part in self.parts)
+        return Place(number, self.axes, self.strategy, self.n, self.proposals, *price, weights, self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as the file keeps it."""
+        return {
+            "axes": dict(self.axes),
+            "strategy": self.strategy,
+            "engine": self.engine,
+            "parts": [asdict(part) for part in self.parts],
+            "n": self.n,
+            "proposals": self.proposals,
+            "tokens_per_step": self.tokens_per_step,
+            "cost": None if self.cost is None else asdict(self.cost),
+            "rows": [row.to_dict() for row in self.rows],
         }
-        if cost is not None and cost.has_flops:
-            kind = {"branches": proposals, "n": n}
-            mean = omega * float(spent[0][i]) / n
-            row["expected_flops"] = float(cost.flops(mean, **kind))
-            row["mean_flops"] = float(cost.mean_flops(mean, omega**2 * float(square[i]), **kind))
-            row["budget_flops"] = float(cost.flops(omega * per_trace, **kind))
-        out.append(row)
-    return out
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Point:
+        """What :meth:`to_dict` gave.
+
+        Raises:
+            InputError: it lacks something.
+        """
+        try:
+            weights = [(part["identity"], part["weight"]) for part in data["parts"]]
+            return cls(
+                data["axes"],
+                data["strategy"],
+                data["engine"],
+                tuple(Part(name, tuple(w) if isinstance(w, list) else float(w)) for name, w in weights),
+                int(data["n"]),
+                int(data["proposals"]),
+                float(data["tokens_per_step"]),
+                CostModel(**data["cost"]) if data["cost"] else None,
+                tuple(BudgetRow(**row) for row in data["rows"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"a point of the sweep cannot be read: {type(error).__name__}: {error}") from None
 
 
-def store_result(store: Store, name: str | None = None) -> dict:
-    """What the store knows of a sweep, in the form of ``ds3sim sweep --json``.
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep's table of contents.
 
-    Points with the same axes stand together, their strategies side by side. All seeds are added up.
-    A point of which nothing has been simulated is left out and counted in ``missing``.
-
-    Args:
-        store: the store.
-        name: of the sweep; None takes the one used last.
-
-    Returns:
-        ``name, engine, points, missing, seeds``.
-
-    Raises:
-        InputError: the store holds no sweep (of this name), or a point cannot be read.
+    Attributes:
+        name: of the sweep.
+        common: what all points share: the resolved config without axes; None where it stands alone.
+        points: in order; strategies of one point side by side.
     """
-    every = store.sweeps()
-    sweeps = [s for s in every if name in (None, s["name"])]
-    known = ", ".join(sorted({s["name"] for s in every}))
-    have = f"it has {known}" if known else "ds3sim sweep --store writes one"
-    require(len(sweeps) > 0, f"{store.path}: has no sweep{f' called {name}' if name else ''}: {have}")
-    chosen = sweeps[-1]
-    points: dict[str, dict] = {}
-    missing, seeds, engines = 0, set(), set()
-    for point in chosen["points"]:
-        engine = str(point.get("engine"))
-        rows = point.get("results")
-        if rows is None:
-            tallies = [store.tally(part["identity"], engine) for part in point.get("parts", ())]
-            if not tallies or any(tally is None for tally in tallies):
-                missing += 1
-                continue
-            seeds |= {r[0] for tally in tallies if tally is not None for r in tally.ranges}
-            rows = point_rows(point, tallies)
-        engines.add(engine)
-        entry = points.setdefault(repr(point["axes"]), {"axes": point["axes"], "results": []})
-        entry["results"] += rows
-    return {
-        "name": chosen["name"],
-        "engine": engines.pop() if len(engines) == 1 else ", ".join(sorted(engines)),
-        "points": list(points.values()),
-        "missing": missing,
-        "seeds": sorted(seeds),
-    }
+
+    name: str
+    common: Mapping[str, Any] | None
+    points: tuple[Point, ...]
 
 
-def _mixed(estimates, weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weighted mean and interval: estimate, low, high, float64 [B] each."""
-    if len(estimates) == 1:
-        one = estimates[0]
-        return np.asarray(one.estimate), np.asarray(one.low), np.asarray(one.high)
-    mid, low, high = (np.array([getattr(e, key) for e in estimates]) for key in ("estimate", "low", "high"))
-    square, mean = np.square(weights), weighed(weights, mid)
-    return mean, mean - np.sqrt(weighed(square, (mid - low) ** 2)), mean + np.sqrt(weighed(square, (high - mid) ** 2))
+@dataclass(frozen=True, eq=False)
+class StoreContents(Record):
+    """What a store holds.
 
+    Attributes:
+        file: its name.
+        problems: the tasks, in the order in which they came.
+        sweeps: the tables of contents, the one used last at the end.
 
-def _interval(triple, i: int) -> dict:
-    return {key: float(part[i]) for key, part in zip(("estimate", "low", "high"), triple, strict=True)}
+    >>> task = ds.Task(ds.SkillGraph.chain(3, 0.4), steps=10)
+    >>> with ds.Store.open("tallies.ds3") as store:
+    ...     store.add(ds.simulate(task, traces=1000))
+    ...     found = store.contents()
+    >>> found.rows, found.trials
+    (1, 1000)
+    """
 
+    file: str
+    problems: tuple[Problem, ...]
+    sweeps: tuple[Sweep, ...]
 
-def contents(entry: Entry) -> dict:
-    """An entry as plain data (:mod:`ds3sim.store.contents`)."""
-    return {
-        "axes": entry.axes,
-        "strategy": entry.strategy,
-        "engine": entry.engine.kind,
-        "parts": [
-            {"identity": task.identity, "weight": weight}
-            for task, weight in zip(entry.tasks, entry.weights, strict=True)
-        ],
-        "n": entry.tasks[0].n,
-        "proposals": entry.tasks[0].step.proposals,
-        "tokens_per_step": entry.tokens_per_step,
-        "cost": None if entry.cost is None else asdict(entry.cost),
-        "rows": [row.to_dict() for row in entry.rows],
-    }
+    @property
+    def rows(self) -> int:
+        """Rows of the file."""
+        return sum(problem.rows for problem in self.problems)
+
+    @property
+    def trials(self) -> int:
+        """Trials of all problems, each counted once."""
+        return sum(problem.trials for problem in self.problems)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers of problems, rows, trials and points, as ``ds3sim merge --json`` prints them."""
+        return {
+            "file": self.file,
+            "problems": len(self.problems),
+            "rows": self.rows,
+            "trials": self.trials,
+            "sweeps": [{"name": sweep.name, "points": len(sweep.points)} for sweep in self.sweeps],
+        }
+
+    def to_dataset(self) -> xarray.Dataset:
+        """``rows`` and ``trials`` along ``problem``, which is labelled by the identity."""
+        import xarray
+
+        counts = {"rows": [p.rows for p in self.problems], "trials": [p.trials for p in self.problems]}
+        data = {name: ("problem", values, {"units": "1"}) for name, values in counts.items()}
+        return xarray.Dataset(data, {"problem": [p.identity for p in self.problems]}, {"file": self.file})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Trials of each problem, most first."""
+        ax = new_axes(ax)
+        ax.step(range(1, len(self.problems) + 1), sorted((p.trials for p in self.problems), reverse=True), where="mid")
+        ax.set(xlabel="problem", ylabel="trials")
+        return ax

@@ -17,9 +17,11 @@ from urllib.parse import quote
 
 from ds3sim.core.errors import InputError, require
 
+Name = str | os.PathLike[str]
+
 APPLICATION = 0x64733373  # "ds3s"
-SCHEMA = 1
-"""Format of the file; a file with a larger number was written by a newer ds3sim."""
+SCHEMA = 2
+"""Format of the file; one with a larger number was written by a newer ds3sim. Format 1 has one table more, unused."""
 
 _TABLES = """
 CREATE TABLE problem (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, description BLOB);
@@ -27,8 +29,6 @@ CREATE TABLE part (problem INTEGER NOT NULL REFERENCES problem, engine TEXT NOT 
   first INTEGER NOT NULL, end INTEGER NOT NULL, n INTEGER NOT NULL, shared INTEGER NOT NULL, stop INTEGER NOT NULL,
   feasible INTEGER NOT NULL, counts BLOB NOT NULL, code INTEGER NOT NULL,
   UNIQUE (problem, engine, seed, first, end));
-CREATE TABLE number (identity TEXT NOT NULL, engine TEXT NOT NULL, seed INTEGER NOT NULL, traces INTEGER NOT NULL,
-  body BLOB NOT NULL, UNIQUE (identity, engine, seed, traces));
 CREATE TABLE sweep (digest TEXT PRIMARY KEY, name TEXT NOT NULL, common TEXT NOT NULL, used INTEGER NOT NULL,
   body BLOB NOT NULL);
 """
@@ -47,7 +47,7 @@ _SAID = {
 
 
 @contextmanager
-def one_line(path) -> Iterator[None]:
+def one_line(path: Name) -> Iterator[None]:
     """Turn SQLite's errors into an InputError that names the file, the cause and the fix."""
     try:
         yield
@@ -57,7 +57,7 @@ def one_line(path) -> Iterator[None]:
         raise InputError(f"{path}: {said.format(error)}") from None
 
 
-def connect(path, *, create: bool, readonly: bool, wait: float) -> sqlite3.Connection:
+def connect(path: Name, *, create: bool, readonly: bool, wait: float) -> sqlite3.Connection:
     """A connection to a store that was looked through.
 
     Args:
@@ -95,7 +95,7 @@ def connect_memory() -> sqlite3.Connection:
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection, path) -> Iterator[None]:
+def transaction(db: sqlite3.Connection, path: Name) -> Iterator[None]:
     """All of it or nothing. Another writer is waited for before the work, not after it."""
     with one_line(path):
         db.execute("BEGIN IMMEDIATE")
@@ -109,7 +109,7 @@ def transaction(db: sqlite3.Connection, path) -> Iterator[None]:
             raise
 
 
-def _look_at(path, create: bool) -> None:
+def _look_at(path: Name, create: bool) -> None:
     """What can be said without opening the file."""
     require(str(path).strip() != "", "the name of the store is empty: name a file")
     try:
@@ -125,7 +125,7 @@ def _look_at(path, create: bool) -> None:
     require(stat.S_ISREG(mode), f"{path}: is not a regular file: name a file")
 
 
-def _accept(db: sqlite3.Connection, path, readonly: bool) -> None:
+def _accept(db: sqlite3.Connection, path: Name, readonly: bool) -> None:
     """Refuse what is not a whole store of a format we know; make the tables of an empty file."""
     if _is_empty(db):
         require(not readonly, f"{path}: is empty, not a ds3sim store")
@@ -148,7 +148,7 @@ def _accept(db: sqlite3.Connection, path, readonly: bool) -> None:
     found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     require(found == "ok", damaged.format(" ".join(found.split())))
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    missing = {"problem", "part", "number", "sweep"} - tables
+    missing = {"problem", "part", "sweep"} - tables
     require(not missing, damaged.format("tables are missing"))
 
 

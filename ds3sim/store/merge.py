@@ -4,79 +4,110 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.store.store import Store, parse
+from ds3sim.core.figure import new_axes
+from ds3sim.core.record import Record
+from ds3sim.store.contents import StoreContents
+from ds3sim.store.file import Name
+from ds3sim.store.ranges import Row
+from ds3sim.store.store import Store, Tables
 
-_FACTS = ("n", "shared", "stop", "feasible")
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
 
 
-def merge(inputs: Sequence, out) -> dict:
-    """Put everything the inputs hold into ``out``, which may be new, a store, or one of the inputs.
+@dataclass(frozen=True, eq=False)
+class Merged(Record):
+    """What was merged.
 
-    The order of the inputs does not matter, and merging a file again changes nothing. Problems stay
-    apart by their identity. Everything is read and compared before the first byte is written, and
-    written in one transaction.
+    Attributes:
+        inputs: what each input held, in the order given.
+        out: what the store holds now.
+        new_rows: rows that it did not have.
+    """
 
-    Returns:
-        ``inputs``: one entry a file, and ``out``: ``file``, ``problems``, ``rows``, ``trials``, ``sweeps``;
-        ``new_rows``: rows that ``out`` did not have.
+    inputs: tuple[StoreContents, ...]
+    out: StoreContents
+    new_rows: int
+
+    def to_dict(self) -> dict:
+        """As ``ds3sim merge --json`` prints it."""
+        return {
+            "inputs": [store.to_dict() for store in self.inputs],
+            "out": self.out.to_dict(),
+            "new_rows": self.new_rows,
+        }
+
+    def to_dataset(self) -> xarray.Dataset:
+        """``problems``, ``rows`` and ``trials`` along ``store``: the inputs, and last the store that holds all."""
+        import xarray
+
+        every = [store.to_dict() for store in (*self.inputs, self.out)]
+        data = {name: ("store", [s[name] for s in every], {"units": "1"}) for name in ("problems", "rows", "trials")}
+        return xarray.Dataset(data, {"store": [s["file"] for s in every]}, {"new_rows": self.new_rows})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Trials of each input and of the store that holds all."""
+        ax = new_axes(ax)
+        every = (*self.inputs, self.out)
+        ax.barh(range(len(every)), [store.trials for store in every], tick_label=[store.file for store in every])
+        ax.set(xlabel="trials")
+        ax.invert_yaxis()
+        return ax
+
+
+def merge(stores: Sequence[Name], out: Name) -> Merged:
+    """Put everything that stores hold into one.
+
+    The order of the stores does not matter, and merging one again changes nothing. Problems stay apart by their
+    identity. Everything is read and compared before the first byte is written, and written in one transaction.
+
+    Args:
+        stores: files that ``sweep`` wrote.
+        out: may be new, a store, or one of ``stores``.
 
     Raises:
         InputError: an input cannot be read or is damaged, two hold different counts for the same
             trials, or ``out`` cannot be written; the line names the file. ``out`` is as it was.
+
+    >>> ds.Store.open("one.ds3").close()
+    >>> ds.merge(["one.ds3"], "all.ds3").new_rows
+    0
     """
-    require(len(inputs) > 0, "nothing to merge: name at least one store")
-    read, said, places = [], [], []
-    for path in inputs:
+    require(len(stores) > 0, "nothing to merge: name at least one store")
+    read: list[tuple[Name, Tables]] = []
+    held: list[StoreContents] = []
+    places: list[Name] = []
+    for path in stores:
         with Store.open(path, create=False, readonly=True) as store:
-            said.append(_summary(store))
+            held.append(store.contents())
             if not any(os.path.samefile(path, other) for other in places):
-                read.append((path, store.contents()))
+                read.append((path, store.tables()))
         places.append(path)
-    there = os.path.exists(out) and os.path.getsize(out) > 0
-    if there:
+    if os.path.exists(out) and os.path.getsize(out) > 0:
         with Store.open(out, create=False, readonly=True) as store:
-            _compare([(out, store.contents()), *read])
-        read = [(path, contents) for path, contents in read if not os.path.samefile(path, out)]
+            _compare([(out, store.tables()), *read])
+        read = [(path, tables) for path, tables in read if not os.path.samefile(path, out)]
     else:
         _compare(read)
     with Store.open(out) as store:
-        new = store.take([contents for _, contents in read])
-        return {"inputs": said, "out": _summary(store), "new_rows": new}
+        new = store.take([tables for _, tables in read])
+        return Merged(tuple(held), store.contents(), new)
 
 
-def summary(path) -> dict:
-    """What a store holds; see :func:`merge`. The file is only read."""
-    with Store.open(path, create=False, readonly=True) as store:
-        return _summary(store)
-
-
-def _summary(store: Store) -> dict:
-    problems = store.problems()
-    return {
-        "file": str(store.path),
-        "problems": len(problems),
-        "rows": sum(p["rows"] for p in problems),
-        "trials": sum(p["trials"] for p in problems),
-        "sweeps": [{"name": s["name"], "points": len(s["points"])} for s in store.sweeps()],
-    }
-
-
-def _compare(stores: Sequence[tuple]) -> None:
+def _compare(stores: Sequence[tuple[Name, Tables]]) -> None:
     """Refuse rows of one key with different counts."""
-    seen: dict[tuple, tuple] = {}
-    for path, contents in stores:
-        for row in contents["part"]:
-            other_path, other = seen.setdefault(row[:5], (path, row))
-            if other != row and _facts(other) != _facts(row):
-                identity, engine, seed, first, end = row[:5]
+    seen: dict[tuple, tuple[Name, Row]] = {}
+    for path, tables in stores:
+        for row in tables.part:
+            other_path, other = seen.setdefault(row.key, (path, row))
+            if other != row and not other.agrees(row):
                 raise InputError(
-                    f"{path} and {other_path}: hold different counts for trials {first}..{end} of seed {seed}, engine"
-                    f" {engine}, problem {identity[:8]}: two versions of ds3sim made them; keep these stores apart"
+                    f"{path} and {other_path}: hold different counts for trials {row.first}..{row.end} of seed"
+                    f" {row.seed}, engine {row.engine}, problem {row.identity[:8]}: two versions of ds3sim made them;"
+                    " keep these stores apart"
                 )
-
-
-def _facts(row: tuple) -> list:
-    parsed = parse(row)
-    return [parsed[key] for key in _FACTS] + [parsed[key].tolist() for key in ("task_hits", "hits", "deaths")]

@@ -7,8 +7,13 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
+
+from ds3sim.core.errors import require
+from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.tally import Tally
 
 Range = tuple[int, int]
 """(first, end): the trials first .. end - 1."""
@@ -18,6 +23,79 @@ _HEAD = struct.Struct("<cq")
 
 class Damaged(ValueError):
     """A row that cannot be read or that contradicts itself."""
+
+
+class Row(NamedTuple):
+    """The counts of trials first .. end - 1 of one problem, engine and seed, as the file keeps them.
+
+    Attributes:
+        identity, engine, seed, first, end: the key, which decides all the rest.
+        n, shared, stop, feasible: ``n``, ``shared_feasibility``, ``stop_on_dead`` and ``feasible`` of the tally.
+        counts: its three histograms, packed by :func:`encode`.
+        code: checksum of all of it.
+    """
+
+    identity: str
+    engine: str
+    seed: int
+    first: int
+    end: int
+    n: int
+    shared: int
+    stop: int
+    feasible: int
+    counts: bytes
+    code: int
+
+    @classmethod
+    def of(cls, tally: Tally) -> Row:
+        """The row of a tally.
+
+        Raises:
+            InputError: a tally of several ranges of trials.
+        """
+        require(
+            len(tally.ranges) == 1 and tally.ranges[0][2] - tally.ranges[0][1] == tally.traces,
+            f"a tally of {len(tally.ranges)} ranges of trials cannot be one row: add the tally of each range",
+        )
+        seed, first, end = map(int, tally.ranges[0])
+        flags = (int(tally.shared_feasibility), int(tally.stop_on_dead))
+        counts = encode(tally.task_hits, tally.hits, tally.deaths)
+        key = (tally.identity, tally.engine, seed, first, end)
+        facts = (*key, int(tally.n), *flags, int(tally.feasible), counts)
+        return cls(*facts, checksum(*facts))
+
+    @property
+    def key(self) -> tuple:
+        """(identity, engine, seed, first, end)."""
+        return self[:5]
+
+    def tally(self) -> Tally:
+        """The counts.
+
+        Raises:
+            Damaged: the row contradicts itself.
+        """
+        if checksum(*self[:-1]) != self.code:
+            raise Damaged("its checksum is wrong")
+        return Tally(
+            self.identity,
+            self.engine,
+            self.seed,
+            self.n,
+            self.end - self.first,
+            self.feasible,
+            *decode(self.counts),
+            shared_feasibility=bool(self.shared),
+            stop_on_dead=bool(self.stop),
+            ranges=((self.seed, self.first, self.end),),
+            stopping=Stopping(traces=self.end - self.first),
+        )
+
+    def agrees(self, other: Row) -> bool:
+        """Whether the counts are equal, however they are packed."""
+        same = self[:9] == other[:9]
+        return same and all(map(np.array_equal, decode(self.counts), decode(other.counts)))
 
 
 def encode(task_hits: np.ndarray, hits: np.ndarray, deaths: np.ndarray) -> bytes:
@@ -64,7 +142,7 @@ def decode(blob: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return table[0] + table[1], table[1], table[2]
 
 
-def checksum(*facts) -> int:
+def checksum(*facts: str | int | bytes) -> int:
     """CRC-32 of a row: its key, its numbers and its blob."""
     code = 0
     for fact in facts:

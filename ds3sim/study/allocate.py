@@ -1,94 +1,103 @@
-"""An allocation study from its config: the numbers as plain data, and the answer in words."""
+"""``allocate``: the best use of a lifetime's compute."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from ds3sim.allocate.curves import along, compare, exponents
+from ds3sim.allocate.allocation import Allocation, Other
+from ds3sim.allocate.curves import Comparison, compare
 from ds3sim.allocate.sentences import words
-from ds3sim.allocate.solve import solve
-from ds3sim.config.allocate import AllocateConfig
+from ds3sim.allocate.solve import Optimum, Problem, solve
+from ds3sim.config.allocate import allocate_table, problem_of
+from ds3sim.config.read import read_config
+from ds3sim.config.tables import AllocateTable, Config
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
-from ds3sim.core.plain import as_plain
-from ds3sim.theory.loss import CONSTANTS, loss_optimal
+from ds3sim.theory.loss import CONSTANTS
 
 
-def run_allocation(config: AllocateConfig, source: str, progress: Callable | None = None) -> dict:
-    """The result of a study, as ``ds3sim allocate --json`` prints it.
+def allocate(
+    config: str | os.PathLike[str] | Config,
+    overrides: Iterable[str] = (),
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Allocation:
+    """Best model size, training tokens and tokens per task for a compute over the lifetime.
+
+    The loss is (24) of docs/theory.md, step success (25), the compute (26).
 
     Args:
-        config: from :func:`ds3sim.config.allocate.read_allocate_config`.
-        source: the file, for the name and for errors.
-        progress: called with the number of compute values done.
-
-    Returns:
-        ``name, mode, tasks, constants, results, exponents, comparison, other_constants, gradient, words,
-        environment``. ``comparison`` (mode global) has D = kappa N at every compute; ``other_constants`` solves
-        the largest compute with the other named constants.
+        config: a TOML file with [allocate] and [tasks], or what was read from it.
+        overrides: changes of its keys, as ``"allocate.compute=1e22"``.
+        progress: told of the compute values done, as ("allocating", done, of).
 
     Raises:
-        InputError: the compute pays for no model in the box.
+        InputError: a mistake in the config, or compute that pays for no model in the box.
+
+    >>> from pathlib import Path
+    >>> text = "[allocate]\\ncompute = 1e19\\ntasks = 1e7\\n[tasks]\\nskills = [2, 5]\\nL0 = [1.0, 3.0]\\n"
+    >>> _ = Path("asked.toml").write_text(text)
+    >>> found = ds.allocate("asked.toml")
+    >>> found.words[0]
+    'at 1e19 FLOPs over 1e7 tasks: N = ...
     """
     begun = time.perf_counter()
-    table = config.allocate
-    problem = config.problem()
+    if not isinstance(config, Config):
+        config = read_config(Path(config), overrides)
+    table, problem, source = allocate_table(config), problem_of(config), config.origin.source
     options = {"tokens_per_task": table.tokens_per_task, "demand_tokens": table.demand_tokens}
-    comparison: list[dict] = []
     try:
-        if table.mode == "global" and table.compare:
-            results = []
-            for compute in table.compute:
-                found = compare(problem, compute)
-                results.append(found.best)
-                comparison.append(
-                    {
-                        "compute": compute,
-                        "chinchilla": found.tied.as_dict(),
-                        "accuracy_gap": found.gap,
-                        "extra_compute": found.extra_compute,
-                    }
-                )
-                if progress is not None:
-                    progress(len(results))
-        else:
-            results = along(problem, table.compute, table.mode, progress, **options)
+        points, comparison = _optima(table, problem, options, progress)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-    last = results[-1]
-    others = []
-    for name, constants in CONSTANTS.items():
-        if constants == table.constants:
-            continue
-        n, d = loss_optimal(last.compute, constants)
-        row: dict = {"constants": name, "compute": last.compute, "loss_optimal_kappa": float(d / n)}
-        try:
-            row |= solve(config.problem(constants), last.compute, table.mode, **options).as_dict()
-        except InputError as error:
-            row["error"] = str(error)
-        others.append(row)
     gradient = None
     if table.check and table.mode == "global":
         from ds3sim.allocate.gradient import maximise
 
-        optimum = maximise(problem, last.compute)
-        gradient = {**asdict(optimum), "accuracy_difference": optimum.accuracy - (last.accuracy or 0.0)}
-    n, d = loss_optimal(last.compute, table.constants)
-    result = {
-        "name": config.name or Path(source).stem,
-        "mode": table.mode,
-        "tasks": table.tasks,
-        "constants": {**asdict(table.constants), "loss_optimal_kappa": float(d / n)},
-        "kappa": table.kappa,
-        "results": [r.as_dict() for r in results],
-        "exponents": {name: None if e is None else asdict(e) for name, e in exponents(results).items()},
-        "comparison": comparison,
-        "other_constants": others,
-        "gradient": gradient,
-    }
-    result["words"] = words(result)
-    result["environment"] = {**environment(), "wall_s": time.perf_counter() - begun}
-    return as_plain(result)
+        gradient = maximise(problem, points[-1].compute)
+    found = Allocation(
+        name=config.name or Path(source).stem or "allocation",
+        mode=table.mode,
+        tasks=table.tasks,
+        constants=table.constants,
+        kappa=table.kappa,
+        points=tuple(points),
+        comparison=tuple(comparison),
+        others=tuple(
+            _other(problem_of(config, constants), points[-1].compute, table.mode, options)
+            for constants in CONSTANTS.values()
+            if constants != table.constants
+        ),
+        gradient=gradient,
+    )
+    return replace(found, words=words(found), environment={**environment(), "wall_s": time.perf_counter() - begun})
+
+
+def _optima(
+    table: AllocateTable,
+    problem: Problem,
+    options: dict[str, float | None],
+    progress: Callable[[str, int, int], None] | None,
+) -> tuple[list[Optimum], list[Comparison]]:
+    """The optimum at every compute, and beside D = kappa N where that is wanted."""
+    points: list[Optimum] = []
+    comparison: list[Comparison] = []
+    for compute in table.compute:
+        if table.mode == "global" and table.compare:
+            comparison.append(compare(problem, compute))
+            points.append(comparison[-1].best)
+        else:
+            points.append(solve(problem, compute, table.mode, **options))
+        if progress is not None:
+            progress("allocating", len(points), len(table.compute))
+    return points, comparison
+
+
+def _other(problem: Problem, compute: float, mode: str, options: dict[str, float | None]) -> Other:
+    try:
+        return Other(problem.constants, solve(problem, compute, mode, **options))
+    except InputError as error:
+        return Other(problem.constants, None, str(error))

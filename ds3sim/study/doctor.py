@@ -1,13 +1,21 @@
-"""``ds3sim doctor``: what there is, and whether it works."""
+"""``doctor``: what there is, and whether it works."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ds3sim.core import rng, runtime
 from ds3sim.core.environment import environment
+from ds3sim.core.record import Record
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.task import Task
+
+if TYPE_CHECKING:
+    import xarray
 
 # Known answers of Threefry-2x32-20 from the Random123 distribution: key, counter, result.
 KNOWN = (
@@ -17,24 +25,83 @@ KNOWN = (
 )
 
 
-def diagnose() -> dict:
-    """Versions, devices, settings, and ``checks`` with ``passed`` over all of them."""
+@dataclass(frozen=True)
+class Check:
+    """One self-test: its name, whether it passed, and what was seen."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis(Record):
+    """What ``doctor`` found.
+
+    Attributes:
+        environment: versions and threads.
+        device: kinds of the devices, joined by commas.
+        accelerator_used: whether engines run on something other than the CPU.
+        x64: whether JAX computes with 64 bits throughout the process.
+        compilation_cache: folder of compiled kernels, or ``off``.
+        checks: the self-tests.
+
+    >>> [check.name for check in ds.doctor().checks]
+    ['random numbers', 'traces engine']
+    """
+
+    environment: Mapping[str, Any]
+    device: str
+    accelerator_used: bool
+    x64: bool
+    compilation_cache: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """All self-tests passed."""
+        return all(check.passed for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``ds3sim doctor --json`` prints it."""
+        return {
+            **self.environment,
+            "device": self.device,
+            "accelerator_used": self.accelerator_used,
+            "x64": self.x64,
+            "compilation_cache": self.compilation_cache,
+            "checks": [asdict(check) for check in self.checks],
+            "passed": self.passed,
+        }
+
+    def to_dataset(self) -> xarray.Dataset:
+        """``passed`` and ``detail`` along ``check``."""
+        import xarray
+
+        data = {key: ("check", [getattr(check, key) for check in self.checks]) for key in ("passed", "detail")}
+        return xarray.Dataset(data, {"check": [check.name for check in self.checks]}, {"device": self.device})
+
+
+def doctor() -> Diagnosis:
+    """Versions, devices and settings, and a small self-test.
+
+    >>> ds.doctor().passed
+    True
+    """
     import jax
 
     devices = runtime.devices()
-    checks = [_random_numbers(), _engine()]
-    return {
-        **environment(),
-        "device": ", ".join(sorted({f"{d.platform} {d.device_kind}" for d in devices})),
-        "accelerator_used": devices[0].platform != "cpu",
-        "x64": bool(getattr(jax.config, "jax_enable_x64", False)),
-        "compilation_cache": str(getattr(jax.config, "jax_compilation_cache_dir", None) or "off"),
-        "checks": checks,
-        "passed": all(check["passed"] for check in checks),
-    }
+    return Diagnosis(
+        environment(),
+        ", ".join(sorted({f"{d.platform} {d.device_kind}" for d in devices})),
+        devices[0].platform != "cpu",
+        bool(getattr(jax.config, "jax_enable_x64", False)),
+        str(getattr(jax.config, "jax_compilation_cache_dir", None) or "off"),
+        (_random_numbers(), _engine()),
+    )
 
 
-def _random_numbers() -> dict:
+def _random_numbers() -> Check:
     """Threefry against its authors' answers, in NumPy and on the device."""
     import jax.numpy as jnp
 
@@ -45,10 +112,10 @@ def _random_numbers() -> dict:
             got = tuple(int(word[0]) for word in rng.threefry2x32(*words))
             wrong += [] if got == expected else [f"{name} gave {got[0]:08x} {got[1]:08x}"]
     detail = "; ".join(wrong) or f"{len(KNOWN)} known answers, on the host and on the device"
-    return {"name": "random numbers", "passed": not wrong, "detail": detail}
+    return Check("random numbers", not wrong, detail)
 
 
-def _engine() -> dict:
+def _engine() -> Check:
     """A small simulation against linear algebra, to five standard errors."""
     from ds3sim.engine.simulate import exact, simulate
 
@@ -58,4 +125,4 @@ def _engine() -> dict:
     estimate = float(simulate(task, traces=trials).success(8))
     z = (estimate - expected) / (expected * (1 - expected) / trials) ** 0.5
     detail = f"simulated {estimate:.5f}, exact {expected:.5f}, {z:+.1f} standard errors"
-    return {"name": "traces engine", "passed": abs(z) < 5, "detail": detail}
+    return Check("traces engine", abs(z) < 5, detail)

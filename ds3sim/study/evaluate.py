@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study
-from ds3sim.core.errors import InputError, StoppedEarly, require
+from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.engine.closed_form import real_law
 from ds3sim.engine.evaluate import evaluate as evaluate_tasks
 from ds3sim.engine.law import Law, Sampled
 from ds3sim.engine.limits import ENGINES, NUMBERS
-from ds3sim.store.collect import collect
-from ds3sim.store.contents import contents
+from ds3sim.store.collect import collect, require_storable
+from ds3sim.store.contents import Point
 from ds3sim.store.store import Store
 from ds3sim.task.task import Task
 
@@ -23,6 +24,11 @@ MOST_ENTRIES = 16384
 
 Progress = Callable[[int, int], None]
 """Called with the numbers of trials and points just done."""
+
+
+def opened(store: Store | str | os.PathLike | None) -> AbstractContextManager[Store | None]:
+    """A store for a ``with``; a path is opened, and closed at the end."""
+    return Store.open(store) if isinstance(store, str | os.PathLike) else nullcontext(store)
 
 
 def evaluate(
@@ -47,8 +53,9 @@ def evaluate(
     whole = whole_points or study.count > 1
     if store is not None:
         entries = list(entries)
-        _storable(study, entries)
-        store.put_points(study.name, [contents(entry) for entry in entries], study.common())
+        for options in dict.fromkeys(entry.engine for entry in entries):
+            require_storable(options, f"{study.source}: ")
+        store.put_points(study.name, map(Point.of, entries), study.common())
     for block in _blocks(entries):
         stopped = False
         laws: dict[tuple, Law] = {}
@@ -59,7 +66,7 @@ def evaluate(
         found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
         done = _done(block, found, whole) if stopped else block
         if done:
-            yield done, found[: len(done)]
+            yield done, [[law for law in own if law is not None] for own in found[: len(done)]]
         if stopped:
             raise KeyboardInterrupt
 
@@ -94,10 +101,9 @@ def _blocks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 def _name(entry: Entry, task: Task) -> tuple:
     """What decides a law: equal tasks of a block are computed once."""
-    engine = entry.engine
-    budgets = () if engine.kind in ("traces", "population") else tuple(task.budgets.tolist())
-    limits = (engine.traces, engine.relative_error, engine.max_traces)
-    return (task.identity, budgets, entry.real, engine.kind, *limits, entry.seed)
+    of_all_budgets = ENGINES[entry.engine.kind].adds and entry.engine.relative_error is None
+    budgets = () if of_all_budgets else tuple(task.budgets.tolist())
+    return task.identity, budgets, entry.real, entry.engine, entry.seed
 
 
 def _block(study: Study, block: Sequence[Entry], store: Store | None, progress, laws: dict, whole: bool) -> None:
@@ -134,37 +140,9 @@ def _laws(
     first = entries[0]
     count = None if progress is None else lambda trials: progress(trials, 0)
     if first.real is not None:
-        return list(map(real_law, tasks, forms, (entry.real for entry in entries)))
+        pairs = zip(entries, tasks, forms, strict=True)
+        return [real_law(task, form, entry.real) for entry, task, form in pairs if entry.real is not None]
     if store is None:
         return evaluate_tasks(tasks, forms, first.engine, first.seed, progress=count)
-    told = [0]
-
-    def tell(now) -> None:
-        if count is not None:
-            count(now.trials_done - told[0])
-            told[0] = now.trials_done
-
-    def many(tasks, traces, seed, *, firsts, progress):
-        options = replace(first.engine, traces=traces)
-        return evaluate_tasks(tasks, None, options, seed, firsts=firsts, progress=progress)
-
     items = [(task, {**entry.said, "axes": entry.axes}) for entry, task in zip(entries, tasks, strict=True)]
-    kind, traces = first.engine.kind, first.engine.traces
-    return collect(items, store, traces=traces, seed=first.seed, simulate_many=many, engine=kind, progress=tell)
-
-
-def _storable(study: Study, entries: Sequence[Entry]) -> None:
-    """Only tallies that add up can be kept."""
-    for kind in dict.fromkeys(entry.engine.kind for entry in entries):
-        why = ENGINES[kind].not_stored
-        able = " or ".join(name for name, other in ENGINES.items() if other.not_stored is None)
-        require(
-            why is None,
-            f"{study.source}: engine.kind = {kind}: cannot be kept in a store: {why}: use engine {able}, or leave"
-            " --store out",
-        )
-    require(
-        all(entry.engine.relative_error is None for entry in entries),
-        f"{study.source}: engine.relative_error cannot be kept in a store: give engine.traces; a later run with"
-        " more traces extends what is there",
-    )
+    return collect(items, store, first.engine, first.seed, count)

@@ -1,177 +1,344 @@
-"""What a model learns in training: theory beside simulation, as plain data."""
+"""``train``: what a model learns in training, theory beside simulation."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ds3sim.config.training import TrainConfig, trained
+from ds3sim.config.read import read_config
+from ds3sim.config.tables import Config, SimulationTable
+from ds3sim.config.training import trained_model
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
+from ds3sim.core.estimate import Estimate
+from ds3sim.core.figure import new_axes
 from ds3sim.core.plain import as_plain
+from ds3sim.core.record import Record
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.stats.tests import binomial_z
-from ds3sim.theory.peeling import excess_entropy, large_graph, peeling
+from ds3sim.theory.peeling import Peeling, excess_entropy, large_graph, peeling
 from ds3sim.theory.skills import acquired_exact, skill_levels
+from ds3sim.theory.trained import Trained
 from ds3sim.training.peel_graphs import peel_graphs
 from ds3sim.training.sampled_model import MOST_SKILLS, sample_skills
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
 
 MOST_TEXTS = 10**7
 """Texts of a peeled graph."""
 
+Progress = Callable[[str, int, int], None]
+"""Called with a word on the piece of work, and how many of how many are done."""
 
-def run_training(config: TrainConfig, progress: Callable | None = None) -> dict:
-    """The result of a training, as ``ds3sim train --json`` prints it.
 
-    Args:
-        config: from :func:`ds3sim.config.training.read_train_config`.
-        progress: called with a word on the piece of work, and how many of how many are done.
+@dataclass(frozen=True)
+class Levels:
+    """Shares of the skills of each level, float64 [L].
 
-    Returns:
-        ``name, seed, model, concepts, texts, texts_per_concept, threshold, stuck, unlearnt, learnt, excess_entropy,
-        levels_learnt, highest_level, levels, simulation, notes, environment``; ``levels`` has for each level
-        ``acquired`` (g of (21)), ``p`` (p_l), ``giant`` (gamma_l), the same by the ``exact`` binomial law in place of
-        the Chernoff form (21), and the same ``simulated``, each with its standard error.
-
-    Raises:
-        InputError: the model cannot be trained.
+    Attributes:
+        acquired: g, enough concepts learnt.
+        p: p_l, prerequisites included.
+        giant: gamma_l, in the giant component.
     """
-    begun = time.perf_counter()
-    model, training = config.model, config.model.training
-    try:
-        one = trained(model)
-    except InputError as error:
-        raise InputError(f"{config.source}: model: {error}") from None
-    law, big_r, big_t = one.peeling, float(one.concepts), float(one.texts)
-    entropy = excess_entropy(big_r, law.unlearnt, model.text_degree)
-    sizes = np.broadcast_to(np.asarray(training.skills_per_level, dtype=np.float64), (training.levels,))
-    mean = np.minimum(training.shares * big_r / sizes, big_r)
-    exact = acquired_exact(mean, law.unlearnt, big_r, training.concepts_needed)
-    exact_p, exact_giant = skill_levels(exact, sizes, training.sigma)
-    levels = [
-        {
-            "level": at + 1,
-            "skills": float(sizes[at]),
-            "concepts_per_skill": float(mean[at]),
-            "acquired": float(one.acquired[at]),
-            "p": float(one.p[at]),
-            "giant": float(one.giant[at]),
-            "exact": {"acquired": float(exact[at]), "p": float(exact_p[at]), "giant": float(exact_giant[at])},
-            "simulated": None,
-        }
-        for at in range(training.levels)
-    ]
-    simulation, notes = _simulate(config, levels, progress) if config.simulation.enabled else (None, [])
 
-    def highest(p) -> int:
-        learnt = np.flatnonzero(np.asarray(p) >= 0.5)
+    acquired: np.ndarray
+    p: np.ndarray
+    giant: np.ndarray
+
+    @property
+    def highest(self) -> int:
+        """The highest level with p of at least 1/2, from 1; 0 where there is none."""
+        learnt = np.flatnonzero(self.p >= 0.5)
         return int(learnt[-1]) + 1 if learnt.size else 0
 
-    sampled = [row["simulated"]["p"]["estimate"] for row in levels if row["simulated"]]
-    n, d = model.size
-    return as_plain(
-        {
-            "name": config.name,
-            "seed": config.seed,
-            "model": {
-                "parameters": n,
-                "tokens": d,
-                "training_flops": float(one.flops),
-                "tokens_per_parameter": d / n,
-                "finite_size": model.finite_size,
+    def row(self, at: int) -> dict[str, float]:
+        """The shares of one level, by name."""
+        return {field.name: float(getattr(self, field.name)[at]) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What was simulated beside the formulas.
+
+    Attributes:
+        graphs: concept-text graphs peeled.
+        concepts, texts: of each.
+        scaled: fewer concepts than the model has.
+        stuck: share of the graphs where peeling got stuck, with its 95% interval.
+        unlearnt, unlearnt_error: mean fraction of concepts that stays unknown, and its standard error.
+        theory: (19) and (20) at this size; z_stuck: standard errors between it and ``stuck``.
+        models: whose skills were sampled.
+        levels, errors: their mean shares and standard errors; None where no skills were sampled.
+    """
+
+    graphs: int
+    concepts: int
+    texts: int
+    scaled: bool
+    stuck: Estimate
+    unlearnt: float
+    unlearnt_error: float | None
+    theory: Peeling
+    z_stuck: float
+    models: int = 0
+    levels: Levels | None = None
+    errors: Levels | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``ds3sim train --json`` prints it, without the levels."""
+        low, high = float(self.stuck.low), float(self.stuck.high)
+        return {
+            "graphs": self.graphs,
+            "concepts": self.concepts,
+            "texts": self.texts,
+            "scaled": self.scaled,
+            "stuck": {"estimate": float(self.stuck.estimate), "low": low, "high": high},
+            "unlearnt": {"estimate": self.unlearnt, "error": self.unlearnt_error},
+            "theory": {
+                "stuck": float(self.theory.stuck),
+                "unlearnt": float(self.theory.unlearnt),
+                "z_stuck": self.z_stuck,
             },
-            "concepts": big_r,
-            "texts": big_t,
-            "texts_per_concept": big_t / big_r,
-            "threshold": {
-                "eps_bp": float(law.eps_threshold),
-                "x_bp": float(law.x_threshold),
-                "initially_unknown": model.initially_unknown,
-                "gamma_bp": float(law.gamma),
-                "scale": float(law.scale),
-                "shift": float(law.shift),
-            },
-            "stuck": float(law.stuck),
-            "unlearnt": float(law.unlearnt),
-            "unlearnt_large_graph": float(large_graph(big_r, big_t, model.text_degree, model.initially_unknown)),
-            "learnt": float(law.learnt),
-            "excess_entropy": float(entropy[1]),
-            "levels_learnt": float(one.p.sum()),
-            "highest_level": highest(one.p),
-            "highest_level_exact": highest(exact_p),
-            "highest_level_simulated": highest(sampled) if sampled else None,
-            "levels": levels,
-            "simulation": simulation,
-            "notes": notes,
-            "environment": {**environment(), "wall_s": time.perf_counter() - begun},
+            "models": self.models,
         }
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult(Record):
+    """What ``train`` returns: the skill levels that a model learns.
+
+    Attributes:
+        name, seed: of the config.
+        model: the model after training, by (19)-(23) of docs/training.md.
+        exact: the same by the exact binomial law in place of the Chernoff form (21).
+        simulation: what was simulated, None where nothing was.
+        notes: what to know of the simulation.
+        environment: versions, device, threads, and ``wall_s``, seconds that it took.
+
+    >>> from pathlib import Path
+    >>> _ = Path("model.toml").write_text("[model]\\ntraining_flops = 3.35e25\\n[simulation]\\nenabled = false\\n")
+    >>> found = ds.train("model.toml")
+    >>> found.theory.highest, found.exact.highest, found.simulation
+    (60, 84, None)
+    """
+
+    name: str
+    seed: int
+    model: Trained
+    exact: Levels
+    simulation: Simulated | None
+    notes: tuple[str, ...]
+    environment: Mapping[str, Any]
+
+    @property
+    def theory(self) -> Levels:
+        """The levels by (21), (22) and (23)."""
+        return Levels(self.model.acquired, self.model.p, self.model.giant)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``ds3sim train --json`` prints it."""
+        model, training, law = self.model, self.model.training, self.model.peeling
+        n, d, concepts, texts = (float(v) for v in (model.parameters, model.tokens, model.concepts, model.texts))
+        sampled = self.simulation and self.simulation.levels
+        return as_plain(
+            {
+                "name": self.name,
+                "seed": self.seed,
+                "model": {
+                    "parameters": n,
+                    "tokens": d,
+                    "training_flops": float(model.flops),
+                    "tokens_per_parameter": d / n,
+                    "finite_size": training.finite_size,
+                },
+                "concepts": concepts,
+                "texts": texts,
+                "texts_per_concept": texts / concepts,
+                "threshold": {
+                    "eps_bp": float(law.eps_threshold),
+                    "x_bp": float(law.x_threshold),
+                    "initially_unknown": training.initially_unknown,
+                    "gamma_bp": float(law.gamma),
+                    "scale": float(law.scale),
+                    "shift": float(law.shift),
+                },
+                "stuck": float(law.stuck),
+                "unlearnt": float(law.unlearnt),
+                "unlearnt_large_graph": float(
+                    large_graph(concepts, texts, training.text_degree, training.initially_unknown)
+                ),
+                "learnt": float(law.learnt),
+                "excess_entropy": float(excess_entropy(concepts, law.unlearnt, training.text_degree)[1]),
+                "levels_learnt": float(model.p.sum()),
+                "highest_level": self.theory.highest,
+                "highest_level_exact": self.exact.highest,
+                "highest_level_simulated": sampled.highest if sampled else None,
+                "levels": [self._level(at) for at in range(training.levels)],
+                "simulation": self.simulation and self.simulation.to_dict(),
+                "notes": list(self.notes),
+                "environment": dict(self.environment),
+            }
+        )
+
+    def _level(self, at: int) -> dict[str, Any]:
+        simulated = None
+        if self.simulation is not None and self.simulation.levels and self.simulation.errors:
+            mean, error = self.simulation.levels.row(at), self.simulation.errors.row(at)
+            simulated = {key: {"estimate": mean[key], "error": error[key]} for key in mean}
+        return {
+            "level": at + 1,
+            "skills": float(_sizes(self.model)[at]),
+            "concepts_per_skill": float(_concepts_per_skill(self.model)[at]),
+            **self.theory.row(at),
+            "exact": self.exact.row(at),
+            "simulated": simulated,
+        }
+
+    def to_dataset(self) -> xarray.Dataset:
+        """Shares of the skills along ``level``: ``acquired``, ``p``, ``giant``, and the same exact and simulated."""
+        import xarray
+
+        found = {"": self.theory, "exact_": self.exact}
+        if self.simulation is not None and self.simulation.levels and self.simulation.errors:
+            found |= {"simulated_": self.simulation.levels, "simulated_error_": self.simulation.errors}
+        data: dict[str, Any] = {
+            f"{kind}{field.name}": ("level", getattr(levels, field.name), {"units": "1"})
+            for kind, levels in found.items()
+            for field in fields(levels)
+        }
+        return xarray.Dataset(
+            data, {"level": np.arange(1, len(self.model.p) + 1)}, {"name": self.name, "seed": self.seed}
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Acquired skills, with prerequisites, of every level."""
+        ax = new_axes(ax)
+        levels = np.arange(1, len(self.model.p) + 1)
+        sampled = self.simulation and self.simulation.levels
+        for label, found in (("by (21)", self.theory), ("exact law", self.exact), ("simulated", sampled)):
+            if found:
+                ax.plot(levels, found.p, label=label)
+        ax.set(xlabel="level", ylabel="share of skills acquired", ylim=(0.0, 1.03))
+        ax.legend(frameon=False)
+        return ax
+
+
+def train(
+    config: str | os.PathLike[str] | Config, overrides: Iterable[str] = (), progress: Progress | None = None
+) -> TrainingResult:
+    """Skill levels that a model of given size and training learns, theory beside simulation.
+
+    Args:
+        config: a TOML file with a [model] of kind tripartite, or what was read from it.
+        overrides: changes of its keys, as ``"model.parameters=1e9"``.
+        progress: told of the pieces of the simulation.
+
+    Raises:
+        InputError: a mistake in the config, or a model that cannot be trained.
+
+    >>> from pathlib import Path
+    >>> _ = Path("model.toml").write_text("[model]\\ntraining_flops = 3.35e25\\n[simulation]\\nenabled = false\\n")
+    >>> ds.train("model.toml").theory.highest
+    60
+    """
+    begun = time.perf_counter()
+    if not isinstance(config, Config):
+        config = read_config(Path(config), overrides)
+    asked, source = trained_model(config), config.origin.source
+    try:
+        model = asked.trained
+    except InputError as error:
+        raise InputError(f"{source}: model: {error}") from None
+    training, sizes = model.training, _sizes(model)
+    unlearnt, concepts = model.peeling.unlearnt, float(model.concepts)
+    exact = acquired_exact(_concepts_per_skill(model), unlearnt, concepts, training.concepts_needed)
+    simulation, notes = None, []
+    if config.simulation.enabled:
+        simulation = _simulate(model, config.simulation, config.seed, notes, progress)
+    return TrainingResult(
+        name=config.name or Path(source).stem or "training",
+        seed=config.seed,
+        model=model,
+        exact=Levels(exact, *skill_levels(exact, sizes, training.sigma)),
+        simulation=simulation,
+        notes=tuple(notes),
+        environment={**environment(), "wall_s": time.perf_counter() - begun},
     )
 
 
-def _simulate(config: TrainConfig, levels: list[dict], progress: Callable | None) -> tuple[dict | None, list[str]]:
-    """Peel graphs and sample skills; ``levels`` get their simulated shares."""
-    model, wanted = config.model, config.simulation
-    one = trained(model)
-    big_r, ratio, notes = float(one.concepts), float(one.texts / one.concepts), []
-    size = max(1, round(min(big_r, wanted.concepts)))
-    texts = max(1, round(ratio * size))
-    if texts > MOST_TEXTS or model.text_degree > size:
-        return None, [f"nothing is simulated: {texts:,} texts for {size:,} concepts are too many, or degrees too large"]
-    scaled = size < round(big_r)
+def _sizes(model: Trained) -> np.ndarray:
+    """S_l, float64 [L]."""
+    return np.broadcast_to(np.asarray(model.training.skills_per_level, dtype=np.float64), (model.training.levels,))
+
+
+def _concepts_per_skill(model: Trained) -> np.ndarray:
+    """Mean number of concepts that a skill draws on, float64 [L]."""
+    concepts = float(model.concepts)
+    return np.minimum(model.training.shares * concepts / _sizes(model), concepts)
+
+
+def _simulate(
+    model: Trained, wanted: SimulationTable, seed: int, notes: list[str], progress: Progress | None
+) -> Simulated | None:
+    """Peel graphs and sample skills; ``notes`` get what to know of it."""
+    training, concepts = model.training, float(model.concepts)
+    size = max(1, round(min(concepts, wanted.concepts)))
+    texts = max(1, round(float(model.texts / model.concepts) * size))
+    if texts > MOST_TEXTS or training.text_degree > size:
+        notes.append(f"nothing is simulated: {texts:,} texts for {size:,} concepts are too many, or degrees too large")
+        return None
+    scaled = size < round(concepts)
     if scaled:
         notes.append(
-            f"peeling is simulated on graphs of {size:,} concepts and {texts:,} texts, in place of {big_r:.4g}"
+            f"peeling is simulated on graphs of {size:,} concepts and {texts:,} texts, in place of {concepts:.4g}"
             " concepts: T/R is the same, and the finite-size law is shown at the simulated size"
         )
     if progress is not None:
         progress("peeling", 0, 2)
-    left = peel_graphs(wanted.graphs, size, texts, model.text_degree, config.seed).unlearnt
-    law = peeling(size, texts, model.text_degree, model.initially_unknown, model.finite_size)
-    gap = 0.5 * float(law.gamma) / model.initially_unknown
-    stuck = int((left > gap).sum())
-    low, high = (float(v) for v in clopper_pearson(stuck, wanted.graphs))
-    error = float(left.std(ddof=1) / np.sqrt(len(left))) if len(left) > 1 else None
-    found = {
-        "graphs": wanted.graphs,
-        "concepts": size,
-        "texts": texts,
-        "scaled": scaled,
-        "stuck": {"estimate": stuck / wanted.graphs, "low": low, "high": high},
-        "unlearnt": {"estimate": float(left.mean()), "error": error},
-        "theory": {
-            "stuck": float(law.stuck),
-            "unlearnt": float(law.unlearnt),
-            "z_stuck": float(binomial_z(stuck, wanted.graphs, law.stuck)),
-        },
-        "models": 0,
-    }
+    left = peel_graphs(wanted.graphs, size, texts, training.text_degree, seed).unlearnt
+    law = peeling(size, texts, training.text_degree, training.initially_unknown, training.finite_size)
+    stuck = int((left > 0.5 * float(law.gamma) / training.initially_unknown).sum())
+    found = Simulated(
+        graphs=wanted.graphs,
+        concepts=size,
+        texts=texts,
+        scaled=scaled,
+        stuck=Estimate(stuck / wanted.graphs, *(float(v) for v in clopper_pearson(stuck, wanted.graphs))),
+        unlearnt=float(left.mean()),
+        unlearnt_error=float(left.std(ddof=1) / np.sqrt(len(left))) if len(left) > 1 else None,
+        theory=law,
+        z_stuck=float(binomial_z(stuck, wanted.graphs, law.stuck)),
+    )
     if progress is not None:
         progress("skills", 1, 2)
-    biggest = max(row["skills"] for row in levels)
-    if biggest > MOST_SKILLS:
-        notes.append(f"skills are not simulated: {biggest:,.0f} in a level are more than {MOST_SKILLS:,}")
-        return found, notes
+    if _sizes(model).max() > MOST_SKILLS:
+        most = _sizes(model).max()
+        notes.append(f"skills are not simulated: {most:,.0f} in a level are more than {MOST_SKILLS:,}")
+        return found
     count = min(wanted.models, wanted.graphs)
     if scaled:
         notes.append(
-            f"skills are sampled for {big_r:.4g} concepts, the learnt fraction being that of the peeled graphs"
+            f"skills are sampled for {concepts:.4g} concepts, the learnt fraction being that of the peeled graphs"
         )
-    skills = sample_skills(1.0 - left[:count], big_r, model.training, config.seed)
-    found["models"] = count
-    for at, row in enumerate(levels):
-        row["simulated"] = {
-            key: _mean(values[:, at], row["skills"])
-            for key, values in (("acquired", skills.enough), ("p", skills.p), ("giant", skills.giant))
-        }
+    mean, error = _sampled(model, 1.0 - left[:count], seed)
     if progress is not None:
         progress("skills", 2, 2)
-    return found, notes
+    return replace(found, models=count, levels=mean, errors=error)
 
 
-def _mean(values: np.ndarray, skills: float) -> dict:
-    """Mean over models, and its standard error: at least that of as many independent skills."""
-    mean = float(values.mean())
-    between = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-    return {"estimate": mean, "error": max(between, float(np.sqrt(mean * (1 - mean) / (len(values) * skills))))}
+def _sampled(model: Trained, learnt: np.ndarray, seed: int) -> tuple[Levels, Levels]:
+    """Mean shares over sampled models, and standard errors: at least those of as many independent skills."""
+    skills = sample_skills(learnt, float(model.concepts), model.training, seed)
+    shares = np.array([skills.enough.T, skills.p.T, skills.giant.T])  # [3, L, models]
+    mean, count = shares.mean(axis=2), len(learnt)
+    between = shares.std(axis=2, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(mean.shape)
+    within = np.sqrt(mean * (1 - mean) / (count * _sizes(model)))
+    return Levels(*mean), Levels(*np.maximum(between, within))

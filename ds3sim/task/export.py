@@ -7,12 +7,10 @@ The aggregator is not part of it. Formats: the PRISM language (DTMC) and Storm's
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from ds3sim.core.errors import require
-from ds3sim.core.files import write_file
 from ds3sim.task.task import Task
 
 FORMATS = ("prism", "drn")
@@ -119,11 +117,6 @@ def as_text(task: Task, kind: str) -> str:
     """
     require(kind in FORMATS, f"format = {kind!r} is not known: choose prism or drn")
     return prism(task) if kind == "prism" else drn(task)
-
-
-def write_model(task: Task, kind: str, out: str | Path) -> Path:
-    """Write the chain to a file, whole or not at all; see :func:`as_text` and :func:`write_file`."""
-    return write_file(out, as_text(task, kind))
 
 
 def _preamble(chain: MarkovChain) -> list[str]:

@@ -60,7 +60,7 @@ def success_from_capability(
     """
     p = fraction_array("p", p)
     q = p if quality is None else fraction_array("quality", quality)
-    return (p * search_weight(m, beta, rho) * q)[()]
+    return (p * q * search_weight(m, beta, rho))[()]
 
 
 def skills_at_level(m: Numbers, level: Numbers, other: Numbers, sigma: Numbers) -> np.ndarray:

@@ -39,12 +39,6 @@ def success(m: Numbers, r: Numbers, steps: Numbers) -> np.ndarray:
     return binomial_tails(m, steps, r)[0][()]
 
 
-def failure(m: Numbers, r: Numbers, steps: Numbers) -> np.ndarray:
-    """P(T > K), with all its digits where success is almost sure. Arguments as :func:`success`."""
-    m, r, steps = _chain(m, r, steps)
-    return binomial_tails(m, steps, r)[1][()]
-
-
 def pmf(m: Numbers, r: Numbers, k: Numbers) -> np.ndarray:
     """P(T = k) = C(k-1, m-1) r^m (1-r)^(k-m), docs/theory.md (2) given feasible.
 

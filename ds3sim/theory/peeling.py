@@ -133,15 +133,7 @@ def peeling(
             squared = scale_squared(of_concept, of_text, level, at, 1.0 if variant == "authors_code" else -1.0)
             squared = squared - level * (1.0 - level)
         scale = np.sqrt(np.where(some & np.isfinite(squared), np.maximum(squared, 0.0), 0.0))
-    if shift is not None:
-        b = np.broadcast_to(np.asarray(shift, dtype=np.float64), n_c.shape)
-        require(bool(np.all(np.isfinite(b))), "shift must be a finite number")
-    elif variant == "authors_code":
-        b = np.zeros(n_c.shape)
-    elif variant == "published":
-        b = np.full(n_c.shape, SHIFT)
-    else:
-        b = shift_constant(of_concept, of_text, level, x)
+    b = _shift(of_concept, of_text, level, x, variant, shift)
     distance = np.sqrt(n_c) * (level - b * n_c ** (-2.0 / 3.0) - eps)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(scale > 0, distance / scale, np.sign(distance) * np.inf)
@@ -153,6 +145,17 @@ def peeling(
         rest = of_concept.node(of_text.edge(fixed_point(of_concept, of_text, eps)))
         unlearnt, gamma = np.where(some, unlearnt, rest), np.where(some, gamma, eps * rest)
     return Peeling(*(v[()] for v in (level, x, gamma, scale, b, stuck, unlearnt)))
+
+
+def _shift(
+    concepts: Degrees, texts: Degrees, level: np.ndarray, x: np.ndarray, variant: str, shift: ArrayLike | None
+) -> np.ndarray:
+    """b of (20), of the shape of ``level``."""
+    if shift is not None:
+        return np.broadcast_to(numbers("shift", shift), level.shape)
+    if variant == "random_graph":
+        return shift_constant(concepts, texts, level, x)
+    return np.full(level.shape, SHIFT if variant == "published" else 0.0)
 
 
 def shift_constant(concepts: Degrees, texts: Degrees, eps: Numbers, x: Numbers) -> np.ndarray:
@@ -174,8 +177,7 @@ def independent_edges(concepts: Degrees, texts: Degrees, eps: Numbers, x: Number
 
     eps^2/x - eps - eps^2/(n_v p n_c p x^2) at eps_BP, x_BP. It is the variance of the number v of texts that can teach,
     where its mean has its minimum 0, carried over to eps: arrivals of texts at one unknown concept are multinomial,
-    losses
-    binomial, and their integrals cancel but for these terms. Arguments as :func:`shift_constant`.
+    losses binomial, and their integrals cancel but for these terms. Arguments as :func:`shift_constant`.
     """
     return eps * eps / x - eps - (eps / x) ** 2 / (concepts.count * concepts.chance * texts.count * texts.chance)
 

@@ -158,26 +158,8 @@ def _one(n: int, k: int, c: np.ndarray, ties: str) -> float:
     tail = special.pdtrc(k - 1, rate)
     cut = np.flatnonzero(tail > _CANNOT)  # categories that may reach k
     free = rate[tail <= _CANNOT].sum()
-    group_rate, power = np.unique(rate[cut], return_counts=True)
-    variance, window = free, []
-    for value in group_rate:
-        begin = max(0, int(min(value, cap) - 12.0 * math.sqrt(min(value, cap)) - 30)) if cap > 200 else 0
-        end = min(k, int(value + 12.0 * math.sqrt(value) + 60))
-        counts = np.arange(begin, end + 1)
-        window.append((begin, _log_poisson(counts, value, far)))
-    pieces = []
-    log_scale = 0.0
-    for (begin, logs), number in zip(window, power, strict=True):
-        counts = np.arange(begin, begin + logs.size)
-        top = logs.max()
-        law = np.exp(logs - top)
-        mass = law[counts <= cap].sum()
-        law /= mass
-        log_scale += number * (top + math.log(mass))
-        inside = counts <= cap
-        mean = float(law[inside] @ counts[inside])
-        variance += number * float(law[inside] @ (counts[inside] - mean) ** 2)
-        pieces.append((begin, law))
+    power, pieces, log_scale, variance = _cut_laws(rate[cut], k, cap, far)
+    variance += free
     span = int(45.0 * math.sqrt(variance) + 45.0)
     length = _good_length(min(span, wrong + cap * c.size + 1))
     angle = 2.0 * np.pi / length * np.arange(length // 2 + 1)
@@ -206,6 +188,29 @@ def _one(n: int, k: int, c: np.ndarray, ties: str) -> float:
         total += share * float((fold * np.real(product * back)).sum())
     whole = float(_log_poisson(np.array([wrong]), t, far)[0]) - (free if far else 0.0)
     return float(np.exp(log_scale - whole) * max(total, 0.0) / length)
+
+
+def _cut_laws(rates: np.ndarray, k: int, cap: int, far: bool) -> tuple[np.ndarray, list, float, float]:
+    """Poissons that may reach k, equal ones together, each scaled so that its part up to ``cap`` sums to 1.
+
+    Returns:
+        how many of each, (first count, law) of each, the log of all scales, the variance of the sum of their cut laws.
+    """
+    group_rate, power = np.unique(rates, return_counts=True)
+    pieces, log_scale, variance = [], 0.0, 0.0
+    for value, number in zip(group_rate, power, strict=True):
+        begin = max(0, int(min(value, cap) - 12.0 * math.sqrt(min(value, cap)) - 30)) if cap > 200 else 0
+        counts = np.arange(begin, min(k, int(value + 12.0 * math.sqrt(value) + 60)) + 1)
+        logs = _log_poisson(counts, value, far)
+        top, inside = logs.max(), counts <= cap
+        law = np.exp(logs - top)
+        mass = law[inside].sum()
+        law /= mass
+        log_scale += number * (top + math.log(mass))
+        mean = float(law[inside] @ counts[inside])
+        variance += number * float(law[inside] @ (counts[inside] - mean) ** 2)
+        pieces.append((begin, law))
+    return power, pieces, log_scale, variance
 
 
 def _log_poisson(counts: np.ndarray, rate: float, far: bool) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ds3sim.core.check import Numbers
-from ds3sim.theory.capability import search_weight, skills_at_level
+from ds3sim.theory.capability import skills_at_level, success_from_capability
 from ds3sim.theory.trained import Trained
 
 Value = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -50,7 +50,7 @@ class Ways:
         needed = skills_at_level(m, level, np.arange(1, len(sigma) + 1), sigma)
         use = np.flatnonzero((p > 0) & (share > 0))
         needed = np.minimum(needed[:, use], 1e15)  # more skills than any budget has steps
-        r = np.clip(p[use] ** 2 * search_weight(needed, relevant_factor, search), 0.0, 1.0)
+        r = success_from_capability(p[use], needed, relevant_factor, search)
         with np.errstate(under="ignore"):
             return cls(use + 1, needed, r, share[use] ** needed)
 

@@ -35,13 +35,11 @@ class Peeled:
         unknown: concepts that were unknown at the start, int64 [graphs].
         left: concepts that stayed unknown, int64 [graphs].
         isolated: concepts in no text at all; they stay unknown whatever happens, int64 [graphs].
-        known: which concepts are known in the end, bool [graphs, R], or None where not kept.
     """
 
     unknown: np.ndarray
     left: np.ndarray
     isolated: np.ndarray
-    known: np.ndarray | None = None
 
     @property
     def unlearnt(self) -> np.ndarray:
@@ -101,7 +99,6 @@ def peel_graphs(
     text_degree: float = 6.0,
     seed: int = 0,
     unknown: float | None = None,
-    keep: bool = False,
     batch: int | None = None,
     first: int = 0,
     block: int | None = None,
@@ -116,7 +113,6 @@ def peel_graphs(
         seed: of the random numbers; graph i has keys of its own.
         unknown: None: exactly R concepts are unknown. A number eps: each of R/eps concepts is unknown with probability
             eps (the binary erasure channel), so their number varies; edges still have probability d_t/R.
-        keep: return which concepts are known.
         batch: graphs in one union; None chooses. Results do not depend on it.
         first: number of the first graph.
         block: concepts taken out in one step; None chooses. Results do not depend on it.
@@ -141,7 +137,6 @@ def peel_graphs(
         )
     rows = int(sizes.max())
     left, isolated = np.zeros((2, graphs), dtype=np.int64)
-    known = np.zeros((graphs, rows), dtype=bool) if keep else None
 
     def one_union(low: int) -> None:
         high = min(low + batch, graphs)
@@ -149,14 +144,12 @@ def peel_graphs(
         flags, alone = _union(made, sizes[low:high], rows, texts, text_degree / concepts, block, batch)
         real = np.arange(rows)[None, :] < sizes[low:high, None]
         left[low:high], isolated[low:high] = (~flags & real).sum(axis=1), (alone & real).sum(axis=1)
-        if known is not None:
-            known[low:high] = flags & real
 
     starts = range(0, graphs, batch)
     one_union(0)  # compiles, once
     with ThreadPoolExecutor(cores()) as pool:  # XLA runs such loops on one core
         list(pool.map(one_union, starts[1:]))
-    return Peeled(sizes, left, isolated, known)
+    return Peeled(sizes, left, isolated)
 
 
 def _union(made, sizes, rows: int, texts: int, chance: float, block: int | None, batch: int):

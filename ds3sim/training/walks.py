@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -29,8 +30,12 @@ from ds3sim.core import rng
 from ds3sim.core.check import Numbers, one_of, whole_number
 from ds3sim.theory import chain
 from ds3sim.theory.capability import search_weight
+from ds3sim.theory.skills import giant
 from ds3sim.training.bernoulli_rows import LINKS, TASK, WALKS, generator, identity, keys
 from ds3sim.training.components import sampled_links
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 READINGS = ("giant", "detours", "direct")
 
@@ -96,14 +101,11 @@ def walk_models(
         relevant_factor, search: beta and rho of (4).
         seed: of the random numbers; results of a model do not depend on how many models there are.
 
-    Returns:
-        :class:`Walks`.
-
     Raises:
         InputError: an argument outside its range.
     """
     from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components, dijkstra
+    from scipy.sparse.csgraph import connected_components
 
     for name, value in (("models", models), ("tasks", tasks), ("traces", traces)):
         whole_number(name, value, 1)
@@ -125,28 +127,28 @@ def walk_models(
         sizes = np.bincount(labels)
         share[i] = sizes.max() / skills
         random = generator(seed, name, i, TASK)
-        need = np.full(tasks, -1, dtype=np.int64)
-        for t in range(tasks):
-            path = random.choice(skills, m + (reading != "giant"), replace=False)
-            if reading == "giant":
-                need[t] = m if np.all(labels[path] == np.argmax(sizes)) else -1
-                continue
-            ways = dijkstra(graph, directed=False, indices=path[:-1], unweighted=True)[np.arange(m), path[1:]]
-            if np.all(np.isfinite(ways)) and (reading == "detours" or np.all(ways == 1)):
-                need[t] = int(ways.sum())
+        need = np.array([_moves(random, graph, labels == np.argmax(sizes), m, reading) for _ in range(tasks)])
         lanes = np.repeat(np.where(need >= 0, need, longest + 1), traces).astype(np.int32)
         times = np.asarray(_walk(walks[i], lanes, limit, longest))
         success[i] = (times[:, None] <= budgets).mean(axis=0)
         able = need >= 0
-        feasible[i] = able.mean()
-        hops[i] = need[able].mean() if able.any() else np.nan
+        feasible[i], hops[i] = able.mean(), need[able].mean() if able.any() else np.nan
         if able.any():
             given[i] = chain.success(need[able][:, None], rate, budgets).sum(axis=0) / tasks
     return Walks(success, feasible, hops, share, mean_field(skills, chance, m, budgets, weight), given)
 
 
+def _moves(random: np.random.Generator, graph: csr_array, giant: np.ndarray, m: int, reading: str) -> int:
+    """Moves that a random task of m skills needs; -1 where it cannot be done."""
+    from scipy.sparse.csgraph import dijkstra
+
+    path = random.choice(giant.size, m + (reading != "giant"), replace=False)
+    if reading == "giant":
+        return m if np.all(giant[path]) else -1
+    ways = dijkstra(graph, directed=False, indices=path[:-1], unweighted=True)[np.arange(m), path[1:]]
+    return int(ways.sum()) if np.all(np.isfinite(ways)) and (reading == "detours" or np.all(ways == 1)) else -1
+
+
 def mean_field(skills: int, chance: float, m: int, steps: Numbers, weight: float) -> np.ndarray:
     """gamma^m I_r(m, K-m+1) with gamma of (23) at c = S p^2 and r = p^2 w; float64 [B]."""
-    from ds3sim.theory.skills import giant
-
     return giant(skills * chance) ** m * chain.success(m, chance * weight, steps)

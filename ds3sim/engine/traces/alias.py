@@ -125,6 +125,6 @@ def lookup(
     import jax.numpy as jnp
 
     entry = row + (word0 & mask).astype(jnp.int32)
-    both = outcome[entry]
-    code = jnp.where(word1 < threshold[entry], both & np.uint32(0xFFFF), both >> np.uint32(16))
+    both = jnp.asarray(outcome)[entry]
+    code = jnp.where(word1 < jnp.asarray(threshold)[entry], both & np.uint32(0xFFFF), both >> np.uint32(16))
     return code.astype(jnp.int32)

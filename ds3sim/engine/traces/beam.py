@@ -86,8 +86,8 @@ def _beam(
 
     traced["beam"] += 1
     lane, walking = (part[0] for part in lanes_of(rows, width))
-    keys, max_steps = rows.keys[0], rows.numbers[7, 0]
-    columns = mask.astype(jnp.int32) + 1
+    keys, max_steps, columns = rows.keys[0], rows.numbers[7, 0], mask.astype(jnp.int32) + 1
+    rank, kind = jnp.asarray(rank), jnp.asarray(kind)
 
     settle = functools.partial(_settled, kind)
 

@@ -52,7 +52,7 @@ def _urn(
 
     def turn(j, carry):
         successes, out = carry
-        won = rng.below(word0[:, j], word1[:, j], limits[j * n + successes])
+        won = rng.below(word0[:, j], word1[:, j], jnp.asarray(limits)[j * n + successes])
         return successes + won.astype(jnp.int32), out.at[:, j].set(won)
 
     start = (jnp.zeros(trials, jnp.int32), jnp.zeros((trials, n), bool))

@@ -14,7 +14,7 @@ from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import dots, new_axes
 from ds3sim.core.record import Record
 from ds3sim.core.text import shown
-from ds3sim.fit.drawing import success_axes
+from ds3sim.fit.edge import dataset, success_axes
 from ds3sim.fit.logs.log import MOST_SAMPLES, Log
 from ds3sim.stats.bootstrap import RESAMPLES, bootstrap
 
@@ -39,6 +39,9 @@ class Curve(Record):
         sampling_error: float64 [K], standard error of Monte Carlo (votes of large logs); zeros where exact.
         units: what the interval is over, see :func:`ds3sim.pass_at_k`.
         notes: what was decided, a sentence each.
+
+    >>> ds.pass_at_k(([4, 4], [1, 2]), [1, 2]).to_frame()[["k", "success"]].values.round(3).tolist()
+    [[1.0, 0.375], [2.0, 0.667]]
     """
 
     kind: str
@@ -52,19 +55,11 @@ class Curve(Record):
 
     def to_dataset(self) -> xr.Dataset:
         """Variables over the dimension ``k``."""
-        import xarray as xr
-
         s = self.success
-        data = {"success": s.estimate, "success_low": s.low, "success_high": s.high}
-        data |= {"problems": self.problems, "sampling_error": self.sampling_error}
-        return xr.Dataset(
-            {
-                name: ("k", values, {"units": "problems" if name == "problems" else "1"})
-                for name, values in data.items()
-            },
-            {"k": ("k", self.k, {"units": "samples"})},
-            {"kind": self.kind, "source": self.source, "units_of_intervals": self.units},
-        )
+        columns = {"success": s.estimate, "success_low": s.low, "success_high": s.high}
+        columns |= {"problems": self.problems, "sampling_error": self.sampling_error}
+        units = {name: (values, "problems" if name == "problems" else "1") for name, values in columns.items()}
+        return dataset("k", self.k, "samples", units, kind=self.kind, source=self.source, resampled=self.units)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success with its intervals against k."""

@@ -53,6 +53,10 @@ def pass_at_k(
 
     Raises:
         InputError: k > n, naming n; an argument outside its range, or one that has no effect.
+
+    >>> curve = ds.pass_at_k(([10, 10], [3, 5]), [1, 5])
+    >>> curve.success.estimate.round(3).tolist()
+    [0.4, 0.956]
     """
     log, formulas = log_of(log).need_counts(), {"pass@k": chance_of_any, "pass^k": chance_of_all}
     one_of("kind", kind, (*formulas, "best-of-k"))

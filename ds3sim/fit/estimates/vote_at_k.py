@@ -54,6 +54,10 @@ def vote_at_k(
 
     Raises:
         InputError: a log without answers; k > n, naming n; an argument outside its range.
+
+    >>> log = ds.Log(problems=("a", "b"), samples=[5, 5], correct=[3, 2], wrong=([2], [1, 1, 1]))
+    >>> ds.vote_at_k(log, [1, 5]).success.estimate.round(3).tolist()
+    [0.5, 1.0]
     """
     log = log_of(log)
     log.need_answers()

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.figure import colour, dots, new_axes
 from ds3sim.core.record import Record
-from ds3sim.fit.drawing import success_axes
+from ds3sim.fit.edge import dataset, success_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,6 +109,10 @@ class Log(Record):
 
     Raises:
         InputError: counts that contradict each other.
+
+    >>> log = ds.Log(problems=("a", "b"), samples=[10, 10], correct=[3, 5])
+    >>> len(log), log.correct.tolist()
+    (2, [3, 5])
     """
 
     format: str = "counts"
@@ -208,17 +212,13 @@ class Log(Record):
 
     def to_dataset(self) -> xr.Dataset:
         """Counts over the dimension ``problem``, or success over ``n``."""
-        import xarray as xr
-
         about = {"format": self.format, "source": self.source}
         if self.curve is not None:
-            success = ("n", self.curve.success, {"units": "1"})
-            return xr.Dataset({"success": success}, {"n": ("n", self.curve.n, {"units": "samples"})}, about)
-        data = {"samples": (self.samples, "samples"), "correct": (self.correct, "samples")}
+            return dataset("n", self.curve.n, "samples", {"success": (self.curve.success, "1")}, **about)
+        columns = {"samples": (self.samples, "samples"), "correct": (self.correct, "samples")}
         if self.tokens is not None:
-            data["tokens"] = (self.tokens, "tokens")
-        columns = {name: ("problem", values, {"units": units}) for name, (values, units) in data.items()}
-        return xr.Dataset(columns, {"problem": list(self.problems)}, about)
+            columns["tokens"] = (self.tokens, "tokens")
+        return dataset("problem", list(self.problems), None, columns, **about)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The points of a curve, or how the problems' shares of correct samples spread."""

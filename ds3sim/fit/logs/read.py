@@ -50,6 +50,12 @@ def read_log(path: str | os.PathLike[str], format: str | None = None, **options:
     Raises:
         InputError: one line naming file and line, row or member: what cannot be read, an unknown format, an option
             that the format does not have or that would do nothing.
+
+    >>> from pathlib import Path
+    >>> path = Path("counts.csv")
+    >>> _ = path.write_text("problem,n,correct\\na,10,3\\nb,10,5\\n")
+    >>> ds.read_log(path).correct.tolist()
+    [3, 5]
     """
     names = ", ".join(READERS)
     one_of("format", format, (*READERS, None))

@@ -1,0 +1,177 @@
+"""What an allocation study found: the optima along compute, and what they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ds3sim.allocate.curves import Comparison, exponents
+from ds3sim.allocate.gradient import GradientOptimum
+from ds3sim.allocate.solve import Optimum
+from ds3sim.core.figure import new_axes
+from ds3sim.core.plain import as_plain
+from ds3sim.core.record import Record
+from ds3sim.stats.slopes import Exponent
+from ds3sim.theory.loss import LossConstants, loss_optimal
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
+
+UNITS = {
+    "parameters": "1",
+    "training_tokens": "token",
+    "kappa": "token/parameter",
+    "steps": "step",
+    "tokens_per_task": "token",
+    "budget_tokens": "token",
+    "loss": "nat/token",
+    "accuracy": "1",
+    "training_flops": "FLOP",
+    "inference_flops": "FLOP",
+    "inference_share": "1",
+}
+
+
+@dataclass(frozen=True)
+class Other:
+    """The largest compute solved with other loss constants.
+
+    Attributes:
+        constants: those.
+        optimum: the best allocation, None where there is none.
+        error: why there is none.
+    """
+
+    constants: LossConstants
+    optimum: Optimum | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation(Record):
+    """What ``allocate`` returns.
+
+    Attributes:
+        name: of the study.
+        mode: what was optimised; see :func:`ds3sim.allocate.solve.solve`.
+        tasks: I, inference tasks over the lifetime.
+        constants: of the loss (24).
+        kappa: D/N of the Chinchilla rule.
+        points: the optimum at every compute.
+        comparison: beside D = kappa N at every compute (mode global); else empty.
+        others: the largest compute with the other named loss constants.
+        gradient: the largest compute solved by gradients, where asked for.
+        words: the answer in sentences.
+        environment: versions, device, threads, and ``wall_s``, seconds that it took.
+
+    >>> from pathlib import Path
+    >>> text = "[allocate]\\ncompute = [1e18, 1e19]\\ntasks = 1e7\\n[tasks]\\nskills = [2, 5]\\nL0 = [1.0, 3.0]\\n"
+    >>> _ = Path("asked.toml").write_text(text)
+    >>> found = ds.allocate("asked.toml")
+    >>> [point.compute for point in found.points], found.points[0].accuracy < found.points[1].accuracy
+    ([1e+18, 1e+19], True)
+    """
+
+    name: str
+    mode: str
+    tasks: float
+    constants: LossConstants
+    kappa: float
+    points: tuple[Optimum, ...]
+    comparison: tuple[Comparison, ...] = ()
+    others: tuple[Other, ...] = ()
+    gradient: GradientOptimum | None = None
+    words: tuple[str, ...] = ()
+    environment: Mapping[str, Any] | None = None
+
+    @property
+    def exponents(self) -> dict[str, Exponent | None]:
+        """Exponents of N, D, tokens of a task and D/N in the compute."""
+        return exponents(self.points)
+
+    @property
+    def gradient_difference(self) -> float | None:
+        """Accuracy by gradients minus that of the search."""
+        return None if self.gradient is None else self.gradient.accuracy - (self.points[-1].accuracy or 0.0)
+
+    def loss_optimal_kappa(self, constants: LossConstants) -> float:
+        """D/N of the lowest loss that training alone gives at the largest compute."""
+        n, d = loss_optimal(self.points[-1].compute, constants)
+        return float(d / n)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``ds3sim allocate --json`` prints it."""
+        others = [
+            {
+                "constants": other.constants.name,
+                "compute": self.points[-1].compute,
+                "loss_optimal_kappa": self.loss_optimal_kappa(other.constants),
+                **({"error": other.error} if other.optimum is None else other.optimum.to_dict()),
+            }
+            for other in self.others
+        ]
+        comparison = [
+            {
+                "compute": pair.tied.compute,
+                "chinchilla": pair.tied.to_dict(),
+                "accuracy_gap": pair.gap,
+                "extra_compute": pair.extra_compute,
+            }
+            for pair in self.comparison
+        ]
+        own = {**asdict(self.constants), "loss_optimal_kappa": self.loss_optimal_kappa(self.constants)}
+        by_gradient = self.gradient and {**asdict(self.gradient), "accuracy_difference": self.gradient_difference}
+        return as_plain(
+            {
+                "name": self.name,
+                "mode": self.mode,
+                "tasks": self.tasks,
+                "constants": own,
+                "kappa": self.kappa,
+                "results": [point.to_dict() for point in self.points],
+                "exponents": {name: e and asdict(e) for name, e in self.exponents.items()},
+                "comparison": comparison,
+                "other_constants": others,
+                "gradient": by_gradient,
+                "words": list(self.words),
+                "environment": dict(self.environment or {}),
+            }
+        )
+
+    def to_dataset(self) -> xarray.Dataset:
+        """The optima along ``compute``, in FLOPs (of one task in the mode inference_optimal)."""
+        import xarray
+
+        rows = [point.to_dict() for point in self.points]
+        data: dict[str, Any] = {
+            name: (
+                "compute",
+                [float("nan") if row[name] is None else float(row[name]) for row in rows],
+                {"units": unit},
+            )
+            for name, unit in UNITS.items()
+        }
+        for pair in ("gap", "extra_compute") if self.comparison else ():
+            values = [getattr(found, pair) for found in self.comparison]
+            name = {"gap": "accuracy_gap"}.get(pair, pair)
+            data[name] = ("compute", [float("nan") if v is None else v for v in values], {"units": "1"})
+        compute = ("compute", [point.compute for point in self.points], {"units": "FLOP"})
+        return xarray.Dataset(data, {"compute": compute}, {"name": self.name, "mode": self.mode})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """N, D and tokens of a task against the compute."""
+        ax = new_axes(ax)
+        compute = [point.compute for point in self.points]
+        for name, label in (
+            ("parameters", "parameters N"),
+            ("training_tokens", "training tokens D"),
+            ("tokens_per_task", "tokens of a task"),
+        ):
+            values = [getattr(point, name) for point in self.points]
+            if all(value is not None and 0 < value < float("inf") for value in values):
+                ax.loglog(compute, values, marker="o", markersize=3, label=label)
+        ax.set(xlabel="compute (FLOPs)")
+        ax.legend(frameon=False)
+        return ax
