@@ -7,7 +7,6 @@ computed kept, 141 the reader of stdout went away.
 
 from __future__ import annotations
 
-import _thread
 import argparse
 import contextlib
 import math
@@ -18,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ds3sim.core.errors import InputError
 
@@ -51,10 +50,10 @@ class Parser(argparse.ArgumentParser):
 class Version(argparse.Action):
     """``--version``, looked up only when asked for."""
 
-    def __init__(self, option_strings, dest, **options):
+    def __init__(self, option_strings: Any, dest: str, **options: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **options)
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         from ds3sim.core.environment import version
 
         print(f"ds3sim {version()}")
@@ -131,11 +130,14 @@ def one_interrupt() -> Iterator[None]:
         if not issubclass(dropped.exc_type, KeyboardInterrupt):
             return report(dropped)
         last = -math.inf
-        threading.Timer(0.01, _thread.interrupt_main).start()  # after the callback
+        # After the callback; by a signal of the system, so that a wait for a lock ends too.
+        main = threading.main_thread().ident or 0
+        threading.Timer(0.01, signal.pthread_kill, (main, signal.SIGINT)).start()
 
     if before is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
-        sys.unraisablehook = unraisable
+        if hasattr(signal, "pthread_kill"):
+            sys.unraisablehook = unraisable
     try:
         yield
     finally:

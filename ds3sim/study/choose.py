@@ -21,7 +21,6 @@ import numpy as np
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import study_of
-from ds3sim.core.environment import environment
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.law import Counted, Law, mixed
@@ -31,7 +30,7 @@ from ds3sim.results.row import Row
 from ds3sim.results.rows import place_of, rows_of
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.store.store import Store
-from ds3sim.study.evaluate import Progress, evaluate, opened
+from ds3sim.study.evaluate import Progress, about, evaluate, opened
 from ds3sim.study.run import Source
 
 LEVEL = 0.95
@@ -78,22 +77,17 @@ def choose(
 
     def result(interrupted: bool) -> Choice:
         return Choice(
-            name=study.name,
-            engine=study.config.engine.kind,
-            seed=study.seed,
-            axes=tuple(key for axis in study.axes for key in axis.keys),
+            **about(study, begun),
             strategies=tuple(names),
             decisions=tuple(out),
             level=LEVEL,
             comparisons=pairs,
-            match=study.match,
             interrupted=interrupted,
-            environment={**environment(), "wall_s": time.perf_counter() - begun},
         )
 
     try:
         with opened(store) as kept:
-            for entries, laws in evaluate(study, kept, progress, whole_points=True):
+            for entries, laws, _ in evaluate(study, kept, progress, whole_points=True):
                 rows = rows_of([place_of(entry) for entry in entries], laws)
                 for at in range(0, len(entries), len(names)):
                     part = slice(at, at + len(names))

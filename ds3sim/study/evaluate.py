@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
+from typing import Any
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study
+from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.engine.closed_form import real_law
 from ds3sim.engine.evaluate import evaluate as evaluate_tasks
@@ -26,6 +29,18 @@ Progress = Callable[[int, int], None]
 """Called with the numbers of trials and points just done."""
 
 
+def about(study: Study, begun: float) -> dict[str, Any]:
+    """What a record says of the study that it is of, and of what it was computed with since ``begun``."""
+    return {
+        "name": study.name,
+        "engine": study.config.engine.kind,
+        "seed": study.seed,
+        "axes": tuple(key for axis in study.axes for key in axis.keys),
+        "match": study.match,
+        "environment": {**environment(), "wall_s": time.perf_counter() - begun},
+    }
+
+
 def opened(store: Store | str | os.PathLike | None) -> AbstractContextManager[Store | None]:
     """A store for a ``with``; a path is opened, and closed at the end."""
     return Store.open(store) if isinstance(store, str | os.PathLike) else nullcontext(store)
@@ -33,8 +48,8 @@ def opened(store: Store | str | os.PathLike | None) -> AbstractContextManager[St
 
 def evaluate(
     study: Study, store: Store | None = None, progress: Progress | None = None, whole_points: bool = False
-) -> Iterator[tuple[list[Entry], list[list[Law]]]]:
-    """(entries, for each the laws of its tasks), block by block, in the order of the points.
+) -> Iterator[tuple[list[Entry], list[list[Law]], bool]]:
+    """(entries, for each the laws of its tasks, Ctrl-C came), block by block, in the order of the points.
 
     A block holds all strategies of its points and bounded memory. After Ctrl-C come the leading complete points of
     the block, or of a study of one point the strategies with any traces, and then the KeyboardInterrupt.
@@ -66,7 +81,7 @@ def evaluate(
         found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
         done = _done(block, found, whole) if stopped else block
         if done:
-            yield done, [[law for law in own if law is not None] for own in found[: len(done)]]
+            yield done, [[law for law in own if law is not None] for own in found[: len(done)]], stopped
         if stopped:
             raise KeyboardInterrupt
 
