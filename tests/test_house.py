@@ -59,12 +59,10 @@ INSIDE = [module for module in MODULES if module.folder]
 UNFINISHED: dict[str, tuple[str, ...]] = {
     "underscore": ("fit.forecast", "backtest"),
     "long": (
-        "allocate.curves",
-        "engine.traces.beam", "fit.difficulty", "fit.logs",
-        "store.collect",
+        "allocate.curves", "fit.difficulty", "fit.logs", "store.collect",
     ),
     "annotated": (
-        "config.training", "allocate", "engine", "fit", "store", "task",
+        "config.training", "allocate", "fit", "store",
     ),
 }  # fmt: skip
 IDLE: set[str] = set()
