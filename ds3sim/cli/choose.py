@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ds3sim as ds
 from ds3sim.cli.console import (
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 WORDS = {"flops": "FLOPs", "cot_tokens": "tokens of one chain of thought"}
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Any) -> None:
     """Add ``choose``; ``commands`` is what ``add_subparsers`` returned."""
     about = "say which strategy is best at each budget, how sure that is, and by how much"
     parser = add_command(commands, "choose", about)

@@ -18,18 +18,21 @@ from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
     from ds3sim.config.tables import Config
     from ds3sim.core.record import Record
 
 
-def terminal():
+def terminal() -> Console:
     from rich.console import Console
 
     # A pipe has no width: make lines as long as the table needs.
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
 
 
-def new_table(columns: list[tuple[str, bool]]):
+def new_table(columns: list[tuple[str, bool]]) -> RichTable:
     from rich import box
     from rich.table import Table
 
@@ -106,7 +109,7 @@ def overrides_of(args: Namespace) -> list[str | tuple[str, str]]:
     return [*args.set, *((f"{key}={value}", f"--{name} {value}") for name, key, value in typed if value is not None)]
 
 
-def print_json(value) -> None:
+def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 

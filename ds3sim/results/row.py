@@ -114,7 +114,9 @@ class Row:
         return name | said
 
 
-def read_rows(point: int, axes: Mapping[str, Any], results, references, traces: int = 0) -> tuple[Row, ...]:
+def read_rows(
+    point: int, axes: Mapping[str, Any], results: list[dict], references: list[dict], traces: int = 0
+) -> tuple[Row, ...]:
     """The rows of a point from what ``--json`` printed.
 
     Args:
