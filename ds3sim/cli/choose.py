@@ -5,7 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from itertools import pairwise
+<<<<<<< HEAD
 from typing import TYPE_CHECKING, Any
+=======
+from typing import Any
+>>>>>>> main
 
 import ds3sim as ds
 from ds3sim.cli.console import (
@@ -21,9 +25,6 @@ from ds3sim.cli.console import (
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, store_option
 from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
-
-if TYPE_CHECKING:
-    from ds3sim.results.choice import Decision
 
 WORDS = {"flops": "FLOPs", "cot_tokens": "tokens of one chain of thought"}
 
@@ -81,7 +82,7 @@ def print_choice(choice: ds.Choice) -> None:
         console.print(line, soft_wrap=True)
 
 
-def changes(decisions: Sequence[Decision]) -> list[str]:
+def changes(decisions: Sequence[Any]) -> list[str]:
     """Where the best strategy changes along the budgets of a point, in words."""
     out = []
     for before, after in pairwise(decisions):

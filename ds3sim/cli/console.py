@@ -18,6 +18,7 @@ from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
+<<<<<<< HEAD
     from rich.console import Console
     from rich.table import Table as RichTable
 
@@ -26,13 +27,25 @@ if TYPE_CHECKING:
 
 
 def terminal() -> Console:
+=======
+    from ds3sim.core.record import Record
+
+
+def terminal() -> Any:
+    """Where tables go: the console of rich on stdout."""
+>>>>>>> main
     from rich.console import Console
 
     # A pipe has no width: make lines as long as the table needs.
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
 
 
+<<<<<<< HEAD
 def new_table(columns: list[tuple[str, bool]]) -> RichTable:
+=======
+def new_table(columns: list[tuple[str, bool]]) -> Any:
+    """A table of rich's; ``columns`` are titles, and whether they hold numbers."""
+>>>>>>> main
     from rich import box
     from rich.table import Table
 
@@ -61,14 +74,18 @@ def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
     engine = config.engine
     if engine.random:
         configure_process()
-    points = math.prod(map(len, config.origin.axes))
+    axes = config.origin.axes
+    if axes and compute is ds.run:
+        say(args, f"note: {args.config}: [sweep] is for ds3sim sweep: this is the point of the tables as they stand")
+        axes = ()
+    points = math.prod(map(len, axes))
     # Trials are known where the engine counts them and their number is fixed.
     trials = engine.traces * len(config.by_name) if engine.random and engine.relative_error is None else None
     with progress.study_bar(args.quiet, points, trials) as advance:
         return kept(compute, config, store=args.store, progress=advance)
 
 
-def config_of(args: Namespace) -> Config:
+def config_of(args: Namespace) -> Any:
     """The config of a command, with its notes on stderr."""
     config = ds.read_config(args.config, overrides_of(args))
     for note in config.notes:
@@ -109,10 +126,16 @@ def overrides_of(args: Namespace) -> list[str | tuple[str, str]]:
     return [*args.set, *((f"{key}={value}", f"--{name} {value}") for name, key, value in typed if value is not None)]
 
 
+<<<<<<< HEAD
 def print_json(value: object) -> None:
+=======
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+>>>>>>> main
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def say(args: Namespace, message: str) -> None:
+    """A message on stderr, unless --quiet."""
     if not args.quiet:
         print(message, file=sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +115,15 @@ class Row:
 
 
 def read_rows(
+<<<<<<< HEAD
     point: int, axes: Mapping[str, Any], results: list[dict], references: list[dict], traces: int = 0
+=======
+    point: int,
+    axes: Mapping[str, Any],
+    results: Iterable[Mapping[str, Any]],
+    references: Iterable[Mapping[str, Any]],
+    traces: int = 0,
+>>>>>>> main
 ) -> tuple[Row, ...]:
     """The rows of a point from what ``--json`` printed.
 

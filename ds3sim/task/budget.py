@@ -57,7 +57,7 @@ def whole_steps(amount: float | Fraction, each: float | Fraction) -> int:
     return int(_exact(amount) / _exact(each))
 
 
-def _exact(value) -> Fraction:
+def _exact(value: float | Fraction) -> Fraction:
     return Fraction(value) if isinstance(value, int | Fraction) else Fraction(repr(float(value)))
 
 

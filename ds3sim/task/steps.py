@@ -125,5 +125,5 @@ STEP_POLICIES: tuple[type[StepPolicy], ...] = get_args(StepPolicy)
 """What a config can name; the fields of each are keys of [strategy]."""
 
 
-def _discount(value) -> float:
+def _discount(value: float) -> float:
     return number("discount", value, above=0, below=1)
