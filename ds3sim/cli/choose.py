@@ -5,11 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from itertools import pairwise
-<<<<<<< HEAD
-from typing import TYPE_CHECKING, Any
-=======
 from typing import Any
->>>>>>> main
 
 import ds3sim as ds
 from ds3sim.cli.console import (

@@ -18,34 +18,19 @@ from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
-<<<<<<< HEAD
-    from rich.console import Console
-    from rich.table import Table as RichTable
-
-    from ds3sim.config.tables import Config
-    from ds3sim.core.record import Record
-
-
-def terminal() -> Console:
-=======
     from ds3sim.core.record import Record
 
 
 def terminal() -> Any:
     """Where tables go: the console of rich on stdout."""
->>>>>>> main
     from rich.console import Console
 
     # A pipe has no width: make lines as long as the table needs.
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
 
 
-<<<<<<< HEAD
-def new_table(columns: list[tuple[str, bool]]) -> RichTable:
-=======
 def new_table(columns: list[tuple[str, bool]]) -> Any:
     """A table of rich's; ``columns`` are titles, and whether they hold numbers."""
->>>>>>> main
     from rich import box
     from rich.table import Table
 
@@ -126,12 +111,8 @@ def overrides_of(args: Namespace) -> list[str | tuple[str, str]]:
     return [*args.set, *((f"{key}={value}", f"--{name} {value}") for name, key, value in typed if value is not None)]
 
 
-<<<<<<< HEAD
-def print_json(value: object) -> None:
-=======
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
->>>>>>> main
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 

@@ -53,11 +53,7 @@ class Version(argparse.Action):
     def __init__(self, option_strings: Any, dest: str, **options: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **options)
 
-<<<<<<< HEAD
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-=======
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
->>>>>>> main
         from ds3sim.core.environment import version
 
         print(f"ds3sim {version()}")

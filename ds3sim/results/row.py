@@ -115,15 +115,11 @@ class Row:
 
 
 def read_rows(
-<<<<<<< HEAD
-    point: int, axes: Mapping[str, Any], results: list[dict], references: list[dict], traces: int = 0
-=======
     point: int,
     axes: Mapping[str, Any],
     results: Iterable[Mapping[str, Any]],
     references: Iterable[Mapping[str, Any]],
     traces: int = 0,
->>>>>>> main
 ) -> tuple[Row, ...]:
     """The rows of a point from what ``--json`` printed.
 
