@@ -98,7 +98,7 @@ class Study:
         zip: Any = None,
         match: str | None = None,
         folder: str | Path = ".",
-    ):
+    ) -> None:
         units = {"steps": steps, "steps_per_trace": steps_per_trace, "tokens": tokens, "flops": flops}
         options = {"traces": traces, "relative_error": relative_error, "max_traces": max_traces, "chunk": chunk}
         tables = {
