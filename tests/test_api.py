@@ -46,8 +46,9 @@ def test_a_sweep_is_labelled_and_kept(tmp_path):
     assert base.axes == () and base.rows[0].success == pytest.approx(
         float(ds.exact(ds.Task(CHAIN, steps=9)).success(9))
     )
-    with pytest.raises(ds.InputError, match="has no axes"):
-        ds.sweep(STUDY)
+    point = ds.sweep(STUDY)
+    assert point.rows == ds.run(STUDY).rows and len(point.to_dict()["points"]) == 1
+    assert ds.Result.from_dict(point.to_dict()).to_dict() == point.to_dict()
 
 
 @pytest.mark.parametrize("compute", [ds.choose, ds.validate])

@@ -126,9 +126,9 @@ def test_a_result_of_run_is_a_sweep_of_one_point():
     result = {"name": "one", "results": [row(0.1, 5, k) for k in K]}
     result["reference"] = [{"steps": k, "success": 0.5, "expected_steps": 7.0, "by": "closed_form"} for k in K]
     data = Result.from_dict(result).to_dataset()
-    assert dict(data.sizes) == {"budget": 2}
-    assert data.reference_success.values.tolist() == [0.5, 0.5]
-    assert data.reference.values.tolist() == ["closed_form"] * 2
+    assert dict(data.sizes) == {"strategy": 1, "budget": 2} and data["strategy"].values.tolist() == ["strategy"]
+    assert data.reference_success.values.tolist() == [[0.5, 0.5]]
+    assert data.reference.values.tolist() == [["closed_form"] * 2]
 
 
 def test_axes_of_text_lists_nothing_and_odd_names():

@@ -469,7 +469,6 @@ def test_bad_axes_are_one_line(axis, said, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "options", "said"),
     [
-        (PLAIN, [], "has no axes"),
         (PLAIN + "[swep.axes]\n", [], "did you mean sweep?"),
         (PLAIN + '[sweep]\n"graph.success" = [0.1]\n', [], "axes stand in [sweep.axes]"),
         (PLAIN + '[sweep]\nmatch = "flop"\naxes = {seed = [1]}\n', [], "did you mean flops?"),

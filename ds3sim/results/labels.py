@@ -66,12 +66,12 @@ def with_headers(frame: pandas.DataFrame) -> pandas.DataFrame:
 def dataset_of(
     axes: Sequence[str], rows: Sequence[Row], said: Mapping[str, Any], more: Mapping[str, np.ndarray] | None = None
 ) -> xarray.Dataset:
-    """An ``xarray.Dataset`` labelled by the axes, ``strategy`` (where named) and ``budget``.
+    """An ``xarray.Dataset`` labelled by the axes, ``strategy`` and ``budget``.
 
-    Axes that vary together (zipped) share a dimension, named as the first of them; the others are
-    coordinates along it. Where the points fill no grid, there is one dimension ``point`` with the axes
-    as coordinates. Cells without a result are NaN. ``budget`` is labelled by what all rows have in
-    common: FLOP, tokens or steps; if nothing, by 0, 1, ..., and the steps are a variable.
+    A strategy without a name is called ``strategy``. Axes that vary together (zipped) share a dimension, named as
+    the first of them; the others are coordinates along it. Where the points fill no grid, there is one dimension
+    ``point`` with the axes as coordinates. Cells without a result are NaN. ``budget`` is labelled by what all rows
+    have in common: FLOP, tokens or steps; if nothing, by 0, 1, ..., and the steps are a variable.
 
     Args:
         axes, rows, said, more: as for :func:`frame_of`.
@@ -87,14 +87,11 @@ def dataset_of(
     values = [tuple(row.axes.get(axis) for axis in axes) for row in rows]
     dims, place, coords = _grid(names, list(dict.fromkeys(map(_hashable, values))))
     strategies = list(dict.fromkeys(row.strategy for row in rows))
-    if strategies != [None]:
-        dims = [*dims, ("strategy", len(strategies))]
-        coords["strategy"] = ("strategy", column([str(s) for s in strategies]))
+    dims = [*dims, ("strategy", len(strategies))]
+    coords["strategy"] = ("strategy", column([s or "strategy" for s in strategies]))
     cells, counts = [], {}
     for row, value in zip(rows, values, strict=True):
-        cell = place[_hashable(value)]
-        if strategies != [None]:
-            cell = (*cell, strategies.index(row.strategy))
+        cell = (*place[_hashable(value)], strategies.index(row.strategy))
         number = counts[cell] = counts.get(cell, -1) + 1
         cells.append((*cell, number))
     dims = [*dims, ("budget", max(counts.values()) + 1)]

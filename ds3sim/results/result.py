@@ -50,6 +50,7 @@ class Result(Record):
         interrupted: Ctrl-C came: rows are of what was done until then.
         missing: points of which nothing is known yet (of a store).
         seeds: whose trials are added up (of a store); ``seed`` is the first of them.
+        swept: ``sweep`` made it: :meth:`to_dict` has points, also where there is one.
         config: the study as plain tables, from which it can be run again; empty where it is not known.
         environment: versions, device, threads, and ``wall_s``, seconds that it took.
 
@@ -78,6 +79,7 @@ class Result(Record):
     interrupted: bool = False
     missing: int = 0
     seeds: tuple[int, ...] = ()
+    swept: bool = False
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     environment: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -97,7 +99,7 @@ class Result(Record):
         return tuple(row for row in self.rows if row.strategy == strategy)
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``ds3sim run --json`` prints; with axes, what ``ds3sim sweep --json`` prints."""
+        """What ``ds3sim run --json`` prints; of a sweep, what ``ds3sim sweep --json`` prints."""
         points = [
             {
                 "axes": dict(point.axes),
@@ -108,7 +110,7 @@ class Result(Record):
         ]
         interrupted = {"interrupted": True} if self.interrupted else {}
         about = {"name": self.name, "seed": self.seed, "engine": self.engine}
-        if self.axes or self.seeds:
+        if self.swept or self.axes or self.seeds:
             said = {**self.environment, **about, "match": self.match, **interrupted}
             kept = {"name": self.name, "engine": self.engine, "missing": self.missing, "seeds": self.seeds}
             return as_plain({**(kept if self.seeds else {}), "points": points, "environment": said})
@@ -153,6 +155,7 @@ class Result(Record):
             strategies=tuple(dict.fromkeys(row.strategy for row in rows)),
             rows=tuple(rows),
             match=about["match"],
+            swept="points" in data,
             stopping=stopping,
             interrupted=any(interrupted),
             missing=int(data.get("missing") or 0),
@@ -171,7 +174,7 @@ class Result(Record):
         return frame_of(self.axes, self.rows, self._said())
 
     def to_dataset(self) -> xarray.Dataset:
-        """Labelled arrays: dimensions are the axes, ``strategy`` (where named) and ``budget``; units in ``attrs``.
+        """Labelled arrays: dimensions are the axes, ``strategy`` and ``budget``; units in ``attrs``.
 
         See :func:`ds3sim.results.labels.dataset_of` for axes that vary together and for points that fill no grid.
 

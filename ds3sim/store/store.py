@@ -235,6 +235,7 @@ class Store:
             rows=tuple(row for own in rows for row in own),
             missing=len(sweeps[-1].points) - len(found),
             seeds=tuple(seeds),
+            swept=True,
             config=(sweeps[-1].common or {}).get("config", {}),
         )
 

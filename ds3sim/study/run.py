@@ -12,7 +12,7 @@ from typing import Any
 
 from ds3sim.config.study import Study, study_of
 from ds3sim.config.tables import Config
-from ds3sim.core.errors import Interrupted, require
+from ds3sim.core.errors import InputError, Interrupted
 from ds3sim.engine.law import Sampled
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.stopping import Stopping
@@ -60,7 +60,7 @@ def run(
     [0.9453, 0.9998]
     """
     study = study_of(source, seed=seed, budgets=budgets, engine=engine, traces=traces, cost=cost)
-    return _result(study_of(study, {}) if study.axes else study, store, progress)
+    return _result(_without_axes(study) if study.axes else study, store, progress)
 
 
 def sweep(
@@ -80,22 +80,27 @@ def sweep(
         seed: instead of the study's.
 
     Raises:
-        InputError: no axes, an engine that cannot do a point, or a store that cannot be used.
+        InputError: an engine that cannot do a point, or a store that cannot be used.
         Interrupted: Ctrl-C; ``.result`` holds the points done until then.
 
     >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=10, engine="exact", axes={"graph.success": [0.25, 0.5]})
     >>> ds.sweep(study).to_dataset()["success"].round(4).values.ravel().tolist()
     [0.4744, 0.9453]
     """
-    study = study_of(source, axes, seed=seed)
-    require(
-        len(study.axes) > 0,
-        f'{study.source}: has no axes: add [sweep.axes] with a key and its values, as in "graph.success" = [0.1, 0.2]',
-    )
-    return _result(study, store, progress)
+    return _result(study_of(source, axes, seed=seed), store, progress, swept=True)
 
 
-def _result(study: Study, store: Store | str | os.PathLike | None, progress: Progress | None) -> Result:
+def _without_axes(study: Study) -> Study:
+    try:
+        return study_of(study, {})
+    except InputError as error:
+        keys = ", ".join(key for axis in study.axes for key in axis.keys)
+        raise InputError(f"{error}; run leaves the axes ({keys}) aside: use sweep for them") from None
+
+
+def _result(
+    study: Study, store: Store | str | os.PathLike | None, progress: Progress | None, swept: bool = False
+) -> Result:
     begun = time.perf_counter()
     refer = References(len(study.strategies))
     rows: list[Row] = []
@@ -109,6 +114,7 @@ def _result(study: Study, store: Store | str | os.PathLike | None, progress: Pro
             stopping=_stopping(rules),
             interrupted=interrupted,
             config=study.tables(),
+            swept=swept,
         )
 
     try:
