@@ -220,7 +220,7 @@ def test_doctor_sees_wrong_random_numbers(monkeypatch):
     from ds3sim.study.doctor import _random_numbers
 
     monkeypatch.setattr(rng, "threefry2x32", lambda a, b, c, d: (a + c, b + d))
-    assert _random_numbers()["passed"] is False
+    assert _random_numbers().passed is False
 
 
 def test_validate_one_config(here, capsys):

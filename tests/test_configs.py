@@ -9,18 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import tomli_w
 from statistics_budget import MOST_Z
 
-from ds3sim.config.read import read_config
-from ds3sim.config.study import study_of
-from ds3sim.report.rows import compared
-from ds3sim.study.run import run
+import ds3sim as ds
+from ds3sim import read_config, run
+from ds3sim.stats.intervals import NORMAL_95
+from ds3sim.stats.tests import binomial_z
 
 FOLDER = Path(__file__).resolve().parents[1] / "configs"
 OTHERS = ("sweep-", "allocate", "aime", "train")
 """Configs of other commands, which have tests of their own."""
 CONFIGS = sorted(path for path in FOLDER.glob("*.toml") if not path.stem.startswith(OTHERS))
-WANTED_TRACES = ["engine.traces=20000", "seed=12345"]
 WANTED = ("quickstart", "tot-vs-cot", "best-of-n", "majority-vote", "from-file")
 
 
@@ -30,22 +30,20 @@ def test_the_configs_that_the_readme_names_are_there():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_config_agrees_with_its_reference(path):
-    study = study_of(read_config(path, WANTED_TRACES))
-    result, budgets = run(study), study.amounts
-    assert len(result.rows) == len(result.strategies) * len(budgets)
-    assert all(row.traces == 20_000 for row in result.rows)
-    for one in compared(result):
-        row, place = one.row, (one.row.strategy, one.row.steps)
-        assert row.reference is not None, f"{place} has no reference"
-        assert one.z_success is not None and abs(one.z_success) <= MOST_Z, (place, one.z_success)
-        assert one.z_steps is not None and abs(one.z_steps) <= MOST_Z, (place, one.z_steps)
-        assert row.success_low <= row.success <= row.success_high
+    result = run(read_config(path, ["engine.traces=20000", "seed=12345"]))
+    assert len(result.rows) == len(result.strategies) * len(result.of(result.strategies[0]))
+    for row in result.rows:
+        known = row.reference
+        assert known is not None, f"{row.strategy} at {row.steps} steps has no reference"
+        assert row.traces == 20_000 and row.success_low <= row.success <= row.success_high
+        assert abs(binomial_z(round(row.success * row.traces), row.traces, known.success)) <= MOST_Z, row
+        error = (row.expected_steps_high - row.expected_steps_low) / (2 * NORMAL_95)
+        assert abs(row.expected_steps - known.expected_steps) <= MOST_Z * error + 1e-12 * known.expected_steps, row
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_exact_agrees_with_the_reference(path):
-    result = run(study_of(read_config(path, ["engine.kind=exact"])))
-    for row in result.rows:
+    for row in run(read_config(path, ["engine.kind=exact"])).rows:
         assert row.reference is not None
         assert row.success == pytest.approx(row.reference.success, abs=1e-10)
         assert row.expected_steps == pytest.approx(row.reference.expected_steps, rel=1e-9)
@@ -53,21 +51,18 @@ def test_exact_agrees_with_the_reference(path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_the_resolved_config_gives_the_same_study(path, tmp_path):
-    first = study_of(read_config(path, ["engine.traces=2000"]))
-    (tmp_path / "config.toml").write_text(first.toml(), encoding="utf-8")
-    again = study_of(tmp_path / "config.toml")
-    assert run(again).rows == run(first).rows
+    first = ds.run(ds.read_config(path, ["engine.traces=2000"]))
+    (tmp_path / "config.toml").write_text(tomli_w.dumps(first.config), encoding="utf-8")
+    again = ds.run(tmp_path / "config.toml")
+    assert again.rows == first.rows and again.config == first.config
 
 
 def test_the_lessons_hold():
     """What the comments in the configs say, by the exact engine."""
 
     def success(name, *sets):
-        study = study_of(read_config(FOLDER / f"{name}.toml", ["engine.kind=exact", *sets]))
-        found: dict = {}
-        for row in run(study).rows:
-            found.setdefault(row.strategy or "", {})[row.flops or row.steps_per_trace] = row.success
-        return found
+        result = run(read_config(FOLDER / f"{name}.toml", ("engine.kind=exact", *sets)))
+        return {s: {r.flops or r.steps_per_trace: r.success for r in result.of(s)} for s in result.strategies}
 
     both = success("tot-vs-cot")
     assert both["tree, b = 4"][2.5e14] > both["chain"][2.5e14] > both["tree, b = 16"][2.5e14]

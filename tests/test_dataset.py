@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
-import numpy as np
 import pytest
 
 from ds3sim.cli.main import main
-from ds3sim.config.expand import read_sweep
+from ds3sim.config.study import study_of as study_at
 from ds3sim.core.errors import InputError
-from ds3sim.core.record import check_out
 from ds3sim.report.page import result_page
-from ds3sim.results.dataset import read_result, to_dataset, to_table, write
 from ds3sim.results.plot import lines_of
 from ds3sim.results.result import Result
 from ds3sim.store.contents import Point
@@ -64,184 +59,6 @@ def sweep(points=None):
     }
 
 
-# ---- labelled arrays --------------------------------------------------------------------------
-
-
-def test_a_grid_has_one_dimension_for_each_axis():
-    data = to_dataset(sweep())
-    assert dict(data.sizes) == {"graph.success": 3, "graph.skills": 2, "strategy": 2, "budget": 2}
-    assert data["graph.skills"].dtype == np.int64
-    for r in R:
-        for m in M:
-            for s in S:
-                for k in K:
-                    at = data.sel({"graph.success": r, "graph.skills": m, "strategy": s, "budget": k})
-                    assert float(at.success_probability) == value(r, m, k, s)
-                    assert float(at.mean_FLOP) == 1e12 * k
-    assert data.success_probability.attrs["units"] == "1"
-    assert data.expected_steps.attrs["units"] == data.budget.attrs["units"] == "steps"
-    assert data.mean_FLOP.attrs["units"] == data.budget_FLOP.attrs["units"] == "FLOP"
-    assert "interval" in data.success_probability_low95.attrs["long_name"]
-    assert data.attrs["seed"] == 3
-    assert json.loads(data.attrs["environment"])["jax"] == "1.2"
-    assert "expected_tokens_FLOP" not in data
-
-
-def test_the_order_of_points_does_not_matter():
-    result = sweep()
-    mixed = result | {"points": result["points"][::-1]}
-    a, b = to_dataset(result), to_dataset(mixed)
-    assert a.sortby(["graph.success", "graph.skills"]).equals(b.sortby(["graph.success", "graph.skills"]))
-
-
-def test_zipped_axes_share_a_dimension():
-    data = to_dataset(sweep([(0.1, 5), (0.2, 10), (0.3, 20)]))
-    assert dict(data.sizes) == {"graph.success": 3, "strategy": 2, "budget": 2}
-    assert data["graph.skills"].dims == ("graph.success",)
-    assert data["graph.skills"].values.tolist() == [5, 10, 20]
-
-
-def test_a_grid_with_holes_has_nan_there():
-    data = to_dataset(sweep([(r, m) for r in R for m in M if (r, m) != (0.2, 10)]))
-    hole = data.sel({"graph.success": 0.2, "graph.skills": 10})
-    assert np.isnan(hole.success_probability).all()
-    assert int(np.isnan(data.success_probability).sum()) == 4
-    assert data.budget.values.tolist() == [50, 100]
-
-
-def test_scattered_points_are_a_list():
-    data = to_dataset(sweep([(0.1 * i, i * i % 11 + 1) for i in range(1, 10)]))
-    assert dict(data.sizes)["point"] == 9
-    assert data["graph.success"].dims == data["graph.skills"].dims == ("point",)
-
-
-def test_budgets_that_differ_are_a_variable():
-    result = sweep()
-    for point in result["points"]:
-        for entry in point["results"]:
-            entry["flops"] = 1e15 * entry["steps"]
-            entry["steps"] = entry["steps"] * (2 if entry["strategy"] == "cot" else 1)
-    data = to_dataset(result)
-    assert data.budget.values.tolist() == [5e16, 1e17]
-    assert data.budget.attrs["units"] == "FLOP"
-    assert data.budget_steps.sel(strategy="cot", budget=5e16).values.tolist() == [[100, 100]] * 3
-
-
-def test_a_result_of_run_is_a_sweep_of_one_point():
-    result = {"name": "one", "results": [row(0.1, 5, k) for k in K]}
-    result["reference"] = [{"steps": k, "success": 0.5, "expected_steps": 7.0, "by": "closed_form"} for k in K]
-    data = to_dataset(result)
-    assert dict(data.sizes) == {"budget": 2}
-    assert data.reference_success_probability.values.tolist() == [0.5, 0.5]
-    assert data.reference.values.tolist() == ["closed_form"] * 2
-
-
-def test_axes_of_text_lists_nothing_and_odd_names():
-    result = sweep([(0.1, 5), (0.2, 10)])
-    for point, more in zip(result["points"], ({"traces": [1, 2], "b": None}, {"traces": "x", "b": True}), strict=True):
-        point["axes"] = {"kind": "chain", **more}
-    table = to_table(result)
-    assert list(table.columns[:4]) == ["kind", "axis.traces", "b", "strategy"]
-    assert set(table["axis.traces"]) == {"[1, 2]", "x"}
-    assert "kind" not in table.attrs["units"]
-    assert to_dataset(result).sizes["strategy"] == 2
-
-
-@pytest.mark.parametrize("result", [{}, {"points": 3}, {"points": [{}]}, [], {"points": [{"results": [3]}]}])
-def test_what_is_no_result_is_refused(result):
-    with pytest.raises(InputError):
-        to_table(result)
-    with pytest.raises(InputError, match="no rows"):
-        to_dataset({"points": []})
-
-
-# ---- files ------------------------------------------------------------------------------------
-
-
-def test_netcdf_round_trip(tmp_path):
-    path = write(sweep(), tmp_path / "x.nc")
-    with xarray.open_dataset(path) as back:
-        assert back.load().identical(to_dataset(sweep()))
-        assert back.mean_FLOP.attrs == {"units": "FLOP", "long_name": "mean cost of a task"}
-
-
-def test_netcdf_with_text_and_holes(tmp_path):
-    result = sweep([(r, m) for r in R for m in M if (r, m) != (0.2, 10)])
-    for point in result["points"]:
-        point["axes"]["kind"] = "chain" if point["axes"]["graph.success"] < 0.25 else "layered"
-    with xarray.open_dataset(write(result, tmp_path / "x.nc")) as back:
-        assert back.load().equals(to_dataset(result))
-
-
-def test_parquet_round_trip(tmp_path):
-    import pyarrow.parquet
-
-    path = write(sweep(), tmp_path / "x.parquet")
-    back, table = pandas.read_parquet(path), to_table(sweep())
-    pandas.testing.assert_frame_equal(back, table)
-    assert back.attrs == table.attrs
-    assert len(back) == 3 * 2 * 2 * 2
-    units = {f.name: (f.metadata or {}).get(b"units") for f in pyarrow.parquet.read_schema(path)}
-    assert units["expected_steps"] == b"steps" and units["mean_FLOP"] == b"FLOP" and units["strategy"] is None
-
-
-def test_csv_round_trip(tmp_path):
-    back = pandas.read_csv(write(sweep(), tmp_path / "x.csv"))
-    pandas.testing.assert_frame_equal(back, to_table(sweep()), check_dtype=False, rtol=0, atol=0)
-
-
-def test_json_round_trip(tmp_path):
-    result = sweep()
-    assert read_result(write(result, tmp_path / "x.json")) == result
-
-
-def test_zarr_where_it_is_installed(tmp_path):
-    pytest.importorskip("zarr")
-    for _ in range(2):
-        path = write(sweep(), tmp_path / "x.zarr")
-    assert xarray.open_zarr(path).load().equals(to_dataset(sweep()))
-
-
-def test_places_and_endings_are_looked_at_first(tmp_path, monkeypatch):
-    for path, said in (
-        (tmp_path / "x.xlsx", "choose one of .json, .csv"),
-        (tmp_path / "x", "choose one of"),
-        (tmp_path / "no" / "x.nc", "there is no folder"),
-        ("", "is empty"),
-    ):
-        with pytest.raises(InputError, match=said):
-            check_out(path)
-    (tmp_path / "d.csv").mkdir()
-    with pytest.raises(InputError, match="is a folder"):
-        check_out(tmp_path / "d.csv")
-    monkeypatch.setattr("ds3sim.core.record.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"needs xarray and h5netcdf: pip install"):
-        check_out(tmp_path / "x.nc")
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "x.csv"
-    path.write_text("old")
-
-    def broken(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(pandas.DataFrame, "to_csv", broken)
-    with pytest.raises(InputError, match=r"x\.csv: cannot be written: No space left"):
-        write(sweep(), path)
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
-
-
-def test_heavy_packages_wait_until_they_are_needed():
-    code = (
-        "import sys, ds3sim.results.dataset, ds3sim.store.store, ds3sim.store.collect, ds3sim.cli.console\n"
-        "print([n for n in ('pandas', 'xarray', 'pyarrow', 'h5netcdf', 'jax') if n in sys.modules])"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout == "[]\n"
-
-
 # ---- results from a store ---------------------------------------------------------------------
 
 CONFIG = """
@@ -273,7 +90,7 @@ def study_of(tmp_path, values):
     """A sweep of the step success."""
     path = tmp_path / "c.toml"
     path.write_text(CONFIG + f'[sweep.axes]\n"graph.success" = {list(values)}\n')
-    return read_sweep(path)
+    return study_at(path)
 
 
 def fill(tmp_path, values=(0.2, 0.4)):
@@ -313,8 +130,8 @@ def test_points_without_trials_are_counted_not_invented(tmp_path):
 
 
 def test_the_page_shows_curves_and_numbers(tmp_path):
-    with Store.open(fill(tmp_path), readonly=True) as store:
-        page = result_page(store.result())
+    assert main(["report", str(fill(tmp_path)), "--out", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("data:image/svg+xml;base64,") == 4
     assert "http://" not in page and "https://" not in page and "<script" not in page
     assert page.count("<tr>") == 1 + 2 * 3 * 3

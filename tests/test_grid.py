@@ -11,8 +11,6 @@ from ds3sim.theory import chain
 from ds3sim.theory import chain_table as grid
 from ds3sim.theory.chain_table import study_grid, success_all_skills
 
-ENGINES = ("jax", "numpy")
-
 
 def exact_law(m: int, r: float, steps: int) -> tuple[float, float]:
     """(1) and (3) in 60 digits: sums of positive terms, independent of the recurrence."""
@@ -57,10 +55,9 @@ def points():
     yield 1e-200, 10**9
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_all_skills_against_high_precision(engine):
+def test_all_skills_against_high_precision():
     r, steps = (np.array(v) for v in zip(*points(), strict=True))
-    success, expected = success_all_skills(r, steps, 50, engine)
+    success, expected = success_all_skills(r, steps, 50)
     assert success.shape == expected.shape == (len(r), 50)
     compared = 0
     for i in range(len(r)):
@@ -75,13 +72,12 @@ def test_all_skills_against_high_precision(engine):
     assert compared > 600
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_small_values_keep_their_digits(engine):
+def test_small_values_keep_their_digits():
     # 1 minus the sum of the others would leave 1e-4 of such values
     for m, r, steps in ((20, 0.1, 40), (30, 0.2, 60), (45, 0.01, 1000)):
         solved, _ = exact_law(m, r, steps)
         assert solved < 1e-6
-        assert success_all_skills(r, steps, m, engine)[0][-1] == pytest.approx(solved, rel=1e-11, abs=0)
+        assert success_all_skills(r, steps, m)[0][-1] == pytest.approx(solved, rel=1e-11, abs=0)
 
 
 def test_many_skills():
@@ -92,14 +88,6 @@ def test_many_skills():
         right = chain.success(m, r, steps)
         np.testing.assert_allclose(success, right, rtol=1e-9, atol=1e-240)
         np.testing.assert_allclose(expected, chain.expected_steps(m, r, steps), rtol=1e-9)
-
-
-def test_the_two_kernels_agree():
-    rng = np.random.default_rng(0)
-    r, steps = rng.random((40, 1)) ** 4, rng.integers(0, 10**6, 30)
-    for ours, twin in zip(success_all_skills(r, steps, 17), success_all_skills(r, steps, 17, "numpy"), strict=True):
-        assert ours.shape == (40, 30, 17)
-        np.testing.assert_allclose(ours, twin, rtol=1e-12)
 
 
 def test_slices_and_scalars():
@@ -133,7 +121,6 @@ def test_study_grid_is_the_weighted_mean():
         (lambda: success_all_skills(1.5, 10, 5), "r = 1.5"),
         (lambda: success_all_skills(0.5, 1.5, 5), "steps = 1.5"),
         (lambda: success_all_skills(0.5, 10, 0), "most_skills = 0"),
-        (lambda: success_all_skills(0.5, 10, 5, "cuda"), "engine"),
         (lambda: study_grid(np.ones((2, 3)), [5], np.ones((2, 4))), "do not fit"),
         (lambda: study_grid(np.ones((2, 3)), [5], -np.ones((3, 4))), "weights"),
     ],

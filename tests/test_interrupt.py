@@ -8,8 +8,10 @@ import threading
 
 import pytest
 
+import ds3sim as ds
 from ds3sim.cli.main import one_interrupt
 from ds3sim.core import runtime
+from ds3sim.study import references
 
 
 @pytest.fixture
@@ -105,3 +107,19 @@ def test_an_interrupt_in_a_callback_of_the_collector_is_sent_again():
         gc.callbacks.remove(callback)
         signal.signal(signal.SIGINT, before)
     assert struck
+
+
+def test_after_ctrl_c_no_reference_takes_long(monkeypatch):
+    """An exact law beside the rows may take a minute, but not once Ctrl-C came."""
+    asked = []
+    monkeypatch.setattr(references, "exact", lambda task: asked.append(task) or ds.exact(task))
+    edges = [("a", "b", 0.5), ("a", "c", 0.3), ("c", "b", 0.2), ("b", "goal", 0.4)]
+    graph = ds.SkillGraph.from_edges(edges, start="a", goal="goal")
+    for hurried, steps, expected in ((False, 10, 1), (True, 20, 1), (True, 10**8, 0)):
+        asked.clear()
+        refer = references.References()
+        if hurried:
+            refer.hurry()
+        (entry,) = ds.Study(graph, steps=[steps]).entries()
+        found = refer([entry])
+        assert len(asked) == expected == sum(known is not None for known in found[0])

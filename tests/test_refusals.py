@@ -112,6 +112,9 @@ def test_values_that_jax_traces_are_refused():
     for check in (fraction, fraction_array, whole_number):
         with pytest.raises(InputError, match=r"x is a value that JAX traces: .* outside of jit, vmap and grad"):
             jax.jit(lambda x, check=check: check("x", x))(0.5)
+    for check in (fraction, fraction_array):  # the gradient would silently be 0
+        with pytest.raises(InputError, match="traces"):
+            jax.grad(lambda x, check=check: float(check("x", x)))(0.5)
 
 
 @pytest.mark.parametrize(

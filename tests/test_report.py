@@ -24,8 +24,9 @@ from ds3sim.config.read import read_config
 from ds3sim.config.study import study_of
 from ds3sim.core.errors import InputError
 from ds3sim.core.text import probability
-from ds3sim.report import prose, run_figures, write
+from ds3sim.report import page, prose, run_figures, write
 from ds3sim.report.curves import Curve, grid, theory_curves
+from ds3sim.report.html import Picture
 from ds3sim.report.page import result_page
 from ds3sim.report.rows import binomial_score, by_strategy, compared, run_table
 from ds3sim.results.result import Result
@@ -37,6 +38,12 @@ SEVERAL = {"chain of thought": (1, 1), "tree of thoughts": (1, 4), "best of 8": 
 def study(monkeypatch):
     """Theory between the budgets is not computed: the page is made from the fixture alone."""
     monkeypatch.setattr(write, "theory_curves", lambda study: ())
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pages have empty pictures: only their text is looked at."""
+    monkeypatch.setattr(page, "picture", lambda draw, *words, **more: Picture(*words, "data:,", "data:,", **more))
 
 
 class Page(HTMLParser):
@@ -156,10 +163,10 @@ def test_numbers_that_are_not_random_have_no_z():
     assert all(one.z_success is None and one.z_steps is None for one in compared(Result.from_dict(data)))
 
 
-def test_a_result_without_reference_has_a_page():
+def test_a_result_without_reference_has_a_page(undrawn):
     result = Result.from_dict(make_data() | {"reference": []})
-    page = Page(result_page(result))
-    assert "Beside the theory" not in page.words
+    shown = Page(result_page(result))
+    assert "Beside the theory" not in shown.words
     assert all(row["z_success"] is None for row in run_table(result))
 
 
@@ -181,13 +188,13 @@ def test_a_result_without_rows_has_no_page():
 
 def test_the_page_stands_alone():
     html = result_page(make_result(strategies=SEVERAL))
-    page = Page(html)
-    for tag, attributes in page.tags:
+    shown = Page(html)
+    for tag, attributes in shown.tags:
         assert tag not in ("script", "link", "iframe", "object")
         for name in ("src", "srcset", "href"):
             assert attributes.get(name, "data:").startswith("data:")
     assert "@import" not in html and "url(" not in html
-    images = [a for t, a in page.tags if t == "img"]
+    images = [a for t, a in shown.tags if t == "img"]
     assert len(images) == 2
     assert all(len(a["alt"]) > 40 for a in images)
     for image in images:
@@ -195,20 +202,20 @@ def test_the_page_stands_alone():
         assert svg.startswith(b"<?xml") and b"</svg>" in svg
 
 
-def test_the_page_says_what_was_asked_and_found():
+def test_the_page_says_what_was_asked_and_found(undrawn):
     result = make_result()
-    page = Page(result_page(result)).words
-    assert "A chain of 10 skills. Each step moves on with probability 0.2" in page
-    assert "Chain of thought" in page and "One trace decides" in page
-    assert "20,000 trials of the task, seed 7" in page
-    assert "At 200 steps the task is solved with probability" in page[:200]
-    assert 'kind = "chain"' in page
-    assert "250 ms" in page
-    assert probability(result.rows[3].success) in page
-    assert probability(result.rows[3].reference.success) in page
+    shown = Page(result_page(result)).words
+    assert "A chain of 10 skills. Each step moves on with probability 0.2" in shown
+    assert "Chain of thought" in shown and "One trace decides" in shown
+    assert "20,000 trials of the task, seed 7" in shown
+    assert "At 200 steps the task is solved with probability" in shown[:200]
+    assert 'kind = "chain"' in shown
+    assert "250 ms" in shown
+    assert probability(result.rows[3].success) in shown
+    assert probability(result.rows[3].reference.success) in shown
 
 
-def test_names_are_escaped():
+def test_names_are_escaped(undrawn):
     nasty = '<script>alert("x")</script> & "co"'
     result = replace(make_result(strategies={nasty: (1, 1), "b": (2, 1)}), name=nasty, environment={"device": nasty})
     html = result_page(replace(result, config={"name": nasty}))
@@ -216,8 +223,9 @@ def test_names_are_escaped():
     assert nasty in Page(html).words
 
 
-@pytest.mark.parametrize("budgets", [(60,), (0, 50), (3,), (10, 11, 12), tuple(range(1, 400))])
-@pytest.mark.parametrize("flops", [True, False])
+@pytest.mark.parametrize(
+    ("budgets", "flops"), [((60,), True), ((0, 50), False), ((3,), False), ((10, 11, 12), True), (range(1, 400), False)]
+)
 def test_any_budgets_give_a_page(budgets, flops):
     result = make_result(budgets=budgets, flops=flops)
     Page(result_page(result))
@@ -268,9 +276,9 @@ def test_a_mixture_has_a_folder(tmp_path):
     path = tmp_path / "c.toml"
     path.write_text(text.replace("[graph]", "[tasks]").replace("traces = 20000", "traces = 500"))
     assert main(["run", str(path), "--quiet", "--out", str(tmp_path / "run")]) == 0
-    page = Page((tmp_path / "run" / "report.html").read_text()).words
-    assert "numbers of skills m 5, 10 and step successes r 0.2, 0.4, all alike" in page
-    assert "Beside the theory" in page
+    shown = Page((tmp_path / "run" / "report.html").read_text()).words
+    assert "numbers of skills m 5, 10 and step successes r 0.2, 0.4, all alike" in shown
+    assert "Beside the theory" in shown
     assert ds.report(tmp_path / "run") == (tmp_path / "run" / "report.html").read_text()
     data = json.loads((tmp_path / "run" / "results.json").read_text())
     (curve,), known = data["curves"], {row["steps"]: row["success"] for row in data["reference"]}
@@ -281,8 +289,12 @@ def test_a_mixture_has_a_folder(tmp_path):
 def test_a_fit_has_a_page_and_a_folder_of_its_own(tmp_path):
     n = [1, 3, 10, 30, 100]
     fit = ds.fit_pass_at_n(ds.Log.from_curve(n, ds.LatentFit(0.9, 0.4, 2.0).predict(n).estimate))
-    page = Page(ds.report(fit)).words
-    assert "alpha of the success rates" in page and "At N = 1,000 pass@N is 0.8" in page
+    shown = Page(ds.report(fit)).words
+    assert "alpha of the success rates" in shown and "At N = 1,000 pass@N is 0.8" in shown
+    saved = fit.save(tmp_path / "fit.json")
+    assert "alpha of the success rates" in Page(ds.report(saved)).words
+    with pytest.raises(InputError, match="a SkillGraph has no page"):
+        ds.report(ds.SkillGraph.chain(3, 0.5))
     fit.write(tmp_path / "fit")
     assert "alpha of the success rates" in Page(ds.report(tmp_path / "fit")).words
     with pytest.raises(InputError, match="did not write"):
@@ -290,7 +302,7 @@ def test_a_fit_has_a_page_and_a_folder_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["numbers.csv", "numbers.json", "page.html"])
-def test_the_ending_decides(tmp_path, name):
+def test_the_ending_decides(tmp_path, name, undrawn):
     result = make_result()
     assert ds.report(result, tmp_path / name) == tmp_path / name
     text = (tmp_path / name).read_text()

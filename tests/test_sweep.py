@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from ds3sim.cli.main import main
-from ds3sim.config.expand import read_sweep
-from ds3sim.config.read import parse_override
+from ds3sim.config.read import read_config
+from ds3sim.config.study import study_of
 from ds3sim.core.errors import InputError
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.law import mixed
@@ -63,11 +63,11 @@ traces = 2000
 def sweep_of(tmp_path, text, *overrides, name="s.toml"):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    return read_sweep(path, [parse_override(text) for text in overrides], need_axes=False)
+    return study_of(read_config(path, overrides))
 
 
 def result_of(plan, store=None, progress=None):
-    return sweep(plan, store=store, progress=progress).to_dict()
+    return (sweep if plan.axes else run)(plan, store=store, progress=progress).to_dict()
 
 
 def points_of(plan, store=None, progress=None):
@@ -98,8 +98,8 @@ def test_every_point_is_a_run_of_its_own(tmp_path):
     config = tmp_path / "run.toml"
     config.write_text(BASE, encoding="utf-8")
     for point in result["points"]:
-        options = [parse_override(f"{key}={value}") for key, value in point["axes"].items()]
-        single = run(read_sweep(config, options, need_axes=False)).to_dict()
+        options = [f"{key}={value}" for key, value in point["axes"].items()]
+        single = run(study_of(read_config(config, options))).to_dict()
         assert point["results"] == single["results"]
         for mine, other in zip(point["reference"], single["reference"], strict=True):
             assert {k: v for k, v in mine.items() if k not in ("success", "expected_steps")} == {
@@ -119,9 +119,9 @@ def test_every_engine_sweeps(tmp_path, kind):
     config.write_text(text, encoding="utf-8")
     assert len(result["points"]) == 4
     for point in result["points"]:
-        options = [parse_override(f"{key}={value}") for key, value in point["axes"].items()]
-        options.append(parse_override(f"engine.kind={kind}"))
-        single = run(read_sweep(config, options, need_axes=False)).to_dict()
+        options = [f"{key}={value}" for key, value in point["axes"].items()]
+        options.append(f"engine.kind={kind}")
+        single = run(study_of(read_config(config, options))).to_dict()
         for mine, other in zip(point["results"], single["results"], strict=True):
             assert mine["traces"] == other["traces"]
             for key in ("success", "expected_steps"):
@@ -326,7 +326,7 @@ def test_killed_and_started_again_it_ends_with_the_same_numbers(tmp_path):
         process.wait()
     done = subprocess.run(args, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["points"] == points_of(read_sweep(path))
+    assert json.loads(done.stdout)["points"] == points_of(study_of(path))
 
 
 def test_ctrl_c_keeps_and_says_so(tmp_path):
@@ -483,7 +483,6 @@ def test_bad_axes_are_one_line(axis, said, tmp_path, capsys):
         (PLAIN + "[sweep.axes]\nseed = [1]\n", ["--set", "seed=4"], "--set seed=4: seed is an axis"),
         (PLAIN + "[sweep.axes]\nseed = [1]\n", ["--out", "x.docx"], "the ending decides"),
         (PLAIN + "[sweep.axes]\nseed = [1]\n", ["--store", "s", "--engine", "exact"], "use engine traces"),
-        (PLAIN + "[sweep.axes]\nseed = [1]\n", ["--store", "s", "--set", "engine.relative_error=0.1"], "engine.traces"),
         (PLAIN + "[tasks]\nskills = 1\nsuccess = 0.5\n[sweep.axes]\nseed = [1]\n", [], "stands beside"),
         (BASE + '[sweep.axes]\n"strategy.n" = [1]\n', [], "name the strategy"),
     ],

@@ -13,14 +13,14 @@ from statistics_budget import MOST_Z
 
 import ds3sim as ds
 from ds3sim.cli.main import main
-from ds3sim.config.expand import read_sweep
 from ds3sim.config.models import TripartiteModel
-from ds3sim.config.read import parse_override
+from ds3sim.config.read import read_config
+from ds3sim.config.study import study_of
 from ds3sim.engine.closed_form import real_law
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.lump import ChainForm
 from ds3sim.store.store import Store
-from ds3sim.study.run import sweep
+from ds3sim.study.run import run, sweep
 from ds3sim.task.aggregate import BestOfN, Majority
 from ds3sim.task.task import Task
 from ds3sim.theory import chain
@@ -45,12 +45,11 @@ SMALL = MODEL + "[tasks]\nlevel = [60, 63]\nskills = [2, 4]\n[budget]\ntokens = 
 def plan_of(tmp_path, text, *overrides):
     path = tmp_path / "t.toml"
     path.write_text(text, encoding="utf-8")
-    return read_sweep(path, [parse_override(o) for o in overrides], need_axes=False)
+    return study_of(read_config(path, overrides))
 
 
 def one_point(tmp_path, text, *overrides):
-    found = sweep(plan_of(tmp_path, text, *overrides)).to_dict()
-    return found["points"][0] if "points" in found else found
+    return run(plan_of(tmp_path, text, *overrides)).to_dict()
 
 
 def command(args, capsys):
@@ -247,7 +246,7 @@ def test_moments_lie_between_those_of_whole_budgets():
 def test_train_reports_the_study(tmp_path):
     path = tmp_path / "m.toml"
     path.write_text(AUTHORS, encoding="utf-8")
-    result = ds.train(path, [parse_override("simulation.enabled=false")]).to_dict()
+    result = ds.train(path, ["simulation.enabled=false"]).to_dict()
     assert result["concepts"] == pytest.approx(2.11345e8, rel=1e-5)
     assert result["texts_per_concept"] == pytest.approx(5.0, rel=1e-12)
     assert result["threshold"]["eps_bp"] == pytest.approx(0.51, abs=5e-6)

@@ -115,7 +115,7 @@ class Allocation(Record):
         comparison = [
             {
                 "compute": pair.tied.compute,
-                "chinchilla": pair.tied.to_dict(),
+                "chinchilla": pair.tied,
                 "accuracy_gap": pair.gap,
                 "extra_compute": pair.extra_compute,
             }
@@ -130,13 +130,13 @@ class Allocation(Record):
                 "tasks": self.tasks,
                 "constants": own,
                 "kappa": self.kappa,
-                "results": [point.to_dict() for point in self.points],
-                "exponents": {name: e and asdict(e) for name, e in self.exponents.items()},
+                "results": self.points,
+                "exponents": self.exponents,
                 "comparison": comparison,
                 "other_constants": others,
                 "gradient": by_gradient,
-                "words": list(self.words),
-                "environment": dict(self.environment or {}),
+                "words": self.words,
+                "environment": self.environment or {},
             }
         )
 

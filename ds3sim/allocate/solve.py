@@ -18,6 +18,7 @@ from ds3sim.allocate.search import at, zoom
 from ds3sim.core.check import number
 from ds3sim.core.errors import require
 from ds3sim.task.budget import whole_steps
+from ds3sim.theory.cost import training_flops
 from ds3sim.theory.difficulty import Mixture, Moments
 from ds3sim.theory.loss import CONSTANTS, LossConstants, constants_of, loss
 from ds3sim.theory.spending import (
@@ -311,7 +312,7 @@ def _fixed_demand(problem: Problem, compute: float, demand_tokens: float) -> Opt
         None if steps is None else omega * steps,
         float(training.loss),
         None if moments is None else float(moments.success),
-        6.0 * float(training.parameters) * float(training.tokens),
+        training_flops(float(training.parameters), float(training.tokens)),
         flops,
         _bounds(problem, training, None),
     )
@@ -341,7 +342,7 @@ def _optimum(
         float(problem.tokens_per_step * steps),
         float(training.loss),
         float(moments.success),
-        0.0 if per_task else 6.0 * n * d,
+        0.0 if per_task else training_flops(n, d),
         float(spender.inference_flops(n, moments)),
         _bounds(problem, training, None if mode == "fixed_tokens" else int(steps)),
         bool(moments.success > 1 - _SURE),

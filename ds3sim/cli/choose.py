@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import ds3sim as ds
 from ds3sim.cli.console import (
     axis_value,
     computed,
@@ -22,7 +23,6 @@ from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
 
 if TYPE_CHECKING:
-    import ds3sim as ds
     from ds3sim.results.choice import Decision
 
 WORDS = {"flops": "FLOPs", "cot_tokens": "tokens of one chain of thought"}
@@ -42,13 +42,11 @@ def add_parser(commands) -> None:
 
 def choose(args: Namespace) -> int:
     """The command; returns the exit code."""
-    import ds3sim as ds
-
     if args.out is not None:
         from ds3sim.core.record import check_out
 
         check_out(args.out)
-    choice, interrupted = computed(args, ds.choose, need_axes=False)
+    choice, interrupted = computed(args, ds.choose)
     if args.out is not None and choice.decisions:
         say(args, f"results: {write_record(choice, args.out)}")
     show(args, choice, print_choice)

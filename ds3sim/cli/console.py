@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ds3sim as ds
 from ds3sim.cli import progress
-from ds3sim.core.errors import Interrupted, require
+from ds3sim.core.errors import Interrupted
 from ds3sim.core.files import write_file
 from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
+    from ds3sim.config.tables import Config
     from ds3sim.core.record import Record
 
 
@@ -42,37 +44,33 @@ def axis_value(value: object) -> str:
     return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-def config_of(args: Namespace) -> Any:
-    """The config that a command was given, with its changes; what is spelled in an old way is said."""
-    import ds3sim as ds
-
-    config = ds.read_config(args.config, overrides_of(args))
-    for note in config.notes:
-        print(f"note: {note}", file=sys.stderr)
-    return config
+def kept(compute: Callable[..., Any], *given: Any, **options: Any) -> tuple[Any, bool]:
+    """(what was computed, whether Ctrl-C ended it)."""
+    try:
+        return compute(*given, **options), False
+    except Interrupted as stop:
+        return stop.result, True
 
 
-def computed(args: Namespace, compute: Callable, *, need_axes: bool) -> tuple[Any, bool]:
+def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
     """(record, interrupted) of a run, a sweep or a choice, with its bar and its store."""
-    import ds3sim as ds
-    from ds3sim.store.store import Store
-
-    plan = ds.Study.of(config_of(args))
-    require(
-        len(plan.axes) > 0 or not need_axes,
-        f'{args.config}: has no axes: add [sweep.axes] with a key and its values, as in "graph.success" = [0.1, 0.2]',
-    )
-    engine = plan.config.engine
+    config = config_of(args)
+    engine = config.engine
     if engine.random:
         configure_process()
+    points = math.prod(map(len, config.origin.axes))
     # Trials are known where the engine counts them and their number is fixed.
-    trials = engine.traces * len(plan.strategies) if engine.kind == "traces" and engine.relative_error is None else None
-    store = nullcontext() if args.store is None else Store.open(args.store)
-    with store as store, progress.study_bar(args.quiet, plan.count, trials) as advance:
-        try:
-            return compute(plan, store=store, progress=advance), False
-        except Interrupted as stop:
-            return stop.result, True
+    trials = engine.traces * len(config.by_name) if engine.random and engine.relative_error is None else None
+    with progress.study_bar(args.quiet, points, trials) as advance:
+        return kept(compute, config, store=args.store, progress=advance)
+
+
+def config_of(args: Namespace) -> Config:
+    """The config of a command, with its notes on stderr."""
+    config = ds.read_config(args.config, overrides_of(args))
+    for note in config.notes:
+        say(args, f"note: {note}")
+    return config
 
 
 def show(args: Namespace, record: Record, table: Callable[[Any], None]) -> None:
@@ -101,13 +99,11 @@ def finish(args: Namespace, interrupted: bool, done: str) -> int:
     return 130
 
 
-def overrides_of(args: Namespace) -> list[tuple[str, str]]:
-    """--set and the options that are short for it, in this order: the change, and what the user typed."""
+def overrides_of(args: Namespace) -> list[str | tuple[str, str]]:
+    """--set and the options that are short for it, in this order."""
     short = {"seed": "seed", "traces": "engine.traces", "engine": "engine.kind", "chunk": "engine.chunk"}
-    given = ((name, getattr(args, name, None)) for name in short)
-    return [(text, f"--set {text}") for text in args.set] + [
-        (f"{short[name]}={value}", f"--{name} {value}") for name, value in given if isinstance(value, str)
-    ]
+    typed = [(name, key, getattr(args, name, None)) for name, key in short.items()]
+    return [*args.set, *((f"{key}={value}", f"--{name} {value}") for name, key, value in typed if value is not None)]
 
 
 def print_json(value) -> None:

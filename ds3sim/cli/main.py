@@ -7,7 +7,6 @@ computed kept, 141 the reader of stdout went away.
 
 from __future__ import annotations
 
-import _thread
 import argparse
 import contextlib
 import math
@@ -131,11 +130,14 @@ def one_interrupt() -> Iterator[None]:
         if not issubclass(dropped.exc_type, KeyboardInterrupt):
             return report(dropped)
         last = -math.inf
-        threading.Timer(0.01, _thread.interrupt_main).start()  # after the callback
+        # After the callback; by a signal of the system, so that a wait for a lock ends too.
+        main = threading.main_thread().ident or 0
+        threading.Timer(0.01, signal.pthread_kill, (main, signal.SIGINT)).start()
 
     if before is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
-        sys.unraisablehook = unraisable
+        if hasattr(signal, "pthread_kill"):
+            sys.unraisablehook = unraisable
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 ENGINE = {
@@ -13,8 +14,16 @@ ENGINE = {
 }
 
 
+def number_of(text: str) -> int | float | str:
+    """The number that an argument is, 1e3 too; else the text, for the message that refuses it."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
 def whole(option: str, text: str) -> int:
-    """A whole number below 2^63 as configs read them: 1000, 1_000 and 1e3 are the same.
+    """A whole number below 2^63: 1000, 1_000 and 1e3 are the same, as in a config.
 
     Raises:
         InputError: it is none.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import ds3sim as ds
 from ds3sim.cli.console import axis_value, new_table, terminal
 from ds3sim.core.text import terminal_budget as budget
 from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
 
 if TYPE_CHECKING:
-    import ds3sim as ds
     from ds3sim.results.row import Row
 
 MOST_LINES = 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+import ds3sim as ds
 from ds3sim.cli.console import computed, say, show
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, store_option
 from ds3sim.cli.rows import print_result
@@ -24,11 +25,9 @@ def add_parser(commands) -> None:
 
 def run(args: Namespace) -> int:
     """The command; returns the exit code."""
-    import ds3sim as ds
-
     if args.out is not None:
         check_folder(args.out, ds.Result.folder)
-    result, interrupted = computed(args, ds.run, need_axes=False)
+    result, interrupted = computed(args, ds.run)
     failed = None
     if args.out is not None:
         try:

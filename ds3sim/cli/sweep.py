@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+import ds3sim as ds
 from ds3sim.cli.console import computed, finish, say, show, write_record
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, store_option
 from ds3sim.cli.rows import print_result
@@ -22,13 +23,11 @@ def add_parser(commands) -> None:
 
 def sweep(args: Namespace) -> int:
     """The command; returns the exit code."""
-    import ds3sim as ds
-
     if args.out is not None:
         from ds3sim.core.record import check_out
 
         check_out(args.out)
-    result, interrupted = computed(args, ds.sweep, need_axes=True)
+    result, interrupted = computed(args, ds.sweep)
     if args.out is not None and result.rows:
         say(args, f"results: {write_record(result, args.out)}")
     show(args, result, print_result)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
 
-from ds3sim.cli.console import config_of, new_table, overrides_of, say, show, terminal, write_record
+import ds3sim as ds
+from ds3sim.cli.console import config_of, kept, new_table, overrides_of, say, show, terminal, write_record
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, whole
 from ds3sim.cli.progress import case_bar
-from ds3sim.core.errors import Interrupted, require
+from ds3sim.core.errors import require
 from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
-
-if TYPE_CHECKING:
-    import ds3sim as ds
 
 
 def add_parser(commands) -> None:
@@ -31,7 +28,6 @@ def add_parser(commands) -> None:
 
 def validate(args: Namespace) -> int:
     """The command; returns the exit code."""
-    import ds3sim as ds
     from ds3sim.core.check import fraction
 
     if args.out is not None:
@@ -40,21 +36,13 @@ def validate(args: Namespace) -> int:
         check_out(args.out)
     options = {"perturb": fraction("--perturb", args.perturb, -0.5, 0.5), "seed": whole("--seed", args.seed)}
     args.seed = None
-    changes = overrides_of(args)
-    require(args.config is not None or not changes, "--set needs a CONFIG: name the config that it changes")
-    seeded = [typed for text, typed in changes if text.partition("=")[0].strip() == "seed"]
-    require(
-        not seeded,
-        f"{seeded[0] if seeded else ''}: has no effect on validate, whose simulations have their own: use --seed",
-    )
+    require(args.config is not None or not overrides_of(args), "--set needs a CONFIG: name the config that it changes")
     config = None if args.config is None else config_of(args)
+    for path, _, text in [] if config is None else config.origin.overrides:
+        require(path != ("seed",), f"{text}: has no effect on validate, whose simulations have their own: use --seed")
     configure_process()
-    interrupted = False
     with case_bar(args.quiet) as progress:
-        try:
-            found = ds.validate(config, **options, progress=progress)
-        except Interrupted as stop:
-            found, interrupted = stop.result, True
+        found, interrupted = kept(ds.validate, config, **options, progress=progress)
     if args.out is not None:
         say(args, f"results: {write_record(found, args.out)}")
     show(args, found, print_validation)

@@ -16,7 +16,7 @@ from ds3sim.config.models import TripartiteModel
 from ds3sim.config.tasks import TasksTable
 from ds3sim.core.errors import require
 from ds3sim.graph.generators import MOST_SKILLS
-from ds3sim.task.aggregate import BestOfN, Majority
+from ds3sim.task.aggregate import BestOfN, Majority, Single
 from ds3sim.task.budget import BudgetRow
 from ds3sim.task.mixture import TaskMixture
 from ds3sim.task.steps import Beam
@@ -103,6 +103,8 @@ def _reasoning(strategy: Strategy, model: TripartiteModel, omega: float) -> Reas
         if not isinstance(aggregate.errors, GeometricErrors) or aggregate.ties != "random":
             return None
         more |= {"aggregate": "majority", "categories": aggregate.errors.categories, "decay": aggregate.errors.decay}
+    elif not isinstance(aggregate, Single):
+        return None
     return Reasoning(
         **more,
         feasibility=strategy.feasibility,

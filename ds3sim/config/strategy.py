@@ -1,7 +1,7 @@
 """The table of a strategy, and the way from it to the records and back.
 
-A step policy or an aggregator enters here once: its class in ``STEPS`` or ``AGGREGATES``, its name in the table's
-``Literal``, and its keys, which are called as its fields are.
+The names and keys follow from ``STEP_POLICIES`` and ``AGGREGATORS``: a key is called as the field is. The ranges and
+descriptions of keys are written out here; a field without any becomes a key of its type.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
-from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Whole, refuse
+from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Text, Truth, Whole, refuse
 from ds3sim.core.errors import InputError, shown
-from ds3sim.task.aggregate import MOST_TRACES_PER_TASK, BestOfN, Majority, Single, Verifier
-from ds3sim.task.steps import MOST_BRANCHES, Beam, CoT, ToT
+from ds3sim.task.aggregate import AGGREGATORS, MOST_TRACES_PER_TASK, Single, Verifier
+from ds3sim.task.steps import MOST_BRANCHES, STEP_POLICIES
 from ds3sim.task.strategy import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
 
@@ -30,8 +30,8 @@ class _Record(Table):
         """The record."""
 
 
-STEPS: dict[str, type] = {"cot": CoT, "tot": ToT, "beam": Beam}
-AGGREGATES: dict[str, type] = {"single": Single, "best_of_n": BestOfN, "majority": Majority}
+STEPS: dict[str, type] = {kind.name: kind for kind in STEP_POLICIES}
+AGGREGATES: dict[str, type] = {kind.name: kind for kind in AGGREGATORS}
 
 
 class VerifierTable(_Record):
@@ -105,17 +105,17 @@ ERRORS: dict[str, type[Table]] = {
 Errors = Annotated[GeometricTable | UniformTable | ZipfTable | WeightsTable, Field(discriminator="kind")]
 
 
-class StrategyTable(Table):
+class StrategyKeys(Table):
     """Step policy and aggregator."""
 
-    step: Literal["cot", "tot", "beam"] = Field(default="cot", description="step policy")
+    step: str = Field(default="cot", description="step policy")
     branches: Annotated[Whole, Field(ge=1, le=MOST_BRANCHES)] = Field(default=1, description="b, proposals (tot, beam)")
     width: Annotated[Whole, Field(ge=1, le=1024)] = Field(default=2, description="w, particles (beam)")
     evaluator_error: Share = Field(default=0.0, description="chance that the kept proposal is a random one (tot, beam)")
     discount: Annotated[Number, Field(gt=0, lt=1)] = Field(
         default=0.99, description="d of the default score (tot, beam)"
     )
-    aggregate: Literal["single", "best_of_n", "majority"] = Field(default="single", description="what n traces become")
+    aggregate: str = Field(default="single", description="what n traces become")
     n: Annotated[Whole, Field(ge=1, le=MOST_TRACES_PER_TASK)] = Field(default=1, description="traces per task")
     feasibility: Literal["per_task", "per_trace"] = Field(default="per_task", description="who draws feasibility")
     verifier: VerifierTable | None = Field(default=None, description="verifier (best_of_n)")
@@ -167,6 +167,26 @@ def _belongs() -> dict[str, tuple[str, tuple[str, ...]]]:
 
 
 BELONGS = _belongs()
+
+
+def _made_keys() -> dict[str, Any]:
+    """The names to choose among, and keys for fields that :class:`StrategyKeys` does not have."""
+    types: dict[Any, Any] = {"int": Whole, "float": Number, "bool": Truth, "str": Text}
+    chosen = {"step": tuple(STEPS), "aggregate": tuple(AGGREGATES)}
+    made: dict[str, Any] = {key: (Literal[names], StrategyKeys.model_fields[key]) for key, names in chosen.items()}
+    for kind in (*STEPS.values(), *AGGREGATES.values()):
+        for own in fields(kind):
+            if own.name not in StrategyKeys.model_fields:
+                given = Field(default=own.default, description=f"{own.name} ({kind.name})")
+                made[own.name] = (types[own.type], given)
+    return made
+
+
+if TYPE_CHECKING:
+    StrategyTable = StrategyKeys
+else:
+    StrategyTable = create_model("StrategyTable", __base__=StrategyKeys, __module__=__name__, **_made_keys())
+    StrategyTable.__doc__ = StrategyKeys.__doc__
 
 
 def table_of(given: object, told: str) -> dict[str, Any]:

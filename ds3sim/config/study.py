@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +237,7 @@ def study_of(
     axes: Mapping[str, Any] | None = None,
     *,
     seed: int | None = None,
-    budgets: Sequence[int] | int | None = None,
+    **of_task: Any,
 ) -> Study:
     """The study of a config file, a config, a task, or another study.
 
@@ -245,17 +245,19 @@ def study_of(
         source: what it is made from.
         axes: instead of its own axes; as in :class:`Study`.
         seed: instead of its own.
-        budgets: of a task, in steps, in place of its own.
+        of_task: for a task: ``budgets``, in steps, in place of its own; ``engine``, ``traces``, ``cost`` as in
+            :class:`Study`.
 
     Raises:
         InputError: one line; the config lacks a table that a study needs.
     """
     if isinstance(source, Task):
-        plan = Strategy(source.step, source.aggregate, source.feasibility)
+        plan, budgets = Strategy(source.step, source.aggregate, source.feasibility), of_task.pop("budgets", None)
         steps = source.budgets if budgets is None else budgets
-        source = Study(source.graph, strategy=plan, steps=steps, on_dead=source.on_dead, name="task")
+        source = Study(source.graph, strategy=plan, steps=steps, on_dead=source.on_dead, name="task", **of_task)
     else:
-        require(budgets is None, "budgets has no effect with a study: its budgets are its own")
+        for name, value in of_task.items():
+            require(value is None, f"{name} has no effect with a study, which says its own: leave it out")
     if isinstance(source, Study) and axes is None and seed is None:
         return source
     graph = source.given_graph if isinstance(source, Study) else None

@@ -6,7 +6,6 @@ Numbers of Python, NumPy and JAX are numbers, also as arrays without axes; ``Tru
 
 from __future__ import annotations
 
-import contextlib
 import math
 import numbers as kinds
 import operator
@@ -90,8 +89,8 @@ def numbers(
     """
     kind = "a whole number" if whole else "a number"
     try:
-        array = np.asarray(values)
-    except (TypeError, ValueError):  # a traced value, a ragged list
+        array = np.asarray(None if _traced(values) else values)
+    except (TypeError, ValueError):  # a ragged list, or one of traced values
         array = np.array(None)
     if array.dtype.kind not in "iuf":
         raise _refusal(name, values, _said(f"{kind} or an array of such", **bounds))
@@ -159,9 +158,8 @@ def array_module(*values: Any) -> ModuleType:
 
 def _plain(value: Any) -> int | float | None:
     """The real number in ``value`` as an int or a float; None for a bool, a string, a list, a traced value."""
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):
-        with contextlib.suppress(TypeError):  # JAX traces it
-            value = value.item()
+    if getattr(value, "shape", None) == () and hasattr(value, "item") and not _traced(value):
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, kinds.Real):
         return None
     if isinstance(value, kinds.Integral):
@@ -170,6 +168,12 @@ def _plain(value: Any) -> int | float | None:
         return float(value)
     except OverflowError:  # a Fraction that no float can hold
         return math.inf
+
+
+def _traced(value: Any) -> bool:
+    """Whether JAX traces the value: under grad it looks like a number, and the gradient would silently be 0."""
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(value, jax.core.Tracer)
 
 
 def _within(
@@ -197,8 +201,7 @@ def _bound(value: int | float) -> str:
 
 
 def _refusal(name: str, value: Any, must: str) -> InputError:
-    jax = sys.modules.get("jax")
-    if jax is not None and isinstance(value, jax.core.Tracer):
+    if _traced(value):
         return InputError(
             f"{name} is a value that JAX traces: it must be {must}: call this outside of jit, vmap and grad"
         )

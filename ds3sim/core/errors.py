@@ -50,7 +50,7 @@ class Interrupted(KeyboardInterrupt):
     True
     """
 
-    def __init__(self, result: object) -> None:
+    def __init__(self, result: Any) -> None:
         super().__init__("stopped by Ctrl-C; what was finished is kept")
         self.result = result
 

@@ -105,9 +105,7 @@ def _chain_of(task: Task) -> ChainForm:
     if isinstance(step, Beam):
         raise NoClosedForm(NO_BEAM)
     law = (graph.start, graph.goal, graph.dead, graph.names)
-    if not isinstance(step, ToT):
-        return chain_form(graph.transition_tensor(), *law)
-    if graph.score is not None:
+    if not isinstance(step, ToT) or graph.score is not None:
         return chain_form(step.tensor(graph), *law)
     try:
         plain = chain_form(graph.transition_tensor(), *law)

@@ -11,7 +11,7 @@ from scipy import special
 
 from ds3sim.core.errors import require
 from ds3sim.engine.limits import MOST_TOGETHER, MOST_VOTES
-from ds3sim.task.aggregate import Aggregate, BestOfN, Majority, Single
+from ds3sim.task.aggregate import Aggregate, BestOfN, Counting, Majority, Single
 from ds3sim.task.task import Task, latent_rate
 
 SPREAD = 12.0
@@ -23,6 +23,10 @@ def success(aggregate: Aggregate, correct: float) -> float:
     """Success of the aggregator when each trace is correct with chance ``correct``, independently."""
     if isinstance(aggregate, Single):
         return correct
+    if isinstance(aggregate, Counting):
+        return min(
+            1.0, sum(chance * _given(aggregate, aggregate.n, c) for c, chance in _weighted(aggregate.n, correct))
+        )
     found = _best_of_n(aggregate, correct) if isinstance(aggregate, BestOfN) else _majority(aggregate, correct)
     return min(1.0, found)  # the sum of many rounded chances may end just above
 
@@ -124,6 +128,8 @@ def _given(how: Aggregate, n: int, c: int) -> float:
     """Success of the aggregator given that c of n traces are correct."""
     if isinstance(how, Majority):
         return _wins(n, c, how.errors.weights, how.ties) if c else 0.0
+    if isinstance(how, Counting):
+        return how.given(c) if c else 0.0
     assert isinstance(how, BestOfN)
     v = how.verifier
     if v.perfect:

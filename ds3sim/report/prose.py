@@ -155,11 +155,12 @@ AGGREGATES: dict[str, Words] = {
 
 def strategy_words(strategy: Mapping[str, Any]) -> str:
     """One or two sentences on a step policy and an aggregator."""
-    text = [STEPS[strategy.get("step", "cot")](strategy)]
+    step, aggregate = strategy.get("step", "cot"), strategy.get("aggregate", "single")
+    text = [STEPS.get(step, lambda s: f"Step policy {step}.")(strategy)]
     if strategy.get("evaluator_error"):
         error = in_words(strategy["evaluator_error"])
         text.append(f"The evaluator errs with probability {error}; then a random proposal is kept.")
-    text.append(AGGREGATES[strategy.get("aggregate", "single")](strategy))
+    text.append(AGGREGATES.get(aggregate, lambda s: f"Aggregator {aggregate} of {s.get('n', 1)} traces.")(strategy))
     if strategy.get("feasibility") == "per_trace":
         text.append("Each trace draws for itself whether it can succeed.")
     return " ".join(text)

@@ -20,6 +20,8 @@ from ds3sim.core.folder import check_folder, write_folder
 from ds3sim.core.plain import as_plain
 from ds3sim.core.record import PACKAGES, Record
 from ds3sim.core.record import check_out as check_numbers
+from ds3sim.fit.latent_fit import LatentFit
+from ds3sim.fit.votes import VoteFit
 from ds3sim.report import run_figures
 from ds3sim.report.curves import Curve, theory_curves
 from ds3sim.report.fit_page import fit_page
@@ -28,7 +30,6 @@ from ds3sim.report.rows import run_table
 from ds3sim.results.result import Result
 from ds3sim.store.store import Store
 
-FIT = ".ds3sim-fit"
 OTHERS = {".ds3sim-reproduce": "ds3sim reproduce: its page is index.html"}
 """Markers of folders that have no report."""
 
@@ -82,6 +83,8 @@ def report(
 def _page(record: Record) -> str:
     if isinstance(record, Result):
         return result_page(record)
+    if not isinstance(record, LatentFit | VoteFit):
+        raise InputError(f"a {type(record).__name__} has no page: use its plot() and save()")
     figure, axes = new_figure((6.4, 4.2))
     record.plot(axes[0, 0])
     return fit_page(record.to_dict(), render(figure, "svg"))
@@ -156,7 +159,7 @@ def _folder_page(folder: Path) -> str:
     """The page of a folder that ``run --out`` or ``fit --out`` wrote, made anew from its files."""
     for marker, said in OTHERS.items():
         require(not (folder / marker).is_file(), f"{folder}: was written by {said}")
-    if (folder / FIT).is_file():
+    if (folder / LatentFit.folder.name).is_file():
         path = _part(folder, "result.json")
         return fit_page(files.parsed(files.read_text(path), str(path)), _part(folder, "fit.svg").read_bytes())
     path, config = _part(folder, "results.json"), folder / "config.toml"

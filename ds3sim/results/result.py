@@ -217,12 +217,12 @@ class Result(Record):
         return {**about, **more, "environment": dict(self.environment) or None}
 
 
-def _points(data: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def _points(data: Any) -> Sequence[Mapping[str, Any]]:
     """The points of a sweep; a result of ``run`` is a sweep of one point."""
     points = data.get("points") if isinstance(data, Mapping) else None
     if points is None and isinstance(data, Mapping) and isinstance(data.get("results"), list):
         points = [{"axes": {}, "results": data["results"], "reference": data.get("reference") or []}]
-    good = isinstance(points, list) and all(isinstance(point, Mapping) for point in points)
-    good = good and all(isinstance(point.get("results"), list) for point in points)
+    points = points if isinstance(points, list) else [{}]
+    good = all(isinstance(point, Mapping) and isinstance(point.get("results"), list) for point in points)
     require(good, "this is not a result of ds3sim sweep or run: it has no points with results")
-    return [{**point, "axes": point.get("axes") or {}} for point in points or ()]
+    return [{**point, "axes": point.get("axes") or {}} for point in points]

@@ -133,22 +133,25 @@ def read_rows(point: int, axes: Mapping[str, Any], results, references, traces: 
 
 
 def _read(point: int, axes: Mapping[str, Any], row: Mapping, known: Mapping | None, traces: int) -> Row:
-    success, spent = row["success"], row["expected_steps"]
+    authors = row.get("authors_flops")
+    if authors is None and "authors_flops" in row:
+        authors = math.nan
+    values: dict[str, Any] = {key: row.get(key) for key in ("expected_flops", "mean_flops", "budget_flops", *AS_GIVEN)}
+    values |= {
+        key + {"estimate": "", "low": "_low", "high": "_high"}[end]: float(row[key][end])
+        for key in ("success", "expected_steps")
+        for end in ("estimate", "low", "high")
+    }
     return Row(
-        point,
-        axes,
-        row.get("strategy"),
-        row["steps"],
-        row.get("steps_per_trace", row["steps"]),
-        row.get("traces", traces),
-        *(float(success[end]) for end in ("estimate", "low", "high")),
-        *(float(spent[end]) for end in ("estimate", "low", "high")),
-        row["expected_tokens"],
-        row.get("expected_flops"),
-        row.get("mean_flops"),
-        row["budget_tokens"],
-        row.get("budget_flops"),
-        *(row.get(name) for name in AS_GIVEN),
-        math.nan if "authors_flops" in row and row["authors_flops"] is None else row.get("authors_flops"),
-        None if known is None else Reference(known["success"], known["expected_steps"], known["by"]),
+        point=point,
+        axes=axes,
+        strategy=row.get("strategy"),
+        steps=row["steps"],
+        steps_per_trace=row.get("steps_per_trace", row["steps"]),
+        traces=row.get("traces", traces),
+        expected_tokens=row["expected_tokens"],
+        budget_tokens=row["budget_tokens"],
+        **values,
+        authors_flops=authors,
+        reference=None if known is None else Reference(known["success"], known["expected_steps"], known["by"]),
     )

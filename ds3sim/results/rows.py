@@ -128,9 +128,13 @@ def _rows(place: Place, found: _Measured, flops: np.ndarray | None, references: 
             given.steps,
             given.steps_per_trace,
             found.traces,
-            *success,
-            *steps,
-            tokens * steps[0],
+            p,
+            p_low,
+            p_high,
+            k,
+            k_low,
+            k_high,
+            tokens * k,
             at_mean,
             mean,
             float(tokens * place.n * given.steps_per_trace),
@@ -142,5 +146,5 @@ def _rows(place: Place, found: _Measured, flops: np.ndarray | None, references: 
             given.authors_flops,
             known,
         )
-        for given, success, steps, at_mean, mean, full, known in columns
+        for given, (p, p_low, p_high), (k, k_low, k_high), at_mean, mean, full, known in columns
     )

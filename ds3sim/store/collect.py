@@ -16,7 +16,6 @@ from ds3sim.engine.limits import ENGINES, EngineOptions
 from ds3sim.engine.population import BATCH
 from ds3sim.engine.stopping import FIRST_ROUND, Stopping
 from ds3sim.engine.tally import Tally, enough
-from ds3sim.store.ranges import cover, gaps
 from ds3sim.store.store import Store
 from ds3sim.task.task import Task
 
@@ -166,12 +165,13 @@ class _Run:
         """What has to be simulated."""
         out = []
         for task in tasks:
-            rows = set(self.store.rows(task.identity, self.options.kind, self.seed))
+            key = (task.identity, self.options.kind, self.seed)
             if self.options.kind == "population":
                 # Splits of a population are drawn for the whole batch: a shorter row is no part of a longer one.
+                rows = set(self.store.rows(*key))
                 new = [piece for piece in _cut(0, traces, BATCH) if piece not in rows]
             else:
-                left = gaps(cover(rows, 0, traces), 0, traces)
+                left = self.store.missing(*key, 0, traces)
                 new = [piece for part in left for piece in _cut(*part, piece_trials(task))]
             out += [_Piece(task, first, end - first) for first, end in new]
         return out

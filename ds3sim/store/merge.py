@@ -5,19 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.figure import new_axes
 from ds3sim.core.record import Record
 from ds3sim.store.contents import StoreContents
 from ds3sim.store.file import Name
 from ds3sim.store.ranges import Row
 from ds3sim.store.store import Store, Tables
-
-if TYPE_CHECKING:
-    import xarray
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,23 +35,6 @@ class Merged(Record):
             "out": self.out.to_dict(),
             "new_rows": self.new_rows,
         }
-
-    def to_dataset(self) -> xarray.Dataset:
-        """``problems``, ``rows`` and ``trials`` along ``store``: the inputs, and last the store that holds all."""
-        import xarray
-
-        every = [store.to_dict() for store in (*self.inputs, self.out)]
-        data = {name: ("store", [s[name] for s in every], {"units": "1"}) for name in ("problems", "rows", "trials")}
-        return xarray.Dataset(data, {"store": [s["file"] for s in every]}, {"new_rows": self.new_rows})
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Trials of each input and of the store that holds all."""
-        ax = new_axes(ax)
-        every = (*self.inputs, self.out)
-        ax.barh(range(len(every)), [store.trials for store in every], tick_label=[store.file for store in every])
-        ax.set(xlabel="trials")
-        ax.invert_yaxis()
-        return ax
 
 
 def merge(stores: Sequence[Name], out: Name) -> Merged:

@@ -20,7 +20,7 @@ from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.store import file as store_file
 from ds3sim.store.contents import Point, Problem, StoreContents, Sweep
-from ds3sim.store.ranges import Damaged, Range, Row, cover, gaps, joined
+from ds3sim.store.ranges import Damaged, Range, Row, cover, gaps
 
 if TYPE_CHECKING:
     from ds3sim.results.result import Result
@@ -113,10 +113,6 @@ class Store:
         """
         with store_file.transaction(self._db, self.path):
             return sum(self._insert(Row.of(tally)) for tally in tallies if tally.traces)
-
-    def covered(self, identity: str, engine: str, seed: int) -> list[Range]:
-        """The trials that can be read together, as sorted disjoint ranges."""
-        return joined(cover(self.rows(identity, engine, seed)))
 
     def missing(self, identity: str, engine: str, seed: int, first: int, end: int) -> list[Range]:
         """What has to be simulated so that all of [first, end) can be read."""

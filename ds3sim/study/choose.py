@@ -13,15 +13,14 @@ Every strategy is computed on its own traces, so the tallies are independent. At
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from ds3sim.config.entries import Entry
-from ds3sim.config.study import Study, study_of
-from ds3sim.config.tables import Config
+from ds3sim.config.study import study_of
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.estimate import Estimate
@@ -32,7 +31,8 @@ from ds3sim.results.row import Row
 from ds3sim.results.rows import place_of, rows_of
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.store.store import Store
-from ds3sim.study.evaluate import Progress, evaluate
+from ds3sim.study.evaluate import Progress, evaluate, opened
+from ds3sim.study.run import Source
 
 LEVEL = 0.95
 DRAWS = 100_000
@@ -41,12 +41,17 @@ SAME = 1e-12
 
 
 def choose(
-    source: str | Path | Config | Study, *, store: Store | None = None, progress: Progress | None = None
+    source: Source,
+    *,
+    seed: int | None = None,
+    store: Store | str | os.PathLike | None = None,
+    progress: Progress | None = None,
 ) -> Choice:
     """The best strategy at each point and budget.
 
     Args:
-        source: a config, its file, or a study, with two strategies or more; axes are allowed.
+        source: a config file or a study, with two strategies or more; axes are allowed.
+        seed: instead of the study's.
         store, progress: as for :func:`ds3sim.run`.
 
     Raises:
@@ -58,17 +63,16 @@ def choose(
     >>> ds.choose(study).to_dict()["choices"][0]["best"]
     'one'
     """
-    study = study_of(source)
+    study = study_of(source, seed=seed)
     names = [name for name in study.strategies if name is not None]
     require(len(names) >= 2, f"{study.source}: choosing needs two strategies: add tables [strategies.NAME]")
-    unit = study.unit
     require(
-        unit in ("tokens", "flops") or study.match is not None,
-        f"{study.source}: budget.{unit} gives the strategies different costs: give budget.tokens or budget.flops,"
+        study.unit in ("tokens", "flops") or study.match is not None,
+        f"{study.source}: budget.{study.unit} gives the strategies different costs: give budget.tokens or budget.flops,"
         ' or add match = "flops" to [sweep]',
     )
     begun = time.perf_counter()
-    budgets = len(study.amounts)
+    budgets = len(next(study.entries()).rows)
     pairs = study.count * budgets * len(names) * (len(names) - 1) // 2
     out: list[Decision] = []
 
@@ -76,7 +80,7 @@ def choose(
         return Choice(
             name=study.name,
             engine=study.config.engine.kind,
-            seed=study.config.seed,
+            seed=study.seed,
             axes=tuple(key for axis in study.axes for key in axis.keys),
             strategies=tuple(names),
             decisions=tuple(out),
@@ -88,13 +92,14 @@ def choose(
         )
 
     try:
-        for entries, laws in evaluate(study, store, progress, whole_points=True):
-            rows = rows_of([place_of(entry) for entry in entries], laws)
-            for at in range(0, len(entries), len(names)):
-                part = slice(at, at + len(names))
-                out += _decisions(entries[part], laws[part], rows[part], pairs)
-            if progress is not None:
-                progress(0, len(entries) // len(names))
+        with opened(store) as kept:
+            for entries, laws, _ in evaluate(study, kept, progress, whole_points=True):
+                rows = rows_of([place_of(entry) for entry in entries], laws)
+                for at in range(0, len(entries), len(names)):
+                    part = slice(at, at + len(names))
+                    out += _decisions(entries[part], laws[part], rows[part], pairs)
+                if progress is not None:
+                    progress(0, len(entries) // len(names))
     except KeyboardInterrupt:
         raise Interrupted(result(True)) from None
     return result(False)

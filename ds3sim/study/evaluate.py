@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 
 from ds3sim.config.entries import Entry
@@ -11,7 +13,7 @@ from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.engine.closed_form import real_law
 from ds3sim.engine.evaluate import evaluate as evaluate_tasks
 from ds3sim.engine.law import Law, Sampled
-from ds3sim.engine.limits import NUMBERS
+from ds3sim.engine.limits import ENGINES, NUMBERS
 from ds3sim.store.collect import collect, require_storable
 from ds3sim.store.contents import Point
 from ds3sim.store.store import Store
@@ -24,10 +26,15 @@ Progress = Callable[[int, int], None]
 """Called with the numbers of trials and points just done."""
 
 
+def opened(store: Store | str | os.PathLike | None) -> AbstractContextManager[Store | None]:
+    """A store for a ``with``; a path is opened, and closed at the end."""
+    return Store.open(store) if isinstance(store, str | os.PathLike) else nullcontext(store)
+
+
 def evaluate(
     study: Study, store: Store | None = None, progress: Progress | None = None, whole_points: bool = False
-) -> Iterator[tuple[list[Entry], list[list[Law]]]]:
-    """(entries, for each the laws of its tasks), block by block, in the order of the points.
+) -> Iterator[tuple[list[Entry], list[list[Law]], bool]]:
+    """(entries, for each the laws of its tasks, Ctrl-C came), block by block, in the order of the points.
 
     A block holds all strategies of its points and bounded memory. After Ctrl-C come the leading complete points of
     the block, or of a study of one point the strategies with any traces, and then the KeyboardInterrupt.
@@ -59,7 +66,7 @@ def evaluate(
         found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
         done = _done(block, found, whole) if stopped else block
         if done:
-            yield done, found[: len(done)]
+            yield done, [[law for law in own if law is not None] for own in found[: len(done)]], stopped
         if stopped:
             raise KeyboardInterrupt
 
@@ -94,10 +101,9 @@ def _blocks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 def _name(entry: Entry, task: Task) -> tuple:
     """What decides a law: equal tasks of a block are computed once."""
-    engine = entry.engine
-    budgets = () if engine.kind in ("traces", "population") else tuple(task.budgets.tolist())
-    limits = (engine.traces, engine.relative_error, engine.max_traces)
-    return (task.identity, budgets, entry.real, engine.kind, *limits, entry.seed)
+    of_all_budgets = ENGINES[entry.engine.kind].adds and entry.engine.relative_error is None
+    budgets = () if of_all_budgets else tuple(task.budgets.tolist())
+    return task.identity, budgets, entry.real, entry.engine, entry.seed
 
 
 def _block(study: Study, block: Sequence[Entry], store: Store | None, progress, laws: dict, whole: bool) -> None:
@@ -134,7 +140,8 @@ def _laws(
     first = entries[0]
     count = None if progress is None else lambda trials: progress(trials, 0)
     if first.real is not None:
-        return list(map(real_law, tasks, forms, (entry.real for entry in entries)))
+        pairs = zip(entries, tasks, forms, strict=True)
+        return [real_law(task, form, entry.real) for entry, task, form in pairs if entry.real is not None]
     if store is None:
         return evaluate_tasks(tasks, forms, first.engine, first.seed, progress=count)
     items = [(task, {**entry.said, "axes": entry.axes}) for entry, task in zip(entries, tasks, strict=True)]

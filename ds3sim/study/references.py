@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 from ds3sim.config.entries import Entry
@@ -15,6 +17,8 @@ from ds3sim.task.task import Task
 
 MOST_EXACT_WORK = 5e10
 """Multiplications allowed for a reference nobody asked for by name, about a minute."""
+HURRIED_WORK = 1e8
+"""The same after Ctrl-C, for all that is left to do."""
 MOST_REFERENCES = 2000
 """Tasks that are no chain by construction get a reference unless there are more of them than this."""
 
@@ -34,6 +38,11 @@ class References:
     def __init__(self, strategies: int = 1):
         self._slow: dict[tuple, tuple[str, Known] | None] = {}
         self._left = MOST_EXACT_WORK * strategies
+        self._until = math.inf
+
+    def hurry(self) -> None:
+        """Ctrl-C came: from now on only what takes about a second in all."""
+        self._left, self._until = min(self._left, HURRIED_WORK), time.monotonic() + 1.0
 
     def __call__(self, entries: Sequence[Entry]) -> list[list[Reference | None]]:
         """For every entry the reference at each of its budgets, None where there is none."""
@@ -80,7 +89,8 @@ class References:
         """The closed form of any task, else its exact law."""
         key = _key(task)
         if key not in self._slow:
-            self._slow[key] = self._found(task) if len(self._slow) < MOST_REFERENCES else None
+            allowed = len(self._slow) < MOST_REFERENCES and time.monotonic() < self._until
+            self._slow[key] = self._found(task) if allowed else None
         return self._slow[key]
 
     def _found(self, task: Task) -> tuple[str, Known] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -14,33 +15,44 @@ from ds3sim.config.tables import Config
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.engine.law import Sampled
+from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.stopping import Stopping
 from ds3sim.results.result import Result
 from ds3sim.results.row import Row
 from ds3sim.results.rows import place_of, rows_of
 from ds3sim.store.store import Store
-from ds3sim.study.evaluate import Progress, evaluate
+from ds3sim.study.evaluate import Progress, evaluate, opened
 from ds3sim.study.references import References
 from ds3sim.task.task import Task
+from ds3sim.theory.cost import CostModel
+
+Source = str | Path | Config | Study | Task
+"""What a study is made from: a config file, a config, a task, or a study itself."""
 
 
 def run(
-    source: str | Path | Config | Study | Task,
+    source: Source,
     *,
-    budgets: Sequence[int] | int | None = None,
-    store: Store | None = None,
+    budgets: int | Sequence[int] | None = None,
+    engine: str | EngineOptions | None = None,
+    traces: int | None = None,
+    cost: CostModel | None = None,
+    seed: int | None = None,
+    store: Store | str | os.PathLike | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Success and cost of a study without axes, beside the theory.
+    """Success and cost of a task or a study at every budget, beside the theory.
 
     Args:
-        source: a config, its file, a study, or a task.
-        budgets: of a task, in steps, in place of its own.
-        store: keeps what random engines simulate.
+        source: a task; or a config file, a config or a study, of which axes are left aside.
+        budgets: of a task, in steps; None: its own.
+        engine, traces, cost: of a task; a study says its own.
+        seed: of the random engines; None: 0 for a task, its own for a study.
+        store: file or :class:`ds3sim.Store` that keeps what is simulated; a later run goes on from there.
         progress: called with the numbers of trials and points just done.
 
     Raises:
-        InputError: the engine cannot do this task.
+        InputError: the engine cannot do a task, or an argument that has no effect.
         Interrupted: Ctrl-C; ``.result`` holds what was done until then.
         KeyboardInterrupt: Ctrl-C before anything was done.
 
@@ -48,41 +60,43 @@ def run(
     >>> [round(row.success, 4) for row in ds.run(study).rows]
     [0.9453, 0.9998]
     """
-    study = study_of(source, budgets=budgets)
-    require(not study.axes, f"{study.source}: has [sweep]: use ds3sim sweep, or remove the table")
-    return _result(study, store, progress)
+    study = study_of(source, seed=seed, budgets=budgets, engine=engine, traces=traces, cost=cost)
+    return _result(study_of(study, {}) if study.axes else study, store, progress)
 
 
 def sweep(
-    source: str | Path | Config | Study,
+    source: Source,
     axes: Mapping[str, Any] | None = None,
-    store: Store | None = None,
+    store: Store | str | os.PathLike | None = None,
     seed: int | None = None,
+    *,
     progress: Progress | None = None,
 ) -> Result:
-    """Every point of a study's axes: success and cost, beside the theory.
-
-    Points are computed in blocks; tasks of one kernel shape share launches.
+    """Every point of a study's axes: success and cost, beside the theory; tasks of one kernel shape share launches.
 
     Args:
-        source: a config, its file, or a study.
+        source: a config file, a config or a study.
         axes: instead of its own: dotted keys and their values, as in ``{"graph.success": [0.1, 0.2]}``.
-        store: keeps what random engines simulate, and goes on from there.
-        seed: instead of its own.
-        progress: called with the numbers of trials and points just done.
+        store, progress: as for :func:`run`.
+        seed: instead of the study's.
 
     Raises:
-        InputError: an engine cannot do a point, or the store cannot be used.
+        InputError: no axes, an engine that cannot do a point, or a store that cannot be used.
         Interrupted: Ctrl-C; ``.result`` holds the points done until then.
 
     >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=10, engine="exact", axes={"graph.success": [0.25, 0.5]})
     >>> ds.sweep(study).to_dataset()["success"].round(4).values.ravel().tolist()
     [0.4744, 0.9453]
     """
-    return _result(study_of(source, axes, seed=seed), store, progress)
+    study = study_of(source, axes, seed=seed)
+    require(
+        len(study.axes) > 0,
+        f'{study.source}: has no axes: add [sweep.axes] with a key and its values, as in "graph.success" = [0.1, 0.2]',
+    )
+    return _result(study, store, progress)
 
 
-def _result(study: Study, store: Store | None, progress: Progress | None) -> Result:
+def _result(study: Study, store: Store | str | os.PathLike | None, progress: Progress | None) -> Result:
     begun = time.perf_counter()
     refer = References(len(study.strategies))
     rows: list[Row] = []
@@ -92,7 +106,7 @@ def _result(study: Study, store: Store | None, progress: Progress | None) -> Res
         return Result(
             name=study.name,
             engine=study.config.engine.kind,
-            seed=study.config.seed,
+            seed=study.seed,
             axes=tuple(key for axis in study.axes for key in axis.keys),
             strategies=tuple(study.strategies),
             rows=tuple(rows),
@@ -104,21 +118,24 @@ def _result(study: Study, store: Store | None, progress: Progress | None) -> Res
         )
 
     try:
-        for entries, laws in evaluate(study, store, progress):
-            stopped, known = False, None
-            try:
-                known = refer(entries)
-            except KeyboardInterrupt:  # what was simulated is kept without
-                stopped = True
-            for own in rows_of([place_of(entry) for entry in entries], laws, known):
-                rows += own
-            if study.count == 1:
-                for entry, own in zip(entries, laws, strict=True):
-                    rules[entry.strategy] = [law.stopping for law in own if isinstance(law, Sampled)]
-            if stopped:
-                raise KeyboardInterrupt
-            if progress is not None:
-                progress(0, len({entry.point for entry in entries}))
+        with opened(store) as kept:
+            for entries, laws, stopped in evaluate(study, kept, progress):
+                known = None
+                try:
+                    if stopped:
+                        refer.hurry()
+                    known = refer(entries)
+                except KeyboardInterrupt:  # what was simulated is kept without
+                    stopped = True
+                for own in rows_of([place_of(entry) for entry in entries], laws, known):
+                    rows += own
+                if study.count == 1:
+                    for entry, own in zip(entries, laws, strict=True):
+                        rules[entry.strategy] = [law.stopping for law in own if isinstance(law, Sampled)]
+                if stopped:
+                    raise KeyboardInterrupt
+                if progress is not None:
+                    progress(0, len({entry.point for entry in entries}))
     except KeyboardInterrupt:
         if not rows and not study.axes:
             raise

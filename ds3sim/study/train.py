@@ -61,7 +61,7 @@ class Levels:
 
     def row(self, at: int) -> dict[str, float]:
         """The shares of one level, by name."""
-        return {field.name: float(getattr(self, field.name)[at]) for field in fields(self)}
+        return {field.name: getattr(self, field.name)[at] for field in fields(self)}
 
 
 @dataclass(frozen=True)
@@ -94,19 +94,14 @@ class Simulated:
 
     def to_dict(self) -> dict[str, Any]:
         """As ``ds3sim train --json`` prints it, without the levels."""
-        low, high = float(self.stuck.low), float(self.stuck.high)
         return {
             "graphs": self.graphs,
             "concepts": self.concepts,
             "texts": self.texts,
             "scaled": self.scaled,
-            "stuck": {"estimate": float(self.stuck.estimate), "low": low, "high": high},
+            "stuck": self.stuck,
             "unlearnt": {"estimate": self.unlearnt, "error": self.unlearnt_error},
-            "theory": {
-                "stuck": float(self.theory.stuck),
-                "unlearnt": float(self.theory.unlearnt),
-                "z_stuck": self.z_stuck,
-            },
+            "theory": {"stuck": self.theory.stuck, "unlearnt": self.theory.unlearnt, "z_stuck": self.z_stuck},
             "models": self.models,
         }
 
@@ -146,45 +141,44 @@ class TrainingResult(Record):
     def to_dict(self) -> dict[str, Any]:
         """As ``ds3sim train --json`` prints it."""
         model, training, law = self.model, self.model.training, self.model.peeling
-        n, d, concepts, texts = (float(v) for v in (model.parameters, model.tokens, model.concepts, model.texts))
         sampled = self.simulation and self.simulation.levels
         return as_plain(
             {
                 "name": self.name,
                 "seed": self.seed,
                 "model": {
-                    "parameters": n,
-                    "tokens": d,
-                    "training_flops": float(model.flops),
-                    "tokens_per_parameter": d / n,
+                    "parameters": model.parameters,
+                    "tokens": model.tokens,
+                    "training_flops": model.flops,
+                    "tokens_per_parameter": model.tokens / model.parameters,
                     "finite_size": training.finite_size,
                 },
-                "concepts": concepts,
-                "texts": texts,
-                "texts_per_concept": texts / concepts,
+                "concepts": model.concepts,
+                "texts": model.texts,
+                "texts_per_concept": model.texts / model.concepts,
                 "threshold": {
-                    "eps_bp": float(law.eps_threshold),
-                    "x_bp": float(law.x_threshold),
+                    "eps_bp": law.eps_threshold,
+                    "x_bp": law.x_threshold,
                     "initially_unknown": training.initially_unknown,
-                    "gamma_bp": float(law.gamma),
-                    "scale": float(law.scale),
-                    "shift": float(law.shift),
+                    "gamma_bp": law.gamma,
+                    "scale": law.scale,
+                    "shift": law.shift,
                 },
-                "stuck": float(law.stuck),
-                "unlearnt": float(law.unlearnt),
-                "unlearnt_large_graph": float(
-                    large_graph(concepts, texts, training.text_degree, training.initially_unknown)
+                "stuck": law.stuck,
+                "unlearnt": law.unlearnt,
+                "unlearnt_large_graph": large_graph(
+                    model.concepts, model.texts, training.text_degree, training.initially_unknown
                 ),
-                "learnt": float(law.learnt),
-                "excess_entropy": float(excess_entropy(concepts, law.unlearnt, training.text_degree)[1]),
-                "levels_learnt": float(model.p.sum()),
+                "learnt": law.learnt,
+                "excess_entropy": excess_entropy(model.concepts, law.unlearnt, training.text_degree)[1],
+                "levels_learnt": model.p.sum(),
                 "highest_level": self.theory.highest,
                 "highest_level_exact": self.exact.highest,
                 "highest_level_simulated": sampled.highest if sampled else None,
                 "levels": [self._level(at) for at in range(training.levels)],
-                "simulation": self.simulation and self.simulation.to_dict(),
-                "notes": list(self.notes),
-                "environment": dict(self.environment),
+                "simulation": self.simulation,
+                "notes": self.notes,
+                "environment": self.environment,
             }
         )
 
@@ -195,8 +189,8 @@ class TrainingResult(Record):
             simulated = {key: {"estimate": mean[key], "error": error[key]} for key in mean}
         return {
             "level": at + 1,
-            "skills": float(_sizes(self.model)[at]),
-            "concepts_per_skill": float(_concepts_per_skill(self.model)[at]),
+            "skills": _sizes(self.model)[at],
+            "concepts_per_skill": _concepts_per_skill(self.model)[at],
             **self.theory.row(at),
             "exact": self.exact.row(at),
             "simulated": simulated,

@@ -7,7 +7,9 @@ These classes say what is asked, and name the formula of their success. How it i
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +17,7 @@ from numpy.typing import ArrayLike
 from ds3sim.core.check import fraction, one_of, whole_number
 from ds3sim.core.errors import require, shown
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
-from ds3sim.theory import aggregate, latent, votes
+from ds3sim.theory import aggregate, binomial, latent, votes
 
 MOST_TRACES_PER_TASK = 2**16
 
@@ -142,4 +144,35 @@ class Majority:
         return float(latent.vote_at_n(self.n, solvable, alpha, beta, self.errors.weights, self.ties))
 
 
-Aggregate = Single | BestOfN | Majority
+@dataclass(frozen=True)
+class Counting(ABC):
+    """An aggregator that looks only at how many of the n traces are correct; see CONTRIBUTING.md.
+
+    A subclass is a frozen dataclass with ``name``, a field ``n`` and :meth:`given`. Every engine then does it.
+    """
+
+    n: int
+    name: ClassVar[str]
+
+    @abstractmethod
+    def given(self, correct: int) -> float:
+        """Chance of success given that ``correct`` of the n traces are, 1 to n; it must not fall. With none it is 0."""
+
+    @property
+    def chances(self) -> np.ndarray:
+        """:meth:`given` of 1, ..., n correct traces, float64 [n]."""
+        return np.array([self.given(correct) for correct in range(1, self.n + 1)])
+
+    def success(self, p: ArrayLike) -> np.ndarray:
+        """Success given that of one trace: the mean of :meth:`given` over a binomial count."""
+        law = binomial.binomial_pmf(np.arange(1, self.n + 1), self.n, np.asarray(p, dtype=np.float64)[..., None])
+        return np.minimum(law @ self.chances, 1.0)
+
+    def shared_success(self, solvable: float, alpha: float, beta: float) -> float:
+        """Mean success where the rate of a task is 0 with chance 1 - ``solvable``, else Beta(alpha, beta)."""
+        return float(solvable * (latent.count_law(self.n, alpha, beta)[1:] @ self.chances))
+
+
+Aggregate = Single | BestOfN | Majority | Counting
+AGGREGATORS: tuple[type[Aggregate], ...] = (Single, BestOfN, Majority)
+"""What a config can name; the fields of each are keys of [strategy]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -120,6 +121,8 @@ class Beam:
 
 
 StepPolicy = CoT | ToT | Beam
+STEP_POLICIES: tuple[type[StepPolicy], ...] = get_args(StepPolicy)
+"""What a config can name; the fields of each are keys of [strategy]."""
 
 
 def _discount(value) -> float:

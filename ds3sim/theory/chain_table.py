@@ -11,7 +11,7 @@ The last line (ours) is the time spent with m-1 skills done, so (3) is a sum of 
 takes the form that keeps its digits. Relative error, as tests hold it for values above 1e-240: 1e-10 for M = 50 against
 mpmath (K up to 1e15), 1e-9 for M = 3000 against :mod:`ds3sim.theory.chain`.
 
-``engine="jax"`` is a jitted float64 kernel, fed by one thread a core; ``engine="numpy"`` is the same in NumPy.
+The kernel is jitted, in float64, and fed by one thread a core.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ds3sim.core.check import Numbers, fraction_array, numbers, one_of, whole_array, whole_number
+from ds3sim.core.check import Numbers, fraction_array, numbers, whole_array, whole_number
 from ds3sim.core.errors import require
 from ds3sim.core.runtime import cores
 from ds3sim.theory.binomial import binomial_pmf
@@ -48,16 +48,13 @@ _LANES = 2**12
 MOST_SKILLS = 2**14
 
 
-def success_all_skills(
-    r: Numbers, steps: Numbers, most_skills: int, engine: str = "jax"
-) -> tuple[np.ndarray, np.ndarray]:
+def success_all_skills(r: Numbers, steps: Numbers, most_skills: int) -> tuple[np.ndarray, np.ndarray]:
     """P(T <= K) and E[min(T, K)] for m = 1..M, docs/theory.md (1) and (3), given feasible.
 
     Args:
         r: probability that a step moves on, in [0, 1]; broadcast with ``steps``.
         steps: K, whole, >= 0.
         most_skills: M, 1 <= M <= ``MOST_SKILLS``.
-        engine: ``jax`` or ``numpy``.
 
     Returns:
         success, expected steps (in steps): float64 [..., M], index m-1. They may be views with strides
@@ -67,7 +64,6 @@ def success_all_skills(
         InputError: an argument outside its range.
     """
     most = whole_number("most_skills", most_skills, 1, MOST_SKILLS)
-    one_of("engine", engine, ("jax", "numpy"))
     r, steps = np.broadcast_arrays(fraction_array("r", r), whole_array("steps", steps))
     shape, r, steps = r.shape, r.ravel(), steps.ravel()
     success, expected = np.empty((most, r.size)), np.empty((most, r.size))
@@ -75,11 +71,8 @@ def success_all_skills(
 
     def fill(low: int, high: int) -> None:
         lanes = _prepare(r[low:high], steps[low:high], most)
-        if engine == "numpy":
-            success[:, low:high], expected[:, low:high] = _table_numpy(*lanes, most, extra)
-        else:
-            found = _call(_table, lanes, (most, extra))
-            success[:, low:high], expected[:, low:high] = (f[:, : high - low] for f in found)
+        found = _call(_table, lanes, (most, extra))
+        success[:, low:high], expected[:, low:high] = (f[:, : high - low] for f in found)
         success[:, low:high] *= r[low:high] > 0  # r = 0: exactly 0
 
     _in_threads(fill, r.size)
@@ -191,25 +184,6 @@ def _odds(r):
     return r / (1.0 - r)
 
 
-def _table_numpy(r, steps, first, start, most: int, extra: int):
-    """Success and expected steps, float64 [M, lanes]."""
-    odds, inverse = _odds(r), 1.0 / r
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        h = np.ones(r.shape)
-        tails = np.empty((most + 1, *r.shape))
-        for m in range(most + extra, 0, -1):
-            h = 1.0 + np.maximum(steps - m, 0.0) * odds / (m + 1.0) * h
-            if m <= most:
-                tails[m] = h
-        p, below = np.where(first == 0, start, 0.0), np.zeros(r.shape)
-        success = np.empty((most, *r.shape))
-        for m in range(1, most + 1):
-            below = below + p
-            p = np.where(first == m, start, np.maximum(steps - (m - 1.0), 0.0) * odds / m * p)
-            success[m - 1] = np.where(1.0 - below >= _SMALL, 1.0 - below, p * tails[m])
-        return success, np.cumsum(success, axis=0) * inverse
-
-
 def _scan(r, steps, first, start, most: int, extra: int, carry, take):
     """Walk over m = 1..M; ``take(carry, I_r(m), m-1)`` returns (carry, output) as in ``lax.scan``."""
     odds = _odds(r)
@@ -239,7 +213,7 @@ def _scan(r, steps, first, start, most: int, extra: int, carry, take):
 
 @partial(jax.jit, static_argnums=(4, 5))
 def _table(r, steps, first, start, most: int, extra: int):
-    """As :func:`_table_numpy`."""
+    """Success and expected steps, float64 [M, lanes]."""
     inverse = 1.0 / r
 
     def take(total, success, m):

@@ -85,7 +85,7 @@ class CostModel:
 
     def flops_training(self, training_tokens: Numbers) -> np.ndarray:
         """C_tr = 6 N D, docs/theory.md (15); [K20]. ``training_tokens`` is D."""
-        return (6.0 * self._parameters * _amount("training_tokens", training_tokens))[()]
+        return training_flops(self._parameters, _amount("training_tokens", training_tokens))[()]
 
     def prefill(self) -> float:
         """FLOPs of one prompt in (16): 2 n_layer d_attn omega_p^2; 0 without attention."""
@@ -220,6 +220,11 @@ class CostModel:
         root = scale * np.sqrt((linear / scale) ** 2 + 4.0 * (square / scale) * (budget / scale))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(linear >= 0, 2.0 * budget / (linear + root), (root - linear) / (2.0 * square))
+
+
+def training_flops(parameters: Numbers, training_tokens: Numbers) -> Numbers:
+    """C_tr = 6 N D, docs/theory.md (15); [K20]. Broadcast; nothing is checked."""
+    return 6.0 * parameters * training_tokens
 
 
 def flops_monkeys(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ds3sim.core.check import Numbers, number, whole_array
+from ds3sim.core.check import Numbers, number, numbers, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_tails
 from ds3sim.theory.loss import step_success
@@ -80,14 +80,11 @@ class Mixture:
     _table: np.ndarray | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        ease = np.atleast_1d(np.asarray(self.ease, dtype=np.float64))
+        ease, weights = np.atleast_1d(numbers("ease", self.ease), numbers("weights", self.weights, low=0))
         skills = np.atleast_1d(whole_array("skills", self.skills, 1))
-        weights = np.atleast_1d(np.asarray(self.weights, dtype=np.float64))
         require(ease.ndim == 1 and ease.size > 0, "ease is not a list of numbers")
         require(ease.shape == skills.shape == weights.shape, "ease, skills and weights differ in length")
-        require(bool(np.isfinite(ease).all()), "ease is not allowed: every L0 must be a finite number")
-        good = np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0
-        require(bool(good), "weights are not allowed: they must be finite, at least 0, and not all 0")
+        require(bool(weights.sum() > 0), "weights are not allowed: they must not all be 0")
         kept = weights > 0
         for name, value in (("ease", ease), ("skills", skills), ("weights", weights / weights.sum())):
             object.__setattr__(self, name, value[kept])

@@ -14,7 +14,7 @@ import numpy as np
 
 from ds3sim.core.check import Numbers, fraction, number, whole_number
 from ds3sim.core.errors import require
-from ds3sim.theory.loss import LossConstants
+from ds3sim.theory.loss import LossConstants, loss
 
 _HALVINGS = 60
 
@@ -146,52 +146,38 @@ def best_training(
         best = np.where(data(high) >= box.tokens[1], high, best)  # all of the box is affordable
     n = np.exp(best)
     d = np.clip(data(best), box.tokens[0], box.tokens[1])
-    return Training(n, d, np.where(possible, c.E + c.A * n**-c.alpha + c.B * d**-c.beta, np.inf))
+    return Training(n, d, np.where(possible, loss(n, d, c), np.inf))
 
 
 def tied_training(
-    compute: Numbers,
-    tokens: Numbers,
-    price: Numbers,
-    kappa: float,
-    constants: LossConstants,
-    box: Box,
+    compute: Numbers, tokens: Numbers, price: Numbers, kappa: float, constants: LossConstants, box: Box,
     shape: Architecture,
-) -> Training:
+) -> Training:  # fmt: skip
     """The largest model with D = kappa N that C pays for: 6 kappa N^2 + 2 N a + W(N) b <= C, N and D in the box."""
+    bounds = max(box.parameters[0], box.tokens[0] / kappa), min(box.parameters[1], box.tokens[1] / kappa)
+    require(bounds[0] < bounds[1], f"kappa = {kappa:g} leaves no model in the box: widen parameters or tokens")
+    n, none = _largest(compute, tokens, price, kappa, bounds, shape)
+    return Training(n, kappa * n, np.where(none, np.inf, loss(n, kappa * n, constants)))
+
+
+def unlimited_data(
+    compute: Numbers, tokens: Numbers, price: Numbers, constants: LossConstants, box: Box, shape: Architecture
+) -> Training:
+    """The largest model that C pays for at 2 N a + W(N) b <= C, with D infinite."""
+    n, none = _largest(compute, tokens, price, 0.0, box.parameters, shape)
+    return Training(n, np.full(n.shape, np.inf), np.where(none, np.inf, loss(n, np.inf, constants)))
+
+
+def _largest(compute, tokens, price, kappa: float, bounds, shape: Architecture) -> tuple[np.ndarray, np.ndarray]:
+    """The largest N within ``bounds`` with 6 kappa N^2 + 2 N a + W(N) b <= C, and where there is none."""
     compute, tokens, price = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (compute, tokens, price)))
-    first = max(box.parameters[0], box.tokens[0] / kappa)
-    top = min(box.parameters[1], box.tokens[1] / kappa)
-    require(first < top, f"kappa = {kappa:g} leaves no model in the box: widen parameters or tokens")
-    low, high = (np.full(compute.shape, math.log(v)) for v in (first, top))
+    low, high = (np.full(compute.shape, math.log(v)) for v in bounds)
 
     def above(x):
         n = np.exp(x)
         return 6.0 * kappa * n * n + 2.0 * n * tokens + shape.width(n) * price > compute
 
-    n = np.exp(np.where(above(high), _halve(low, high, above), high))
-    c = constants
-    with np.errstate(over="ignore"):
-        value = c.E + c.A * n**-c.alpha + c.B * (kappa * n) ** -c.beta
-    return Training(n, kappa * n, np.where(above(low), np.inf, value))
-
-
-def unlimited_data(
-    compute: Numbers, steps_tokens: Numbers, price: Numbers, constants: LossConstants, box: Box, shape: Architecture
-) -> Training:
-    """The largest model that C pays for at 2 N a + W(N) b <= C, with D infinite."""
-    compute, tokens, price = np.broadcast_arrays(
-        *(np.asarray(v, dtype=np.float64) for v in (compute, steps_tokens, price))
-    )
-    low, high = (np.full(compute.shape, math.log(v)) for v in box.parameters)
-
-    def above(x):
-        n = np.exp(x)
-        return 2.0 * n * tokens + shape.width(n) * price > compute
-
-    n = np.exp(np.where(above(high), _halve(low, high, above), high))
-    loss = constants.E + constants.A * n**-constants.alpha
-    return Training(n, np.full(n.shape, np.inf), np.where(above(low), np.inf, loss))
+    return np.exp(np.where(above(high), _halve(low, high, above), high)), above(low)
 
 
 def cheapest_training(

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.check import Numbers, number, one_of, positive, whole_number
 from ds3sim.core.errors import require
+from ds3sim.theory.cost import training_flops
 from ds3sim.theory.peeling import VARIANTS, Peeling, peeling
 from ds3sim.theory.skills import acquired, concept_shares, prerequisites, skill_levels
 
@@ -93,7 +94,7 @@ class Trained:
     @property
     def flops(self) -> np.ndarray:
         """C_tr = 6 N D, (15)."""
-        return 6.0 * self.parameters * self.tokens
+        return training_flops(self.parameters, self.tokens)
 
 
 def compute_optimal(training_flops: Numbers, tokens_per_parameter: ArrayLike = 20.0) -> tuple[np.ndarray, np.ndarray]:

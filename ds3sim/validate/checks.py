@@ -1,9 +1,10 @@
-"""What ``validate`` returns: comparisons, with p-values adjusted over all of them."""
+"""What ``validate`` returns: checks, with p-values adjusted over all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 FAMILY_WISE_ERROR = 1e-3
 
 
+FIELDS = ("name", "quantity", "estimate", "expected", "z", "p_adjusted", "passed")
+"""Of a check, as ``--json`` prints it."""
+
+
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Check:
     """One number against another.
 
     Attributes:
@@ -29,7 +34,8 @@ class Comparison:
         quantity: what is compared, in words.
         estimate, expected: in the quantity's unit.
         z: distance in standard errors, None between numbers that are not random.
-        p: p-value, not adjusted; 1 or 0 between numbers that are not random.
+        p: p-value; 1 or 0 between numbers that are not random.
+        p_adjusted: by Holm over all checks that were made together; NaN before.
     """
 
     name: str
@@ -38,19 +44,12 @@ class Comparison:
     expected: float
     z: float | None
     p: float
+    p_adjusted: float = math.nan
 
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A comparison among others: as :class:`Comparison`, with ``p_adjusted`` by Holm, and whether it passed."""
-
-    name: str
-    quantity: str
-    estimate: float
-    expected: float
-    z: float | None
-    p_adjusted: float
-    passed: bool
+    @property
+    def passed(self) -> bool:
+        """Whether the two agree."""
+        return self.p_adjusted > FAMILY_WISE_ERROR
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +83,8 @@ class Validation(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """What ``ds3sim validate --json`` prints."""
-        fields = Check.__dataclass_fields__
         about = {"passed": self.passed, "family_wise_error": self.family_wise_error, "perturb": self.perturb}
-        cases = [{field: getattr(check, field) for field in fields} for check in self.checks]
+        cases = [{field: getattr(check, field) for field in FIELDS} for check in self.checks]
         return as_plain({**about, "cases": cases, **({"interrupted": True} if self.interrupted else {})})
 
     def to_dataset(self) -> xarray.Dataset:
@@ -120,10 +118,7 @@ class Validation(Record):
         return ax
 
 
-def adjusted(comparisons: Iterable[Comparison]) -> tuple[Check, ...]:
-    """The checks, p-values adjusted by Holm over all of them."""
-    every = list(comparisons)
-    return tuple(
-        Check(c.name, c.quantity, c.estimate, c.expected, c.z, float(p), bool(p > FAMILY_WISE_ERROR))
-        for c, p in zip(every, holm([c.p for c in every]), strict=True)
-    )
+def adjusted(checks: Sequence[Check]) -> tuple[Check, ...]:
+    """The checks with their p-values adjusted."""
+    found = holm([check.p for check in checks])
+    return tuple(replace(check, p_adjusted=float(p)) for check, p in zip(checks, found, strict=True))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import NoClosedForm
 from ds3sim.engine.exact import Exact
@@ -15,14 +16,14 @@ from ds3sim.engine.tally import Tally
 from ds3sim.stats.intervals import NORMAL_95
 from ds3sim.stats.tests import binomial_p, binomial_z, goodness_of_fit, mean_p
 from ds3sim.task.task import Task, shared_rate
-from ds3sim.validate.checks import Comparison
+from ds3sim.validate.checks import Check
 from ds3sim.validate.suite import Case, perturbed
 
 NUMBERS_AGREE = 1e-9
 """Largest difference, absolute and relative to max(1, value), between ``exact`` and ``closed_form``."""
 
 
-def compare(case: Case, perturb: float, seed: int) -> list[Comparison]:
+def compare(case: Case, perturb: float, seed: int) -> list[Check]:
     """Simulate a case, and compare it with ``exact`` and, where there is one, ``closed_form``.
 
     Args:
@@ -48,10 +49,10 @@ def compare(case: Case, perturb: float, seed: int) -> list[Comparison]:
     return out + _numbers(case, numbers, formula)
 
 
-def _each(case: Case, what: str, by: str, *columns: Iterable) -> list[Comparison]:
-    """A comparison at every budget; ``columns`` are estimate, expected, z, p."""
+def _each(case: Case, what: str, by: str, *columns: Iterable) -> list[Check]:
+    """A check at every budget; ``columns`` are estimate, expected, z, p."""
     rows = zip(case.task.budgets.tolist(), *(np.asarray(c, dtype=np.float64).tolist() for c in columns), strict=True)
-    return [Comparison(case.name, f"{what}@{k}{by}", e, x, finite(z), p) for k, e, x, z, p in rows]
+    return [Check(case.name, f"{what}@{k}{by}", e, x, finite(z), p) for k, e, x, z, p in rows]
 
 
 def finite(value: float) -> float | None:
@@ -59,7 +60,7 @@ def finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _success(case: Case, tally: Tally, numbers: Law) -> list[Comparison]:
+def _success(case: Case, tally: Tally, numbers: Law) -> list[Check]:
     budgets = case.task.budgets
     expected = np.clip(np.asarray(numbers.success(budgets)), 0.0, 1.0)
     estimate = np.asarray(tally.success(budgets))
@@ -68,7 +69,7 @@ def _success(case: Case, tally: Tally, numbers: Law) -> list[Comparison]:
     return _each(case, f"{case.engine} success", f" by {numbers.engine}", estimate, expected, z, p)
 
 
-def _steps(case: Case, tally: Tally, numbers: Law) -> list[Comparison]:
+def _steps(case: Case, tally: Tally, numbers: Law) -> list[Check]:
     budgets = case.task.budgets
     expected, estimate = (np.asarray(law.expected_steps(budgets)) for law in (numbers, tally))
     variance = _step_variance(case.expected, budgets)
@@ -89,7 +90,7 @@ def _step_variance(task: Task, k: np.ndarray) -> np.ndarray:
     return n * share * spread + (n**2 if task.feasibility == "per_task" else n) * between
 
 
-def _times(case: Case, tally: Tally, numbers: Exact) -> list[Comparison]:
+def _times(case: Case, tally: Tally, numbers: Exact) -> list[Check]:
     """The whole histograms of hitting times and of deaths."""
     out = []
     for what, counts, law in (
@@ -106,14 +107,14 @@ def _times(case: Case, tally: Tally, numbers: Exact) -> list[Comparison]:
     return out
 
 
-def fit(name: str, quantity: str, counts: Sequence, law: Sequence) -> Comparison:
+def fit(name: str, quantity: str, counts: ArrayLike, law: ArrayLike) -> Check:
     """A histogram against its law, by chi-square: the statistic against its degrees of freedom."""
     statistic, dof, p = goodness_of_fit(np.asarray(counts), np.asarray(law) / np.sum(law))
     z = (statistic - dof) / np.sqrt(2 * dof) if dof and np.isfinite(statistic) else None
-    return Comparison(name, quantity, float(statistic) if np.isfinite(statistic) else 1e300, float(dof), z, float(p))
+    return Check(name, quantity, float(statistic) if np.isfinite(statistic) else 1e300, float(dof), z, float(p))
 
 
-def _feasible(case: Case, tally: Tally) -> list[Comparison]:
+def _feasible(case: Case, tally: Tally) -> list[Check]:
     """The number of feasible tasks, or traces."""
     able = case.task.graph.feasible
     if not 0 < able < 1:
@@ -121,10 +122,10 @@ def _feasible(case: Case, tally: Tally) -> list[Comparison]:
     group = case.task.n if case.task.feasibility == "per_task" else 1
     found, trials = tally.feasible // group, tally.traces * case.task.n // group
     z, p = (float(test(found, trials, able)) for test in (binomial_z, binomial_p))
-    return [Comparison(case.name, f"{case.engine} feasible", found / trials, able, finite(z), p)]
+    return [Check(case.name, f"{case.engine} feasible", found / trials, able, finite(z), p)]
 
 
-def _weighted(case: Case, tally: Law, numbers: Law) -> list[Comparison]:
+def _weighted(case: Case, tally: Law, numbers: Law) -> list[Check]:
     """Success by importance sampling; its error is estimated, so the test is a normal one."""
     budgets = case.task.budgets
     expected, found = np.asarray(numbers.success(budgets)), tally.success(budgets)
@@ -136,7 +137,7 @@ def _weighted(case: Case, tally: Law, numbers: Law) -> list[Comparison]:
     return _each(case, f"{case.engine} success", "", estimate, expected, z, p)
 
 
-def _numbers(case: Case, numbers: Law, formula: Law) -> list[Comparison]:
+def _numbers(case: Case, numbers: Law, formula: Law) -> list[Check]:
     """``exact`` against ``closed_form``: numbers, so the p-value is 1 or 0."""
     out = []
     for what in ("success", "expected_steps"):

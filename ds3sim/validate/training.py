@@ -18,11 +18,11 @@ from ds3sim.training.peel_counts import peel_counts
 from ds3sim.training.peel_graphs import peel_graphs
 from ds3sim.training.sampled_model import skills_with_concepts
 from ds3sim.training.small_graphs import largest_component_law, peeling_law
-from ds3sim.validate.checks import Comparison
+from ds3sim.validate.checks import Check
 from ds3sim.validate.compare import finite, fit
 
 
-def checks(perturb: float = 0.0, seed: int = 0) -> list[Comparison]:
+def checks(perturb: float = 0.0, seed: int = 0) -> list[Check]:
     """All checks of the training side; about 20 s on two cores.
 
     Args:
@@ -42,12 +42,12 @@ def checks(perturb: float = 0.0, seed: int = 0) -> list[Comparison]:
     ]
 
 
-def _number(name: str, quantity: str, estimate, expected, tolerance: float) -> Comparison:
+def _number(name: str, quantity: str, estimate, expected, tolerance: float) -> Check:
     estimate, expected = float(estimate), float(expected)
-    return Comparison(name, quantity, estimate, expected, None, float(abs(estimate - expected) <= tolerance))
+    return Check(name, quantity, estimate, expected, None, float(abs(estimate - expected) <= tolerance))
 
 
-def _known_numbers() -> list[Comparison]:
+def _known_numbers() -> list[Check]:
     """Published to five digits, or found a second way."""
     concepts, texts = regular(3, 6)
     eps, x = threshold(concepts, texts)
@@ -73,21 +73,21 @@ def _known_numbers() -> list[Comparison]:
     return rows
 
 
-def _hits(name: str, quantity: str, hits, trials: int, expected) -> Comparison:
+def _hits(name: str, quantity: str, hits, trials: int, expected) -> Check:
     z = float(binomial_z(hits, trials, expected))
     p = float(binomial_p(hits, trials, expected))
-    return Comparison(name, quantity, hits / trials, float(expected), finite(z), p)
+    return Check(name, quantity, hits / trials, float(expected), finite(z), p)
 
 
-def _two_shares(name: str, quantity: str, hits, trials: int, others, other_trials: int) -> Comparison:
+def _two_shares(name: str, quantity: str, hits, trials: int, others, other_trials: int) -> Check:
     pooled = (hits + others) / (trials + other_trials)
     error = np.sqrt(pooled * (1 - pooled) * (1 / trials + 1 / other_trials))
     z = (hits / trials - others / other_trials) / error if error > 0 else 0.0
     p = float(erfc(abs(z) / np.sqrt(2)))
-    return Comparison(name, quantity, hits / trials, others / other_trials, float(z), p)
+    return Check(name, quantity, hits / trials, others / other_trials, float(z), p)
 
 
-def _peeling(change: float, seed: int) -> list[Comparison]:
+def _peeling(change: float, seed: int) -> list[Check]:
     rows = []
     for concepts, texts, degree in ((6, 9, 1.8), (12, 20, 3.0)):
         law = peeling_law(concepts, texts, degree)
@@ -107,7 +107,7 @@ def _peeling(change: float, seed: int) -> list[Comparison]:
     return rows
 
 
-def _percolation(change: float, seed: int) -> list[Comparison]:
+def _percolation(change: float, seed: int) -> list[Check]:
     rows = []
     for skills, chance in ((4, 0.3), (5, 0.45)):
         law = largest_component_law(skills, chance)
@@ -124,11 +124,11 @@ def _percolation(change: float, seed: int) -> list[Comparison]:
         z = (found.mean() - gamma) / np.sqrt(variance / graphs)
         p = float(mean_p(found.mean(), gamma, variance, graphs))
         told = (f"percolation S={skills} c={c:g}", "giant component")
-        rows.append(Comparison(*told, float(found.mean()), gamma, float(z), p))
+        rows.append(Check(*told, float(found.mean()), gamma, float(z), p))
     return rows
 
 
-def _skills(change: float, seed: int) -> list[Comparison]:
+def _skills(change: float, seed: int) -> list[Check]:
     rows = []
     for big_r, skills, mean, unlearnt in ((5_000, 20_000, 6.0, 0.3), (50_000, 20_000, 9.0, 0.0)):
         known = np.arange(big_r) >= round(unlearnt * big_r)
@@ -139,7 +139,7 @@ def _skills(change: float, seed: int) -> list[Comparison]:
     return rows
 
 
-def _walks(change: float, seed: int) -> list[Comparison]:
+def _walks(change: float, seed: int) -> list[Check]:
     rows = []
     for reading in walks.READINGS[:2]:
         found = walks.walk_models(12, 400, 0.008, 3, [60, 400], reading, seed=seed, search=0.4)
@@ -153,5 +153,5 @@ def _walks(change: float, seed: int) -> list[Comparison]:
             error = np.sqrt(max(e * (1 - e), 1e-12) / trials)
             z = float(d / error)
             told = (f"sampled skill graph, {reading}", f"success@{k} given the graph")
-            rows.append(Comparison(*told, float(e + d), float(e), z, float(erfc(abs(z) / np.sqrt(2)))))
+            rows.append(Check(*told, float(e + d), float(e), z, float(erfc(abs(z) / np.sqrt(2)))))
     return rows

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study, study_of
-from ds3sim.config.tables import Config
 from ds3sim.core.check import fraction, whole_number
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.engine.limits import RANDOM
+from ds3sim.study.run import Source
 from ds3sim.task.steps import Beam, ToT
 from ds3sim.task.task import Task
-from ds3sim.validate.checks import Comparison, Validation, adjusted
+from ds3sim.validate.checks import Check, Validation, adjusted
 from ds3sim.validate.compare import compare
 from ds3sim.validate.suite import Case, suite
 from ds3sim.validate.training import checks as training_checks
@@ -24,7 +23,7 @@ MOST_CASES = 64
 
 
 def validate(
-    source: str | Path | Config | Study | None = None,
+    source: Source | None = None,
     *,
     perturb: float = 0.0,
     seed: int = 0,
@@ -57,7 +56,7 @@ def validate(
     study = None if source is None else study_of(source)
     cases = suite() if study is None else cases_of(study)
     of = len(cases) + (study is None)
-    found: list[Comparison] = []
+    found: list[Check] = []
 
     def result(interrupted: bool) -> Validation:
         name = "suite" if study is None else study.name

@@ -15,7 +15,7 @@ import numpy as np
 from ds3sim.core import rng
 from ds3sim.engine.traces.alias import lookup, row_tables
 from ds3sim.engine.traces.walk import NOT_REACHED, hitting_times, traced
-from ds3sim.task.aggregate import Aggregate, BestOfN, Majority
+from ds3sim.task.aggregate import Aggregate, BestOfN, Counting, Majority
 
 
 def _accepted(words, limit):
@@ -97,6 +97,21 @@ def _voted(times, keys, lane, trial, tables, *, answers: int, ties_wrong: bool):
     return lax.fori_loop(0, n, turn, (votes, start))[1]
 
 
+def _counted(times, keys, trial, limits):
+    """An aggregator that looks at the number of correct traces: one number for each trial, which succeeds as soon as
+    so many traces are correct that their chance is above it.
+
+    Args:
+        times: int32 [rows * trials, n]. trial: uint32 [rows, trials].
+        limits: uint32 [rows, n, 2], the chance with 1, 2, ... correct traces.
+    """
+    import jax.numpy as jnp
+
+    words = rng.threefry2x32(*_keys(keys, rng.TIE), trial, jnp.zeros_like(trial))
+    enough = _accepted([word[..., None] for word in words], limits[:, None]).reshape(len(times), -1)
+    return jnp.where(enough, jnp.sort(times, axis=1), jnp.int32(NOT_REACHED)).min(axis=1)
+
+
 def _keys(keys, purpose: int):
     """The two words of the rows' keys for a purpose, uint32 [rows, 1] each."""
     return keys[:, purpose, 0, None], keys[:, purpose, 1, None]
@@ -114,6 +129,8 @@ def _outcome(ending, keys, first, tables, *, n, kind):
     if kind[0] == "verified":
         return _verified(times, keys, lane, tables[0], abstain=kind[1]).reshape(rows, -1)
     trial = first[1, :, None] + jnp.arange(trials, dtype=jnp.uint32)
+    if kind[0] == "counted":
+        return _counted(times, keys, trial, tables[0]).reshape(rows, -1)
     return _voted(times, keys, lane, trial, tables, answers=kind[2], ties_wrong=kind[1]).reshape(rows, -1)
 
 
@@ -141,4 +158,6 @@ def outcome_tables(aggregate: Aggregate) -> tuple[tuple, tuple[np.ndarray, ...]]
         weights = aggregate.errors.weights
         threshold, answer, _ = row_tables(weights[None, None])[0]
         return ("voted", aggregate.ties == "wrong", len(weights)), (threshold, answer)
+    if isinstance(aggregate, Counting):
+        return ("counted",), (rng.threshold(aggregate.chances),)
     return ("first",), ()
