@@ -46,10 +46,6 @@ class ClosedForm(LawRecord):
             )
         _check_votes(task)
 
-    def shown(self) -> np.ndarray:
-        """The budgets of the task."""
-        return self.task.budgets
-
     def _trace(self, k: np.ndarray) -> np.ndarray:
         form = self.form
         if form.death:

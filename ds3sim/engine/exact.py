@@ -54,10 +54,6 @@ class Exact(LawRecord):
         graph = task.graph
         return cls(task, *propagate(task.step_tensor(), graph.start, graph.goal, graph.dead, task.max_steps))
 
-    def shown(self) -> np.ndarray:
-        """The budgets of the task."""
-        return self.task.budgets
-
     def _trace(self, k: np.ndarray) -> np.ndarray:
         return np.minimum(np.cumsum(self.pmf), 1.0)[k]
 

@@ -101,10 +101,6 @@ class WeightedTally(LawRecord):
         """``Task.identity``."""
         return self.task.identity
 
-    def shown(self) -> np.ndarray:
-        """The budgets of the task."""
-        return self.task.budgets
-
     def _weighted(self, k: int, values: Callable) -> tuple[float, float, float]:
         """Mean of weight * values(T) 1{T <= k} over the traces, and its 95% interval."""
         require(

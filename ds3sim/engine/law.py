@@ -76,11 +76,13 @@ def like(
 
 
 class LawRecord(Record):
-    """The record side of a law: its table and its figure."""
+    """The record side of a law of a ``task``: its table and its figure."""
+
+    task: Task
 
     def shown(self) -> np.ndarray:
         """The budgets of the table, steps per task, int64 [B]."""
-        raise NotImplementedError(f"{type(self).__name__} has no table")
+        return self.task.budgets
 
     def to_dataset(self) -> xarray.Dataset:
         """Success and expected steps over the dimension ``steps``, the budgets in steps per task."""
@@ -90,13 +92,12 @@ class LawRecord(Record):
         law = cast(Law, self)
         parts = {"success": law.success(budgets), "expected_steps": law.expected_steps(budgets)}
         said = {"success": ("success probability of the task", "1"), "expected_steps": ("expected steps", "steps")}
+        ends = {"estimate": ("", ""), "low": ("_low", ", from"), "high": ("_high", ", to (95% interval)")}
         columns = {}
-        for name, found in parts.items():
-            meaning, unit = said[name]
-            for end, values in (("", found.estimate), ("_low", found.low), ("_high", found.high)):
-                about = {"": meaning, "_low": f"{meaning}, low end of the 95% interval"}.get(end)
-                about = about or f"{meaning}, high end of the 95% interval"
-                columns[name + end] = ("steps", np.asarray(values, np.float64), {"units": unit, "long_name": about})
+        for name, (meaning, unit) in said.items():
+            for part, (end, more) in ends.items():
+                values = np.asarray(getattr(parts[name], part), np.float64)
+                columns[name + end] = ("steps", values, {"units": unit, "long_name": meaning + more})
         steps = ("steps", budgets, {"units": "steps", "long_name": "budget of a task"})
         return xarray.Dataset(columns, {"steps": steps}, {"engine": law.engine, "traces": law.traces})
 
