@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ds3sim.core.errors import InputError
 
@@ -50,10 +50,10 @@ class Parser(argparse.ArgumentParser):
 class Version(argparse.Action):
     """``--version``, looked up only when asked for."""
 
-    def __init__(self, option_strings, dest, **options):
+    def __init__(self, option_strings: Any, dest: str, **options: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **options)
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         from ds3sim.core.environment import version
 
         print(f"ds3sim {version()}")
@@ -88,6 +88,8 @@ def main(argv: list[str] | None = None) -> int:
         args = build_parser().parse_args(argv)
         with one_interrupt():
             code = args.function(args)
+            for note in () if getattr(args, "quiet", False) else getattr(args, "notes", ()):
+                print(f"note: {note}", file=sys.stderr)
             sys.stdout.flush()
         return code
     except SystemExit as stop:  # --help and --version
