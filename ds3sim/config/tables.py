@@ -94,8 +94,8 @@ class CostTable(Table):
     prompt_tokens: Size = Field(default=0.0, description="omega_p, tokens of the prompt")
     layers: Count = Field(default=0, description="n_layer of the transformer")
     attention_width: Count = Field(default=0, description="d_attn of the transformer")
-    attention: Truth = Field(True, description="false: parameter-only accounting")
-    shared_prefill: Truth = Field(True, description="false: each of n traces pays the prompt")
+    attention: Truth = Field(default=True, description="false: parameter-only accounting")
+    shared_prefill: Truth = Field(default=True, description="false: each of n traces pays the prompt")
     aspect: Positive | None = Field(
         default=None, description="of an allocation: width over layers, charges attention by (16)"
     )
