@@ -59,20 +59,17 @@ INSIDE = [module for module in MODULES if module.folder]
 UNFINISHED: dict[str, tuple[str, ...]] = {
     "underscore": ("fit.forecast", "backtest"),
     "long": (
-        "allocate.curves", "cli.main", "cli.train",
+        "cli.main",
         "engine.traces.beam", "fit.difficulty", "fit.logs",
-        "store.collect", "study",
+        "study",
     ),
     "annotated": (
-        "config.training", "allocate", "cli", "engine", "fit", "results",
-        "store", "study", "task", "validate",
+        "config.training", "cli", "engine", "fit", "results",
+        "study", "task", "validate",
     ),
     "public": ("cli",),
 }  # fmt: skip
-MISSING = {
-    "allocate", "doctor", "fit_pass_at_n", "fit_votes", "merge", "plan",
-    "train",
-}  # fmt: skip
+MISSING = {"fit_pass_at_n", "fit_votes", "plan"}
 """Public functions that do not exist yet."""
 IDLE: set[str] = set()
 """Dependencies that nothing imports yet."""
