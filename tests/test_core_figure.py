@@ -1,29 +1,13 @@
-"""The look that all figures share, and the sparklines of notebooks."""
+"""The look that all figures share."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from xml.dom import minidom
 
-import numpy as np
 import pytest
 
 from ds3sim.core import figure
-
-
-def test_a_sparkline_is_svg_with_its_values_in_place():
-    text = figure.sparkline([0.0, 1.0, np.nan, 0.5], low=[0, 0.5, 0, 0], high=[0.5, 2.0, 1, 1], size=(100, 26))
-    svg = minidom.parseString(text).documentElement
-    line, band = svg.getElementsByTagName("polyline")[0], svg.getElementsByTagName("polygon")[0]
-    places = [tuple(map(float, p.split(","))) for p in line.getAttribute("points").split()]
-    assert [x for x, _ in places] == pytest.approx([3, 3 + 94 / 3, 97], abs=0.05)  # the NaN has no point
-    assert [y for _, y in places] == pytest.approx(
-        [23, 13, 18], abs=0.05
-    )  # 0 at the bottom, 2 (of the band) at the top
-    assert len(band.getAttribute("points").split()) == 8
-    minidom.parseString(figure.sparkline([3.0]))
-    assert figure.sparkline([]) == figure.sparkline([np.nan]) == ""
 
 
 def test_axes_given_are_kept_and_new_ones_change_no_setting():

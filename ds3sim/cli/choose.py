@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Any
 
 import ds3sim as ds
 from ds3sim.cli.console import (
@@ -22,13 +22,10 @@ from ds3sim.cli.options import add_command, config_option, engine_options, outpu
 from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
 
-if TYPE_CHECKING:
-    from ds3sim.results.choice import Decision
-
 WORDS = {"flops": "FLOPs", "cot_tokens": "tokens of one chain of thought"}
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Any) -> None:
     """Add ``choose``; ``commands`` is what ``add_subparsers`` returned."""
     about = "say which strategy is best at each budget, how sure that is, and by how much"
     parser = add_command(commands, "choose", about)
@@ -81,7 +78,7 @@ def print_choice(choice: ds.Choice) -> None:
         console.print(line, soft_wrap=True)
 
 
-def changes(decisions: Sequence[Decision]) -> list[str]:
+def changes(decisions: Sequence[Any]) -> list[str]:
     """Where the best strategy changes along the budgets of a point, in words."""
     out = []
     for before, after in pairwise(decisions):

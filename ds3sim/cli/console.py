@@ -18,18 +18,19 @@ from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
-    from ds3sim.config.tables import Config
     from ds3sim.core.record import Record
 
 
-def terminal():
+def terminal() -> Any:
+    """Where tables go: the console of rich on stdout."""
     from rich.console import Console
 
     # A pipe has no width: make lines as long as the table needs.
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
 
 
-def new_table(columns: list[tuple[str, bool]]):
+def new_table(columns: list[tuple[str, bool]]) -> Any:
+    """A table of rich's; ``columns`` are titles, and whether they hold numbers."""
     from rich import box
     from rich.table import Table
 
@@ -58,14 +59,18 @@ def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
     engine = config.engine
     if engine.random:
         configure_process()
-    points = math.prod(map(len, config.origin.axes))
+    axes = config.origin.axes
+    if axes and compute is ds.run:
+        say(args, f"note: {args.config}: [sweep] is for ds3sim sweep: this is the point of the tables as they stand")
+        axes = ()
+    points = math.prod(map(len, axes))
     # Trials are known where the engine counts them and their number is fixed.
     trials = engine.traces * len(config.by_name) if engine.random and engine.relative_error is None else None
     with progress.study_bar(args.quiet, points, trials) as advance:
         return kept(compute, config, store=args.store, progress=advance)
 
 
-def config_of(args: Namespace) -> Config:
+def config_of(args: Namespace) -> Any:
     """The config of a command, with its notes on stderr."""
     config = ds.read_config(args.config, overrides_of(args))
     for note in config.notes:
@@ -106,10 +111,12 @@ def overrides_of(args: Namespace) -> list[str | tuple[str, str]]:
     return [*args.set, *((f"{key}={value}", f"--{name} {value}") for name, key, value in typed if value is not None)]
 
 
-def print_json(value) -> None:
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def say(args: Namespace, message: str) -> None:
+    """A message on stderr, unless --quiet."""
     if not args.quiet:
         print(message, file=sys.stderr)

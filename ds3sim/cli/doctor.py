@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ds3sim.cli.options import add_command
-
-if TYPE_CHECKING:
-    from ds3sim.study.doctor import Diagnosis
 
 
 def add_parser(commands: Any) -> None:
@@ -30,7 +27,7 @@ def run(args: Namespace) -> int:
     return 0 if found.passed else 1
 
 
-def print_diagnosis(found: Diagnosis) -> None:
+def print_diagnosis(found: Any) -> None:
     """Settings and self-tests, one a line."""
     from ds3sim.cli.console import terminal
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import Any
 
 from ds3sim.cli.console import config_of
 from ds3sim.cli.options import add_command, config_option, whole
 from ds3sim.core.files import check_file, write_file
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Any) -> None:
     """Add ``export``; ``commands`` is what ``add_subparsers`` returned."""
     parser = add_command(commands, "export", "write one trace's Markov chain for a model checker")
     config_option(parser)

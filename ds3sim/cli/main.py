@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ds3sim.core.errors import InputError
 
@@ -50,10 +50,10 @@ class Parser(argparse.ArgumentParser):
 class Version(argparse.Action):
     """``--version``, looked up only when asked for."""
 
-    def __init__(self, option_strings, dest, **options):
+    def __init__(self, option_strings: Any, dest: str, **options: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **options)
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         from ds3sim.core.environment import version
 
         print(f"ds3sim {version()}")

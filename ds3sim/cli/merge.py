@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ds3sim.cli.options import add_command
-
-if TYPE_CHECKING:
-    from ds3sim.store.merge import Merged
 
 
 def add_parser(commands: Any) -> None:
@@ -32,7 +29,7 @@ def run(args: Namespace) -> int:
     return 0
 
 
-def print_merged(found: Merged) -> None:
+def print_merged(found: Any) -> None:
     """What each store holds."""
     from ds3sim.cli.console import new_table, terminal
 

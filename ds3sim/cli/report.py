@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import Any
 
 from ds3sim.cli.options import add_command
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Any) -> None:
     """Add ``report``; ``commands`` is what ``add_subparsers`` returned."""
     about = "make the report page of a folder that run --out wrote, or of a sweep's store"
     parser = add_command(commands, "report", about)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 import ds3sim as ds
 from ds3sim.cli.console import axis_value, new_table, terminal
 from ds3sim.core.text import terminal_budget as budget
 from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
-
-if TYPE_CHECKING:
-    from ds3sim.results.row import Row
 
 MOST_LINES = 200
 
@@ -67,5 +64,5 @@ def _columns(result: ds.Result) -> Iterator[tuple]:
         yield "FLOPs", True, lambda row: number(row.mean_flops)
 
 
-def _interval(row: Row) -> str:
+def _interval(row: Any) -> str:
     return f"{probability(row.success_low)} to {probability(row.success_high)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import Any
 
 import ds3sim as ds
 from ds3sim.cli.console import computed, say, show
@@ -12,7 +13,7 @@ from ds3sim.core.errors import InputError
 from ds3sim.core.folder import check_folder
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Any) -> None:
     """Add ``run``; ``commands`` is what ``add_subparsers`` returned."""
     parser = add_command(commands, "run", "run a config: success and cost at every budget, beside the theory")
     config_option(parser)

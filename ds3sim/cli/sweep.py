@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import Any
 
 import ds3sim as ds
 from ds3sim.cli.console import computed, finish, say, show, write_record
@@ -10,7 +11,7 @@ from ds3sim.cli.options import add_command, config_option, engine_options, outpu
 from ds3sim.cli.rows import print_result
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Any) -> None:
     """Add ``sweep``; ``commands`` is what ``add_subparsers`` returned."""
     parser = add_command(commands, "sweep", "run every point of a config's [sweep] axes, points of one shape together")
     config_option(parser)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import Any
 
 import ds3sim as ds
 from ds3sim.cli.console import config_of, kept, new_table, overrides_of, say, show, terminal, write_record
@@ -13,7 +14,7 @@ from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: Any) -> None:
     """Add ``validate``; ``commands`` is what ``add_subparsers`` returned."""
     about = "check engines against exact values and formulas; exit 1 where they disagree"
     parser = add_command(commands, "validate", about)

@@ -1,4 +1,4 @@
-"""The look of every figure, in one place: colours, axes, lines with bands, points with bars, labels, sparklines.
+"""The look of every figure, in one place: colours, axes, lines with bands, points with bars, labels.
 
 matplotlib is imported when a figure is made. No backend is chosen and no global setting is changed. Colours are those
 of Okabe and Ito, which stay apart for colour-blind readers; markers and line styles differ too, for a grey print.
@@ -232,39 +232,3 @@ def render(figure: Figure, kind: str) -> bytes:
 def data_uri(picture: bytes, kind: str = "svg+xml") -> str:
     """A picture as an address that holds it, for an HTML page."""
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
-
-
-def sparkline(
-    values: Any, low: Any = None, high: Any = None, size: tuple[int, int] = (160, 32), colour: str = LIGHT.lines[0]
-) -> str:
-    """A small curve as SVG text for a notebook, made without matplotlib; "" where no value is finite.
-
-    Args:
-        values: of the curve, evenly spaced, [points]; what is not finite is left out.
-        low, high: ends of a band, [points], or None.
-        size: width and height in pixels.
-        colour: of the curve.
-    """
-    y = np.asarray(values, dtype=np.float64).ravel()
-    ends = [np.asarray(v, dtype=np.float64).ravel() for v in (low, high) if v is not None]
-    known = np.isfinite(y)
-    if not known.any():
-        return ""
-    every = np.concatenate([y[known], *(v[np.isfinite(v)] for v in ends)])
-    bottom, top = float(every.min()), float(every.max())
-    width, height = size
-    x = np.linspace(3, width - 3, y.size) if y.size > 1 else np.array([width / 2])
-
-    def path(at: np.ndarray, level: np.ndarray) -> str:
-        scaled = (level - bottom) / (top - bottom) if top > bottom else np.full(level.shape, 0.5)
-        places = zip(at.tolist(), (height - 3 - scaled * (height - 6)).tolist(), strict=True)
-        return " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
-
-    out = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" role="img">'
-    if len(ends) == 2:
-        both = np.isfinite(ends[0]) & np.isfinite(ends[1])
-        outline = path(np.concatenate([x[both], x[both][::-1]]), np.concatenate([ends[0][both], ends[1][both][::-1]]))
-        out += f'<polygon points="{outline}" fill="{colour}" fill-opacity="0.2"/>'
-    out += f'<polyline points="{path(x[known], y[known])}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
-    end = path(x[known][-1:], y[known][-1:]).split(",")
-    return out + f'<circle cx="{end[0]}" cy="{end[1]}" r="2" fill="{colour}"/></svg>'

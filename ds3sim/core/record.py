@@ -200,7 +200,7 @@ def html_table(heads: Sequence[str], rows: Iterable[Iterable[object]], of: int) 
 
 
 def picture(record: Record) -> str:
-    """The record's figure as an SVG image, drawn without touching matplotlib's state."""
+    """The record's figure as an SVG image for a page, drawn without touching pyplot."""
     figure, axes = new_figure((4.8, 2.8))
     record.plot(axes[0, 0])
     return f'<img alt="{type(record).__name__}" src="{data_uri(render(figure, "svg"))}">'

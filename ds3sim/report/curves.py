@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,9 +63,8 @@ class Curve:
         Raises:
             InputError: it did not.
         """
-        names = {field.name for field in fields(cls)} - {"strategy"}
         try:
-            own = {key: tuple(map(float, value)) for key, value in data.items() if key in names}
+            own = {key: tuple(map(float, value)) for key, value in data.items() if key != "strategy"}
             return cls(str(data.get("strategy", "")), **own)
         except (TypeError, ValueError, AttributeError) as error:
             raise InputError(f"a curve of the result cannot be read: {error}") from None

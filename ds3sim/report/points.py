@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NORMAL_95 = 1.959963984540054
-"""Half width of a normal 95% interval in standard errors."""
+from ds3sim.stats.intervals import NORMAL_95
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import numpy as np
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.simulate import simulate
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.report.points import NORMAL_95, Points
+from ds3sim.report.points import Points
 from ds3sim.reproduce.drawing import Options
+from ds3sim.stats.intervals import NORMAL_95
 from ds3sim.stats.tests import binomial_p
 from ds3sim.task.aggregate import Aggregate, Single
 from ds3sim.task.steps import CoT, ToT

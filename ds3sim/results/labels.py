@@ -118,7 +118,7 @@ def dataset_of(
     return out
 
 
-def is_number(values) -> bool:
+def is_number(values: Any) -> bool:
     """Whether an array or a column holds numbers or truth values."""
     return getattr(values.dtype, "kind", "O") in "bif"
 

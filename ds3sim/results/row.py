@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +114,13 @@ class Row:
         return name | said
 
 
-def read_rows(point: int, axes: Mapping[str, Any], results, references, traces: int = 0) -> tuple[Row, ...]:
+def read_rows(
+    point: int,
+    axes: Mapping[str, Any],
+    results: Iterable[Mapping[str, Any]],
+    references: Iterable[Mapping[str, Any]],
+    traces: int = 0,
+) -> tuple[Row, ...]:
     """The rows of a point from what ``--json`` printed.
 
     Args:

@@ -21,7 +21,6 @@ import numpy as np
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import study_of
-from ds3sim.core.environment import environment
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.law import Counted, Law, mixed
@@ -31,7 +30,7 @@ from ds3sim.results.row import Row
 from ds3sim.results.rows import place_of, rows_of
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.store.store import Store
-from ds3sim.study.evaluate import Progress, evaluate, opened
+from ds3sim.study.evaluate import Progress, about, evaluate, opened
 from ds3sim.study.run import Source
 
 LEVEL = 0.95
@@ -78,17 +77,12 @@ def choose(
 
     def result(interrupted: bool) -> Choice:
         return Choice(
-            name=study.name,
-            engine=study.config.engine.kind,
-            seed=study.seed,
-            axes=tuple(key for axis in study.axes for key in axis.keys),
+            **about(study, begun),
             strategies=tuple(names),
             decisions=tuple(out),
             level=LEVEL,
             comparisons=pairs,
-            match=study.match,
             interrupted=interrupted,
-            environment={**environment(), "wall_s": time.perf_counter() - begun},
         )
 
     try:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
+from typing import Any
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study
+from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.engine.closed_form import real_law
 from ds3sim.engine.evaluate import evaluate as evaluate_tasks
@@ -24,6 +27,18 @@ MOST_ENTRIES = 16384
 
 Progress = Callable[[int, int], None]
 """Called with the numbers of trials and points just done."""
+
+
+def about(study: Study, begun: float) -> dict[str, Any]:
+    """What a record says of the study that it is of, and of what it was computed with since ``begun``."""
+    return {
+        "name": study.name,
+        "engine": study.config.engine.kind,
+        "seed": study.seed,
+        "axes": tuple(key for axis in study.axes for key in axis.keys),
+        "match": study.match,
+        "environment": {**environment(), "wall_s": time.perf_counter() - begun},
+    }
 
 
 def opened(store: Store | str | os.PathLike | None) -> AbstractContextManager[Store | None]:

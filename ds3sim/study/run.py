@@ -12,7 +12,6 @@ from typing import Any
 
 from ds3sim.config.study import Study, study_of
 from ds3sim.config.tables import Config
-from ds3sim.core.environment import environment
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.engine.law import Sampled
 from ds3sim.engine.limits import EngineOptions
@@ -21,7 +20,7 @@ from ds3sim.results.result import Result
 from ds3sim.results.row import Row
 from ds3sim.results.rows import place_of, rows_of
 from ds3sim.store.store import Store
-from ds3sim.study.evaluate import Progress, evaluate, opened
+from ds3sim.study.evaluate import Progress, about, evaluate, opened
 from ds3sim.study.references import References
 from ds3sim.task.task import Task
 from ds3sim.theory.cost import CostModel
@@ -104,17 +103,12 @@ def _result(study: Study, store: Store | str | os.PathLike | None, progress: Pro
 
     def result(interrupted: bool) -> Result:
         return Result(
-            name=study.name,
-            engine=study.config.engine.kind,
-            seed=study.seed,
-            axes=tuple(key for axis in study.axes for key in axis.keys),
+            **about(study, begun),
             strategies=tuple(study.strategies),
             rows=tuple(rows),
-            match=study.match,
             stopping=_stopping(rules),
             interrupted=interrupted,
             config=study.tables(),
-            environment={**environment(), "wall_s": time.perf_counter() - begun},
         )
 
     try:

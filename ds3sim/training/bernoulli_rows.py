@@ -27,7 +27,7 @@ from ds3sim.core.errors import require
 MOST_CELLS = 2**31 - 2
 """Cells of a row."""
 
-EDGES, UNKNOWN, CONCEPTS, PREREQUISITES, LINKS, TASK, WALKS = range(16, 23)
+EDGES, UNKNOWN, CONCEPTS, _, LINKS, TASK, WALKS = range(16, 23)
 """Purposes of keys, beyond those of core/rng.py."""
 
 

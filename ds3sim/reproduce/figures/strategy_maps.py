@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ds3sim.report.points import NORMAL_95, Points
+from ds3sim.report.points import Points
 from ds3sim.report.style import colour_bar
 from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
 from ds3sim.reproduce.figures.token_budget import COST, name
 from ds3sim.reproduce.simulated import chain_points, whole_budgets
+from ds3sim.stats.intervals import NORMAL_95
 from ds3sim.theory import chain
 
 RATES = (0.001, 0.01, 0.1, 0.5)
