@@ -349,7 +349,8 @@ def test_kill_9_again_and_again(tmp_path):
         assert worker.stdout.readline() == "open\n", worker.stderr.read()
         wanted, until = rows + int(rng.integers(1, 6)), time.monotonic() + PATIENCE
         while rows_in(path) < wanted:
-            assert time.monotonic() < until, "nothing is stored"
+            assert worker.poll() is None and time.monotonic() < until, "nothing is stored"
+            time.sleep(0.02)  # readers must not keep the writer out
         worker.send_signal(signal.SIGKILL)
         worker.communicate()
         rows = rows_in(path)
