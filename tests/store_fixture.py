@@ -69,7 +69,7 @@ def work(path: str, number: int, traces: int) -> None:
     from ds3sim.store.store import Store
 
     def slow(*args, **options):
-        time.sleep(0.002)
+        time.sleep(0.02)
         return toy_engine(*args, **options)
 
     collect.FIRST_GROUP, collect.COMMIT_S, collect.evaluate = 1.0, 0.0, slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from test_results import K, M, S, sweep
 
 from ds3sim.cli.main import main
 from ds3sim.config.study import study_of as study_at
@@ -18,45 +19,6 @@ from ds3sim.study.run import sweep as swept
 
 xarray = pytest.importorskip("xarray")
 pandas = pytest.importorskip("pandas")
-
-
-def value(r, m, steps, strategy=""):
-    return r / m + steps / 1e4 + len(strategy) / 1e6
-
-
-def row(r, m, steps, strategy=None, **more):
-    p = value(r, m, steps, strategy or "")
-    out = {} if strategy is None else {"strategy": strategy}
-    return out | {
-        "steps": steps,
-        "steps_per_trace": steps,
-        "traces": 1000,
-        "success": {"estimate": p, "low": p - 0.01, "high": p + 0.01},
-        "expected_steps": {"estimate": steps / 2, "low": steps / 3, "high": 1.0 * steps},
-        "expected_tokens": 12.5 * steps,
-        "expected_flops": None,
-        "mean_flops": 1e12 * steps,
-        "budget_tokens": 25.0 * steps,
-        "budget_flops": 2e12 * steps,
-        **more,
-    }
-
-
-R, M, K, S = (0.1, 0.2, 0.3), (5, 10), (50, 100), ("cot", "tot 4")
-
-
-def sweep(points=None):
-    pairs = [(r, m) for r in R for m in M] if points is None else points
-    return {
-        "name": "grid",
-        "engine": "traces",
-        "seed": 3,
-        "points": [
-            {"axes": {"graph.success": r, "graph.skills": m}, "results": [row(r, m, k, s) for s in S for k in K]}
-            for r, m in pairs
-        ],
-        "environment": {"jax": "1.2", "threads": 2},
-    }
 
 
 # ---- results from a store ---------------------------------------------------------------------

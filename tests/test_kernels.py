@@ -14,8 +14,7 @@ from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.traces.alias import lookup, row_tables
 from ds3sim.engine.traces.outcome import outcome_kernel
 from ds3sim.engine.traces.pack import Job, waves
-from ds3sim.engine.traces.tables import batch_keys
-from ds3sim.engine.traces.walk import NOT_REACHED, NUMBERS, stage_sizes, walk_kernel
+from ds3sim.engine.traces.walk import NOT_REACHED, NUMBERS, Rows, stage_sizes, walk_kernel
 
 TRIALS = 64
 RANDOM = SkillGraph.random(9, 0.7, degree=3, death=0.03, seed=1, feasible=0.9)
@@ -44,8 +43,9 @@ def launch(task: Task, seed: int, batch: int = 0):
     numbers = np.zeros((len(NUMBERS), 1), np.int32)
     group = task.n if task.feasibility == "per_task" else 1
     numbers[:, 0] = [TRIALS * task.n, group, 0, *ready.law, task.max_steps]
-    keys = np.stack(batch_keys(seed, [task.identity], [batch]))
-    arrays = (keys, np.zeros((2, 1), np.uint32), ready.limit[None], numbers, *ready.arrays)
+    keys = rng.batch_keys(seed, [task.identity], [batch])
+    rows = Rows(keys, np.zeros((2, 1), np.uint32), ready.limit[None], numbers).checked()
+    arrays = (rows, *ready.arrays)
     static = {**dict(wave.shape.static), "width": wave.width}
     if wave.shape.kernel is walk_kernel:
         static["stages"] = stage_sizes(wave.width, wave.shape.long)
@@ -73,7 +73,7 @@ class TestKernels(chex.TestCase):
         np.testing.assert_array_equal(endings[2::2], tally.hits)
         np.testing.assert_array_equal(endings[3::2], tally.deaths)
         judge = self.variant(partial(outcome_kernel().__wrapped__, n=task.n, kind=shape.outcome))
-        times = judge(ending, *arrays[:2], marks)
+        times = judge(ending, arrays[0], marks)
         chex.assert_type(times, np.int32)
         assert set(np.asarray(times).ravel()[TRIALS:]) <= {NOT_REACHED}
         np.testing.assert_array_equal(counted(times, top + 1), tally.task_hits)
@@ -109,4 +109,4 @@ def test_a_kernel_is_traced_once_for_all_values(name):
     judge = jax.jit(chex.assert_max_traces(outcome_kernel().__wrapped__, n=1), static_argnames=("n", "kind"))
     for seed, batch in ((0, 0), (2**62, 0), (5, 2**33)):
         _, arrays, _, marks = launch(task, seed, batch)
-        judge(walk(*arrays, **static), *arrays[:2], marks, n=task.n, kind=shape.outcome)
+        judge(walk(*arrays, **static), arrays[0], marks, n=task.n, kind=shape.outcome)

@@ -14,29 +14,16 @@ from ds3sim.engine.traces.tables import macro_tables, walk_of
 from ds3sim.engine.traces.walk import traced
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.aggregate import BestOfN, Majority, Verifier
-from ds3sim.task.steps import Beam, CoT, ToT
+from ds3sim.task.steps import CoT
 from ds3sim.task.task import Task
-from ds3sim.task.wrong_answers import GeometricErrors
 
 SMALL = SkillGraph.random(9, 0.7, degree=3, death=0.03, seed=1)
 CHAIN = SkillGraph.chain(4, 0.3, feasible=0.7)
 TASKS = [
     Task(SkillGraph.chain(6, 0.3), steps=60),
     Task(SkillGraph.chain(6, 0.3), steps=7),
-    Task(SkillGraph.chain(6, 0.3), steps=3000),
-    Task(SkillGraph.chain(3, 0.01), steps=3000),
-    Task(SkillGraph.chain(1, 1.0), steps=0),
-    Task(SkillGraph.chain(2, 0.0), steps=40),
-    Task(SMALL, ToT(2, 0.1), steps=40, on_dead="stop"),
-    Task(SMALL, ToT(3), steps=333),
     Task(CHAIN, CoT(), Majority(5), steps=90),
-    Task(CHAIN, CoT(), Majority(5, GeometricErrors(3, 0.5), ties="wrong"), steps=90),
-    Task(CHAIN, CoT(), BestOfN(7), steps=300, feasibility="per_trace"),
     Task(SMALL, CoT(), BestOfN(3, Verifier(0.7, 0.2)), steps=90, feasibility="per_trace"),
-    Task(SMALL, CoT(), BestOfN(3, Verifier(0.8, 0.3, "abstain")), steps=120),
-    Task(SkillGraph.chain(2, 0.3), CoT(), BestOfN(1500), steps=1500 * 9),
-    Task(SkillGraph.random(80, 0.9, degree=5, death=0.01, seed=2), steps=500),
-    Task(SMALL, Beam(2, 2, 0.1), steps=12),
 ]
 
 
@@ -45,30 +32,11 @@ def many_of(tasks, traces, seed, *, chunk=None, **more):
 
 
 def same(a, b) -> bool:
-    counts = all(np.array_equal(getattr(a, x), getattr(b, x)) for x in ("task_hits", "hits", "deaths"))
-    facts = ("identity", "engine", "seed", "n", "traces", "feasible", "ranges", "stopping", "shared_feasibility")
-    return counts and all(getattr(a, x) == getattr(b, x) for x in facts) and a.stop_on_dead == b.stop_on_dead
-
-
-@pytest.fixture(scope="module")
-def singles():
-    return [simulate(task, 3000, seed=7) for task in TASKS]
-
-
-def test_each_tally_is_that_of_the_single_task(singles):
-    many = many_of(TASKS, 3000, 7)
-    assert [same(a, b) for a, b in zip(many, singles, strict=True)] == [True] * len(TASKS)
-
-
-@pytest.mark.parametrize("chunk", [64, 5000])
-def test_neither_grouping_nor_chunk_matters(singles, chunk):
-    for part in ([2, 11, 0, 8], [8], [3, 1, 15]):
-        many = many_of([TASKS[i] for i in part], 3000, 7, chunk=chunk)
-        assert all(same(a, singles[i]) for a, i in zip(many, part, strict=True))
+    return a == b and a.stopping == b.stopping
 
 
 def test_parts_add_up_across_the_end_of_a_batch():
-    tasks = [TASKS[i] for i in (0, 8, 11)]
+    tasks = [TASKS[i] for i in (0, 2, 3)]
     firsts = [BATCH - 700, BATCH - 1, 5]
     many = many_of(tasks, 1500, 3, firsts=firsts)
     for task, tally, first in zip(tasks, many, firsts, strict=True):

@@ -417,6 +417,8 @@ def test_graphs_in_words(graph, text):
 def test_a_mixture_in_words():
     text = prose.tasks_words({"skills": [1, 5], "difficulty": [1.6, 2.0], "weights": [[1, 2], [3, 4]]})
     assert text == "A distribution of chains: numbers of skills m 1, 5 and difficulties L0 1.6, 2.0, weighted."
+    spans = {"skills": {"range": [2, 15]}, "difficulty": {"log": [1.0, 4.0, 7]}}
+    assert "m 2 to 15 and difficulties L0 1 to 4 (7 values), all alike" in prose.tasks_words(spans)
     assert "8e9 parameters and 2e12 training tokens" in prose.model_words({"parameters": 8e9, "tokens": 2e12})
 
 

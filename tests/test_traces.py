@@ -33,15 +33,7 @@ TASKS = {
 
 
 def same(a, b) -> bool:
-    counts = all(np.array_equal(getattr(a, x), getattr(b, x)) for x in ("task_hits", "hits", "deaths"))
-    return counts and (a.traces, a.feasible, a.ranges) == (b.traces, b.feasible, b.ranges)
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_chunks_do_not_change_the_tally(name):
-    reference = simulate(TASKS[name], 5000, seed=7)
-    for chunk in (64, 1000, 4096, 2**17):
-        assert same(reference, simulate(TASKS[name], 5000, seed=7, chunk=chunk))
+    return a == replace(b, stopping=a.stopping)
 
 
 def wave_of(task, lanes=2**17, first=0, traces=10**6):
@@ -92,7 +84,7 @@ print(json.dumps(out))
 """
 
 
-@pytest.mark.parametrize("setting", ["1 device", "2 devices", "4 devices", "x64"])
+@pytest.mark.parametrize("setting", ["2 devices", "x64"])
 def test_devices_and_x64_do_not_change_the_tally(setting):
     environment = dict(os.environ, JAX_PLATFORMS="cpu")
     count = 1 if setting == "x64" else int(setting.split()[0])

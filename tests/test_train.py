@@ -163,7 +163,7 @@ def test_a_store_keeps_weights_by_budget(tmp_path):
     assert weights.shape == (len(entry.tasks), 2) and np.allclose(weights.sum(axis=0), 1.0)
     assert (weights == 0).any()  # some chain serves one budget alone
     with Store.open(tmp_path / "s.ds3") as store:
-        first, again = sweep(plan, store=store), store.result()
+        first, again = run(plan, store=store), store.result()
     assert [row.to_dict() for row in again.rows] == [row.to_dict() for row in first.rows]
 
 

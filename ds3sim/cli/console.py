@@ -61,8 +61,8 @@ def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
         configure_process()
     axes = config.origin.axes
     if axes and compute is ds.run:
-        say(args, f"note: {args.config}: [sweep] is for ds3sim sweep: this is the point of the tables as they stand")
-        axes = ()
+        told = f"{args.config}: [sweep] is for ds3sim sweep: this is the point of the tables as they stand"
+        args.notes, axes = (*args.notes, told), ()
     points = math.prod(map(len, axes))
     # Trials are known where the engine counts them and their number is fixed.
     trials = engine.traces * len(config.by_name) if engine.random and engine.relative_error is None else None
@@ -71,10 +71,9 @@ def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
 
 
 def config_of(args: Namespace) -> Any:
-    """The config of a command, with its notes on stderr."""
+    """The config of a command; its notes are told on stderr when the command is done."""
     config = ds.read_config(args.config, overrides_of(args))
-    for note in config.notes:
-        say(args, f"note: {note}")
+    args.notes = config.notes
     return config
 
 

@@ -88,6 +88,8 @@ def main(argv: list[str] | None = None) -> int:
         args = build_parser().parse_args(argv)
         with one_interrupt():
             code = args.function(args)
+            for note in () if getattr(args, "quiet", False) else getattr(args, "notes", ()):
+                print(f"note: {note}", file=sys.stderr)
             sys.stdout.flush()
         return code
     except SystemExit as stop:  # --help and --version

@@ -24,7 +24,7 @@ Place = Callable[[tuple], str]
 class Notes:
     """What was read as something else: a line for each place, which is the file or an override."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._said: dict[str, dict[str, None]] = {}
 
     def add(self, place: str, said: str) -> None:

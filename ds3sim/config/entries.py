@@ -74,7 +74,7 @@ class Entries:
         graphs: graphs that are not built again, by their values on the axes of [graph].
     """
 
-    def __init__(self, config: c.Config, graphs: Mapping[tuple, SkillGraph]):
+    def __init__(self, config: c.Config, graphs: Mapping[tuple, SkillGraph]) -> None:
         self.config, self._origin, self._graphs = config, config.origin, graphs
         self.source, self.axes = self._origin.source, self._origin.axes
         self.match = None if config.sweep is None else config.sweep.match

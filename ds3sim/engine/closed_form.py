@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import NoClosedForm
 from ds3sim.core.estimate import Estimate
@@ -45,22 +46,18 @@ class ClosedForm(LawRecord):
             )
         _check_votes(task)
 
-    def shown(self) -> np.ndarray:
-        """The budgets of the task."""
-        return self.task.budgets
-
     def _trace(self, k: np.ndarray) -> np.ndarray:
         form = self.form
         if form.death:
             return chain.success_with_death(form.skills, form.success, form.death, k)
         return chain.success(form.skills, form.success, k)
 
-    def trace_success(self, steps) -> Estimate:
+    def trace_success(self, steps: ArrayLike) -> Estimate:
         """Success probability of one trace at its share of each budget: (1)."""
         k = np.atleast_1d(self.task.per_trace(steps))
         return like(steps, self.task.graph.feasible * self._trace(k))
 
-    def success(self, steps) -> Estimate:
+    def success(self, steps: ArrayLike) -> Estimate:
         """Success probability of the task at each budget (steps per task): (1) with (7), (8) or (10); with a
         success rate that the traces share (12) or (13)."""
         task, how = self.task, self.task.aggregate
@@ -73,7 +70,7 @@ class ClosedForm(LawRecord):
             return like(steps, how.success(gamma * p))
         return like(steps, gamma * how.success(p))
 
-    def _moment(self, steps, plain: Callable, dying: Callable, power: int) -> np.ndarray:
+    def _moment(self, steps: ArrayLike, plain: Callable, dying: Callable, power: int) -> np.ndarray:
         """E[(steps of one trace)^power] at its share of each budget."""
         task, form = self.task, self.form
         k = np.atleast_1d(task.per_trace(steps))
@@ -81,12 +78,12 @@ class ClosedForm(LawRecord):
         able = dying(*law, form.death, k, task.on_dead) if form.death else plain(*law, k)
         return task.graph.feasible * able + (1 - task.graph.feasible) * k.astype(np.float64) ** power
 
-    def expected_steps(self, steps) -> Estimate:
+    def expected_steps(self, steps: ArrayLike) -> Estimate:
         """Expected steps of a task at each budget, summed over its n traces: (3), or (3.3), (3.4)."""
         mean = self._moment(steps, chain.expected_steps, chain.expected_steps_with_death, 1)
         return like(steps, self.task.n * mean)
 
-    def expected_square_steps(self, steps) -> np.ndarray:
+    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
         """E[(steps of one trace)^2] at its share of each budget, float64 [B]: (3.2), (3.5)."""
         return self._moment(steps, chain.expected_square_steps, chain.expected_square_steps_with_death, 2)
 
@@ -144,7 +141,7 @@ def closed_forms(tasks: Sequence[Task], forms: Sequence[ChainForm | None]) -> li
     return [law for law in out if law is not None]
 
 
-def _chains(found: Sequence[tuple[int, Task, ChainForm]]):
+def _chains(found: Sequence[tuple[int, Task, ChainForm]]) -> Iterator[tuple[int, Known]]:
     if not found:
         return
     sizes = [len(task.budgets) for _, task, _ in found]

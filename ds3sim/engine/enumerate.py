@@ -24,9 +24,7 @@ def success(aggregate: Aggregate, correct: float) -> float:
     if isinstance(aggregate, Single):
         return correct
     if isinstance(aggregate, Counting):
-        return min(
-            1.0, sum(chance * _given(aggregate, aggregate.n, c) for c, chance in _weighted(aggregate.n, correct))
-        )
+        return min(1.0, _mixed(aggregate, correct))
     found = _best_of_n(aggregate, correct) if isinstance(aggregate, BestOfN) else _majority(aggregate, correct)
     return min(1.0, found)  # the sum of many rounded chances may end just above
 
@@ -54,7 +52,12 @@ def _best_of_n(aggregate: BestOfN, correct: float) -> float:
         verifier.perfect or n <= MOST_VOTES,
         f"engine exact enumerates an imperfect verifier up to n = {MOST_VOTES}, not {n}: use closed_form or traces",
     )
-    return sum(chance * _given(aggregate, n, c) for c, chance in _weighted(n, correct))
+    return _mixed(aggregate, correct)
+
+
+def _mixed(aggregate: Aggregate, correct: float) -> float:
+    """Success given the number of correct traces, averaged over it."""
+    return sum(chance * _given(aggregate, aggregate.n, c) for c, chance in _weighted(aggregate.n, correct))
 
 
 def _weighted(n: int, p: float) -> list[tuple[int, float]]:

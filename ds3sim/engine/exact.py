@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
@@ -53,19 +54,15 @@ class Exact(LawRecord):
         graph = task.graph
         return cls(task, *propagate(task.step_tensor(), graph.start, graph.goal, graph.dead, task.max_steps))
 
-    def shown(self) -> np.ndarray:
-        """The budgets of the task."""
-        return self.task.budgets
-
     def _trace(self, k: np.ndarray) -> np.ndarray:
         return np.minimum(np.cumsum(self.pmf), 1.0)[k]
 
-    def trace_success(self, steps) -> Estimate:
+    def trace_success(self, steps: ArrayLike) -> Estimate:
         """Success probability of one trace at its share of each budget."""
         k = np.atleast_1d(self.task.per_trace(steps))
         return like(steps, self.task.graph.feasible * self._trace(k))
 
-    def success(self, steps) -> Estimate:
+    def success(self, steps: ArrayLike) -> Estimate:
         """Success probability of the task at each budget (steps per task)."""
         task = self.task
         if shared_rate(task) is not None:
@@ -88,17 +85,19 @@ class Exact(LawRecord):
         able = self.task.graph.feasible
         return able * sums[k] + (1 - able) * k.astype(np.float64) ** power
 
-    def expected_steps(self, steps) -> Estimate:
+    def expected_steps(self, steps: ArrayLike) -> Estimate:
         """Expected steps of a task at each budget, summed over its n traces."""
         k = np.atleast_1d(self.task.per_trace(steps))
         return like(steps, self.task.n * self._moment(k, 1))
 
-    def expected_square_steps(self, steps) -> np.ndarray:
+    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
         """E[(steps of one trace)^2] at its share of each budget, float64 [B]."""
         return self._moment(np.atleast_1d(self.task.per_trace(steps)), 2)
 
 
-def propagate(tensor, start, goal, dead, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
+def propagate(
+    tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, dead: np.ndarray, max_steps: int
+) -> tuple[np.ndarray, np.ndarray]:
     """P(T = k) and P(death at k) for k = 0..max_steps, float64 [max_steps + 1] each.
 
     All terms are nonnegative, so nothing cancels. Small dense graphs go ``BLOCK`` steps at a time;

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.estimate import Estimate
@@ -36,7 +37,7 @@ class Tilt:
     log_h: float
 
 
-def tilt(tensor, start, goal, reaches, steps: int) -> Tilt:
+def tilt(tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, reaches: np.ndarray, steps: int) -> Tilt:
     """The tilt whose mean hitting time is ``steps`` (or the untilted walk given that it arrives).
 
     Args:
@@ -44,7 +45,7 @@ def tilt(tensor, start, goal, reaches, steps: int) -> Tilt:
         steps: budget K per trace, at least the shortest path.
     """
 
-    def solve(theta: float):
+    def solve(theta: float) -> tuple[np.ndarray, float, float]:
         inner = np.flatnonzero(reaches & ~goal)
         moves = tensor[np.ix_(inner, inner)]
         arrive = tensor[np.ix_(inner, np.flatnonzero(goal))].sum(axis=1)
@@ -100,11 +101,7 @@ class WeightedTally(LawRecord):
         """``Task.identity``."""
         return self.task.identity
 
-    def shown(self) -> np.ndarray:
-        """The budgets of the task."""
-        return self.task.budgets
-
-    def _weighted(self, k: int, values) -> tuple[float, float, float]:
+    def _weighted(self, k: int, values: Callable) -> tuple[float, float, float]:
         """Mean of weight * values(T) 1{T <= k} over the traces, and its 95% interval."""
         require(
             k in self.parts,
@@ -122,25 +119,25 @@ class WeightedTally(LawRecord):
         low, high = mean_interval(mean, variance, tally.traces, float(weight.max()))
         return mean, float(low), float(high)
 
-    def _found(self, steps, values) -> np.ndarray:
+    def _found(self, steps: ArrayLike, values: Callable) -> np.ndarray:
         """float64 [3, B]: mean, low, high of gamma times the weighted mean at each budget."""
         budgets = np.atleast_1d(self.task.per_trace(steps))
         return self.task.graph.feasible * np.array([self._weighted(int(k), values(int(k))) for k in budgets]).T
 
-    def success(self, steps) -> Estimate:
+    def success(self, steps: ArrayLike) -> Estimate:
         """Success probability at each budget of the task, with 95% intervals (``mean_interval``)."""
         mean, low, high = self._found(steps, lambda k: np.ones_like)
         return like(steps, mean, np.maximum(low, 0.0), np.minimum(high, 1.0))
 
     trace_success = success
 
-    def expected_steps(self, steps) -> Estimate:
+    def expected_steps(self, steps: ArrayLike) -> Estimate:
         """E[min(T, K)] = K - E[(K - T)+] at each budget of the task, with 95% intervals."""
         full = np.atleast_1d(self.task.per_trace(steps)).astype(np.float64)
         saved, low, high = self._found(steps, lambda k: lambda t: k - t)
         return like(steps, full - saved, np.maximum(full - high, 0.0), np.minimum(full - low, full))
 
-    def expected_square_steps(self, steps) -> np.ndarray:
+    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
         """E[min(T, K)^2] = K^2 - E[(K^2 - T^2)+] at each budget, float64 [B]."""
         full = np.atleast_1d(self.task.per_trace(steps)).astype(np.float64)
         return full**2 - self._found(steps, lambda k: lambda t: float(k) ** 2 - t**2)[0]

@@ -35,15 +35,15 @@ class Law(Protocol):
     @property
     def traces(self) -> int: ...
 
-    def success(self, steps) -> Estimate:
+    def success(self, steps: ArrayLike) -> Estimate:
         """Success probability of the task, float64 [B] with 95% intervals (no width where it is not random)."""
         ...
 
-    def expected_steps(self, steps) -> Estimate:
+    def expected_steps(self, steps: ArrayLike) -> Estimate:
         """Expected steps of a task, summed over its n traces, float64 [B] with 95% intervals."""
         ...
 
-    def expected_square_steps(self, steps) -> np.ndarray:
+    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
         """E[(steps of one trace)^2], float64 [B]."""
         ...
 
@@ -76,11 +76,13 @@ def like(
 
 
 class LawRecord(Record):
-    """The record side of a law: its table and its figure."""
+    """The record side of a law of a ``task``: its table and its figure."""
+
+    task: Task
 
     def shown(self) -> np.ndarray:
         """The budgets of the table, steps per task, int64 [B]."""
-        raise NotImplementedError(f"{type(self).__name__} has no table")
+        return self.task.budgets
 
     def to_dataset(self) -> xarray.Dataset:
         """Success and expected steps over the dimension ``steps``, the budgets in steps per task."""
@@ -90,13 +92,12 @@ class LawRecord(Record):
         law = cast(Law, self)
         parts = {"success": law.success(budgets), "expected_steps": law.expected_steps(budgets)}
         said = {"success": ("success probability of the task", "1"), "expected_steps": ("expected steps", "steps")}
+        ends = {"estimate": ("", ""), "low": ("_low", ", from"), "high": ("_high", ", to (95% interval)")}
         columns = {}
-        for name, found in parts.items():
-            meaning, unit = said[name]
-            for end, values in (("", found.estimate), ("_low", found.low), ("_high", found.high)):
-                about = {"": meaning, "_low": f"{meaning}, low end of the 95% interval"}.get(end)
-                about = about or f"{meaning}, high end of the 95% interval"
-                columns[name + end] = ("steps", np.asarray(values, np.float64), {"units": unit, "long_name": about})
+        for name, (meaning, unit) in said.items():
+            for part, (end, more) in ends.items():
+                values = np.asarray(getattr(parts[name], part), np.float64)
+                columns[name + end] = ("steps", values, {"units": unit, "long_name": meaning + more})
         steps = ("steps", budgets, {"units": "steps", "long_name": "budget of a task"})
         return xarray.Dataset(columns, {"steps": steps}, {"engine": law.engine, "traces": law.traces})
 
@@ -138,19 +139,19 @@ class Known(LawRecord):
         """The budgets of the task."""
         return self.budgets
 
-    def _at(self, steps) -> np.ndarray:
+    def _at(self, steps: ArrayLike) -> np.ndarray:
         order = np.argsort(self.budgets, kind="stable")
         return order[np.searchsorted(self.budgets[order], np.atleast_1d(steps))]
 
-    def success(self, steps) -> Estimate:
+    def success(self, steps: ArrayLike) -> Estimate:
         """Success at each of ``steps``, which are budgets of the task."""
         return Estimate.of(self.values[self._at(steps)])
 
-    def expected_steps(self, steps) -> Estimate:
+    def expected_steps(self, steps: ArrayLike) -> Estimate:
         """Expected steps of a task, summed over its traces."""
         return Estimate.of(self.spent[self._at(steps)])
 
-    def expected_square_steps(self, steps) -> np.ndarray:
+    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
         """E[(steps of one trace)^2]."""
         return self.square[self._at(steps)]
 
@@ -170,7 +171,7 @@ def known(law: Law, task: Task) -> Known:
 class InOrder(Known):
     """Numbers at the budgets of an entry, in their order; whole steps do not tell such budgets apart."""
 
-    def _at(self, steps) -> np.ndarray:
+    def _at(self, steps: ArrayLike) -> np.ndarray:
         return np.arange(len(self.budgets))
 
 
@@ -196,20 +197,20 @@ class Mixture:
         """Trials of all parts."""
         return int(sum(law.traces for law in self.laws))
 
-    def success(self, steps) -> Estimate:
+    def success(self, steps: ArrayLike) -> Estimate:
         """Success probability, float64 [B] with 95% intervals: :func:`mixed`."""
         return Estimate(*mixed([law.success(steps) for law in self.laws], self.weights))
 
-    def expected_steps(self, steps) -> Estimate:
+    def expected_steps(self, steps: ArrayLike) -> Estimate:
         """Expected steps of a task, float64 [B] with 95% intervals: :func:`mixed`."""
         return Estimate(*mixed([law.expected_steps(steps) for law in self.laws], self.weights))
 
-    def expected_square_steps(self, steps) -> np.ndarray:
+    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
         """E[(steps of one trace)^2], float64 [B]."""
         return weighed(self.weights, np.array([law.expected_square_steps(steps) for law in self.laws], np.float64))
 
 
-def mixed(estimates: Sequence[Estimate], weights) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def mixed(estimates: Sequence[Estimate], weights: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weighted mean of independent estimates with its interval: estimate, low, high, float64 [B] each.
 
     The half widths, times the weights, add in quadrature, lower and upper ones apart (MOVER: Zou and Donner,

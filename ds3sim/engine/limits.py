@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ds3sim.core.check import fraction, whole_number
 from ds3sim.core.errors import InputError, require, shown
@@ -116,7 +117,7 @@ class EngineOptions:
         )
 
     @classmethod
-    def heeded(cls, kind: str, **values) -> EngineOptions:
+    def heeded(cls, kind: str, **values: Any) -> EngineOptions:
         """The options of an engine from values of which some may be meant for other engines: those are left out.
 
         Raises:
@@ -130,7 +131,7 @@ class EngineOptions:
         return self.traces if self.relative_error is None else self.max_traces or 10**9
 
 
-def refuse_idle(name: str, value, kind: Kind) -> None:
+def refuse_idle(name: str, value: object, kind: Kind) -> None:
     """Refuse an option that the engine does not heed.
 
     Raises:
@@ -143,7 +144,7 @@ def refuse_idle(name: str, value, kind: Kind) -> None:
         )
 
 
-def _share(value) -> float:
+def _share(value: object) -> float:
     good = isinstance(value, float | int) and not isinstance(value, bool) and 1e-6 <= value < 1
     require(good, f"relative_error = {shown(value)} is not allowed: it must be at least 1e-6 and below 1")
     return fraction("relative_error", value)

@@ -15,6 +15,7 @@ from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
 from ds3sim.engine.stopping import FIRST_ROUND, Stopping
 from ds3sim.engine.tally import Tally, enough
+from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.task import Task
 
 BATCH = 10**12
@@ -49,7 +50,7 @@ def tallies(
     return [tally for tally in out if tally is not None]
 
 
-def _rounds(task: Task, options: EngineOptions, seed: int, first: int, progress) -> Iterator[Tally]:
+def _rounds(task: Task, options: EngineOptions, seed: int, first: int, progress: Callable | None) -> Iterator[Tally]:
     """One tally, or with ``relative_error`` larger and larger ones (any number of traces costs the same)."""
     if options.relative_error is None:
         yield replace(_run(task, seed, first, options.traces, progress), stopping=Stopping.of(options))
@@ -63,7 +64,7 @@ def _rounds(task: Task, options: EngineOptions, seed: int, first: int, progress)
         goal = min(2 * goal, options.most)
 
 
-def _run(task: Task, seed: int, first: int, traces: int, progress) -> Tally:
+def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | None) -> Tally:
     """``traces`` traces from number ``first`` on."""
     require(
         task.n == 1,
@@ -105,7 +106,9 @@ def _run(task: Task, seed: int, first: int, traces: int, progress) -> Tally:
     return tally
 
 
-def _walk(rng, traces: int, graph, tensor, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _walk(
+    rng: np.random.Generator, traces: int, graph: SkillGraph, tensor: np.ndarray, max_steps: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Hits and deaths by time, int64 [max_steps + 1] each, of one population."""
     hits, deaths = np.zeros(max_steps + 1, np.int64), np.zeros(max_steps + 1, np.int64)
     counts = rng.multinomial(traces, graph.start)

@@ -45,7 +45,7 @@ def closed_form(task: Task) -> ClosedForm:
     return ClosedForm(_checked(task))
 
 
-def _checked(task) -> Task:
+def _checked(task: Task) -> Task:
     from ds3sim.task.task import Task
 
     require(isinstance(task, Task), f"task = {shown(task)} is not a task: make one with Task(graph, steps=...)")

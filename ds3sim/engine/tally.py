@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.estimate import Estimate
@@ -92,7 +94,7 @@ class Tally(LawRecord):
         """The largest budget per trace that was simulated."""
         return len(self.hits) - 1
 
-    def _per_trace(self, steps) -> np.ndarray:
+    def _per_trace(self, steps: ArrayLike) -> np.ndarray:
         budgets = np.atleast_1d(np.asarray(steps)).ravel()
         # Texts are made only on failure: this runs for every point of a sweep.
         if not (
@@ -110,7 +112,7 @@ class Tally(LawRecord):
             )
         return k
 
-    def success(self, steps) -> Estimate:
+    def success(self, steps: ArrayLike) -> Estimate:
         """Success probability of the task at each budget, with exact (Clopper-Pearson) 95% intervals.
 
         Args:
@@ -123,7 +125,7 @@ class Tally(LawRecord):
         low, high = clopper_pearson(hits, self.traces)
         return like(steps, hits / max(1, self.traces), low, high)
 
-    def trace_success(self, steps) -> Estimate:
+    def trace_success(self, steps: ArrayLike) -> Estimate:
         """Success probability of one trace at its share floor(K/n) of each budget.
 
         The interval treats all traces as independent; with shared feasibility below 1 it counts
@@ -137,7 +139,7 @@ class Tally(LawRecord):
             low, high = mean_interval(mean, square / self.n**2 - mean**2, self.traces, 1.0)
         return like(steps, hits / max(1, total), low, high)
 
-    def _task_square(self, hits) -> np.ndarray:
+    def _task_square(self, hits: np.ndarray) -> np.ndarray:
         """E[(number of correct traces of a trial)^2], traces independent given feasibility."""
         tasks = max(1, self.feasible // self.n)
         p = hits / (tasks * self.n)
@@ -154,7 +156,7 @@ class Tally(LawRecord):
         left = total - count
         return (first + left * k) / total, (second + left * k.astype(np.float64) ** 2) / total
 
-    def expected_steps(self, steps) -> Estimate:
+    def expected_steps(self, steps: ArrayLike) -> Estimate:
         """Expected steps of a task at each budget, summed over its n traces, with 95% intervals.
 
         An infeasible trace uses its whole share floor(K/n). Units: steps per task.
@@ -171,7 +173,7 @@ class Tally(LawRecord):
         low, high = mean_interval(estimate, variance, self.traces, (self.n * k).astype(np.float64))
         return like(steps, estimate, np.maximum(low, 0.0), np.minimum(high, self.n * k))
 
-    def expected_square_steps(self, steps) -> np.ndarray:
+    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
         """E[(steps of one trace)^2] at its share of each budget, float64 [B]."""
         k = self._per_trace(steps)
         share = self.feasible / max(1, self.traces * self.n)
@@ -213,7 +215,7 @@ def enough(task: Task, tally: Tally, relative_error: float) -> bool:
     return bool(np.all(error <= relative_error))
 
 
-def _joined(ranges) -> tuple[tuple[int, int, int], ...]:
+def _joined(ranges: Sequence[tuple[int, int, int]]) -> tuple[tuple[int, int, int], ...]:
     """Sorted ranges with neighbours merged; overlapping ones are refused."""
     out: list[tuple[int, int, int]] = []
     for seed, first, end in sorted(ranges):

@@ -317,7 +317,7 @@ class _GraphML:
                 self.current[inside][name] = self._value("".join(self.pieces), kind)
 
     @staticmethod
-    def _value(text: str, kind: str):
+    def _value(text: str, kind: str) -> str | int | float:
         """Numbers where they are announced and are some; else the text, for the caller to judge."""
         text = text.strip()
         number = {"int": int, "long": int, "float": float, "double": float}.get(kind)

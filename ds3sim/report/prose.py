@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ds3sim.core.text import in_words, number, probability
+from ds3sim.core.text import in_words, number, probability, terminal_budget
 from ds3sim.report.rows import Compared, by_strategy
 from ds3sim.results.result import Result
 
@@ -176,7 +176,7 @@ def budget_words(budget: Mapping[str, Any], result: Result) -> str:
     unit = next((u for u in given if budget.get(u)), "steps")
     values = budget.get(unit)
     count = len(values) if isinstance(values, list | tuple) else len(steps)
-    span = " to ".join(f"{k:,}" for k in dict.fromkeys((steps[0], steps[-1])))
+    span = " to ".join(terminal_budget(k) for k in dict.fromkeys((steps[0], steps[-1])))
     text = f"{count} budget{'s' if count != 1 else ''}, {span} steps per task, shared by its traces."
     if unit != "steps":
         text += f" They were given as {given[unit]}."
@@ -217,7 +217,9 @@ def run_headline(rows: list[Compared]) -> list[str]:
     out = []
     for name, own in by_strategy(rows).items():
         row = own[-1].row
-        text = f"{name + ': ' if name else ''}at {row.steps:,} steps the task is solved with probability "
+        text = (
+            f"{name + ': ' if name else ''}at {terminal_budget(row.steps)} steps the task is solved with probability "
+        )
         text += probability(row.success)
         if row.traces:
             text += f" (95% interval {probability(row.success_low)} to {probability(row.success_high)})"
@@ -238,6 +240,9 @@ def _names(value: Any) -> str:
 
 
 def _span(values: Any) -> str:
+    if isinstance(values, Mapping):  # {range = [2, 15]}, {log = [1e10, 1e13, 4]}
+        ((low, high, *count),) = values.values()
+        return f"{in_words(low)} to {in_words(high)}" + (f" ({count[0]} values)" if count else "")
     values = values if isinstance(values, list | tuple) else [values]
     numbers = [v for v in values if isinstance(v, int | float)]
     if len(numbers) < 4 or len(numbers) < len(values):

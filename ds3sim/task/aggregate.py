@@ -38,7 +38,7 @@ class Verifier:
     false_positive: float = 0.0
     fallback: str = "random"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # Plain numbers, whatever was given: they enter the identity of the task.
         object.__setattr__(self, "true_positive", fraction("true_positive", self.true_positive))
         object.__setattr__(self, "false_positive", fraction("false_positive", self.false_positive))
@@ -60,7 +60,7 @@ class Single:
     n: int = 1
     name = "single"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(self.n == 1, f"aggregate = single has n = {shown(self.n)}: use n = 1, or best_of_n or majority")
         object.__setattr__(self, "n", 1)
 
@@ -86,7 +86,7 @@ class BestOfN:
     verifier: Verifier = field(default_factory=Verifier)
     name = "best_of_n"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "n", whole_number("n", self.n, 1, MOST_TRACES_PER_TASK))
         require(isinstance(self.verifier, Verifier), f"verifier = {shown(self.verifier)} is not a Verifier")
 
@@ -126,7 +126,7 @@ class Majority:
     ties: str = "random"
     name = "majority"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "n", whole_number("n", self.n, 1, MOST_TRACES_PER_TASK))
         require(
             isinstance(self.errors, GeometricErrors | WeightErrors),

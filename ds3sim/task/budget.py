@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, require, shown
@@ -44,19 +45,19 @@ class BudgetRow:
         return {name: None if value != value else value for name, value in own if value is not None}
 
 
-def budget_array(steps) -> np.ndarray:
+def budget_array(steps: ArrayLike) -> np.ndarray:
     """Budgets as int64 [B]; an int counts as one budget."""
     values = np.atleast_1d(np.asarray(steps, dtype=object)).ravel()
     require(values.size > 0, "steps is empty: give at least one budget")
     return np.array([whole_number("steps", v, 0, MOST_STEPS) for v in values], dtype=np.int64)
 
 
-def whole_steps(amount, each) -> int:
+def whole_steps(amount: float | Fraction, each: float | Fraction) -> int:
     """floor(amount / each), exactly, with decimal digits as written: 33 tokens at 1.1 a step are 30 steps."""
     return int(_exact(amount) / _exact(each))
 
 
-def _exact(value) -> Fraction:
+def _exact(value: float | Fraction) -> Fraction:
     return Fraction(value) if isinstance(value, int | Fraction) else Fraction(repr(float(value)))
 
 

@@ -59,7 +59,7 @@ class ToT:
     discount: float = 0.99
     name = "tot"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "branches", whole_number("branches", self.branches, 1, MOST_BRANCHES))
         object.__setattr__(self, "evaluator_error", fraction("evaluator_error", self.evaluator_error))
         object.__setattr__(self, "discount", _discount(self.discount))
@@ -104,7 +104,7 @@ class Beam:
     discount: float = 0.99
     name = "beam"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "width", whole_number("width", self.width, 1, 1024))
         object.__setattr__(self, "branches", whole_number("branches", self.branches, 1, 1024))
         object.__setattr__(self, "evaluator_error", fraction("evaluator_error", self.evaluator_error))
@@ -125,5 +125,5 @@ STEP_POLICIES: tuple[type[StepPolicy], ...] = get_args(StepPolicy)
 """What a config can name; the fields of each are keys of [strategy]."""
 
 
-def _discount(value) -> float:
+def _discount(value: float) -> float:
     return number("discount", value, above=0, below=1)

@@ -33,7 +33,7 @@ class Strategy:
     aggregate: Aggregate = field(default_factory=Single)
     feasibility: str = "per_task"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(isinstance(self.step, StepPolicy), f"step = {self.step!r} is not a step policy: use CoT, ToT or Beam")
         require(
             isinstance(self.aggregate, Aggregate),

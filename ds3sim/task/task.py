@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
@@ -44,7 +45,7 @@ class Task:
     feasibility: str = "per_task"
     on_dead: str = "exhaust"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(isinstance(self.graph, SkillGraph), f"graph = {self.graph!r} is not a SkillGraph")
         require(isinstance(self.step, StepPolicy), f"step = {self.step!r} is not a step policy: use CoT, ToT or Beam")
         require(
@@ -76,7 +77,7 @@ class Task:
         """The largest budget per trace, floor(max K / n)."""
         return int(self.budgets.max()) // self.n
 
-    def per_trace(self, steps) -> np.ndarray:
+    def per_trace(self, steps: ArrayLike) -> np.ndarray:
         """Budgets per trace, floor(K / n), int64 of the shape of ``steps``.
 
         Raises:

@@ -26,7 +26,7 @@ class GeometricErrors:
     categories: int = 11
     decay: float = 0.746
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "categories", whole_number("categories", self.categories, 2, 4096))
         object.__setattr__(self, "decay", fraction("decay", self.decay))
 
@@ -46,7 +46,7 @@ class WeightErrors:
 
     values: tuple[float, ...] = (1.0,)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require(
             isinstance(self.values, tuple | list | np.ndarray),
             f"errors.weights = {shown(self.values)} is not a list: give one chance per wrong answer",

@@ -37,7 +37,7 @@ def relevant_skills(m: Numbers, beta: Numbers) -> np.ndarray:
 def search_weight(m: Numbers, beta: Numbers, rho: Numbers) -> np.ndarray:
     """rho/M + 1 - rho, the chance to look at the right skill, in (4); arguments as :func:`success_from_capability`."""
     rho = fraction_array("rho", rho)
-    return rho / relevant_skills(m, beta) + (1.0 - rho)
+    return rho / relevant_skills(m, beta) + 1.0 - rho
 
 
 def success_from_capability(

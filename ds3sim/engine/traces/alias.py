@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ds3sim.core import arrays
+
 
 def alias_tables(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Alias tables of the rows of ``probability``.
@@ -111,15 +113,15 @@ def power_of_two(value: int) -> int:
     return 1 << max(0, int(value) - 1).bit_length()
 
 
-def lookup(threshold, outcome, row, mask, word0, word1):
-    """Sample from row ``row`` of a flat packed table of width mask + 1; int32 codes.
-
-    Args:
-        threshold, outcome: uint32 [R * W].
-        row: int32, first entry of the row in the flat table (row number times W).
-        mask: uint32, W - 1.
-        word0, word1: uint32 random words.
-    """
+def lookup(
+    threshold: arrays.UInt32[arrays.Array, " entries"],
+    outcome: arrays.UInt32[arrays.Array, " entries"],
+    row: arrays.Int32[arrays.Array, "*#lanes"],
+    mask: arrays.UInt32[arrays.Array, "*#lanes"],
+    word0: arrays.UInt32[arrays.Array, "*#lanes"],
+    word1: arrays.UInt32[arrays.Array, "*#lanes"],
+) -> arrays.Int32[arrays.Array, "*_"]:
+    """Codes drawn by two words from the rows of ``mask`` + 1 entries that begin at ``row`` in flat packed tables."""
     import jax.numpy as jnp
 
     entry = row + (word0 & mask).astype(jnp.int32)

@@ -6,13 +6,14 @@ With w = 1 this is ToT step by step, which the tests hold against its compiled t
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
-from ds3sim.core import rng
+from ds3sim.core import arrays, rng
 from ds3sim.core.errors import require
 from ds3sim.engine.traces.alias import lookup, padded, row_tables
-from ds3sim.engine.traces.walk import NEVER, endings, lanes_of, traced
+from ds3sim.engine.traces.walk import NEVER, Rows, endings, lanes_of, traced
 from ds3sim.task.scores import score_classes
 from ds3sim.task.steps import Beam
 from ds3sim.task.task import Task
@@ -47,38 +48,51 @@ def _best(rank, shuffle, proposed, w: int, classes: int):
     return lax.scan(take, key, length=w)[1]
 
 
-def _beam(keys, first, limit, numbers, error, threshold, outcome, mask, begin, rank, kind, *, width, w, b, classes):
-    """Endings of one row of lanes, int32 [1, width], coded as in ``ds3sim.engine.traces.walk``.
+def _settled(kind, node, time, state):
+    """Lanes whose beam holds the goal, or only dead nodes, are done."""
+    import jax.numpy as jnp
+
+    won = (kind[node] == 1).any(axis=0)
+    lost = (kind[node] == 2).all(axis=0)
+    done = -2 - (2 * time + jnp.where(won, 0, 1))
+    return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
+
+
+def _beam(
+    rows: Rows,
+    error: arrays.UInt32[arrays.Array, " 2"],
+    threshold: arrays.UInt32[arrays.Array, " entries"],
+    outcome: arrays.UInt32[arrays.Array, " entries"],
+    mask: arrays.UInt32[arrays.Array, ""],
+    begin: arrays.Int32[arrays.Array, ""],
+    rank: arrays.Int32[arrays.Array, " nodes"],
+    kind: arrays.Int32[arrays.Array, " nodes"],
+    *,
+    width: int,
+    w: int,
+    b: int,
+    classes: int,
+) -> arrays.Int32[arrays.Array, "1 width"]:
+    """Endings of one row of lanes, coded as in ``ds3sim.engine.traces.walk``.
 
     Args:
-        keys, first, limit, numbers, width: as :func:`ds3sim.engine.traces.walk.lanes_of`.
-        error: uint32 [2], chance that a step keeps proposals at random.
-        threshold, outcome: uint32, packed alias table with one row per node and, last, the start.
-        mask: uint32, entries of a table row less one.
-        begin: int32, first entry of the start row.
-        rank: int32 [S], class of each node by score, 0 the best.
-        kind: int32 [S], 1 goal, 2 dead, 0 else.
-        w, b: particles, and proposals of each.
-        classes: bits that hold any rank.
+        error: chance that a step keeps proposals at random.
+        threshold, outcome: packed alias table with one row per node and, last, the start, which begins at ``begin``.
+        mask: entries of a table row less one.
+        rank: class of each node by score, 0 the best; ``classes`` bits hold any. kind: 1 goal, 2 dead, 0 else.
     """
     import jax.numpy as jnp
     from jax import lax
 
     traced["beam"] += 1
-    lane, walking = (part[0] for part in lanes_of(keys, first, limit, numbers, width))
-    max_steps = numbers[7, 0]
-    columns = mask.astype(jnp.int32) + 1
+    lane, walking = (part[0] for part in lanes_of(rows, width))
+    keys, max_steps, columns = rows.keys[0], rows.numbers[7, 0], mask.astype(jnp.int32) + 1
     rank, kind = jnp.asarray(rank), jnp.asarray(kind)
 
-    def settle(node, time, state):
-        """Lanes whose beam holds the goal, or only dead nodes, are done."""
-        won = (kind[node] == 1).any(axis=0)
-        lost = (kind[node] == 2).all(axis=0)
-        done = -2 - (2 * time + jnp.where(won, 0, 1))
-        return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
+    settle = functools.partial(_settled, kind)
 
     def draws(purpose, number):
-        return rng.draw(keys[0, purpose], lane, number)
+        return rng.draw(keys[purpose], lane, number)
 
     # The whole beam starts at one node: one draw, copied. Lanes are the last axis throughout.
     begins = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, np.uint32(0)))
@@ -86,8 +100,7 @@ def _beam(keys, first, limit, numbers, error, threshold, outcome, mask, begin, r
     state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
 
     def unfinished(carry):
-        _, state, time = carry
-        return (time < max_steps) & jnp.any(state >= 0)
+        return (carry[2] < max_steps) & jnp.any(carry[1] >= 0)
 
     def advance(carry):
         node, state, time = carry
@@ -108,8 +121,8 @@ def _beam(keys, first, limit, numbers, error, threshold, outcome, mask, begin, r
 
 
 @functools.cache
-def beam_kernel():
-    """The jitted kernel, made on first use; see :func:`_beam`."""
+def beam_kernel() -> Callable:
+    """:func:`_beam`, jitted on first use."""
     import jax
 
     return jax.jit(_beam, static_argnames=("width", "w", "b", "classes"))

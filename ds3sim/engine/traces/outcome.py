@@ -9,12 +9,13 @@ succeeds, and one histogram holds success at every budget (docs/theory.md, task 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
-from ds3sim.core import rng
+from ds3sim.core import arrays, rng
 from ds3sim.engine.traces.alias import lookup, row_tables
-from ds3sim.engine.traces.walk import NOT_REACHED, hitting_times, traced
+from ds3sim.engine.traces.walk import NOT_REACHED, Rows, hitting_times, traced
 from ds3sim.task.aggregate import Aggregate, BestOfN, Counting, Majority
 
 
@@ -74,7 +75,7 @@ def _voted(times, keys, lane, trial, tables, *, answers: int, ties_wrong: bool):
     rows, width = threshold.shape
     words = rng.threefry2x32(*_keys(keys, rng.VOTE), lane, jnp.zeros_like(lane))
     begin = (jnp.arange(rows, dtype=jnp.int32) * width)[:, None]
-    wrong = lookup(threshold.reshape(-1), answer.reshape(-1), begin, np.uint32(width - 1), *words).reshape(trials, n)
+    wrong = lookup(threshold.reshape(-1), answer.reshape(-1), begin, jnp.uint32(width - 1), *words).reshape(trials, n)
     tie_word = rng.threefry2x32(*_keys(keys, rng.TIE), trial, jnp.zeros_like(trial))[0].reshape(-1)
     order = jnp.argsort(times, axis=1)
     times = jnp.take_along_axis(times, order, axis=1)
@@ -117,30 +118,30 @@ def _keys(keys, purpose: int):
     return keys[:, purpose, 0, None], keys[:, purpose, 1, None]
 
 
-def _outcome(ending, keys, first, tables, *, n, kind):
+def _outcome(
+    ending: arrays.Int32[arrays.Array, "rows lanes"], rows: Rows, tables: tuple, *, n: int, kind: tuple
+) -> arrays.Int32[arrays.Array, "rows trials"]:
+    """Task hitting times; ``tables`` and ``kind`` are those of :func:`outcome_tables`, one table for each row."""
     import jax.numpy as jnp
 
     traced["outcome"] += 1
-    rows, trials = ending.shape[0], ending.shape[1] // n
+    keys, first = rows.keys, rows.first
+    size, trials = ending.shape[0], ending.shape[1] // n
     times = hitting_times(ending[:, : trials * n]).reshape(-1, n)
     if kind[0] == "first":  # oracle best of n, and single: the earliest hitting time
-        return times.min(axis=1).reshape(rows, -1)
+        return times.min(axis=1).reshape(size, -1)
     lane = first[0, :, None] + jnp.arange(trials * n, dtype=jnp.uint32)
     if kind[0] == "verified":
-        return _verified(times, keys, lane, tables[0], abstain=kind[1]).reshape(rows, -1)
+        return _verified(times, keys, lane, tables[0], abstain=kind[1]).reshape(size, -1)
     trial = first[1, :, None] + jnp.arange(trials, dtype=jnp.uint32)
     if kind[0] == "counted":
-        return _counted(times, keys, trial, tables[0]).reshape(rows, -1)
-    return _voted(times, keys, lane, trial, tables, answers=kind[2], ties_wrong=kind[1]).reshape(rows, -1)
+        return _counted(times, keys, trial, tables[0]).reshape(size, -1)
+    return _voted(times, keys, lane, trial, tables, answers=kind[2], ties_wrong=kind[1]).reshape(size, -1)
 
 
 @functools.cache
-def outcome_kernel():
-    """The jitted map from endings int32 [rows, lanes] to task hitting times int32 [rows, trials].
-
-    Args of the kernel: endings; keys, first: as :func:`ds3sim.engine.traces.walk.lanes_of`; the tables of
-    :func:`outcome_tables`, one for each row; static n and kind.
-    """
+def outcome_kernel() -> Callable:
+    """:func:`_outcome`, jitted on first use."""
     import jax
 
     return jax.jit(_outcome, static_argnames=("n", "kind"))

@@ -21,7 +21,7 @@ from ds3sim.engine.tally import Tally
 from ds3sim.engine.traces.alias import padded, power_of_two
 from ds3sim.engine.traces.outcome import outcome_kernel
 from ds3sim.engine.traces.pack import TABLE_ENTRIES, Job, Ready, Row, Wave, packed, waves
-from ds3sim.engine.traces.walk import NOT_REACHED, NUMBERS, stage_sizes, walk_kernel
+from ds3sim.engine.traces.walk import NOT_REACHED, NUMBERS, Rows, stage_sizes, walk_kernel
 from ds3sim.task.task import Task
 
 TABLE_SIZES = (2**17, TABLE_ENTRIES)
@@ -118,15 +118,15 @@ class _Launch:
         device = next(self.number) % len(self.devices)
         shape, n = wave.shape, wave.shape.n
         pieces = _pieces(rows)
-        keys, first, limit, numbers = jax.device_put(self._lanes(rows, pieces, wave), self.devices[device])
+        given = jax.device_put(self._rows(rows, pieces, wave), self.devices[device])
         arrays, marks = self._tables(rows, pieces, wave, device)
         static: dict = dict(shape.static)
         if shape.kernel is walk_kernel:
             static["stages"] = stage_sizes(wave.rows * wave.width, shape.long)
-        ending = shape.kernel()(keys, first, limit, numbers, *arrays, width=wave.width, **static)
+        ending = shape.kernel()(given, *arrays, width=wave.width, **static)
         times = None
         if shape.outcome != ("first",) or n > 1:
-            times = outcome_kernel()(ending, keys, first, marks, n=n, kind=shape.outcome)
+            times = outcome_kernel()(ending, given, marks, n=n, kind=shape.outcome)
         tops = [ready.job.task.max_steps for ready, _, _ in pieces]
         spans = [(begin, end) for _, begin, end in pieces]
         endings = _counts(ending, spans, [2 * top + 4 for top in tops])
@@ -138,10 +138,8 @@ class _Launch:
             out.append((ready.job, trials, int(counts[1]) - idle, counts, own))
         return out
 
-    def _lanes(self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave) -> tuple[np.ndarray, ...]:
-        """Keys, first lanes and trials, thresholds of feasibility and numbers of the rows, as kernels take them."""
-        import chex
-
+    def _rows(self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave) -> Rows:
+        """The rows as kernels take them."""
         n, size = wave.shape.n, wave.rows
         made = self._keys([(row.ready.job.stream, row.batch) for row in rows])
         keys = np.zeros((size, rng.SPARE + 1, 2), np.uint32)
@@ -159,9 +157,7 @@ class _Launch:
             numbers[1:, begin:end] = np.array([[group], [base], *([v] for v in ready.law), [task.max_steps]])
             limit[begin:end] = ready.limit
             base += ready.entries
-        chex.assert_shape((keys, first, limit, numbers), ((size, 8, 2), (2, size), (size, 2), (8, size)))
-        chex.assert_type((keys, first, limit, numbers), (np.uint32, np.uint32, np.uint32, np.int32))
-        return keys, first, limit, numbers
+        return Rows(keys, first, limit, numbers).checked()
 
     def _keys(self, wanted: list[tuple[str, int]]) -> list[np.ndarray]:
         """Keys uint32 [purposes, 2] of (stream, batch); kept, since many launches share them."""

@@ -8,13 +8,14 @@ So it needs only 64-bit thresholds and integer comparisons, like every other ker
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
-from ds3sim.core import rng
+from ds3sim.core import arrays, rng
 from ds3sim.core.errors import require
 from ds3sim.engine.limits import MOST_TOGETHER
-from ds3sim.engine.traces.walk import lanes_of, traced
+from ds3sim.engine.traces.walk import Rows, lanes_of, traced
 from ds3sim.task.task import Task, latent_rate
 
 
@@ -34,14 +35,20 @@ def urn_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
     return (rng.threshold(chance).reshape(-1, 2),), {"n": n}
 
 
-def _urn(keys, first, limit, numbers, limits, *, width, n):
+def _urn(
+    rows: Rows, limits: arrays.UInt32[arrays.Array, "chances 2"], *, width: int, n: int
+) -> arrays.Int32[arrays.Array, "1 width"]:
+    """Endings of one row of lanes, coded as in ``ds3sim.engine.traces.walk``.
+
+    ``limits``: the chance of the next success after j traces of which i succeeded, at j n + i.
+    """
     import jax.numpy as jnp
     from jax import lax
 
     traced["urn"] += 1
-    lane, walking = (part[0] for part in lanes_of(keys, first, limit, numbers, width))
+    lane, walking = (part[0] for part in lanes_of(rows, width))
     trials = width // n
-    word0, word1 = (w[: trials * n].reshape(trials, n) for w in rng.draw(keys[0, rng.WALK], lane, jnp.uint32(0)))
+    word0, word1 = (w[: trials * n].reshape(trials, n) for w in rng.draw(rows.keys[0, rng.WALK], lane, jnp.uint32(0)))
 
     def turn(j, carry):
         successes, out = carry
@@ -50,17 +57,13 @@ def _urn(keys, first, limit, numbers, limits, *, width, n):
 
     start = (jnp.zeros(trials, jnp.int32), jnp.zeros((trials, n), bool))
     won = jnp.pad(lax.fori_loop(0, n, turn, start)[1].reshape(-1), (0, width - trials * n))
-    ending = jnp.where(numbers[7, 0] < 1, jnp.int32(0), jnp.where(won, jnp.int32(4), jnp.int32(5)))
+    ending = jnp.where(rows.numbers[7, 0] < 1, jnp.int32(0), jnp.where(won, jnp.int32(4), jnp.int32(5)))
     return jnp.where(walking, ending, jnp.int32(1))[None]
 
 
 @functools.cache
-def urn_kernel():
-    """The jitted kernel of one row of lanes: endings int32 [1, width], coded as in ``ds3sim.engine.traces.walk``.
-
-    Args of the kernel: as :func:`ds3sim.engine.traces.walk.lanes_of`, then limits uint32 [n * n, 2], the chance of
-    the next success after j traces of which i succeeded; static width, n.
-    """
+def urn_kernel() -> Callable:
+    """:func:`_urn`, jitted on first use."""
     import jax
 
     return jax.jit(_urn, static_argnames=("width", "n"))

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
-from ds3sim.core import rng
+from ds3sim.core import arrays, rng
 from ds3sim.engine.traces.alias import lookup
 
 traced: Counter[str] = Counter()
@@ -38,21 +40,43 @@ def stage_sizes(lanes: int, long: bool) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def lanes_of(keys, first, limit, numbers, width: int):
-    """(lane, walking) of rows of lanes: their numbers in the batch, uint32, and which of them can succeed, bool.
+class Rows(NamedTuple):
+    """What a kernel has to know of the rows of a launch, beside tables.
 
-    Args:
-        keys: uint32 [rows, purposes, 2].
-        first: uint32 [2, rows], the first lane and the first trial in the batch.
-        limit: uint32 [rows, 2], threshold of feasibility; all ones: certain.
-        numbers: int32 [8, rows], see ``NUMBERS``.
-
-    Returns:
-        two arrays [rows, width].
+    Attributes:
+        keys: of the batch, for all purposes of ``core/rng.py``.
+        first: the first lane and the first trial in the batch.
+        limit: threshold of feasibility; all ones: certain.
+        numbers: int32, see ``NUMBERS``.
     """
+
+    keys: arrays.UInt32[arrays.Array, "rows purposes 2"]
+    first: arrays.UInt32[arrays.Array, "2 rows"]
+    limit: arrays.UInt32[arrays.Array, "rows 2"]
+    numbers: arrays.Int32[arrays.Array, "8 rows"]
+
+    def checked(self) -> Rows:
+        """Itself, with the shapes and dtypes that kernels are made for.
+
+        Raises:
+            AssertionError: they are others.
+        """
+        import chex
+
+        size = len(self.keys)
+        chex.assert_shape(tuple(self), ((size, rng.SPARE + 1, 2), (2, size), (size, 2), (len(NUMBERS), size)))
+        chex.assert_type(tuple(self), (np.uint32, np.uint32, np.uint32, np.int32))
+        return self
+
+
+def lanes_of(
+    rows: Rows, width: int
+) -> tuple[arrays.UInt32[arrays.Array, "rows width"], arrays.Bool[arrays.Array, "rows width"]]:
+    """The lanes of rows: their numbers in the batch, and which of them walk at all."""
     import jax.numpy as jnp
     from jax import lax
 
+    keys, first, limit, numbers = rows
     index = jnp.arange(width, dtype=jnp.int32)[None, :]
     lane = first[0, :, None] + index.astype(jnp.uint32)
     group = numbers[1, :, None].astype(jnp.uint32)
@@ -67,7 +91,9 @@ def lanes_of(keys, first, limit, numbers, width: int):
     return lane, (index < numbers[0, :, None]) & able
 
 
-def endings(state, max_steps):
+def endings(
+    state: arrays.Int32[arrays.Array, "*lanes"], max_steps: arrays.Int32[arrays.Array, "*#lanes"]
+) -> arrays.Int32[arrays.Array, "*lanes"]:
     """Final states as endings, int32 (see the head of this module)."""
     import jax.numpy as jnp
 
@@ -76,14 +102,14 @@ def endings(state, max_steps):
     return jnp.where(state == NEVER, jnp.int32(1), jnp.where(over, jnp.int32(0), code + 2))
 
 
-def hitting_times(ending):
+def hitting_times(ending: arrays.Int32[arrays.Array, "*lanes"]) -> arrays.Int32[arrays.Array, "*lanes"]:
     """Hitting time of the goal per lane, int32; ``NOT_REACHED`` where there is none."""
     import jax.numpy as jnp
 
     return jnp.where((ending >= 2) & (ending % 2 == 0), ending // 2 - 1, jnp.int32(NOT_REACHED))
 
 
-def _advance(carry, lane, law, threshold, outcome):
+def _advance(carry: tuple, lane, law: tuple, threshold, outcome) -> tuple:
     """One draw for every lane that walks."""
     import jax.numpy as jnp
 
@@ -100,13 +126,22 @@ def _advance(carry, lane, law, threshold, outcome):
     return jnp.where(state >= 0, after, state), time + 1
 
 
-def _walk(keys, first, limit, numbers, threshold, outcome, *, width, stages):
+def _walk(
+    rows: Rows,
+    threshold: arrays.UInt32[arrays.Array, " entries"],
+    outcome: arrays.UInt32[arrays.Array, " entries"],
+    *,
+    width: int,
+    stages: tuple[int, ...],
+) -> arrays.Int32[arrays.Array, "rows width"]:
+    """Endings of all lanes, from the tables of all rows side by side."""
     import jax.numpy as jnp
     from jax import lax
 
     traced["walk"] += 1
+    keys, numbers = rows.keys, rows.numbers
     _, _, base, columns, transient, steps, rounds, max_steps = numbers[:, :, None]
-    lane, walking = lanes_of(keys, first, limit, numbers, width)
+    lane, walking = lanes_of(rows, width)
     # All lanes begin in the last row of their table, the start distribution.
     state = jnp.where(walking, transient * columns, jnp.int32(NEVER))
     home = jnp.arange(stages[0], dtype=jnp.int32)
@@ -139,12 +174,8 @@ def _walk(keys, first, limit, numbers, threshold, outcome, *, width, stages):
 
 
 @functools.cache
-def walk_kernel():
-    """The jitted kernel; made on first use, so that importing this module touches no device.
-
-    Args of the kernel: as :func:`lanes_of`, then threshold, outcome uint32 [entries], the tables of all rows; static
-    width (lanes of a row) and ``stages``. Returns endings int32 [rows, width].
-    """
+def walk_kernel() -> Callable:
+    """:func:`_walk`, jitted on first use, so that importing this module touches no device."""
     import jax
 
     return jax.jit(_walk, static_argnames=("width", "stages"))
