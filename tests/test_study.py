@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import ds3sim as ds
+from ds3sim.cli.main import main
 from ds3sim.config.read import config_of
 from ds3sim.config.study import study_of
 from ds3sim.graph.lump import ChainForm
@@ -72,7 +73,7 @@ def test_a_study_is_its_tables(graph, tmp_path):
 
 def test_numbers_may_be_arrays():
     """0-d arrays and NumPy scalars are numbers, arrays are lists."""
-    graph = ds.SkillGraph.chain(np.int64(4), np.float64(0.25))
+    graph = ds.SkillGraph.chain(jnp.int32(4), np.array(0.25))
     study = ds.Study(graph, steps=np.array([10, 20]), traces=np.int64(50), seed=jnp.uint32(3))
     (entry,) = study.entries()
     assert entry.tasks[0].identity == ds.Task(ds.SkillGraph.chain(4, 0.25), steps=[10, 20]).identity
@@ -123,6 +124,8 @@ def test_another_study_from_a_study():
         ({"graph": EDGES, "steps": 5, "axes": {"graph.success": [0.1]}}, "no effect with graph.kind = edges"),
         ({"graph": CHAIN, "steps": 5, "axes": {"graph.success": [0.1, 1.5]}}, "must be at most 1"),
         ({"graph": CHAIN, "steps": 5, "seed": "x"}, "Study: seed = 'x'"),
+        ({"graph": CHAIN, "steps": 5, "zip": [["seed", "graph.success"]]}, "sweep.zip: seed is no axis"),
+        ({"graph": CHAIN, "steps": 5, "folder": 3}, "Study: folder = 3: must be a path"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments, said):
@@ -263,3 +266,16 @@ def test_a_vote_of_3000_traces_needs_no_formula():
     assert [row.authors_flops is not None for row in vote.rows] == [True, True]
     # The level is that of the largest vote with a formula.
     assert vote.forms == formula.forms and vote.weights == formula.weights
+
+
+def test_the_command_line_says_what_it_read_and_errors_stand_alone(tmp_path, capsys):
+    path = tmp_path / "x.toml"
+    text = "[tasks]\nskills = 2\nL0 = 2.0\n[model]\nloss = 2.0\nb = 4\n[budget]\nsteps = 5\n[engine]\nkind = 'exact'\n"
+    path.write_text(text, encoding="utf-8")
+    assert main(["run", str(path)]) == 0
+    said = f"note: {path}: model.b is now model.steepness, tasks.L0 is now tasks.difficulty\n"
+    assert capsys.readouterr().err == said
+    assert main(["run", str(path), "--quiet"]) == 0 and capsys.readouterr().err == ""
+    assert main(["sweep", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1

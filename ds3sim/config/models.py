@@ -88,7 +88,9 @@ class TripartiteModel(Table):
     finite_size: Literal["published", "authors_code", "random_graph"] = Field(
         default="published", description="variant of (20)"
     )
-    round_steps: Truth = Field(True, description="false: K = C_inf/(2 N omega) as a real number (closed_form only)")
+    round_steps: Truth = Field(
+        default=True, description="false: K = C_inf/(2 N omega) as a real number (closed_form only)"
+    )
 
     @model_validator(mode="after")
     def _one_source(self):

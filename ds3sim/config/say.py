@@ -192,7 +192,7 @@ def missing(path: tuple, data: Mapping) -> str:
     """That a key or a table is missing, and what it is."""
     key, table = dotted(path), value_at(data, path[:-1]) if len(path) > 1 else data
     model = model_at(path[:-1], table)
-    field = model.model_fields.get(str(path[-1])) if model else None
+    field = model.model_fields.get(str(path[-1])) if model and path else None
     about = f" ({field.description})" if field and field.description else ""
     return f"{key} is missing: add {f'the table [{key}]' if len(path) == 1 else 'it'}{about}"
 

@@ -112,9 +112,10 @@ class Study:
             "budget": {**units, "on_dead": on_dead},
             "cost": cost,
             "engine": engine_table(engine, options),
-            "sweep": {"axes": axes or {}, "zip": zip, "match": match} if axes or match else None,
+            "sweep": {"axes": axes or {}, "zip": zip, "match": match} if axes or zip or match else None,
         }
         require(graph is not None or tasks is not None, "Study: graph is missing: give a SkillGraph, or tasks")
+        require(isinstance(folder, str | Path), f"Study: folder = {shown(folder)}: must be a path")
         given = any(value is not None for value in units.values())
         require(given, f"Study: no budget: give one of {', '.join(units)}, for example steps=[50, 100]")
         try:

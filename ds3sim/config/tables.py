@@ -181,7 +181,7 @@ class SweepTable(Table):
 class SimulationTable(Table):
     """What a training simulates beside the formulas."""
 
-    enabled: Truth = Field(True, description="false: formulas only")
+    enabled: Truth = Field(default=True, description="false: formulas only")
     graphs: Annotated[Whole, Field(ge=1, le=100_000)] = Field(default=100, description="concept-text graphs to peel")
     concepts: Annotated[Whole, Field(ge=100, le=1_000_000)] = Field(
         default=10_000, description="concepts of a peeled graph at most; a larger model is scaled down to it"
@@ -228,8 +228,8 @@ class AllocateTable(Table):
     kappa: Positive = Field(default=20.0, description="D/N of the Chinchilla rule")
     tokens_per_task: Positive | None = Field(default=None, description="omega K of fixed_tokens")
     demand_tokens: NotNegative | None = Field(default=None, description="D_inf of fixed_demand")
-    compare: Truth = Field(True, description="set the global optimum beside D = kappa N (mode global)")
-    check: Truth = Field(False, description="solve again by gradients and show the difference (mode global)")
+    compare: Truth = Field(default=True, description="set the global optimum beside D = kappa N (mode global)")
+    check: Truth = Field(default=False, description="solve again by gradients and show the difference (mode global)")
 
     @model_validator(mode="after")
     def _belong(self):

@@ -72,7 +72,7 @@ class TasksTable(Table):
     weights: Nested | None = Field(
         default=None, description="phi: one row for each m; with zip = true a list; uniform when left out"
     )
-    zip: Truth = Field(False, description="true: the i-th m goes with the i-th r, L0 or l")
+    zip: Truth = Field(default=False, description="true: the i-th m goes with the i-th r, L0 or l")
     feasible: Share = Field(default=1.0, description="gamma^m, probability that the task is feasible")
     groups: tuple[GroupTable, ...] | None = Field(default=None, description="instead: groups of equal m, L0 normal")
 
