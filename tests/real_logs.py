@@ -93,10 +93,7 @@ def write_chunked(source: Path, folder: Path) -> Path:
 
 REPEATS = 4
 DOCS = [{"question": "What is 6 times 7?", "answer": "so 42\n#### 42"}, {"question": "2+2?", "answer": "#### 1,004"}]
-RESPONSES = [
-    ["it is #### 42", "#### 41", "no idea", "#### 42."],
-    ["#### 5", "#### 1004", "#### 1,004", "#### $1004"],
-]
+RESPONSES = [["it is #### 42", "#### 41", "no idea", "#### 42."], ["#### 5", "#### 1004", "#### 1,004", "#### $1004"]]
 PATTERN = r"#### (\-?[\$0-9\.\,]+)"
 
 

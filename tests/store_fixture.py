@@ -69,11 +69,11 @@ def work(path: str, number: int, traces: int) -> None:
     from ds3sim.store.store import Store
 
     def slow(*args, **options):
-        time.sleep(0.002)
+        time.sleep(0.02)
         return toy_engine(*args, **options)
 
     collect.FIRST_GROUP, collect.COMMIT_S, collect.evaluate = 1.0, 0.0, slow
-    with Store.open(path) as store:
+    with Store.open(path, wait=300) as store:
         print("open", flush=True)
         items = [(task, {"number": i}) for i, task in enumerate(tasks(number))]
         collect.collect(items, store, EngineOptions(traces=traces), seed=3)

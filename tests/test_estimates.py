@@ -123,10 +123,7 @@ def voted(c: int, wrong, blank: int, k: int, ties: str) -> Fraction:
 
 @settings(deadline=None, max_examples=60)
 @given(
-    st.integers(0, 5),
-    st.lists(st.integers(1, 4), max_size=4),
-    st.integers(0, 2),
-    st.sampled_from(["random", "wrong"]),
+    st.integers(0, 5), st.lists(st.integers(1, 4), max_size=4), st.integers(0, 2), st.sampled_from(["random", "wrong"])
 )
 def test_votes_are_the_average_over_subsets(c, wrong, blank, ties):
     n = c + sum(wrong) + blank

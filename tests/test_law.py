@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ds3sim.core.errors import InputError
+from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.engine.closed_form import closed_forms
 from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.law import Counted, Law, Mixture, Sampled
@@ -156,3 +156,20 @@ def test_laws_are_records(name, tmp_path):
 def test_the_table_of_a_very_long_tally_is_short():
     tally = simulate(Task(SkillGraph.chain(2, 0.01), aggregate=BestOfN(2), steps=40_000), 50)
     assert len(tally.to_frame()) <= 512 and tally.to_frame()["steps"].max() == 40_000
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in ENGINES.values() if kind.random])
+def test_ctrl_c_keeps_what_was_done(kind):
+    tasks, told = [TASK, Task(SkillGraph.chain(2, 0.5), steps=6)], []
+
+    def stop(done):
+        told.append(done)
+        raise KeyboardInterrupt
+
+    with pytest.raises(StoppedEarly) as stopped:
+        evaluate(tasks, None, EngineOptions.heeded(kind, traces=2000, chunk=64), 3, progress=stop)
+    found = stopped.value.partial
+    assert len(found) == 2 and any(law is None for law in found)
+    begun = [law for law in found if law is not None]
+    assert sum(law.traces for law in begun) == (0 if kind == "importance" else sum(told))
+    assert all(law.stopping.interrupted or law.traces == 2000 for law in begun)

@@ -341,19 +341,22 @@ def rows_in(path):
 
 def test_kill_9_again_and_again(tmp_path):
     """Each time some rows later, at whatever moment of the next transaction."""
-    path, number, traces = tmp_path / "s.db", 60, 2000
+    path, number, traces = tmp_path / "s.db", 200, 2000
     rng = np.random.default_rng(20)
-    rows = 0
-    for _ in range(6):
+    rows = kills = 0
+    while kills < 6 and rows < number:
         worker = start(path, number, traces)
         assert worker.stdout.readline() == "open\n", worker.stderr.read()
-        wanted, until = rows + int(rng.integers(1, 6)), time.monotonic() + PATIENCE
+        wanted, until = min(rows + int(rng.integers(1, 6)), number), time.monotonic() + PATIENCE
         while rows_in(path) < wanted:
             assert time.monotonic() < until, "nothing is stored"
+            time.sleep(0.02)  # readers must not keep the writer out
+        kills += worker.poll() is None
         worker.send_signal(signal.SIGKILL)
         worker.communicate()
         rows = rows_in(path)
         assert rows >= wanted  # what was committed stays
+    assert kills > 0
     last = start(path, number, traces)
     out, err = last.communicate(timeout=PATIENCE)
     assert out == "open\ndone\n", err

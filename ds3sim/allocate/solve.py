@@ -167,7 +167,7 @@ def solve(
         return _fixed_demand(problem, compute, float(demand_tokens or 0.0))
     if mode == "fixed_tokens":
         require(tokens_per_task is not None, "fixed_tokens needs tokens_per_task")
-        steps = whole_steps(tokens_per_task, problem.tokens_per_step)
+        steps = whole_steps(tokens_per_task or 0.0, problem.tokens_per_step)
         require(
             steps >= 1,
             f"tokens_per_task = {tokens_per_task:g} is less than one step of {problem.tokens_per_step:g} tokens",

@@ -8,9 +8,11 @@ iota, a and d are known only up to a factor: a and d are given, iota is fitted.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -89,9 +91,7 @@ def predicted(
 ) -> np.ndarray:
     """pass@N of the mixture by quadrature over L0, in NumPy; float64 of the shape of ``n``."""
     n = np.asarray(n, dtype=np.float64)
-    z = np.linspace(-REACH, REACH, NODES)
-    weight = np.exp(-0.5 * z * z)
-    weight /= weight.sum()
+    z, weight = _quadrature()
     total = np.zeros(n.shape)
     for m, share, mu, sigma in zip(skills, *map(np.asarray, (shares, mean, deviation)), strict=True):
         rate = np.clip(step_success(loss, mu + sigma * z, a, d, iota, b), 0.0, 1.0)
@@ -101,12 +101,48 @@ def predicted(
     return total
 
 
-def _law(v: np.ndarray, skills: int) -> tuple[np.ndarray, ...]:
-    """Shares, means, deviations, iotas and b of unconstrained v."""
-    logits = np.append(0.0, v[: skills - 1])
-    shares = np.exp(logits - logits.max())
-    mean, spread, iota = np.split(v[skills - 1 : -1], [skills, 2 * skills])
-    return shares / shares.sum(), mean, np.exp(spread), np.exp(iota), np.exp(v[-1])
+def _quadrature() -> tuple[np.ndarray, np.ndarray]:
+    z = np.linspace(-REACH, REACH, NODES)
+    weight = np.exp(-0.5 * z * z)
+    return z, weight / weight.sum()
+
+
+def _parameters(v: Any, skills: int, models: int) -> tuple[Any, ...]:
+    """Shares, means, deviations, iotas and b of unconstrained v; NumPy or JAX."""
+    import jax.numpy as jnp
+
+    logits = jnp.concatenate([jnp.zeros(1), v[: skills - 1]])
+    shares = jnp.exp(logits - logits.max())
+    at = skills - 1
+    mean, deviation = v[at : at + skills], jnp.exp(v[at + skills : at + 2 * skills])
+    at += 2 * skills
+    return shares / shares.sum(), mean, deviation, jnp.exp(v[at : at + models]), jnp.exp(v[at + models])
+
+
+@functools.cache
+def _loss_for(skills: tuple[int, ...], models: int, a: float, d: float) -> Callable[..., Any]:
+    """The squared error in JAX, one function for each structure so that it compiles once."""
+
+    def loss(v: Any, losses: Any, steps: Any, owner: Any, n: Any, y: Any) -> Any:
+        import jax
+        import jax.numpy as jnp
+
+        shares, mean, deviation, iota, b = _parameters(v, len(skills), models)
+        z, weight = (jnp.asarray(x) for x in _quadrature())
+        total = jnp.zeros(n.shape)
+        for j, m in enumerate(skills):
+            ease = mean[j] + deviation[j] * z
+            rate = iota[:, None] * (a * jax.nn.sigmoid(b * (ease[None, :] - losses[:, None])) + d)
+            rate = jnp.clip(rate, 1e-12, 1.0 - 1e-12)
+            if m == 1:
+                log_miss = steps[:, None] * jnp.log1p(-rate)
+            else:
+                one = jax.scipy.special.betainc(float(m), jnp.maximum(steps[:, None] - m + 1.0, 1e-3), rate)
+                log_miss = jnp.log1p(-jnp.clip(one, 0.0, 1.0 - 1e-15))
+            total = total + shares[j] * (-jnp.expm1(n[:, None] * log_miss[owner])) @ weight
+        return 1e3 * jnp.sum((total - y) ** 2)
+
+    return loss
 
 
 def fit_difficulty(
@@ -125,12 +161,12 @@ def fit_difficulty(
         skills: the m of the mixture.
         a, d: of (25), held; b: where the search of b begins.
         starts: starting points, the first of them the paper's calibration.
-        seed: of the other starting points.
 
     Raises:
         InputError: fewer than 2 models or fewer points than parameters.
     """
-    from scipy.optimize import least_squares
+    import jax
+    from scipy.optimize import minimize
 
     skills = tuple(int(m) for m in skills)
     require(len(curves) >= 2, "a difficulty mixture needs the curves of at least 2 models")
@@ -138,22 +174,25 @@ def fit_difficulty(
     count = 3 * len(skills) - 1 + len(curves) + 1
     points = sum(len(c.n) for c in curves)
     require(points >= count, f"{points} points are fewer than the {count} parameters of the mixture")
-
-    def misses(v: np.ndarray) -> list[np.ndarray]:
-        shares, mean, deviation, iota, slope = _law(v, len(skills))
-        return [
-            predicted(c.n, c.loss, c.steps, i, skills, shares, mean, deviation, a, float(slope), d) - c.success
-            for c, i in zip(curves, iota.tolist(), strict=True)
-        ]
-
-    known = {1: (0.529, 0.288), 100: (1.718, 0.148)}
-    mean, spread = zip(*(known.get(m, (1.0, 0.3)) for m in skills), strict=True)
-    first = [*[-2.0] * (len(skills) - 1), *mean, *np.log(spread), *[-1.8] * len(curves), math.log(b)]
-    moves = np.vstack([np.zeros(count), 0.3 * np.random.default_rng(seed).normal(size=(starts - 1, count))])
-    ends = [least_squares(lambda v: np.concatenate(misses(v)), first + move, x_scale="jac") for move in moves]
-    v = min(ends, key=lambda end: end.cost).x
-    shares, mean, deviation, iota, slope = _law(v, len(skills))
-    errors = {c.name: float(miss @ miss) for c, miss in zip(curves, misses(v), strict=True)}
+    owner = np.repeat(np.arange(len(curves)), [len(c.n) for c in curves])
+    n = np.concatenate([np.asarray(c.n, dtype=np.float64) for c in curves])
+    y = np.concatenate([np.asarray(c.success, dtype=np.float64) for c in curves])
+    losses = np.array([c.loss for c in curves], dtype=np.float64)
+    steps = np.array([c.steps for c in curves], dtype=np.float64)
+    begin = _starts(skills, len(curves), b, starts, seed)
+    loss = _loss_for(skills, len(curves), float(a), float(d))
+    with jax.enable_x64(True):
+        descend = jax.jit(jax.value_and_grad(loss))
+        ends = [minimize(lambda v: tuple(map(np.asarray, descend(v, losses, steps, owner, n, y))), start, jac=True,
+                         method="L-BFGS-B", options={"maxiter": 300, "gtol": 1e-7}) for start in begin]  # fmt: skip
+        best = min(ends, key=lambda end: end.fun)
+        require(bool(np.isfinite(best.fun)), "the fit of the mixture found no finite optimum: look at the data")
+        shares, mean, deviation, iota, slope = (np.asarray(x) for x in _parameters(best.x, len(skills), len(curves)))
+    law = (skills, shares, mean, deviation, a, float(slope), d)
+    miss = {
+        c.name: float(np.sum((predicted(c.n, c.loss, c.steps, i, *law) - c.success) ** 2))
+        for c, i in zip(curves, iota.tolist(), strict=True)
+    }
     return DifficultyFit(
         skills=skills,
         shares=shares,
@@ -163,6 +202,16 @@ def fit_difficulty(
         a=float(a),
         b=float(slope),
         d=float(d),
-        squared_error=sum(errors.values()),
-        errors=errors,
+        squared_error=float(sum(miss.values())),
+        errors=miss,
     )
+
+
+def _starts(skills: tuple[int, ...], models: int, b: float, starts: int, seed: int) -> np.ndarray:
+    """Where the descents begin: the paper's calibration, and points about it, float64 [starts, parameters]."""
+    known = {1: (0.529, 0.288), 100: (1.718, 0.148)}
+    mean = [known.get(m, (1.0, 0.3))[0] for m in skills]
+    spread = [math.log(known.get(m, (1.0, 0.3))[1]) for m in skills]
+    first = np.concatenate([np.full(len(skills) - 1, -2.0), mean, spread, np.full(models, -1.8), [math.log(b)]])
+    rng = np.random.default_rng(seed)
+    return first + np.vstack([np.zeros(first.size), 0.3 * rng.normal(size=(starts - 1, first.size))])

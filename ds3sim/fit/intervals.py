@@ -9,18 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import stdtrit
 
-from ds3sim.fit.likelihood import (
-    BOX,
-    NAMES,
-    Valued,
-    bounds,
-    counted,
-    curve,
-    gaussian,
-    log_terms,
-    pairs_of,
-    parameters,
-)
+from ds3sim.fit.likelihood import BOX, NAMES, Valued, bounds, counted, curve, gaussian, log_terms, pairs_of, parameters
 from ds3sim.fit.optimise import hessian, maximum
 from ds3sim.stats.intervals import NORMAL_95
 
@@ -173,14 +162,14 @@ class CurveBand:
         bends = np.diff(y - value, 2)
         self.reading = max(float(np.sqrt(np.mean(bends**2) / 6.0)) if n.size > 4 else 0.0, 5e-4)
         errors = self._shared(n, n) + self.reading**2 * np.eye(n.size)
-        self.weights, root = np.linalg.inv(errors), np.linalg.cholesky(errors)
-        best = maximum(gaussian(n, y, root), [u])
+        self.weights, white = np.linalg.inv(errors), np.linalg.inv(np.linalg.cholesky(errors))
+        best = maximum(gaussian(n, y, white), [u])
         dof = max(1, n.size - u.size)
-        self.inflation = max(1.0, -2.0 * gaussian(n, y, root)(best)[0] / dof)
+        self.inflation = max(1.0, -2.0 * gaussian(n, y, white)(best)[0] / dof)
         inner = free & (best < BOX[:, 1] - 1e-6) & (best > BOX[:, 0] + 1e-6)
-        white = np.linalg.solve(root, curve(best, n)[1])
-        spread = covariance(white.T @ white / self.inflation, inner)
-        self.region = Region(best, gaussian(n, y, root, self.inflation), spread, dof)
+        bend = white @ curve(best, n)[1]
+        spread = covariance(bend.T @ bend / self.inflation, inner)
+        self.region = Region(best, gaussian(n, y, white, self.inflation), spread, dof)
         gain = np.zeros((u.size, n.size))
         gain[free] = np.linalg.pinv(slopes[:, free], rcond=1e-9)
         self.covariance = gain @ errors @ gain.T * self.inflation

@@ -78,17 +78,17 @@ def counted(n: np.ndarray, correct: np.ndarray) -> Valued:
     return function
 
 
-def gaussian(n: np.ndarray, y: np.ndarray, root: np.ndarray | None = None, scale: float = 1.0) -> Valued:
+def gaussian(n: np.ndarray, y: np.ndarray, white: np.ndarray | None = None, scale: float = 1.0) -> Valued:
     """The Gaussian log-likelihood of a curve: -1/2 sum of squared errors / ``scale``.
 
-    ``root`` is the Cholesky factor of the errors' covariance (lower), None where they are independent.
+    ``white`` is the inverse of the Cholesky factor of the errors' covariance, None where they are independent.
     """
 
     def function(u: np.ndarray) -> tuple[float, np.ndarray]:
         value, slopes = curve(u, n)
         rest = y - value
-        if root is not None:
-            rest, slopes = np.linalg.solve(root, rest), np.linalg.solve(root, slopes)
+        if white is not None:
+            rest, slopes = white @ rest, white @ slopes
         return -0.5 * float(rest @ rest) / scale, slopes.T @ rest / scale
 
     return function

@@ -23,7 +23,7 @@ def maximum(function: Valued, starts: Sequence[ArrayLike] = STARTS) -> np.ndarra
     """
     with np.errstate(all="ignore"):
         ends = [minimize(lambda u: tuple(-v for v in function(u)), start, jac=True, method="L-BFGS-B", bounds=BOX,
-                         options={"ftol": 1e-14, "gtol": 1e-7, "maxiter": 500}) for start in starts]  # fmt: skip
+                         options={"ftol": 1e-14, "gtol": 1e-7, "maxiter": 100}) for start in starts]  # fmt: skip
     good = [end for end in ends if np.isfinite(end.fun)]
     require(bool(good), "the fit found no finite optimum: look at the data")
     u = _newton(function, min(good, key=lambda end: end.fun).x)

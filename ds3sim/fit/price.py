@@ -35,10 +35,6 @@ class Price:
     tokens_per_sample: float | None = None
     cost: CostModel | None = None
 
-    def tokens(self, n: float) -> float | None:
-        """Generated tokens of n samples."""
-        return None if self.tokens_per_sample is None else float(n) * self.tokens_per_sample
-
     def flops(self, n: float) -> float | None:
         """FLOPs of n samples of one prompt."""
         if self.tokens_per_sample is None or self.cost is None:
@@ -47,7 +43,8 @@ class Price:
 
     def row(self, n: float | None) -> dict[str, Any]:
         """Tokens and FLOPs of n samples, None where unknown."""
-        return {"tokens": None, "flops": None} if n is None else {"tokens": self.tokens(n), "flops": self.flops(n)}
+        tokens = None if n is None or self.tokens_per_sample is None else float(n) * self.tokens_per_sample
+        return {"tokens": tokens, "flops": None if n is None else self.flops(n)}
 
     def affordable(self, tokens: float | None, flops: float | None) -> int:
         """Most samples within a budget.

@@ -293,23 +293,35 @@ def _least_squares(kind: str, votes: _Votes) -> tuple[float, int, float]:
     """(squared error, M, parameter): M on few of the points, then the parameter on all."""
     few, best = votes.thinned(9), (np.inf, 2, 1.0)
     for count in _CURVE_CATEGORIES:
-        found = _parameter(kind, count, few)
+        found = _parameter(kind, count, few, best)
         if found[0] < best[0] * (1 - 1e-3):
             best = found
-    return _parameter(kind, best[1], votes)
+    return _parameter(kind, best[1], votes, best)
 
 
-def _parameter(kind: str, count: int, votes: _Votes) -> tuple[float, int, float]:
-    """The best parameter for M = ``count``."""
-    from scipy.optimize import minimize_scalar
+def _parameter(kind: str, count: int, votes: _Votes, best: tuple[float, int, float]) -> tuple[float, int, float]:
+    """The best parameter for M = ``count``; near c* of the best fit so far, which is well known."""
+    from scipy.optimize import brentq, minimize_scalar
 
+    top = TOP[kind]
     if kind == "uniform" or count == 2:
         return votes.error(weights_of(kind, count, 1.0)), count, 1.0
+    low, high = 0.0, top
+    if np.isfinite(best[0]):
+        star = weights_of(kind, best[1], best[2])[0]
+        for side, aim in ((0, 0.9 * star), (1, min(1.1 * star, 0.999))):
+
+            def off(p: float, aim: float = aim) -> float:
+                return weights_of(kind, count, p)[0] - aim
+
+            if off(0.0) * off(top) < 0:
+                end = float(brentq(off, 0.0, top, xtol=1e-6))  # pyright: ignore[reportArgumentType]
+                low, high = (low, end) if (side == 0) == (kind == "geometric") else (end, high)
     found = minimize_scalar(
         lambda p: votes.error(weights_of(kind, count, p)),
-        bounds=(0.0, TOP[kind]),
+        bounds=(low, high),
         method="bounded",
-        options={"xatol": 1e-4 * TOP[kind], "maxiter": 30},
+        options={"xatol": 1e-3 * (high - low) + 1e-5, "maxiter": 20},
     )
     return float(found.fun), count, float(found.x)
 

@@ -1,4 +1,4 @@
-"""Maps, their colour bars, and handles of legends: what figures need beyond :mod:`ds3sim.core.figure`."""
+"""Handles of legends and colour bars: what figures need beyond :mod:`ds3sim.core.figure`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ds3sim.core.figure import LIGHT, colour, dash, marker
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-SEQUENTIAL, DIVERGING = "cividis", "PuOr_r"
-"""Colour maps that stay apart for colour-blind readers and in grey (the first)."""
 
 
 def key(label: str, index: int | None = None, points: bool = False, **look: Any) -> Any:
@@ -24,25 +20,6 @@ def key(label: str, index: int | None = None, points: bool = False, **look: Any)
     elif index is not None:
         style["linestyle"] = dash(index)
     return Line2D([], [], **(style | look))
-
-
-def heat(axes: Axes, x: Any, y: Any, values: Any, limits: tuple[float, float], diverging: bool = False) -> Any:
-    """A map; values [Y, X]. The mesh is an image in the SVG, so that the file stays small."""
-    axes.grid(False)
-    return axes.pcolormesh(
-        x, y, values, cmap=DIVERGING if diverging else SEQUENTIAL, vmin=limits[0], vmax=limits[1], shading="nearest",
-        rasterized=True,
-    )  # fmt: skip
-
-
-def spots(
-    axes: Axes, x: Any, y: Any, values: Any, limits: tuple[float, float], diverging: bool = False, size: float = 26
-) -> None:
-    """Simulated values on a map: discs in its colours, ringed."""
-    axes.scatter(
-        x, y, c=values, cmap=DIVERGING if diverging else SEQUENTIAL, vmin=limits[0], vmax=limits[1], s=size,
-        edgecolors=LIGHT.ink if diverging else "white", linewidths=0.6 if diverging else 0.9, zorder=5,
-    )  # fmt: skip
 
 
 def colour_bar(figure: Figure, mesh: Any, axes: Any, label: str, **place: Any) -> None:

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ds3sim.core import figure as look
-from ds3sim.report import style
+from ds3sim.core import figure
 from ds3sim.report.points import Points
 
 COLUMNS: tuple[str, ...] = (
@@ -22,6 +21,8 @@ COLUMNS: tuple[str, ...] = (
     "traces",
 )  # fmt: skip
 """Of every CSV; names of quantities carry their units."""
+MAPS = ("cividis", "PuOr_r")
+"""Colour maps of values and of differences, which stay apart for colour-blind readers; the first in grey too."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ class Sheet:
         self, size: tuple[float, float], *quantities: tuple[str, ...], rows: int = 1, suffix: str = "", **options: Any
     ) -> list[Panel]:
         """A new figure of ``size`` inches with a panel for each (panel, x, value) or (panel, x, y, value) of names."""
-        figure, axes = look.new_figure(size, rows, len(quantities) // rows, **options)
-        self.figures[suffix] = figure
+        made, axes = figure.new_figure(size, rows, len(quantities) // rows, **options)
+        self.figures[suffix] = made
         return [Panel(self, each, *names) for each, names in zip(axes.flat, quantities, strict=True)]
 
     def drawing(self, title: str, caption: str) -> Drawing:
@@ -135,18 +136,20 @@ class Panel:
         **how: Any,
     ) -> None:
         """A line."""
-        look.line(self.axes, x, value, index, label, **how)
+        figure.line(self.axes, x, value, index, label, **how)
         self.write(series, x, value, kind)
 
     def diamonds(self, series: str, x: Any, value: Any, index: int | None = None, **how: Any) -> None:
         """Published points."""
-        shade = {"color": look.LIGHT.ink} if index is None else {"color": look.colour(index), "markerfacecolor": "none"}
+        shade = (
+            {"color": figure.LIGHT.ink} if index is None else {"color": figure.colour(index), "markerfacecolor": "none"}
+        )
         self.axes.plot(x, value, "D", **({"markersize": 3.2} | shade | how))
         self.write(series, x, value, "published")
 
     def points(self, series: str, x: Any, points: Points, index: int = 0, label: str | None = None, **how: Any) -> None:
         """Simulated points with their bars."""
-        look.dots(self.axes, x, points.value, points.low, points.high, index, label, **how)
+        figure.dots(self.axes, x, points.value, points.low, points.high, index, label, **how)
         self.write_points(series, x, points)
 
     def write_points(self, series: str, x: Any, points: Points, y: Any = None, name: str | None = None) -> None:
@@ -163,7 +166,10 @@ class Panel:
     ) -> Any:
         """A map: x [X], y [Y], values [Y, X]."""
         self.write_map(series, x, y, values)
-        return style.heat(self.axes, x, y, values, limits, diverging)
+        self.axes.grid(False)
+        # an image in the SVG, so that the file stays small
+        how = {"cmap": MAPS[diverging], "vmin": limits[0], "vmax": limits[1], "shading": "nearest", "rasterized": True}
+        return self.axes.pcolormesh(x, y, values, **how)
 
     def write_map(self, series: str, x: Any, y: Any, values: Any) -> None:
         """Rows of a map."""
@@ -172,31 +178,36 @@ class Panel:
             for j, a in enumerate(np.ravel(x).tolist()):
                 self._row(series, "theory", x=a, y=b, value_name=self.value, value=float(values[i, j]))
 
-    def spots(self, series: str, x: Any, y: Any, points: Points, limits: tuple[float, float], **how: Any) -> None:
-        """Simulated points on a map, in its colours."""
+    def spots(
+        self, series: str, x: Any, y: Any, points: Points, limits: tuple[float, float], diverging: bool = False,
+        size: float = 26,
+    ) -> None:  # fmt: skip
+        """Simulated points on a map: discs in its colours, ringed."""
+        edge, width = (figure.LIGHT.ink, 0.6) if diverging else ("white", 0.9)
+        how = {"cmap": MAPS[diverging], "vmin": limits[0], "vmax": limits[1], "s": size, "zorder": 5}
         across, up = np.broadcast_arrays(x, y)
-        style.spots(self.axes, across, up, points.value, limits, **how)
+        self.axes.scatter(across, up, c=points.value, edgecolors=edge, linewidths=width, **how)
         self.write_points(series, x, points, y)
 
     def level(self, value: float, index: int | None = None, **how: Any) -> None:
         """A thin horizontal line, only drawn."""
-        shade = look.LIGHT.ink if index is None else look.colour(index)
+        shade = figure.LIGHT.ink if index is None else figure.colour(index)
         self.axes.axhline(value, **({"color": shade, "linewidth": 0.8, "alpha": 0.6, "zorder": 1} | how))
 
     def frame(self, x: str, y: str, log: str = "", title: str = "", share: bool = False, **limits: Any) -> None:
         """Labels, logarithmic axes, a title at the left; ``share``: the value is from 0 to 1."""
         self.axes.set(xlabel=x, ylabel=y, **({"ylim": (-0.03, 1.03)} if share else {}) | limits)
-        look.logarithmic(self.axes, log)
+        figure.logarithmic(self.axes, log)
         self.title(title)
 
     def title(self, text: str) -> None:
         """A small title, left."""
-        self.axes.set_title(text, loc="left", fontsize=9.5, color=look.LIGHT.ink)
+        self.axes.set_title(text, loc="left", fontsize=9.5, color=figure.LIGHT.ink)
 
     def legend(self, *keys: Any, own: bool = True, columns: int = 1, where: str = "best", **how: Any) -> None:
         """A legend of what is labelled (``own``) and of ``keys``; ``where="above"`` puts it over the axes."""
         handles = [*(self.axes.get_legend_handles_labels()[0] if own else []), *keys]
-        look.legend(self.axes, handles, columns, where, **how)
+        figure.legend(self.axes, handles, columns, where, **how)
 
     def _row(self, series: str, kind: str, **cells: Any) -> None:
         names = {"x_name": self.x} | ({"y_name": self.y} if "y" in cells else {})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, cast
 
-from ds3sim.core.errors import InputError, StoppedEarly, require
+from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.limits import ENGINES, EngineOptions
 from ds3sim.engine.population import BATCH
@@ -148,15 +148,10 @@ class _Run:
             found = [self._kept(task, traces) for task in tasks]
             partial = [t and replace(t, stopping=rule if t.traces == traces else ended) for t in found]
             raise StoppedEarly(partial) from None
-        out = []
-        for task in tasks:
-            tally = self._kept(task, traces)
-            if tally is None or tally.traces != traces:
-                raise InputError(
-                    f"{self.store.path}: lost trials of problem {task.identity[:8]}: is it on a sound disk?"
-                )
-            out.append(replace(tally, stopping=rule))
-        return out
+        found = [self._kept(task, traces) for task in tasks]
+        whole = [replace(tally, stopping=rule) for tally in found if tally is not None and tally.traces == traces]
+        require(len(whole) == len(tasks), f"{self.store.path}: lost trials: is it on a sound disk?")
+        return whole
 
     def _kept(self, task: Task, traces: int) -> Tally | None:
         return self.store.tally(task.identity, self.options.kind, self.seed, traces)

@@ -85,10 +85,6 @@ class Points:
         return len(self.n)
 
 
-def _none() -> np.ndarray:
-    return np.zeros(0, dtype=np.int64)
-
-
 @dataclass(frozen=True, eq=False)
 class Log(Record):
     """What :func:`ds3sim.read_log` found: counts of P problems, or the points of a curve.
@@ -118,8 +114,8 @@ class Log(Record):
     format: str = "counts"
     source: str = "counts"
     problems: tuple[str, ...] = ()
-    samples: np.ndarray = field(default_factory=_none)
-    correct: np.ndarray = field(default_factory=_none)
+    samples: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    correct: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     answers: tuple[dict[str, int], ...] | None = None
     wrong: tuple[np.ndarray, ...] | None = None
     tokens: np.ndarray | None = None

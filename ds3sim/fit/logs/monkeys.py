@@ -17,13 +17,7 @@ from ds3sim.fit.logs.rows import Rows, answer_of, name_of
 GRADES = ("is_correct", "is_corrects")
 
 
-def read_monkeys(
-    file: LogFile,
-    *,
-    pattern: str | None = None,
-    match: int = 0,
-    threshold: float | None = None,
-) -> Log:
+def read_monkeys(file: LogFile, *, pattern: str | None = None, match: int = 0, threshold: float | None = None) -> Log:
     """``samples[]`` and ``is_correct[]`` (published: ``is_corrects[]``) of each problem.
 
     The files have no answers: with ``pattern`` they are extracted from the samples, for votes. Files that were
