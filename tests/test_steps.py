@@ -278,7 +278,7 @@ def test_nodes_of_a_layer_tie(discount):
 
 
 def test_sparse_and_dense_elimination_agree(monkeypatch):
-    from ds3sim.task import steps
+    from ds3sim.task import scores
 
     graph = SkillGraph.layered(150, 2, 0.2, back=0.3, death=0.01, seed=7)
     called = []
@@ -287,7 +287,7 @@ def test_sparse_and_dense_elimination_agree(monkeypatch):
     plain = sparse.splu
     monkeypatch.setattr(sparse, "splu", lambda *a, **k: called.append(1) or plain(*a, **k))
     tensor = graph.transition_tensor()
-    mantissa, exponent = steps._hitting_value(tensor, graph.goal, 0.99)
+    mantissa, exponent = scores._hitting_value(tensor, graph.goal, 0.99)
     assert called
     # The same values from a graph made dense by an unreachable clique, which changes nothing else.
     size, more = graph.size, 320
@@ -296,7 +296,7 @@ def test_sparse_and_dense_elimination_agree(monkeypatch):
     large[size:, :size] = 1 / (size + more)
     large[size:, size:] = 1 / (size + more)
     called.clear()
-    dense = steps._hitting_value(large, np.concatenate([graph.goal, np.zeros(more, dtype=bool)]), 0.99)
+    dense = scores._hitting_value(large, np.concatenate([graph.goal, np.zeros(more, dtype=bool)]), 0.99)
     assert not called
     assert np.allclose(dense[0][:size], mantissa, rtol=1e-12) and np.array_equal(dense[1][:size], exponent)
 

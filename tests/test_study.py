@@ -276,6 +276,6 @@ def test_the_command_line_says_what_it_read_and_errors_stand_alone(tmp_path, cap
     said = f"note: {path}: model.b is now model.steepness, tasks.L0 is now tasks.difficulty\n"
     assert capsys.readouterr().err == said
     assert main(["run", str(path), "--quiet"]) == 0 and capsys.readouterr().err == ""
-    assert main(["sweep", str(path)]) == 2
+    assert main(["sweep", str(path), "--set", "budget.steps=-1"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ") and err.count("\n") == 1

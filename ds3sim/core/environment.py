@@ -23,12 +23,14 @@ def _version(package: str) -> str | None:
 
 def environment() -> dict:
     """Versions, device and threads. JAX is asked for its device only where it was used."""
+    import jaxlib
+
     jax = sys.modules.get("jax")
     devices = jax.devices() if jax is not None else []
     return {
         "ds3sim": version(),
         "jax": _version("jax"),
-        "jaxlib": _version("jaxlib"),
+        "jaxlib": jaxlib.__version__,
         "numpy": _version("numpy"),
         "scipy": _version("scipy"),
         "python": platform.python_version(),
