@@ -110,6 +110,7 @@ class _Launch:
         self.number = count()
         self.kept_keys: dict[tuple[str, int], np.ndarray] = {}
         self.kept_tables: dict[int, tuple] = {}
+        self.checked: set[tuple] = set()
 
     def __call__(self, rows: list[Row], wave: Wave) -> list[tuple[Job, int, int, np.ndarray, np.ndarray]]:
         """Run one launch: (job, trials, infeasible traces, counts of endings, task hitting times) of its jobs."""
@@ -118,7 +119,12 @@ class _Launch:
         device = next(self.number) % len(self.devices)
         shape, n = wave.shape, wave.shape.n
         pieces = _pieces(rows)
-        given = jax.device_put(self._rows(rows, pieces, wave), self.devices[device])
+        given = self._rows(rows, pieces, wave)
+        if (name := (shape, wave.rows, wave.width)) not in self.checked:  # all launches of a wave are alike
+            given.checked()
+            self.checked.add(name)
+        if len(self.devices) > 1:  # else the kernel takes the host's arrays, which is quicker
+            given = jax.device_put(given, self.devices[device])
         arrays, marks = self._tables(rows, pieces, wave, device)
         static: dict = dict(shape.static)
         if shape.kernel is walk_kernel:
@@ -157,7 +163,7 @@ class _Launch:
             numbers[1:, begin:end] = np.array([[group], [base], *([v] for v in ready.law), [task.max_steps]])
             limit[begin:end] = ready.limit
             base += ready.entries
-        return Rows(keys, first, limit, numbers).checked()
+        return Rows(keys, first, limit, numbers)
 
     def _keys(self, wanted: list[tuple[str, int]]) -> list[np.ndarray]:
         """Keys uint32 [purposes, 2] of (stream, batch); kept, since many launches share them."""
@@ -195,7 +201,9 @@ def _joined(tables: Sequence[np.ndarray]) -> np.ndarray:
     """Tables one after the other in one of few sizes, so that few kernels are compiled."""
     need = sum(table.size for table in tables)
     space = next((size for size in TABLE_SIZES if need <= size), power_of_two(need))
-    return np.concatenate([*tables, np.zeros(space - need, np.uint32)])
+    out = np.zeros(space, np.uint32)
+    np.concatenate(tables, out=out[:need])
+    return out
 
 
 def _pieces(rows: list[Row]) -> list[tuple[Ready, int, int]]:

@@ -115,13 +115,14 @@ def _advance(carry: tuple, lane, law: tuple, threshold, outcome) -> tuple:
 
     state, time = carry
     key0, key1, base, columns, transient, steps, rounds = law
+    alone = jnp.ndim(rounds) == 0  # one task: the loop itself ends after its rounds
     word0, word1 = rng.threefry2x32(key0, key1, lane, jnp.broadcast_to(time.astype(jnp.uint32), lane.shape))
     mask = (columns - 1).astype(jnp.uint32)
     code = lookup(threshold, outcome, base + jnp.maximum(state, 0), mask, word0, word1)
     left = code - transient
     died = (left > steps).astype(jnp.int32)
     when = time * steps + left - died * (steps + 1)
-    walks = jnp.where(time + 1 < rounds, code * columns, jnp.int32(OVER))
+    walks = code * columns if alone else jnp.where(time + 1 < rounds, code * columns, jnp.int32(OVER))
     after = jnp.where(left < 0, walks, -2 - (2 * when + died))
     return jnp.where(state >= 0, after, state), time + 1
 
@@ -147,11 +148,14 @@ def _walk(
     home = jnp.arange(stages[0], dtype=jnp.int32)
     result = jnp.full(stages[0], NEVER, dtype=jnp.int32)
     law = (keys[:, rng.WALK, 0, None], keys[:, rng.WALK, 1, None], base, columns, transient, steps, rounds)
+    if len(keys) == 1:
+        law = tuple(a.reshape(()) for a in law)
     time, row = jnp.int32(0), None
     for size, smaller in zip(stages, (*stages[1:], 0), strict=True):
 
-        def unfinished(carry, smaller=smaller):
-            return jnp.sum(carry[0] >= 0, dtype=jnp.int32) > smaller
+        def unfinished(carry, smaller=smaller, law=law):
+            many = jnp.sum(carry[0] >= 0, dtype=jnp.int32) > smaller
+            return many & (carry[1] < law[-1]) if len(keys) == 1 else many
 
         advance = functools.partial(_advance, lane=lane, law=law, threshold=threshold, outcome=outcome)
         state, time = lax.while_loop(unfinished, advance, (state, time))
@@ -164,8 +168,8 @@ def _walk(
         home = jnp.where(real, home[kept], stages[0])
         state, lane = jnp.where(real, flat[kept], NEVER), lane.reshape(-1)[kept]
         if len(keys) == 1:  # one task: its numbers stay numbers
-            law = tuple(a.reshape(()) for a in law)
-        elif row is None:  # from here on each lane carries its task's numbers
+            continue
+        if row is None:  # from here on each lane carries its task's numbers
             row = kept // width
             law = tuple(a[:, 0][row] for a in law)
         else:
