@@ -23,7 +23,7 @@ def _version(package: str) -> str | None:
 
 def environment() -> dict:
     """Versions, device and threads. JAX is asked for its device only where it was used."""
-    import jaxlib
+    from jaxlib import version as jaxlib
 
     jax = sys.modules.get("jax")
     devices = jax.devices() if jax is not None else []
