@@ -27,7 +27,6 @@ class Kind:
         name: as configs and arguments say it.
         random: it simulates; else it computes numbers without error.
         adds: tallies of disjoint trials add up, so a run can go on where another one ended.
-        batched: many tasks are computed together; else one after the other.
         options: the fields of :class:`EngineOptions` that mean something to it, and ``first`` where it can go on.
         not_stored: why a store cannot keep what it computes; None where it can.
     """
@@ -35,7 +34,6 @@ class Kind:
     name: str
     random: bool
     adds: bool = False
-    batched: bool = True
     options: frozenset[str] = frozenset()
     not_stored: str | None = None
 
@@ -47,7 +45,7 @@ ENGINES: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("traces", True, adds=True, options=frozenset((*_COUNTS, "chunk", "macro_steps"))),
-        Kind("population", True, adds=True, batched=False, options=frozenset(_COUNTS)),
+        Kind("population", True, adds=True, options=frozenset(_COUNTS)),
         Kind(
             "importance",
             True,

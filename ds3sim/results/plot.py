@@ -49,7 +49,7 @@ class Lines:
     def legend(self) -> tuple[int, int]:
         """Rows and columns of the legend; none for a single line."""
         longest, count = max(map(len, self.lines)), len(self.lines)
-        columns = 1 if longest > 40 else 2 if longest > 18 else 4
+        columns = min(max(70 // (longest + 6), 1), 4)  # characters across the narrowest figure
         return (-(-count // columns), columns) if count > 1 else (0, 0)
 
 
