@@ -48,7 +48,16 @@ def test_a_record_comes_back_from_its_file(records, kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "rows"), [("allocation", 2), ("data unlimited", 1), ("training", 5), ("theory", 5), ("contents", 2)]
+    ("kind", "rows"),
+    [
+        ("allocation", 2),
+        ("data unlimited", 1),
+        ("training", 5),
+        ("theory", 5),
+        ("contents", 2),
+        ("merged", 2),
+        ("diagnosis", 2),
+    ],
 )
 def test_a_record_is_a_table_a_dataset_and_a_figure(records, kind, rows):
     record = records[kind]

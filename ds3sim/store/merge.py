@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.figure import new_axes
 from ds3sim.core.record import Record
 from ds3sim.store.contents import StoreContents
 from ds3sim.store.file import Name
 from ds3sim.store.ranges import Row
 from ds3sim.store.store import Store, Tables
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +41,24 @@ class Merged(Record):
             "out": self.out.to_dict(),
             "new_rows": self.new_rows,
         }
+
+    def to_dataset(self) -> xarray.Dataset:
+        """``problems``, ``rows`` and ``trials`` along ``store``: the inputs, then what they were merged into."""
+        import xarray
+
+        held = [store.to_dict() for store in (*self.inputs, self.out)]
+        counts = {name: [store[name] for store in held] for name in ("problems", "rows", "trials")}
+        data = {name: ("store", values, {"units": "1"}) for name, values in counts.items()}
+        return xarray.Dataset(data, {"store": [store["file"] for store in held]}, {"new_rows": self.new_rows})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Trials of each store."""
+        ax = new_axes(ax)
+        held = (*self.inputs, self.out)
+        ax.barh([store.file for store in held], [store.trials for store in held])
+        ax.invert_yaxis()
+        ax.set(xlabel="trials")
+        return ax
 
 
 def merge(stores: Sequence[Name], out: Name) -> Merged:

@@ -10,12 +10,14 @@ import numpy as np
 
 from ds3sim.core import rng, runtime
 from ds3sim.core.environment import environment
+from ds3sim.core.figure import new_axes
 from ds3sim.core.record import Record
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.task import Task
 
 if TYPE_CHECKING:
     import xarray
+    from matplotlib.axes import Axes
 
 # Known answers of Threefry-2x32-20 from the Random123 distribution: key, counter, result.
 KNOWN = (
@@ -75,11 +77,19 @@ class Diagnosis(Record):
         }
 
     def to_dataset(self) -> xarray.Dataset:
-        """``passed`` and ``detail`` along ``check``."""
+        """``passed`` along ``check``, with what was seen as the coordinate ``detail``."""
         import xarray
 
-        data = {key: ("check", [getattr(check, key) for check in self.checks]) for key in ("passed", "detail")}
-        return xarray.Dataset(data, {"check": [check.name for check in self.checks]}, {"device": self.device})
+        data = {"passed": ("check", [check.passed for check in self.checks], {"units": "1"})}
+        seen = {"check": [c.name for c in self.checks], "detail": ("check", [c.detail for c in self.checks])}
+        return xarray.Dataset(data, seen, {"device": self.device})
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """The self-tests: a full bar for each that passed."""
+        ax = new_axes(ax)
+        ax.barh([check.name for check in self.checks], [float(check.passed) for check in self.checks])
+        ax.set(xlim=(0, 1), xlabel="passed")
+        return ax
 
 
 def doctor() -> Diagnosis:
