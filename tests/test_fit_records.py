@@ -95,6 +95,18 @@ def test_predictions_at_any_n(records):
     assert votes.errors.model.weights == pytest.approx(votes.errors.weights)
 
 
+def test_a_fitted_vote_is_the_theory_at_its_parameters(records):
+    votes = records["votes"]
+    rates, errors = votes.rates.parameters, votes.errors
+    assert errors.kind == "geometric" and abs(errors.categories - 6) <= 2
+    weights = geometric_weights(errors.categories, errors.decay)
+    assert errors.c_star == pytest.approx(weights[0])
+    assert votes.plateau.estimate == pytest.approx(float(latent.plateau(*rates, weights[0])))
+    found = votes.predict([100])
+    assert found.estimate[0] == pytest.approx(latent.vote_at_n(100, *rates, weights), abs=1e-9)
+    assert found.low[0] < found.estimate[0] < found.high[0]
+
+
 def test_a_plan_of_a_fit_is_that_of_its_log(log, records):
     fitted, direct = records["budget"], ds.plan(log, tokens=6100, errors="geometric", cost=SIZE)
     assert fitted.strategies == direct.strategies and fitted.samples == 20
