@@ -1,5 +1,7 @@
 """What engines have in common: the protocols of laws, their mixture, the registry, options and stopping rules."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,23 @@ def test_mixture_weighs_its_parts():
     half = np.sqrt(sum((0.5 * (one.high - one.estimate)) ** 2 for one in found))
     np.testing.assert_allclose(mixture.success([4, 9]).high - mixture.success([4, 9]).estimate, half, rtol=1e-12)
     assert mixture.traces == 1600
+
+
+def test_the_interval_of_a_mixture_covers():
+    """Two independent binomials: the interval of their mean misses no more often than it says."""
+    rng = np.random.default_rng(5)
+    base = simulate(Task(SkillGraph.chain(1, 0.5), steps=4), 400)
+
+    def tally(p):
+        hits = np.zeros_like(base.hits)
+        hits[1] = rng.binomial(400, p)
+        return replace(base, hits=hits, task_hits=hits, feasible=400)
+
+    repeats, misses = 800, 0
+    for _ in range(repeats):
+        found = Mixture([tally(0.1), tally(0.6)], (0.5, 0.5)).success([4])
+        misses += not found.low[0] <= 0.35 <= found.high[0]
+    assert 0 < misses / repeats < 0.05 + 4 * np.sqrt(0.05 * 0.95 / repeats)
 
 
 VALUES = {"relative_error": 0.1, "chunk": 64, "macro_steps": 7, "max_traces": 500}
