@@ -87,9 +87,12 @@ def main(argv: list[str] | None = None) -> int:
         _tolerant(sys.stdout)
         args = build_parser().parse_args(argv)
         with one_interrupt():
-            code = args.function(args)
-            for note in () if getattr(args, "quiet", False) else getattr(args, "notes", ()):
-                print(f"note: {note}", file=sys.stderr)
+            try:
+                code = args.function(args)
+            except InputError:
+                tell(args)
+                raise
+            tell(args)
             sys.stdout.flush()
         return code
     except SystemExit as stop:  # --help and --version
@@ -104,6 +107,12 @@ def main(argv: list[str] | None = None) -> int:
         # Python flushes stdout once more at exit: let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def tell(args: argparse.Namespace) -> None:
+    """The notes of what was read, also where the command then fails."""
+    for note in () if getattr(args, "quiet", False) else getattr(args, "notes", ()):
+        print(f"note: {note}", file=sys.stderr)
 
 
 @contextlib.contextmanager
