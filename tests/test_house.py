@@ -330,8 +330,8 @@ def test_each_import_is_declared():
     declared = distributions([*PROJECT["dependencies"], *extras["zarr"], *extras["math"]])
     known = {MODULE_OF.get(name, name).split(".")[0] for name in declared}
     used = {source.split(".")[0] for module in MODULES for source, _, _ in module.imports()}
-    ours = {"ds3sim", "pydantic_core", "compression", "jaxtyping", "sympy"}  # of pydantic, Python 3.14, annotations,
-    # math-verify
+    # Parts of pydantic, of Python 3.14, of annotations and of math-verify.
+    ours = {"ds3sim", "pydantic_core", "compression", "jaxtyping", "sympy"}
     assert used - stdlib_module_names - known - ours == set()
 
 
