@@ -12,7 +12,7 @@ EQUAL = """
 -2\\frac12 = -2.5 | 137 \\frac{1}{2} = 137.5 | ½ = 0.5 | 2½ = 5/2 | x² = x^2 | x^{2}+1 = x^2 + 1 | +5 = 5 | 2. = 2
 1,200 = 1200 | 1{,}200 = 1200 | 1,\\!200 = 1200 | 1\\,200 = 1200 | (0.5, 1) = (\\frac12, 1) | 1,2,3 = 1, 2, 3
 90^\\circ = 90 | 30^{\\circ} = 30° | 25 degrees = 25^\\circ | \\$18.90 = 18.90 | 10\\% = 10 | 5\\text{ cm} = 5
-5 cm = 5\\text{ cm} | 5\\text{ cm}^2 = 5 | 12\\,\\text{cm} = 12 | 5.4 \\text{ cents} = 5.4 | 3\\pi \\text{ inches} = 3\\pi
+5 cm = 5\\text{ cm} | 5\\text{ cm}^2 = 5 | 5.4 \\text{ cents} = 5.4 | 3\\pi\\text{ in} = 3\\pi
 \\text{(C)} = C | (A) = A | \\textbf{(A)} = a | \\text{Evelyn} = evelyn | $\\frac{1}{2}$ = 0.5 | \\boxed{5} = 5
 4210_{5} = 4210_5 | 11\\sqrt2 = 11\\sqrt{2} | 70\\sqrt2 = 70 \\sqrt{2} | e^{i\\pi} = e^{i \\pi} | 6 - 5i = 6-5i
 (3, \\frac\\pi2) = \\left( 3, \\dfrac{\\pi}{2} \\right) | (-\\infty, 3] = (-∞,3] | \\{2,1\\} = \\{1, 2\\}
