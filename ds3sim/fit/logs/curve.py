@@ -99,7 +99,7 @@ def _passes(file: LogFile) -> list[tuple[float, float]] | None:
             f"{file.where}: pass@k of several tasks ({short(', '.join(inner), 200)}): write that of one into a file",
         )
         row = row[inner[0]] if inner else {}
-    if len(file.head) != 1 or file.container not in ("json", "csv"):
+    if file.container != "json" and not _named(file):
         return None
     named = [(k, key) for key in row if (k := k_of(key)) is not None]
     return [_point(str(k), str(row[key]), f"{file.where}, {key}") for k, key in named] or None
@@ -171,6 +171,11 @@ def _point(first: str, second: str, place: str) -> tuple[float, float]:
     return n, success
 
 
+def _named(file: LogFile) -> bool:
+    """A text table of one row under pass@k alone."""
+    return file.container == "csv" and len(file.head) == 1 and all(k_of(column) for column in file.columns)
+
+
 def _recognizes(file: LogFile) -> bool:
     """A text table of two columns of numbers, or numbers under pass@k."""
     if file.container == "json":
@@ -178,7 +183,7 @@ def _recognizes(file: LogFile) -> bool:
         return any(k_of(key) and isinstance(table[key], int | float) for table in tables for key in table)
     if file.container != "csv" or not file.lines:
         return False
-    if len(file.head) == 1 and sum(k_of(column) is not None for column in file.columns) == len(file.columns):
+    if _named(file):
         return True
     fields = fields_of(file.lines[min(1, len(file.lines) - 1)])
     return len(fields) == 2 and _value(fields[1]) is not None and not (_value(fields[0]) is k_of(fields[0]) is None)

@@ -40,7 +40,7 @@ def _stripped(names: list[str]) -> list[str]:
     for name in names:
         while (short := _TAIL.sub("", name)) != name and short:
             name = short
-        bases.append(name if _TAIL.fullmatch(name) is None else "")
+        bases.append(name if _TAIL.fullmatch(name) is None else "run")
     numbers = [_BARE.search(base) for base in bases]
     if len(bases) > 1 and all(numbers):
         counted = sorted(int(found.group(1)) for found in numbers if found)
