@@ -229,8 +229,8 @@ def harnesses() -> dict[str, Spelling]:
     light = [{"doc": {"id": t, "query": f"q{t}"}, "metric": {"pass@k:k=1&n=4": sum(gs) / 4}, "model_response": response}
              for t, gs in GRADES.items()]  # fmt: skip
     average = [row | {"metric": {"avg@n:n=4": row["metric"]["pass@k:k=1&n=4"], "maj@4": 1.0}} for row in light]
-    aged = [{"example": t, "predictions": ["-"] * 4}
-            | {"metrics": {"pass@1:4_samples": sum(gs) / 4, "pass@1:1_samples": gs[0]}} for t, gs in GRADES.items()]  # fmt: skip
+    means = {t: {"pass@1:4_samples": sum(gs) / 4, "pass@1:1_samples": gs[0]} for t, gs in GRADES.items()}
+    aged = [{"example": t, "predictions": ["-"] * 4, "metrics": values} for t, values in means.items()]
     named = {"details_x_2025.parquet": parquet(light)}
     infinity = [{"problem_num": t, "total_answers": 4, "gold_answer": RIGHT, "majority_answer": RIGHT}
                 | {"all_answers": [[text, 9] for text in answers(gs)]} for t, gs in GRADES.items()]  # fmt: skip
