@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, NoReturn
 
+from ds3sim.cli.progress import progress_line
 from ds3sim.core.errors import InputError
 
 COMMANDS = (
@@ -86,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _tolerant(sys.stdout)
         args = build_parser().parse_args(argv)
-        with one_interrupt():
+        with one_interrupt(), progress_line(getattr(args, "quiet", False)):
             try:
                 code = args.function(args)
             except InputError:
@@ -99,6 +100,9 @@ def main(argv: list[str] | None = None) -> int:
         return int(stop.code or 0)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"error: out of memory ({error or 'no more is free'}): ask for less at once", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: nothing was finished", file=sys.stderr)
