@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.foreign import reads
 from ds3sim.core.text import short, shown
 from ds3sim.fit.logs import curve, lm_eval, monkeys, search_learn, tables
 from ds3sim.fit.logs import inspect_ai as inspect_log
@@ -33,6 +34,7 @@ LogLike = Log | str | os.PathLike[str] | tuple[ArrayLike, ArrayLike]
 """A log, the path of one, or a pair (samples, correct) of arrays, one number a problem."""
 
 
+@reads("log")
 def read_log(path: str | os.PathLike[str], format: str | None = None, **options: object) -> Log:
     """Read an evaluation log; the format is recognized from the content unless ``format`` names it.
 
