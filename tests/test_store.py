@@ -500,7 +500,7 @@ def test_foreign_files_are_refused_and_left_alone(tmp_path):
         (png, "is not a ds3sim store"),
         (text, "is not a ds3sim store"),
         (other, "is not a ds3sim store"),
-        (newer, "format 99; this one reads up to 2"),
+        (newer, "format 99; this one reads up to 3"),
         (half, "damaged"),
     ):
         before = path.read_bytes()

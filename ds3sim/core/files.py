@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -257,12 +260,35 @@ def write_file(out: str | os.PathLike, content: str | bytes | Callable[[Path], o
                 content(new)
             else:
                 new.write_bytes(content.encode(errors="replace") if isinstance(content, str) else content)
-            _replace(new, path, folder / "old")
+            with undisturbed():
+                _replace(new, path, folder / "old")
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            with undisturbed():
+                shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
     return path
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C, and signals that the program handles, wait until the block is done: for blocks that are short."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    names = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
+    before = {number: signal.getsignal(number) for number in names if number is not None}
+    handled = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in handled:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handled.items():
+            signal.signal(number, handler)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
 
 
 def _replace(new: Path, path: Path, old: Path) -> None:

@@ -143,7 +143,7 @@ class Tally(LawRecord):
         return like(steps, hits / max(1, total), low, high)
 
     def _correct_variance(self, hits: np.ndarray) -> np.ndarray:
-        """Variance of the number of correct traces of a trial, where ``hits`` of all traces are correct, float64 [B]."""
+        """Variance of the number of correct traces of a trial, float64 [B]; ``hits`` of all traces are correct."""
         trials = max(1, self.traces)
         if self.squares is None:  # independent given feasibility
             tasks = max(1, self.feasible // self.n)

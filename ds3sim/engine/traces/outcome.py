@@ -149,7 +149,7 @@ def outcome_kernel() -> Callable:
 
 @functools.cache
 def correct_kernel() -> Callable:
-    """Endings [rows, lanes] to the number of correct traces of each trial, int32 [rows, trials]; jitted on first use."""
+    """Endings [rows, lanes] to correct traces of each trial, int32 [rows, trials]; jitted on first use."""
     import jax
 
     def correct(ending, *, n: int):
