@@ -154,7 +154,7 @@ def sweep_identity(common: Mapping[str, Any], points: Iterable[Point]) -> dict[s
     and the random stream."""
     out = dict(common) if rng.STREAM == 1 else {**common, "stream": rng.STREAM}
     table = common.get("config", {}).get("graph", {})
-    digests = {point.graph for point in points if "graph.path" not in point.axes} - {None}
+    digests = {point.graph for point in points} - {None}
     if "path" in table and digests:
         own = {key: value for key, value in table.items() if key != "path"} | {"digests": sorted(map(str, digests))}
         out["config"] = {**common["config"], "graph": own}

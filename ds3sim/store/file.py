@@ -162,7 +162,7 @@ def _accept(db: sqlite3.Connection, path: Name, readonly: bool) -> None:
             if not has_versions(db):  # another process may have been faster
                 db.execute("ALTER TABLE part ADD COLUMN squares INTEGER")
                 db.execute("ALTER TABLE part ADD COLUMN version TEXT")
-                db.execute(f"PRAGMA user_version = {SCHEMA}")
+            db.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
 def has_versions(db: sqlite3.Connection) -> bool:

@@ -207,24 +207,14 @@ class Store:
         return tuple(sorted({said or _BEFORE for (said,) in self._all(f"SELECT DISTINCT {column} FROM part")}))
 
     def sweeps(self) -> tuple[Sweep, ...]:
-        """The tables of contents, the one used last at the end. Of two lists of one sweep the later wins.
-
-        Lists in which the file of a point has changed are two sweeps.
-        """
+        """The tables of contents, the one used last at the end. Of two lists of one sweep the later wins."""
         common: dict[tuple, Any] = {}
         points: dict[tuple, dict[str, Point]] = {}
-        files: dict[tuple, dict[str, str | None]] = {}
         query = "SELECT digest, name, common, body FROM sweep ORDER BY used DESC, digest"
         for digest, name, shared, packed in self._all(query):
-            body = self._unpack(packed)
-            own = [Point.from_dict(point) for point in body["points"]]
-            read = {str(point.axes["graph.path"]): point.graph for point in own if "graph.path" in point.axes}
-            key = (name, shared or digest)
-            if any(files.get(key, read).get(path, graph) != graph for path, graph in read.items()):
-                key = (name, digest)
-            files[key] = files.get(key, {}) | read
+            body, key = self._unpack(packed), (name, shared or digest)
             common.setdefault(key, body["common"])
-            for point in own:
+            for point in map(Point.from_dict, body["points"]):
                 points.setdefault(key, {}).setdefault(_digest([point.axes, point.strategy]), point)
         return tuple(Sweep(key[0], common[key], tuple(points.get(key, {}).values())) for key in reversed(common))
 
