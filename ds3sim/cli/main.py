@@ -15,6 +15,7 @@ import warnings
 from importlib import import_module
 from typing import Any, NoReturn
 
+from ds3sim.cli.progress import make_way, progress_line
 from ds3sim.cli.stop import Stop, one_interrupt
 from ds3sim.core.errors import InputError, Note
 
@@ -85,7 +86,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _tolerant(sys.stdout)
         args = build_parser().parse_args(argv)
-        with one_interrupt() as stop, warnings.catch_warnings():
+        quiet = getattr(args, "quiet", False)
+        with one_interrupt() as stop, warnings.catch_warnings(), progress_line(quiet):
             warnings.simplefilter("always", Note)
             warnings.showwarning = _notes
             return stop.code(_run(args, stop))
@@ -93,6 +95,9 @@ def main(argv: list[str] | None = None) -> int:
         return int(end.code or 0)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"error: out of memory ({error or 'no more is free'}): ask for less at once", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: nothing was finished", file=sys.stderr)
@@ -125,6 +130,7 @@ def _run(args: argparse.Namespace, stop: Stop) -> int:
 def _notes(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
     """Notes are lines of ours; other warnings look as Python prints them."""
     if issubclass(category, Note):
+        make_way()
         print(f"note: {message}", file=sys.stderr)
     else:
         _show_warning(message, category, *where, **more)

@@ -52,7 +52,8 @@ class Stop:
         if self.told < self.times:
             self.told += 1
             with suppress(OSError):  # the terminal may be gone; not sys.stderr, which may be in the middle of a line
-                os.write(2, f"{name}: {again}\n".encode())
+                clear = "\r\x1b[K" if os.isatty(2) else ""  # of the progress line
+                os.write(2, f"{clear}{name}: {again}\n".encode())
         if not (self.finishing and self.times == 1):
             raise KeyboardInterrupt
 

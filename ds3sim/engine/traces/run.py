@@ -16,6 +16,7 @@ import numpy as np
 
 from ds3sim.core import rng, runtime
 from ds3sim.core.errors import StoppedEarly, require
+from ds3sim.core.progress import working
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
 from ds3sim.engine.tally import Tally
 from ds3sim.engine.traces.alias import padded, power_of_two
@@ -86,21 +87,25 @@ def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callab
     def take(_, found: list) -> None:
         for job, *counts in found:
             job.add(*counts)
+        trials = sum(counts[0] for _, *counts in found)
+        stage.advance(trials)
         if progress is not None:
-            progress(sum(counts[0] for _, *counts in found))
+            progress(trials)
 
     def work(ready: Sequence[Ready], wave: Wave) -> Iterator[tuple[list[Row], Wave]]:
         return ((rows, wave) for rows in packed(ready, wave.trials, wave.rows))
 
     found = waves(jobs, lanes, options.macro_steps)
-    if options.relative_error is None:
-        runtime.in_order(launch, (args for wave in found for args in work(wave.ready, wave)), threads, take)
-        return
-    for wave in found:
-        ready = wave.ready
-        while ready:
-            runtime.in_order(launch, work(ready, wave), threads, take)
-            ready = [r for r in ready if r.job.goes_on(seed, options)]
+    with working("trials", sum(job.goal for job in jobs)) as stage:
+        if options.relative_error is None:
+            runtime.in_order(launch, (args for wave in found for args in work(wave.ready, wave)), threads, take)
+            return
+        for wave in found:
+            ready = wave.ready
+            while ready:
+                runtime.in_order(launch, work(ready, wave), threads, take)
+                ready = [r for r in ready if r.job.goes_on(seed, options)]
+                stage.total = sum(job.goal for job in jobs)
 
 
 class _Launch:
