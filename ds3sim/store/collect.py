@@ -147,7 +147,7 @@ class _Run:
             self._simulate(self._missing(traces, {task.identity: task for task in tasks}.values()))
         except KeyboardInterrupt:
             ended = replace(rule, reached=False, interrupted=True)
-            whole = self.store.patient.readable()
+            whole = self.store.whole()
             found = [self._kept(task, traces, whole) for task in tasks]
             partial = [t and replace(t, stopping=rule if t.traces == traces else ended) for t in found]
             raise StoppedEarly(partial) from None

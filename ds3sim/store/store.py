@@ -62,9 +62,20 @@ class Store:
         self._told: set[tuple] = set()
 
     @cached_property
-    def patient(self) -> Patient:
+    def patient(self) -> Patient[Store]:
         """Writes for which nothing is lost while another process holds the file."""
-        return Patient(self)
+        return Patient(self, self.path)
+
+    def whole(self) -> Store:
+        """Itself, or where something could not be written a copy in memory that has it."""
+        if self.patient.flush():
+            return self
+        note(f"{self.path}: is still held by another process: it lacks what was simulated last, and is counted here")
+        copy = Store.in_memory()
+        copy.take([self.tables()])
+        for write in self.patient.left:
+            write(copy)
+        return copy
 
     @classmethod
     def open(cls, path: store_file.Name, *, create: bool = True, readonly: bool = False, wait: float = 5.0) -> Store:
