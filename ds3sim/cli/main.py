@@ -108,12 +108,21 @@ def main(argv: list[str] | None = None) -> int:
         return 141
 
 
+def tell(args: argparse.Namespace) -> None:
+    """The notes of what was read, also where the command then fails."""
+    for note in () if getattr(args, "quiet", False) else getattr(args, "notes", ()):
+        print(f"note: {note}", file=sys.stderr)
+
+
 def _run(args: argparse.Namespace, stop: Stop) -> int:
     """The command itself; what a closed terminal no longer takes is not missed."""
     try:
-        code = args.function(args)
-        for note in () if getattr(args, "quiet", False) else getattr(args, "notes", ()):
-            print(f"note: {note}", file=sys.stderr)
+        try:
+            code = args.function(args)
+        except InputError:
+            tell(args)
+            raise
+        tell(args)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
