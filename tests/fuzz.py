@@ -21,24 +21,10 @@ from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
 
 NUMBERS = ["NaN", "Infinity", "-1", "0", "1e999", "-0.0", "1e-320", "9" * 30, "9" * 5000, "2147483648", "1.5", "0x10"]
-WORDS = [
-    "null",
-    "true",
-    '""',
-    "[]",
-    "{}",
-    '"\\u0000"',
-    '"é"',
-    '"\\ud800"',
-    "[[[[]]]]",
-    '{"a": [1]}',
-    "2020-01-01",
-    '"1"',
-]
-VALUES: list[Any] = [
-    None, True, False, 0, -1, 1.5, 10**400, float("nan"), float("inf"), "", "\0", "\ud800", "text", "1", [], {}, [[]],
-    [None], {"": None}, [1, "a", {}], {"a": {"b": []}}, "x" * 5000, 2**63, -(2**63) - 1, ["C"], "C", "NaN", "2020-01-01",
-]  # fmt: skip
+WORDS = ["null", "true", '""', "[]", "{}", '"\\u0000"', '"é"', '"\\ud800"', "[[[[]]]]", '{"a": [1]}', "2020-01-01"]
+VALUES: list[Any] = [None, True, False, 0, -1, 1.5, 10**400, 2**63, -(2**63) - 1, float("nan"), float("inf")]
+VALUES += ["", "\0", "\ud800", "text", "1", "C", "NaN", "2020-01-01", "x" * 5000]
+VALUES += [[], {}, [[]], [None], ["C"], [1, "a", {}], {"": None}, {"a": {"b": []}}]
 DEEP = 2000
 
 

@@ -9,8 +9,9 @@ import lzma
 import zipfile
 from pathlib import Path
 
-import ds3sim as ds
 from store_fixture import tasks, toy
+
+import ds3sim as ds
 
 STUDY = """name = "small"
 seed = 3
@@ -96,7 +97,13 @@ TIDY = "problem,sample,correct,answer,tokens\n" + "".join(
 )
 COUNTS = "problem,n,correct\na,10,3\nb,10,5\nc,12,0\nd,10,10\n"
 CURVE = "N,success\n1,0.2\n10,0.4\n100,0.55\n1000,0.7\n"
-MONKEYS = "question: what is 1 + 1\ngt_answer: '2'\nsamples:\n  - so it is \\boxed{2}\n  - 'it is 3: \\boxed{3}'\nis_corrects: [true, false]\n"
+MONKEYS = """question: what is 1 + 1
+gt_answer: '2'
+samples:
+  - so it is \\boxed{2}
+  - 'it is 3: \\boxed{3}'
+is_corrects: [true, false]
+"""
 
 
 def lm_eval() -> str:

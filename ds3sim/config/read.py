@@ -16,7 +16,7 @@ from ds3sim.config.say import KINDS, Place, choose_from, dotted, first_error, kn
 from ds3sim.config.tables import Config, Origin, SweepTable
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
-from ds3sim.core.foreign import reads
+from ds3sim.core.guard import reads
 from ds3sim.task.budget import UNITS
 
 MOST_BYTES = 2**24

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ds3sim.core.errors import require
 from ds3sim.core.files import read_text
-from ds3sim.core.foreign import reads
+from ds3sim.core.guard import reads
 from ds3sim.core.text import short
 from ds3sim.graph.documents import read_graphml, read_node_link
 from ds3sim.graph.edge_list import Lines, csv_edges

@@ -19,7 +19,7 @@ OURS = (AssertionError, NameError, ImportError, NotImplementedError)
 
 
 @contextmanager
-def foreign(where: object, what: str) -> Iterator[None]:
+def guard(where: object, what: str) -> Iterator[None]:
     """What is read inside comes from a file that anybody may have made, or damaged.
 
     Readers say themselves what they know to be wrong. This is for what decoders of other people raise (there are dozens
@@ -50,14 +50,15 @@ def foreign(where: object, what: str) -> Iterator[None]:
 
 
 def reads(what: str) -> Callable[[Callable[Given, Found]], Callable[Given, Found]]:
-    """A reader whose first argument is the file: all of it is behind :func:`foreign`."""
+    """A reader whose first argument is the file: all of it is behind :func:`guard`."""
 
     def guarded(read: Callable[Given, Found]) -> Callable[Given, Found]:
         @functools.wraps(read)
         def reader(*given: Given.args, **options: Given.kwargs) -> Found:
             path = given[0] if given else options.get("path")
-            named = isinstance(path, str | bytes | os.PathLike)
-            with foreign(short(os.fsdecode(path), 300) if named else f"the {what}", what):
+            paths = path if isinstance(path, list | tuple) else [path]
+            names = [os.fsdecode(one) for one in paths if isinstance(one, str | bytes | os.PathLike)]
+            with guard(short(", ".join(names), 300) or f"the {what}", what):
                 return read(*given, **options)
 
         return reader
