@@ -50,12 +50,13 @@ def guard(where: object, what: str) -> Iterator[None]:
 
 
 def reads(what: str) -> Callable[[Callable[Given, Found]], Callable[Given, Found]]:
-    """A reader whose first argument is the file: all of it is behind :func:`guard`."""
+    """A reader whose first argument is the file, or an object with its ``path``: all of it is behind :func:`guard`."""
 
     def guarded(read: Callable[Given, Found]) -> Callable[Given, Found]:
         @functools.wraps(read)
         def reader(*given: Given.args, **options: Given.kwargs) -> Found:
             path = given[0] if given else options.get("path")
+            path = getattr(path, "path", path)  # of an object that keeps a file open
             paths = path if isinstance(path, list | tuple) else [path]
             names = [os.fsdecode(one) for one in paths if isinstance(one, str | bytes | os.PathLike)]
             with guard(short(", ".join(names), 300) or f"the {what}", what):

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ds3sim.core.errors import InputError, note, require
+from ds3sim.core.guard import reads
 from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.store import file as store_file
@@ -32,6 +33,9 @@ KEY = "identity, engine, seed, first, end"
 _PARTS = "part JOIN problem ON id = problem"
 _ROW = f"SELECT {KEY}, n, shared, stop, feasible, counts, code, {{}} FROM {_PARTS}"
 _BEFORE = "a ds3sim before versions were kept"
+
+LARGEST_BODY = 2**30
+"""Bytes of a description or of a table of contents at most."""
 
 
 class Tables(NamedTuple):
@@ -144,6 +148,7 @@ class Store:
         query = f"SELECT first, end FROM {_PARTS} WHERE (identity, engine, seed) = (?, ?, ?)"
         return self._all(f"{query} ORDER BY first, end", (identity, engine, seed))
 
+    @reads("store")
     def tally(self, identity: str, engine: str, seed: int | None = None, end: int | None = None) -> Tally | None:
         """The sum of the rows within [0, end), or None where there are none.
 
@@ -199,6 +204,7 @@ class Store:
             if not known:
                 self._db.execute("INSERT INTO sweep VALUES (?, ?, ?, ?, ?)", (digest, name, shared, latest, body))
 
+    @reads("store")
     def contents(self) -> StoreContents:
         """What the store holds: problems, and sweeps, the one used last at the end."""
         keys: dict[str, dict[tuple, list[Range]]] = {}
@@ -212,11 +218,13 @@ class Store:
             problems.append(Problem(identity, said, sum(map(len, own)), trials))
         return StoreContents(str(self.path), tuple(problems), self.sweeps(), self.versions())
 
+    @reads("store")
     def versions(self) -> tuple[str, ...]:
         """The versions of the engines that made the rows, sorted."""
         column = "version" if "version" in self._row else "NULL"
         return tuple(sorted({said or _BEFORE for (said,) in self._all(f"SELECT DISTINCT {column} FROM part")}))
 
+    @reads("store")
     def sweeps(self) -> tuple[Sweep, ...]:
         """The tables of contents, the one used last at the end. Of two lists of one sweep the later wins."""
         common: dict[tuple, Any] = {}
@@ -278,6 +286,7 @@ class Store:
 
     # ---- merging ------------------------------------------------------------------------------
 
+    @reads("store")
     def tables(self) -> Tables:
         """Everything there is, checked row by row.
 
@@ -317,6 +326,7 @@ class Store:
 
     # ---- pieces -------------------------------------------------------------------------------
 
+    @reads("store")
     def _all(self, query: str, values: tuple = ()) -> list[tuple]:
         with store_file.one_line(self.path):
             return self._db.execute(query, values).fetchall()
@@ -376,7 +386,12 @@ class Store:
 
     def _unpack(self, body: bytes) -> Any:
         try:
-            return json.loads(zlib.decompress(body))
+            unpacking = zlib.decompressobj()
+            text = unpacking.decompress(body, LARGEST_BODY)
+            require(not unpacking.unconsumed_tail, f"{self.path}: is damaged: a text of more than {LARGEST_BODY} bytes")
+            return json.loads(text)
+        except InputError:
+            raise
         except (zlib.error, ValueError, TypeError) as error:
             raise InputError(f"{self.path}: is damaged: {error}: take a copy of it that is whole") from None
 
