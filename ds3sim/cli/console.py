@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import ds3sim as ds
 from ds3sim.cli.progress import make_way
+from ds3sim.cli.stop import stop
 from ds3sim.core.errors import Interrupted
 from ds3sim.core.files import write_file
 from ds3sim.core.runtime import configure_process
@@ -45,11 +46,13 @@ def axis_value(value: object) -> str:
 
 
 def kept(compute: Callable[..., Any], *given: Any, **options: Any) -> tuple[Any, bool]:
-    """(what was computed, whether Ctrl-C ended it)."""
+    """(what was computed, whether a signal ended it); what follows is the writing of it."""
     try:
-        return compute(*given, **options), False
-    except Interrupted as stop:
-        return stop.result, True
+        found, interrupted = compute(*given, **options), False
+    except Interrupted as ended:
+        found, interrupted = ended.result, True
+    stop.finishing = True
+    return found, interrupted
 
 
 def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:

@@ -214,7 +214,10 @@ class Entries:
             with within(self.source if isinstance(table, FileGraph | EdgesGraph) else f"{self.source}: graph"):
                 graph = table.build(self._origin.folder)
         form = ChainForm(table.skills, table.success) if isinstance(table, ChainGraph) else None
-        return (graph,), (form,), (1.0,), table.model_dump(exclude_none=True)
+        told = table.model_dump(exclude_none=True)
+        if isinstance(table, FileGraph):
+            told["digest"] = graph.digest
+        return (graph,), (form,), (1.0,), told
 
     def _chains(self, mixture: TaskMixture) -> tuple[SkillGraph, ...]:
         out = []

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.memory import require_memory
 from ds3sim.core.packed import unpacked
 from ds3sim.core.text import short
 
@@ -20,6 +24,9 @@ LONGEST_LINE = 256 * 2**20
 
 LARGEST_WHOLE = 2**30
 """Largest file that has to be read as a whole (JSON, one YAML file), in bytes."""
+
+HELD = 8.0
+"""Memory that a JSON document takes while it is read, in bytes for each of its own, about."""
 
 
 def as_path(path: Any) -> tuple[Path, str]:
@@ -155,6 +162,7 @@ def read_text(
 
 def parsed(text: str, place: str) -> Any:
     """JSON; an InputError names the place. NaN and Infinity are read, as most writers emit them."""
+    require_memory(HELD * len(text), f"{place}: a JSON document of {len(text) / 2**20:,.0f} MiB", "give JSON lines")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -195,8 +203,11 @@ def parquet_rows(path: Path, where: str, batch: int = 4096) -> tuple[list[str], 
     try:
         file = pyarrow.parquet.ParquetFile(path)
         names = list(file.schema_arrow.names)
+        groups = [file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)]
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{where}: not a readable Parquet file ({short(error, 120)})") from None
+
+    require_memory(2.0 * max(groups, default=0), f"{where}: its largest row group", "write it in smaller row groups")
 
     def rows():
         number = 0
@@ -258,12 +269,35 @@ def write_file(out: str | os.PathLike, content: str | bytes | Callable[[Path], o
                 content(new)
             else:
                 new.write_bytes(content.encode(errors="replace") if isinstance(content, str) else content)
-            _replace(new, path, folder / "old")
+            with undisturbed():
+                _replace(new, path, folder / "old")
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            with undisturbed():
+                shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
     return path
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C, and signals that the program handles, wait until the block is done: for blocks that are short."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    names = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
+    before = {number: signal.getsignal(number) for number in names if number is not None}
+    handled = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in handled:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handled.items():
+            signal.signal(number, handler)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
 
 
 def _replace(new: Path, path: Path, old: Path) -> None:

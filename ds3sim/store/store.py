@@ -7,19 +7,20 @@ same row, and merging stores in any order, any number of times, gives the same s
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sqlite3
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ds3sim.core.errors import InputError, require
+from ds3sim.core.errors import InputError, note, require
+from ds3sim.core.guard import reads
 from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.store import file as store_file
-from ds3sim.store.contents import Point, Problem, StoreContents, Sweep
+from ds3sim.store.body import digest_of, pack, unpack
+from ds3sim.store.contents import Point, Problem, StoreContents, Sweep, sweep_identity
+from ds3sim.store.patient import Patient
 from ds3sim.store.ranges import Damaged, Range, Row, cover, gaps
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 KEY = "identity, engine, seed, first, end"
 _PARTS = "part JOIN problem ON id = problem"
-_ROW = f"SELECT {KEY}, n, shared, stop, feasible, counts, code FROM {_PARTS}"
+_ROW = f"SELECT {KEY}, n, shared, stop, feasible, counts, code, {{}} FROM {_PARTS}"
+_BEFORE = "a ds3sim before versions were kept"
 
 
 class Tables(NamedTuple):
@@ -55,6 +57,24 @@ class Store:
 
     def __init__(self, db: sqlite3.Connection, path: store_file.Name) -> None:
         self._db, self.path = db, path
+        self._row = _ROW.format("squares, version" if store_file.has_versions(db) else "NULL, NULL")
+        self._told: set[tuple] = set()
+
+    @cached_property
+    def patient(self) -> Patient[Store]:
+        """Writes for which nothing is lost while another process holds the file."""
+        return Patient(self, self.path)
+
+    def whole(self) -> Store:
+        """Itself, or where something could not be written a copy in memory that has it."""
+        if self.patient.flush():
+            return self
+        note(f"{self.path}: is still held by another process: it lacks what was simulated last, and is counted here")
+        copy = Store.in_memory()
+        copy.take([self.tables()])
+        for write in self.patient.left:
+            write(copy)
+        return copy
 
     @classmethod
     def open(cls, path: store_file.Name, *, create: bool = True, readonly: bool = False, wait: float = 5.0) -> Store:
@@ -92,7 +112,7 @@ class Store:
         """Say what problems are: (identity, plain data). The first description of an identity is kept."""
         with store_file.transaction(self._db, self.path):
             for identity, description in problems:
-                self._problem(identity, _pack(description) if description else None)
+                self._problem(identity, pack(description) if description else None)
 
     def add(self, tally: Tally) -> None:
         """Add the tally of one range of trials; see :meth:`add_all`."""
@@ -123,6 +143,7 @@ class Store:
         query = f"SELECT first, end FROM {_PARTS} WHERE (identity, engine, seed) = (?, ?, ?)"
         return self._all(f"{query} ORDER BY first, end", (identity, engine, seed))
 
+    @reads("store")
     def tally(self, identity: str, engine: str, seed: int | None = None, end: int | None = None) -> Tally | None:
         """The sum of the rows within [0, end), or None where there are none.
 
@@ -130,14 +151,20 @@ class Store:
             seed: None adds up all seeds; the tally then has the first of them.
             end: None reads everything.
 
-        Where rows overlap, disjoint ones that hold the most trials are taken.
+        Where rows overlap, disjoint ones that hold the most trials are taken. Rows of two versions of the engine are
+        added with a note.
         """
-        total = None
+        total, versions = None, set()
         for one in self.seeds(identity, engine) if seed is None else [seed]:
             for first, stop in cover(self.rows(identity, engine, one), 0, end):
-                (row,) = self._all(f"{_ROW} WHERE ({KEY}) = (?, ?, ?, ?, ?)", (identity, engine, one, first, stop))
-                part = self._tally(Row(*row))
+                (found,) = self._all(
+                    f"{self._row} WHERE ({KEY}) = (?, ?, ?, ?, ?)", (identity, engine, one, first, stop)
+                )
+                row = Row(*found)
+                part = self._tally(row)
+                versions.add(row.version or _BEFORE)
                 total = part if total is None else total + part
+        self.tell_versions(versions)
         return None if total is None else replace(total, stopping=Stopping(traces=total.traces))
 
     def seeds(self, identity: str, engine: str) -> list[int]:
@@ -158,18 +185,21 @@ class Store:
             name: of the sweep.
             points: in order.
             common: what all points share, as the resolved config without axes. Lists with equal name and
-                ``common`` are read as one. None: the list stands alone.
+                ``common`` are read as one, where graph files have equal content wherever they lie. None: the list
+                stands alone.
         """
+        points = list(points)
         plain = [point.to_dict() for point in points]
-        shared = "" if common is None else _digest(common)
-        digest = _digest([name, shared, plain])
+        shared = "" if common is None else digest_of(sweep_identity(common, points))
+        digest = digest_of([name, shared, plain])
         with store_file.transaction(self._db, self.path):
             latest = self._db.execute("SELECT coalesce(max(used), 0) + 1 FROM sweep").fetchone()[0]
-            body = _pack({"common": common, "points": plain})
+            body = pack({"common": common, "points": plain})
             known = self._db.execute("UPDATE sweep SET used = ? WHERE digest = ?", (latest, digest)).rowcount
             if not known:
                 self._db.execute("INSERT INTO sweep VALUES (?, ?, ?, ?, ?)", (digest, name, shared, latest, body))
 
+    @reads("store")
     def contents(self) -> StoreContents:
         """What the store holds: problems, and sweeps, the one used last at the end."""
         keys: dict[str, dict[tuple, list[Range]]] = {}
@@ -179,20 +209,27 @@ class Store:
         for identity, body in self._all("SELECT identity, description FROM problem ORDER BY id"):
             own = keys.get(identity, {}).values()
             trials = sum(end - first for ranges in own for first, end in cover(ranges))
-            said = self._unpack(body) if body else {}
+            said = unpack(body, self.path) if body else {}
             problems.append(Problem(identity, said, sum(map(len, own)), trials))
-        return StoreContents(str(self.path), tuple(problems), self.sweeps())
+        return StoreContents(str(self.path), tuple(problems), self.sweeps(), self.versions())
 
+    @reads("store")
+    def versions(self) -> tuple[str, ...]:
+        """The versions of the engines that made the rows, sorted."""
+        column = "version" if "version" in self._row else "NULL"
+        return tuple(sorted({said or _BEFORE for (said,) in self._all(f"SELECT DISTINCT {column} FROM part")}))
+
+    @reads("store")
     def sweeps(self) -> tuple[Sweep, ...]:
         """The tables of contents, the one used last at the end. Of two lists of one sweep the later wins."""
         common: dict[tuple, Any] = {}
         points: dict[tuple, dict[str, Point]] = {}
         query = "SELECT digest, name, common, body FROM sweep ORDER BY used DESC, digest"
         for digest, name, shared, packed in self._all(query):
-            body, key = self._unpack(packed), (name, shared or digest)
+            body, key = unpack(packed, self.path), (name, shared or digest)
             common.setdefault(key, body["common"])
             for point in map(Point.from_dict, body["points"]):
-                points.setdefault(key, {}).setdefault(_digest([point.axes, point.strategy]), point)
+                points.setdefault(key, {}).setdefault(digest_of([point.axes, point.strategy]), point)
         return tuple(Sweep(key[0], common[key], tuple(points.get(key, {}).values())) for key in reversed(common))
 
     def result(self, name: str | None = None) -> Result:
@@ -215,6 +252,9 @@ class Store:
         known = ", ".join(sorted({sweep.name for sweep in every}))
         have = f"it has {known}" if known else "ds3sim sweep --store writes one"
         require(len(sweeps) > 0, f"{self.path}: has no sweep{f' called {name}' if name else ''}: {have}")
+        files = [{point.graph for point in sweep.points} for sweep in sweeps if sweep.name == sweeps[-1].name]
+        if any(graphs != files[-1] for graphs in files):
+            note(f"{self.path}: has sweeps called {sweeps[-1].name} of other graphs: this is the one used last")
         numbers: dict[str, int] = {}
         found: list[tuple[Place, list[Tally], str]] = []
         for point in sweeps[-1].points:
@@ -241,6 +281,7 @@ class Store:
 
     # ---- merging ------------------------------------------------------------------------------
 
+    @reads("store")
     def tables(self) -> Tables:
         """Everything there is, checked row by row.
 
@@ -249,14 +290,14 @@ class Store:
         """
         out = Tables(
             self._all("SELECT identity, description FROM problem ORDER BY id"),
-            [Row(*row) for row in self._all(f"{_ROW} ORDER BY {KEY}")],
+            [Row(*row) for row in self._all(f"{self._row} ORDER BY {KEY}")],
             self._all("SELECT * FROM sweep ORDER BY used, digest"),
         )
         for row in out.part:
             self._tally(row)
         for body in (row[-1] for row in (*out.problem, *out.sweep)):
             if body is not None:
-                self._unpack(body)
+                unpack(body, self.path)
         return out
 
     def take(self, others: Sequence[Tables]) -> int:
@@ -280,6 +321,7 @@ class Store:
 
     # ---- pieces -------------------------------------------------------------------------------
 
+    @reads("store")
     def _all(self, query: str, values: tuple = ()) -> list[tuple]:
         with store_file.one_line(self.path):
             return self._db.execute(query, values).fetchall()
@@ -294,10 +336,10 @@ class Store:
     def _insert(self, row: Row) -> int:
         """1 for a new row, 0 for one that was there; inside a transaction."""
         self._problem(row.identity, None)
-        found = self._db.execute(f"{_ROW} WHERE ({KEY}) = (?, ?, ?, ?, ?)", row.key).fetchone()
+        found = self._db.execute(f"{self._row} WHERE ({KEY}) = (?, ?, ?, ?, ?)", row.key).fetchone()
         if found is None:
             self._db.execute(
-                "INSERT INTO part SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM problem WHERE identity = ?",
+                "INSERT INTO part SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM problem WHERE identity = ?",
                 (*row[1:], row.identity),
             )
             return 1
@@ -311,26 +353,28 @@ class Store:
             )
         return 0
 
+    def tell_versions(self, versions: Iterable[str]) -> None:
+        """Say once that rows of several versions are added."""
+        name = tuple(sorted(versions))
+        if len(name) > 1 and name not in self._told:
+            self._told.add(name)
+            note(
+                f"{self.path}: counts of {len(name)} versions of the engine are added: {'; '.join(name)}: where one of"
+                " them was wrong, use a new store"
+            )
+
     def _tally(self, row: Row) -> Tally:
         try:
-            return row.tally()
+            tally = row.tally()
+            if row.squares is None is not tally.squares and ("old",) not in self._told:
+                self._told.add(("old",))
+                note(
+                    f"{self.path}: holds counts of a ds3sim that did not keep how the traces of a task vary together:"
+                    " intervals of expected steps are the widest possible; a new store has narrower ones"
+                )
+            return tally
         except Damaged as error:
             raise InputError(
                 f"{self.path}: is damaged: trials {row.first}..{row.end} of problem {row.identity[:8]}: {error}:"
                 " take a copy of it that is whole"
             ) from None
-
-    def _unpack(self, body: bytes) -> Any:
-        try:
-            return json.loads(zlib.decompress(body))
-        except (zlib.error, ValueError, TypeError) as error:
-            raise InputError(f"{self.path}: is damaged: {error}: take a copy of it that is whole") from None
-
-
-def _pack(value: Any) -> bytes:
-    return zlib.compress(json.dumps(value, allow_nan=False, separators=(",", ":")).encode(), 6)
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

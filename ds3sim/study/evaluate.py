@@ -77,7 +77,8 @@ def evaluate(
         entries = list(entries)
         for options in dict.fromkeys(entry.engine for entry in entries):
             require_storable(options, f"{study.source}: ")
-        store.put_points(study.name, map(Point.of, entries), study.common())
+        points, common = [Point.of(entry) for entry in entries], study.common()
+        store.patient.do(lambda kept: kept.put_points(study.name, points, common))
     with working("points", study.count) as stage:
         for block in _blocks(entries, study.source):
             stopped = False
