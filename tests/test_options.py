@@ -26,7 +26,7 @@ READ = {
     "counts": "counts.csv --n n --format counts --tokens-per-sample 30",
     "lm-eval": LM,
     "Inspect": "inspect.json --scorer s --key k --model m --failures wrong",
-    "search-and-learn": "learn.jsonl --aggregate min",
+    "search-and-learn": "learn.jsonl --aggregate min --compare spelling",
     "curve": "curve.csv --x N --y pass --problems 50",
 }
 """Arguments on a log that valid lines of fit and plan share; each kind of log has its own."""
@@ -90,7 +90,7 @@ WRONG = {
     "--tokens-column": ("nothing",), "--score": ("nothing",), "--n": ("nothing",), "--threshold": ("x", "0", "2"),
     "--filter": ("nothing",), "--metric": ("nothing",), "--pattern": ("(",), "--match": ("x", "1.5"),
     "--scorer": ("nothing",), "--key": ("nothing",), "--model": ("nothing",), "--failures": ("nothing", "skipped"),
-    "--aggregate": ("nothing",), "--x": ("nothing",), "--y": ("nothing",),
+    "--aggregate": ("nothing",), "--compare": ("nothing",), "--x": ("nothing",), "--y": ("nothing",),
 }  # fmt: skip
 """Values that each option refuses."""
 
