@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ds3sim.core.errors import require
 from ds3sim.core.files import read_text
+from ds3sim.core.guard import reads
 from ds3sim.core.text import short
 from ds3sim.graph.documents import read_graphml, read_node_link
 from ds3sim.graph.edge_list import Lines, csv_edges
@@ -21,6 +22,7 @@ LARGEST_FILE = 256 * 2**20
 KINDS = {".csv": "CSV edge list", ".json": "node-link JSON", ".graphml": "GraphML"}
 
 
+@reads("graph")
 def load(
     path: str | bytes | os.PathLike,
     *,
