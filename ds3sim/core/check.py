@@ -11,6 +11,7 @@ import numbers as kinds
 import operator
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -31,10 +32,14 @@ def whole_number(name: str, value: Any, low: int = 0, high: int | None = None) -
     Raises:
         InputError: it is out of range, a bool, a fraction, NaN, infinite or no number.
     """
+    return _whole(name, value, low=low, high=high)
+
+
+def _whole(name: str, value: Any, **bounds: float | None) -> int:
     found = _plain(value)
     whole = int(found) if isinstance(found, int) or (found is not None and found.is_integer()) else None
-    if whole is None or whole < low or (high is not None and whole > high):
-        raise _refusal(name, value, _said("a whole number", low=low, high=high))
+    if whole is None or not _within(whole, **bounds):
+        raise _refusal(name, value, _said("a whole number", **bounds))
     return whole
 
 
@@ -54,19 +59,17 @@ def number(name: str, value: Any, **bounds: float | None) -> float:
     return out
 
 
-def whole_text(name: str, text: str, low: int, high: int | None = None) -> int:
-    """A whole number that was typed, as configs read it: 1000, 1_000 and 1e3 are the same.
+def typed_number(name: str, text: str, *, whole: bool = False, **bounds: float | None) -> int | float:
+    """A number that was typed, within ``bounds``: 1000, 1_000 and 1e3 are the same.
 
     Raises:
-        InputError: as :func:`whole_number`.
+        InputError: as :func:`whole_number` where ``whole``, else as :func:`number`.
     """
-    import tomllib
-
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except ValueError:
-        value = text
-    return whole_number(name, value, low, high)
+    value: int | float | str = text
+    for kind in (float, lambda digits: int(digits, 0)):
+        with suppress(ValueError):
+            value = kind(text)
+    return _whole(name, value, **bounds) if whole else number(name, value, **bounds)
 
 
 def fraction(name: str, value: Any, low: float = 0.0, high: float = 1.0) -> float:
