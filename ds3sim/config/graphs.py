@@ -22,6 +22,7 @@ from ds3sim.config.values import (
     Table,
     Text,
     Whole,
+    key,
 )
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.graph.generators import MOST_SKILLS
@@ -37,7 +38,7 @@ class GraphTable(Table):
 
 
 class _Graph(GraphTable):
-    feasible: Share = Field(default=1.0, description="gamma^m, probability that the task is feasible")
+    feasible: Share = key(1.0, "gamma^m, probability that the task is feasible")
 
 
 class _Made(GraphTable):
@@ -55,8 +56,8 @@ class ChainGraph(_Graph, _Made):
 
     maker = "chain"
     kind: Literal["chain"] = "chain"
-    skills: Skills = Field(description="m, number of skills")
-    success: Share = Field(description="r, chance that one step moves on")
+    skills: Skills = key(..., "m, number of skills")
+    success: Share = key(..., "r, chance that one step moves on")
 
 
 class LayeredGraph(_Graph, _Made):
@@ -64,12 +65,12 @@ class LayeredGraph(_Graph, _Made):
 
     maker = "layered"
     kind: Literal["layered"] = "layered"
-    layers: Skills = Field(description="number of layers")
-    width: Skills = Field(description="skills in a layer")
-    success: Share = Field(description="chance that one step reaches the next layer")
-    back: Share = Field(default=0.0, description="chance that one step falls back a layer")
-    death: Share = Field(default=0.0, description="chance that one step reaches the dead end")
-    seed: Seed = Field(default=0, description="seed of the graph's own randomness")
+    layers: Skills = key(..., "number of layers")
+    width: Skills = key(..., "skills in a layer")
+    success: Share = key(..., "chance that one step reaches the next layer")
+    back: Share = key(0.0, "chance that one step falls back a layer")
+    death: Share = key(0.0, "chance that one step reaches the dead end")
+    seed: Seed = key(0, "seed of the graph's own randomness")
 
 
 class RandomGraph(_Graph, _Made):
@@ -77,11 +78,11 @@ class RandomGraph(_Graph, _Made):
 
     maker = "random"
     kind: Literal["random"] = "random"
-    skills: Annotated[Whole, Field(ge=2, le=MOST_SKILLS)] = Field(description="number of nodes")
-    success: Share = Field(description="chance that one step reaches another skill")
-    degree: Skills = Field(default=4, description="successors of a node")
-    death: Share = Field(default=0.0, description="chance that one step reaches the dead end")
-    seed: Seed = Field(default=0, description="seed of the graph's own randomness")
+    skills: Annotated[Whole, Field(ge=2, le=MOST_SKILLS)] = key(..., "number of nodes")
+    success: Share = key(..., "chance that one step reaches another skill")
+    degree: Skills = key(4, "successors of a node")
+    death: Share = key(0.0, "chance that one step reaches the dead end")
+    seed: Seed = key(0, "seed of the graph's own randomness")
 
 
 class LatentGraph(_Made):
@@ -89,20 +90,20 @@ class LatentGraph(_Made):
 
     maker = "latent"
     kind: Literal["latent"] = "latent"
-    solvable: Share = Field(default=1.0, description="A, share of tasks that can be solved")
-    alpha: Positive = Field(description="of the beta law of success rates")
-    beta: Positive = Field(description="of the beta law of success rates")
+    solvable: Share = key(1.0, "A, share of tasks that can be solved")
+    alpha: Positive = key(..., "of the beta law of success rates")
+    beta: Positive = key(..., "of the beta law of success rates")
 
 
 class FileGraph(_Graph):
     """A graph from a CSV edge list, node-link JSON or GraphML."""
 
     kind: Literal["file"] = "file"
-    path: Text = Field(description="file of edges, relative to the config's folder")
-    start: Start | None = Field(default=None, description="a node, a list of nodes, or a table of probabilities")
-    goal: Names | None = Field(default=None, description="goal node or nodes")
-    dead: NamesOrNone | None = Field(default=None, description="nodes from which the task cannot be solved")
-    score: Scores | None = Field(default=None, description="the evaluator's score for every node, larger is better")
+    path: Text = key(..., "file of edges, relative to the config's folder")
+    start: Start | None = key(None, "a node, a list of nodes, or a table of probabilities")
+    goal: Names | None = key(None, "goal node or nodes")
+    dead: NamesOrNone | None = key(None, "nodes from which the task cannot be solved")
+    score: Scores | None = key(None, "the evaluator's score for every node, larger is better")
 
     def build(self, folder: Path) -> SkillGraph:
         """The graph; a relative path is taken from ``folder``."""
@@ -124,12 +125,12 @@ class EdgesGraph(_Graph):
     """A graph by its edges."""
 
     kind: Literal["edges"]
-    edges: tuple[tuple[Any, Any, Any], ...] = Field(description="[from, to, probability] of each edge")
-    start: Start = Field(description="a node, a list of nodes, or a table of probabilities")
-    goal: Names = Field(description="goal node or nodes")
-    dead: NamesOrNone = Field(default=(), description="nodes from which the task cannot be solved")
-    score: Scores | None = Field(default=None, description="the evaluator's score for every node, larger is better")
-    nodes: tuple[Name, ...] = Field(default=(), description="nodes in their order; that of the edges when left out")
+    edges: tuple[tuple[Any, Any, Any], ...] = key(..., "[from, to, probability] of each edge")
+    start: Start = key(..., "a node, a list of nodes, or a table of probabilities")
+    goal: Names = key(..., "goal node or nodes")
+    dead: NamesOrNone = key((), "nodes from which the task cannot be solved")
+    score: Scores | None = key(None, "the evaluator's score for every node, larger is better")
+    nodes: tuple[Name, ...] = key((), "nodes in their order; that of the edges when left out")
 
     def build(self, folder: Path) -> SkillGraph:
         """The graph."""

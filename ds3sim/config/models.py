@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from ds3sim.config.values import NotNegative, Number, Positive, Share, Table, Truth, Whole, number, refuse
+from ds3sim.config.values import NotNegative, Number, Positive, Share, Table, Truth, Whole, key, number, refuse
 from ds3sim.core.errors import require
 from ds3sim.theory.difficulty import Bridge
 from ds3sim.theory.loss import loss
@@ -20,15 +20,15 @@ AIME_FLOPS = 3.35e25
 class LossModel(Table):
     """The model whose training loss decides step success, (24) and (25). An allocation chooses its size itself."""
 
-    kind: Literal["loss"] = Field(default="loss", description="loss, or tripartite: the training side")
-    loss: Positive | None = Field(default=None, description="L, training loss in nats per token")
-    parameters: Positive | None = Field(default=None, description="N, for (24)")
-    tokens: Positive | None = Field(default=None, description="D, training tokens, for (24)")
-    constants: Literal["hoffmann", "hoffmann_source", "epoch"] = Field(default="hoffmann", description="of (24)")
-    steepness: Positive = Field(default=5.0, description="b of (25)")
-    scale: Positive = Field(default=1.0, description="a of (25)")
-    offset: Number = Field(default=0.0, description="d of (25)")
-    iota: Positive = Field(default=1.0, description="iota of (25), factor of the instruction tuning")
+    kind: Literal["loss"] = key("loss", "loss, or tripartite: the training side")
+    loss: Positive | None = key(None, "L, training loss in nats per token")
+    parameters: Positive | None = key(None, "N, for (24)")
+    tokens: Positive | None = key(None, "D, training tokens, for (24)")
+    constants: Literal["hoffmann", "hoffmann_source", "epoch"] = key("hoffmann", "of (24)")
+    steepness: Positive = key(5.0, "b of (25)")
+    scale: Positive = key(1.0, "a of (25)")
+    offset: Number = key(0.0, "d of (25)")
+    iota: Positive = key(1.0, "iota of (25), factor of the instruction tuning")
 
     @model_validator(mode="after")
     def _one_source(self):
@@ -68,29 +68,23 @@ class TripartiteModel(Table):
     """A model by its training: texts, concepts and skills. The defaults are those of the AIME study."""
 
     kind: Literal["tripartite"] = "tripartite"
-    training_flops: Positive | None = Field(default=None, description="C_tr = 6 N D; D = kappa N")
-    parameters: Positive | None = Field(default=None, description="N, non-embedding parameters")
-    tokens: Positive | None = Field(default=None, description="D, training tokens; kappa N when left out")
-    tokens_per_parameter: Positive = Field(default=20.0, description="kappa = D/N, where D is not given")
-    levels: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=100, description="L, levels of skills")
+    training_flops: Positive | None = key(None, "C_tr = 6 N D; D = kappa N")
+    parameters: Positive | None = key(None, "N, non-embedding parameters")
+    tokens: Positive | None = key(None, "D, training tokens; kappa N when left out")
+    tokens_per_parameter: Positive = key(20.0, "kappa = D/N, where D is not given")
+    levels: Annotated[Whole, Field(ge=1, le=10_000)] = key(100, "L, levels of skills")
     skills_per_level: Annotated[
         float | tuple[float, ...], BeforeValidator(_sizes, json_schema_input_type=float | list[float])
-    ] = Field(default=1e4, description="S_l, a number or one for each level")
-    text_degree: Positive = Field(default=6.0, description="d_t, mean concepts of a text")
-    parameters_per_concept: Positive = Field(default=2.5e3, description="zeta: R = N/zeta concepts")
-    tokens_per_text: Positive = Field(default=1e4, description="tau: T = D/tau texts")
-    relevant_factor: NotNegative = Field(default=5.0, description="beta of (4)")
-    search: Share = Field(default=0.5, description="rho of (4): 1 searches blindly, 0 knows the next skill")
-    concepts_needed: Positive = Field(default=5.0, description="eta, learnt concepts that a skill needs")
-    initially_unknown: Annotated[Number, Field(gt=0, le=1)] = Field(
-        default=0.5, description="eps, fraction of concepts unknown at the start"
-    )
-    finite_size: Literal["published", "authors_code", "random_graph"] = Field(
-        default="published", description="variant of (20)"
-    )
-    round_steps: Truth = Field(
-        default=True, description="false: K = C_inf/(2 N omega) as a real number (closed_form only)"
-    )
+    ] = key(1e4, "S_l, a number or one for each level")
+    text_degree: Positive = key(6.0, "d_t, mean concepts of a text")
+    parameters_per_concept: Positive = key(2.5e3, "zeta: R = N/zeta concepts")
+    tokens_per_text: Positive = key(1e4, "tau: T = D/tau texts")
+    relevant_factor: NotNegative = key(5.0, "beta of (4)")
+    search: Share = key(0.5, "rho of (4): 1 searches blindly, 0 knows the next skill")
+    concepts_needed: Positive = key(5.0, "eta, learnt concepts that a skill needs")
+    initially_unknown: Annotated[Number, Field(gt=0, le=1)] = key(0.5, "eps, fraction of concepts unknown at the start")
+    finite_size: Literal["published", "authors_code", "random_graph"] = key("published", "variant of (20)")
+    round_steps: Truth = key(True, "false: K = C_inf/(2 N omega) as a real number (closed_form only)")
 
     @model_validator(mode="after")
     def _one_source(self):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, create_model, model_validator
 
-from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Text, Truth, Whole, refuse
+from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Text, Truth, Whole, key, refuse
 from ds3sim.core.errors import InputError, shown
 from ds3sim.task.aggregate import AGGREGATORS, MOST_TRACES_PER_TASK, Single, Verifier
 from ds3sim.task.steps import MOST_BRANCHES, STEP_POLICIES
@@ -37,9 +37,9 @@ AGGREGATES: dict[str, type] = {kind.name: kind for kind in AGGREGATORS}
 class VerifierTable(_Record):
     """Which traces of best_of_n are accepted."""
 
-    true_positive: Share = Field(default=1.0, description="chance to accept a correct trace")
-    false_positive: Share = Field(default=0.0, description="chance to accept a wrong trace")
-    fallback: Literal["random", "abstain"] = Field(default="random", description="when no trace is accepted")
+    true_positive: Share = key(1.0, "chance to accept a correct trace")
+    false_positive: Share = key(0.0, "chance to accept a wrong trace")
+    fallback: Literal["random", "abstain"] = key("random", "when no trace is accepted")
 
     def build(self) -> Verifier:
         """The record."""
@@ -53,8 +53,8 @@ class GeometricTable(_Record):
     """(11): truncated geometric wrong answers."""
 
     kind: Literal["geometric"] = "geometric"
-    categories: Categories = Field(default=11, description="M, answers, the correct one included")
-    decay: Share = Field(default=0.746, description="lambda")
+    categories: Categories = key(11, "M, answers, the correct one included")
+    decay: Share = key(0.746, "lambda")
 
     def build(self) -> GeometricErrors:
         """The record."""
@@ -65,7 +65,7 @@ class UniformTable(_Record):
     """All wrong answers alike."""
 
     kind: Literal["uniform"]
-    categories: Categories = Field(default=11, description="M, answers, the correct one included")
+    categories: Categories = key(11, "M, answers, the correct one included")
 
     def build(self) -> GeometricErrors:
         """The record."""
@@ -76,8 +76,8 @@ class ZipfTable(_Record):
     """The j-th wrong answer has weight j^-exponent."""
 
     kind: Literal["zipf"]
-    categories: Categories = Field(default=11, description="M, answers, the correct one included")
-    exponent: Annotated[NotNegative, Field(le=100)] = Field(default=1.0, description="s of j^-s")
+    categories: Categories = key(11, "M, answers, the correct one included")
+    exponent: Annotated[NotNegative, Field(le=100)] = key(1.0, "s of j^-s")
 
     def build(self) -> WeightErrors:
         """The record."""
@@ -89,7 +89,7 @@ class WeightsTable(_Record):
     """Chances of the wrong answers as given."""
 
     kind: Literal["weights"]
-    weights: Annotated[tuple[Share, ...], NUMBERS] = Field(description="one chance for each wrong answer, sum 1")
+    weights: Annotated[tuple[Share, ...], NUMBERS] = key(..., "one chance for each wrong answer, sum 1")
 
     def build(self) -> WeightErrors:
         """The record."""
@@ -108,19 +108,17 @@ Errors = Annotated[GeometricTable | UniformTable | ZipfTable | WeightsTable, Fie
 class StrategyKeys(Table):
     """Step policy and aggregator."""
 
-    step: str = Field(default="cot", description="step policy")
-    branches: Annotated[Whole, Field(ge=1, le=MOST_BRANCHES)] = Field(default=1, description="b, proposals (tot, beam)")
-    width: Annotated[Whole, Field(ge=1, le=1024)] = Field(default=2, description="w, particles (beam)")
-    evaluator_error: Share = Field(default=0.0, description="chance that the kept proposal is a random one (tot, beam)")
-    discount: Annotated[Number, Field(gt=0, lt=1)] = Field(
-        default=0.99, description="d of the default score (tot, beam)"
-    )
-    aggregate: str = Field(default="single", description="what n traces become")
-    n: Annotated[Whole, Field(ge=1, le=MOST_TRACES_PER_TASK)] = Field(default=1, description="traces per task")
-    feasibility: Literal["per_task", "per_trace"] = Field(default="per_task", description="who draws feasibility")
-    verifier: VerifierTable | None = Field(default=None, description="verifier (best_of_n)")
-    errors: Errors | None = Field(default=None, description="wrong answers (majority)")
-    ties: Literal["random", "wrong"] = Field(default="random", description="what a tied vote becomes (majority)")
+    step: str = key("cot", "step policy")
+    branches: Annotated[Whole, Field(ge=1, le=MOST_BRANCHES)] = key(1, "b, proposals (tot, beam)")
+    width: Annotated[Whole, Field(ge=1, le=1024)] = key(2, "w, particles (beam)")
+    evaluator_error: Share = key(0.0, "chance that the kept proposal is a random one (tot, beam)")
+    discount: Annotated[Number, Field(gt=0, lt=1)] = key(0.99, "d of the default score (tot, beam)")
+    aggregate: str = key("single", "what n traces become")
+    n: Annotated[Whole, Field(ge=1, le=MOST_TRACES_PER_TASK)] = key(1, "traces per task")
+    feasibility: Literal["per_task", "per_trace"] = key("per_task", "who draws feasibility")
+    verifier: VerifierTable | None = key(None, "verifier (best_of_n)")
+    errors: Errors | None = key(None, "wrong answers (majority)")
+    ties: Literal["random", "wrong"] = key("random", "what a tied vote becomes (majority)")
 
     @model_validator(mode="after")
     def _belong(self):

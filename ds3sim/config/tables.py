@@ -31,6 +31,7 @@ from ds3sim.config.values import (
     Tokens,
     Truth,
     Whole,
+    key,
     refuse,
 )
 from ds3sim.core.errors import InputError
@@ -48,11 +49,11 @@ TOKENS_PER_STEP = 25.0
 class BudgetTable(Table):
     """What a task may use, in one unit."""
 
-    steps: Steps | None = Field(default=None, description="K, steps per task, shared by its n traces: floor(K/n) each")
-    steps_per_trace: Steps | None = Field(default=None, description="steps of each trace")
-    tokens: Tokens | None = Field(default=None, description="output tokens per task, all branches and traces together")
-    flops: Amounts | None = Field(default=None, description="inference FLOPs per task; needs cost.parameters")
-    on_dead: Literal["exhaust", "stop"] = Field(default="exhaust", description="what a dead trace uses")
+    steps: Steps | None = key(None, "K, steps per task, shared by its n traces: floor(K/n) each")
+    steps_per_trace: Steps | None = key(None, "steps of each trace")
+    tokens: Tokens | None = key(None, "output tokens per task, all branches and traces together")
+    flops: Amounts | None = key(None, "inference FLOPs per task; needs cost.parameters")
+    on_dead: Literal["exhaust", "stop"] = key("exhaust", "what a dead trace uses")
 
     @model_validator(mode="after")
     def _one_unit(self):
@@ -85,23 +86,16 @@ SIZES = ("parameters", "layers", "attention_width", "attention", "shared_prefill
 class CostTable(Table):
     """Tokens and FLOPs. Without ``parameters`` only tokens are reported; an allocation chooses them itself."""
 
-    tokens_per_step: Annotated[Positive, Field(le=MOST_COST)] = Field(
-        default=TOKENS_PER_STEP, description="omega, output tokens of one step"
-    )
-    parameters: Annotated[Positive, Field(le=MOST_COST)] | None = Field(
-        default=None, description="N, non-embedding parameters"
-    )
-    prompt_tokens: Size = Field(default=0.0, description="omega_p, tokens of the prompt")
-    layers: Count = Field(default=0, description="n_layer of the transformer")
-    attention_width: Count = Field(default=0, description="d_attn of the transformer")
-    attention: Truth = Field(default=True, description="false: parameter-only accounting")
-    shared_prefill: Truth = Field(default=True, description="false: each of n traces pays the prompt")
-    aspect: Positive | None = Field(
-        default=None, description="of an allocation: width over layers, charges attention by (16)"
-    )
-    table: tuple[tuple[Positive, Positive, Positive], ...] | None = Field(
-        default=None,
-        description="of an allocation: rows [N, layers, width]; their power law charges attention by (16)",
+    tokens_per_step: Annotated[Positive, Field(le=MOST_COST)] = key(TOKENS_PER_STEP, "omega, output tokens of one step")
+    parameters: Annotated[Positive, Field(le=MOST_COST)] | None = key(None, "N, non-embedding parameters")
+    prompt_tokens: Size = key(0.0, "omega_p, tokens of the prompt")
+    layers: Count = key(0, "n_layer of the transformer")
+    attention_width: Count = key(0, "d_attn of the transformer")
+    attention: Truth = key(True, "false: parameter-only accounting")
+    shared_prefill: Truth = key(True, "false: each of n traces pays the prompt")
+    aspect: Positive | None = key(None, "of an allocation: width over layers, charges attention by (16)")
+    table: tuple[tuple[Positive, Positive, Positive], ...] | None = key(
+        None, "of an allocation: rows [N, layers, width]; their power law charges attention by (16)"
     )
 
     @model_validator(mode="after")
@@ -132,23 +126,17 @@ class CostTable(Table):
 class EngineTable(Table):
     """How the numbers are had. The keys of the random engines are ignored by exact and closed_form."""
 
-    kind: Literal["traces", "population", "importance", "exact", "closed_form"] = Field(
-        default="traces", description="engine"
+    kind: Literal["traces", "population", "importance", "exact", "closed_form"] = key("traces", "engine")
+    traces: Annotated[Whole, Field(ge=1, le=MOST_TRACES)] = key(1_000_000, "trials of the whole task")
+    relative_error: Annotated[Number, Field(ge=1e-6, lt=1)] | None = key(
+        None, "go on until the standard error of success is this share of it, at every budget"
     )
-    traces: Annotated[Whole, Field(ge=1, le=MOST_TRACES)] = Field(
-        default=1_000_000, description="trials of the whole task"
+    max_traces: Annotated[Whole, Field(ge=1, le=MOST_TRACES)] | None = key(
+        None, "stop here although relative_error is not reached"
     )
-    relative_error: Annotated[Number, Field(ge=1e-6, lt=1)] | None = Field(
-        default=None, description="go on until the standard error of success is this share of it, at every budget"
-    )
-    max_traces: Annotated[Whole, Field(ge=1, le=MOST_TRACES)] | None = Field(
-        default=None, description="stop here although relative_error is not reached"
-    )
-    chunk: Annotated[Whole, Field(ge=1, le=MOST_LANES)] | None = Field(
-        default=None, description="trials at once; never changes results"
-    )
-    macro_steps: Annotated[Whole, Field(ge=1, le=1024)] | None = Field(
-        default=None, description="steps per draw, part of the random stream; chosen when left out"
+    chunk: Annotated[Whole, Field(ge=1, le=MOST_LANES)] | None = key(None, "trials at once; never changes results")
+    macro_steps: Annotated[Whole, Field(ge=1, le=1024)] | None = key(
+        None, "steps per draw, part of the random stream; chosen when left out"
     )
 
     @model_validator(mode="after")
@@ -172,21 +160,21 @@ class SweepTable(Table):
     """Axes of a sweep."""
 
     axes: dict[str, Any] = Field(default_factory=dict, description="dotted keys of the config, and their values")
-    zip: Any = Field(default=(), description="lists of keys that vary together, and make one axis")
-    match: Literal["flops"] | None = Field(
-        default=None, description="flops: budgets of one chain of thought; everybody else gets as many FLOPs"
+    zip: Any = key((), "lists of keys that vary together, and make one axis")
+    match: Literal["flops"] | None = key(
+        None, "flops: budgets of one chain of thought; everybody else gets as many FLOPs"
     )
 
 
 class SimulationTable(Table):
     """What a training simulates beside the formulas."""
 
-    enabled: Truth = Field(default=True, description="false: formulas only")
-    graphs: Annotated[Whole, Field(ge=1, le=100_000)] = Field(default=100, description="concept-text graphs to peel")
-    concepts: Annotated[Whole, Field(ge=100, le=1_000_000)] = Field(
-        default=10_000, description="concepts of a peeled graph at most; a larger model is scaled down to it"
+    enabled: Truth = key(True, "false: formulas only")
+    graphs: Annotated[Whole, Field(ge=1, le=100_000)] = key(100, "concept-text graphs to peel")
+    concepts: Annotated[Whole, Field(ge=100, le=1_000_000)] = key(
+        10_000, "concepts of a peeled graph at most; a larger model is scaled down to it"
     )
-    models: Annotated[Whole, Field(ge=1, le=10_000)] = Field(default=4, description="models whose skills are sampled")
+    models: Annotated[Whole, Field(ge=1, le=10_000)] = key(4, "models whose skills are sampled")
 
 
 # ---- allocations --------------------------------------------------------------------------------
@@ -216,20 +204,20 @@ Constants = Annotated[
 class AllocateTable(Table):
     """What an allocation is asked."""
 
-    mode: Literal["global", "chinchilla", "fixed_tokens", "fixed_demand", "inference_optimal"] = Field(
-        default="global", description="what is optimised"
+    mode: Literal["global", "chinchilla", "fixed_tokens", "fixed_demand", "inference_optimal"] = key(
+        "global", "what is optimised"
     )
-    compute: Annotated[tuple[Positive, ...], NUMBERS] = Field(description="C in FLOPs")
-    tasks: NotNegative = Field(default=1e9, description="I, inference tasks over the lifetime")
+    compute: Annotated[tuple[Positive, ...], NUMBERS] = key(..., "C in FLOPs")
+    tasks: NotNegative = key(1e9, "I, inference tasks over the lifetime")
     constants: Constants = Field(
         default_factory=lambda: constants_of("hoffmann"),
         description="hoffmann, hoffmann_source, epoch, or a table with E, A, B, alpha, beta",
     )
-    kappa: Positive = Field(default=20.0, description="D/N of the Chinchilla rule")
-    tokens_per_task: Positive | None = Field(default=None, description="omega K of fixed_tokens")
-    demand_tokens: NotNegative | None = Field(default=None, description="D_inf of fixed_demand")
-    compare: Truth = Field(default=True, description="set the global optimum beside D = kappa N (mode global)")
-    check: Truth = Field(default=False, description="solve again by gradients and show the difference (mode global)")
+    kappa: Positive = key(20.0, "D/N of the Chinchilla rule")
+    tokens_per_task: Positive | None = key(None, "omega K of fixed_tokens")
+    demand_tokens: NotNegative | None = key(None, "D_inf of fixed_demand")
+    compare: Truth = key(True, "set the global optimum beside D = kappa N (mode global)")
+    check: Truth = key(False, "solve again by gradients and show the difference (mode global)")
 
     @model_validator(mode="after")
     def _belong(self):
@@ -245,9 +233,9 @@ class AllocateTable(Table):
 class BoxTable(Table):
     """Where an optimum is searched."""
 
-    parameters: Ends = Field(default=(1e7, 1e14), description="least and most N")
-    tokens: Ends = Field(default=(1e7, 1e14), description="least and most D")
-    steps: Annotated[Whole, Field(ge=1, le=10**9)] = Field(default=10**7, description="most steps K")
+    parameters: Ends = key((1e7, 1e14), "least and most N")
+    tokens: Ends = key((1e7, 1e14), "least and most D")
+    steps: Annotated[Whole, Field(ge=1, le=10**9)] = key(10**7, "most steps K")
 
     @model_validator(mode="after")
     def _ordered(self):
@@ -301,24 +289,22 @@ class Config(Table):
         (0.2, (10, 20), 'traces')
     """
 
-    name: Text | None = Field(default=None, description="name of the study; the file's name when left out")
-    seed: Seed = Field(default=0, description="seed of everything random")
-    graph: Graph | None = Field(default=None, description="the skill graph")
-    tasks: TasksTable | None = Field(default=None, description="instead of a graph: a distribution of tasks")
-    model: LanguageModel | None = Field(default=None, description="the language model, for [tasks]")
-    strategy: StrategyTable | None = Field(default=None, description="the strategy")
-    strategies: dict[str, StrategyTable] | None = Field(
-        default=None, description="several strategies side by side, by name"
-    )
-    budget: BudgetTable | None = Field(default=None, description="the budgets")
-    cost: CostTable | None = Field(default=None, description="cost model")
+    name: Text | None = key(None, "name of the study; the file's name when left out")
+    seed: Seed = key(0, "seed of everything random")
+    graph: Graph | None = key(None, "the skill graph")
+    tasks: TasksTable | None = key(None, "instead of a graph: a distribution of tasks")
+    model: LanguageModel | None = key(None, "the language model, for [tasks]")
+    strategy: StrategyTable | None = key(None, "the strategy")
+    strategies: dict[str, StrategyTable] | None = key(None, "several strategies side by side, by name")
+    budget: BudgetTable | None = key(None, "the budgets")
+    cost: CostTable | None = key(None, "cost model")
     engine: EngineTable = Field(default_factory=EngineTable, description="engine")
-    sweep: SweepTable | None = Field(default=None, description="axes of a sweep")
-    simulation: SimulationTable = Field(
-        default=SimulationTable.model_validate({}), description="what a training simulates beside the formulas"
+    sweep: SweepTable | None = key(None, "axes of a sweep")
+    simulation: SimulationTable = key(
+        SimulationTable.model_validate({}), "what a training simulates beside the formulas"
     )
-    allocate: AllocateTable | None = Field(default=None, description="an allocation of a lifetime's compute")
-    box: BoxTable = Field(default=BoxTable.model_validate({}), description="where an allocation is searched")
+    allocate: AllocateTable | None = key(None, "an allocation of a lifetime's compute")
+    box: BoxTable = key(BoxTable.model_validate({}), "where an allocation is searched")
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @model_validator(mode="after")

@@ -24,6 +24,7 @@ from ds3sim.config.values import (
     Table,
     Truth,
     Whole,
+    key,
     number,
     refuse,
 )
@@ -48,33 +49,29 @@ Nested = Annotated[Any, BeforeValidator(_nested, json_schema_input_type=list[flo
 class NormalTable(Table):
     """A normal law."""
 
-    mean: Number = Field(description="mean")
-    sd: NotNegative = Field(description="standard deviation")
+    mean: Number = key(..., "mean")
+    sd: NotNegative = key(..., "standard deviation")
 
 
 class GroupTable(Table):
     """Tasks of equally many skills, whose difficulty is normal."""
 
-    skills: SkillCount = Field(description="m")
-    weight: NotNegative = Field(default=1.0, description="share of the tasks, relative")
-    difficulty: NormalTable = Field(description="mean and sd of L0")
+    skills: SkillCount = key(..., "m")
+    weight: NotNegative = key(1.0, "share of the tasks, relative")
+    difficulty: NormalTable = key(..., "mean and sd of L0")
 
 
 class TasksTable(Table):
     """A distribution phi over (m, r), or with a [model] over (m, L0) or (m, l)."""
 
-    skills: Annotated[tuple[SkillCount, ...], WHOLES] | None = Field(
-        default=None, description="m, skills of each kind of task"
-    )
-    success: Shares | None = Field(default=None, description="r, chance that one step moves on")
-    difficulty: Numbers | None = Field(default=None, description="L0, the loss at which a step succeeds half as often")
-    level: Levels | None = Field(default=None, description="l, level of the skills")
-    weights: Nested | None = Field(
-        default=None, description="phi: one row for each m; with zip = true a list; uniform when left out"
-    )
-    zip: Truth = Field(default=False, description="true: the i-th m goes with the i-th r, L0 or l")
-    feasible: Share = Field(default=1.0, description="gamma^m, probability that the task is feasible")
-    groups: tuple[GroupTable, ...] | None = Field(default=None, description="instead: groups of equal m, L0 normal")
+    skills: Annotated[tuple[SkillCount, ...], WHOLES] | None = key(None, "m, skills of each kind of task")
+    success: Shares | None = key(None, "r, chance that one step moves on")
+    difficulty: Numbers | None = key(None, "L0, the loss at which a step succeeds half as often")
+    level: Levels | None = key(None, "l, level of the skills")
+    weights: Nested | None = key(None, "phi: one row for each m; with zip = true a list; uniform when left out")
+    zip: Truth = key(False, "true: the i-th m goes with the i-th r, L0 or l")
+    feasible: Share = key(1.0, "gamma^m, probability that the task is feasible")
+    groups: tuple[GroupTable, ...] | None = key(None, "instead: groups of equal m, L0 normal")
 
     @model_validator(mode="after")
     def _shape(self):

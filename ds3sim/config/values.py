@@ -29,6 +29,11 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def key(default: Any, about: str) -> Any:
+    """A key of a table: its default (``...``: it has to be given), and one line on it."""
+    return Field(default, description=about)
+
+
 def refuse(message: str, key: str | None = None) -> PydanticCustomError:
     """An error for a validator to raise; ``key`` names the key below the place where it happens."""
     return PydanticCustomError("refused", "{message}", {"message": message, "key": key})
