@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ds3sim.allocate.allocation import Allocation
     from ds3sim.config.read import read_config
-    from ds3sim.config.schema import schema
     from ds3sim.config.study import Study
+    from ds3sim.config.tables import schema
     from ds3sim.core.errors import InputError, Interrupted, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
@@ -131,7 +131,7 @@ _HOME = {
     "Study": "config.study",
     "export_chain": "study.export",
     "read_config": "config.read",
-    "schema": "config.schema",
+    "schema": "config.tables",
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from ds3sim.config.say import dotted, shown
@@ -21,23 +21,15 @@ RENAMED = {
 Place = Callable[[tuple], str]
 
 
-class Notes:
-    """What was read as something else: a line for each place, which is the file or an override."""
+Notes = dict[str, list[str]]
+"""What was read as something else, by place, which is the file or an override."""
 
-    def __init__(self) -> None:
-        self._said: dict[str, dict[str, None]] = {}
 
-    def add(self, place: str, said: str) -> None:
-        """Note it, once."""
-        self._said.setdefault(place, {})[said] = None
-
-    def lines(self) -> tuple[str, ...]:
-        """The lines."""
-        return tuple(f"{place}: {', '.join(said)}" for place, said in self._said.items())
-
-    def has(self, said: str) -> bool:
-        """Whether it was noted."""
-        return any(said in own for own in self._said.values())
+def note(notes: Notes, place: str, said: str) -> None:
+    """Note it, once."""
+    own = notes.setdefault(place, [])
+    if said not in own:
+        own.append(said)
 
 
 def _said(at: tuple, old: str, new: str) -> str:
@@ -49,7 +41,7 @@ def rename_path(path: tuple[str, ...], place: str, notes: Notes) -> tuple[str, .
     """The path of an override as it is spelled now."""
     for old, new in RENAMED.items():
         if path[: len(old)] == old:
-            notes.add(place, _said(old[:-1], old[-1], new))
+            note(notes, place, _said(old[:-1], old[-1], new))
             return (*old[:-1], new, *path[len(old) :])
     return path
 
@@ -67,19 +59,18 @@ def rename_keys(data: dict[str, Any], place: Place, notes: Notes) -> None:
                 if new in table:
                     raise InputError(f"{where}: {said}, and both are given: keep {dotted((*at, new))}")
                 table[new] = table.pop(old[-1])
-                notes.add(where, said)
+                note(notes, where, said)
 
 
-def _tables(data: Mapping[str, Any], path: tuple[str, ...]) -> list[tuple[tuple, dict[str, Any]]]:
+def _tables(data: Any, path: tuple[str, ...], at: tuple = ()) -> list[tuple[tuple, dict[str, Any]]]:
     """The tables at a path, each with its own path; several in a list of tables."""
-    found: list[tuple[tuple, Any]] = [((), data)]
-    for name in path:
-        inner = [((*at, name), table[name]) for at, table in found if isinstance(table, dict) and name in table]
-        found = []
-        for at, value in inner:
-            items = enumerate(value) if isinstance(value, list | tuple) else ()
-            found += [((*at, i), item) for i, item in items] or [(at, value)]
-    return [(at, table) for at, table in found if isinstance(table, dict)]
+    if isinstance(data, list | tuple):
+        return [found for i, item in enumerate(data) for found in _tables(item, path, (*at, i))]
+    if not isinstance(data, dict):
+        return []
+    if not path:
+        return [(at, data)]
+    return _tables(data[path[0]], path[1:], (*at, path[0])) if path[0] in data else []
 
 
 def read_tasks(data: dict[str, Any], place: Place, notes: Notes) -> None:
@@ -93,7 +84,7 @@ def read_tasks(data: dict[str, Any], place: Place, notes: Notes) -> None:
     if not isinstance(tasks, dict) or tasks.get("zip"):
         return
     weights = tasks.get("weights")
-    if weights is not None and notes.has(_said(("tasks",), "L0", "difficulty")):
+    if weights is not None and any(_said(("tasks",), "L0", "difficulty") in said for said in notes.values()):
         raise InputError(
             f"{place(('tasks', 'weights'))}: tasks.weights beside tasks.L0 was one row for each L0: write"
             " tasks.difficulty, and weights as one row for each m, in it one number for each L0"
@@ -106,6 +97,5 @@ def read_tasks(data: dict[str, Any], place: Place, notes: Notes) -> None:
             continue
         if "level" in tasks and wanted != 2:
             tasks[key] = {"range": list(value)}
-            notes.add(
-                place(("tasks", key)), f"tasks.{key} = {shown(value)} is read as a range, {{range = {shown(value)}}}"
-            )
+            said = f"tasks.{key} = {shown(value)} is read as a range, {{range = {shown(value)}}}"
+            note(notes, place(("tasks", key)), said)

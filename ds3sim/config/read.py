@@ -64,7 +64,8 @@ def config_of(
         folder: what paths in them are relative to.
         overrides: from :func:`parse_override`.
     """
-    notes, data = Notes(), copy.deepcopy(dict(tables))
+    notes: Notes = {}
+    data = copy.deepcopy(dict(tables))
     rename_keys(data, lambda _: source, notes)
     changes = tuple((rename_path(at, text, notes), value, text) for at, value, text in overrides)
     data, origin = apply_overrides(data, changes), Origin(source, folder, overrides=changes)
@@ -78,7 +79,8 @@ def config_of(
     swept = {path for axis in axes for path in axis.paths}
     for path, _, text in origin.overrides:
         require(path not in swept, f"{text}: {dotted(path)} is an axis of the sweep: change sweep.axes instead")
-    origin = Origin(source, folder, raw, axes, changes, notes.lines())
+    told = tuple(f"{place}: {', '.join(said)}" for place, said in notes.items())
+    origin = Origin(source, folder, raw, axes, changes, told)
     config = config_at(origin, next(points(axes)))
     if config.name is None:
         name = Path(source).stem.encode(errors="replace").decode() or "study"

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field, create_model, model_validator
 
 from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Text, Truth, Whole, key, refuse
@@ -20,6 +19,7 @@ from ds3sim.task.aggregate import AGGREGATORS, MOST_TRACES_PER_TASK, Single, Ver
 from ds3sim.task.steps import MOST_BRANCHES, STEP_POLICIES
 from ds3sim.task.strategy import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
+from ds3sim.theory.votes import zipf_weights
 
 
 class _Record(Table):
@@ -81,8 +81,7 @@ class ZipfTable(_Record):
 
     def build(self) -> WeightErrors:
         """The record."""
-        weights = np.arange(1, self.categories, dtype=np.float64) ** -self.exponent
-        return WeightErrors(tuple((weights / weights.sum()).tolist()))
+        return WeightErrors(tuple(zipf_weights(self.categories, self.exponent).tolist()))
 
 
 class WeightsTable(_Record):
@@ -122,10 +121,10 @@ class StrategyKeys(Table):
 
     @model_validator(mode="after")
     def _belong(self):
-        for key, (decider, values) in BELONGS.items():
-            chosen, value = getattr(self, decider), getattr(self, key)
-            if chosen not in values and value != type(self).model_fields[key].default:
-                raise refuse(f"has no effect with {decider} = {chosen}: remove it, or use {' or '.join(values)}", key)
+        for name, (decider, values) in BELONGS.items():
+            chosen, value = getattr(self, decider), getattr(self, name)
+            if chosen not in values and value != type(self).model_fields[name].default:
+                raise refuse(f"has no effect with {decider} = {chosen}: remove it, or use {' or '.join(values)}", name)
         if self.step == "beam" and self.branches > 1024:
             raise refuse("must be at most 1024 with step = beam", "branches")
         return self
@@ -159,8 +158,8 @@ def _belongs() -> dict[str, tuple[str, tuple[str, ...]]]:
     out: dict[str, tuple[str, tuple[str, ...]]] = {}
     for decider, kinds in (("step", STEPS), ("aggregate", AGGREGATES)):
         for name, kind in kinds.items():
-            for key in _keys(kind):
-                out[key] = (decider, (*out.get(key, (decider, ()))[1], name))
+            for own in _keys(kind):
+                out[own] = (decider, (*out.get(own, (decider, ()))[1], name))
     return out
 
 
@@ -187,8 +186,8 @@ else:
     StrategyTable.__doc__ = StrategyKeys.__doc__
 
 
-def table_of(given: object, told: str) -> dict[str, Any]:
-    """The table of a strategy as Python users give it.
+def table_of(given: object, told: str) -> dict[str, Any] | None:
+    """The table of a strategy as Python users give it; None stays None.
 
     Args:
         given: a :class:`Strategy`, a step policy, an aggregator, a tuple of them, or a table.
@@ -197,8 +196,8 @@ def table_of(given: object, told: str) -> dict[str, Any]:
     Raises:
         InputError: something else.
     """
-    if isinstance(given, Mapping):
-        return dict(given)
+    if given is None or isinstance(given, Mapping):
+        return None if given is None else dict(given)
     parts = (given.step, given.aggregate) if isinstance(given, Strategy) else given
     out: dict[str, Any] = {"feasibility": given.feasibility} if isinstance(given, Strategy) else {}
     for part in parts if isinstance(parts, tuple) else (parts,):
@@ -210,8 +209,7 @@ def table_of(given: object, told: str) -> dict[str, Any]:
                 " BestOfN, Majority), both as a tuple or a Strategy, or a table"
             )
         out[decider] = name
-        for key in _keys(type(part)):
-            out[key] = _plain(getattr(part, key))
+        out |= {own: _plain(getattr(part, own)) for own in _keys(type(part))}
     return out
 
 

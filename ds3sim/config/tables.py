@@ -34,7 +34,7 @@ from ds3sim.config.values import (
     key,
     refuse,
 )
-from ds3sim.core.errors import InputError
+from ds3sim.core.errors import InputError, require
 from ds3sim.engine.limits import ENGINES, MOST_LANES, MOST_TRACES, EngineOptions
 from ds3sim.task.budget import UNITS
 from ds3sim.theory.cost import MOST as MOST_COST
@@ -221,12 +221,12 @@ class AllocateTable(Table):
 
     @model_validator(mode="after")
     def _belong(self):
-        for key, mode in (("tokens_per_task", "fixed_tokens"), ("demand_tokens", "fixed_demand")):
-            given = getattr(self, key) is not None
+        for name, mode in (("tokens_per_task", "fixed_tokens"), ("demand_tokens", "fixed_demand")):
+            given = getattr(self, name) is not None
             if self.mode == mode and not given:
-                raise refuse(f"needs {key}: add it", "mode")
+                raise refuse(f"needs {name}: add it", "mode")
             if given and self.mode != mode:
-                raise refuse(f"has no effect with mode = {self.mode}: remove it, or use mode {mode}", key)
+                raise refuse(f"has no effect with mode = {self.mode}: remove it, or use mode {mode}", name)
         return self
 
 
@@ -239,10 +239,10 @@ class BoxTable(Table):
 
     @model_validator(mode="after")
     def _ordered(self):
-        for key in ("parameters", "tokens"):
-            low, high = getattr(self, key)
+        for name in ("parameters", "tokens"):
+            low, high = getattr(self, name)
             if not low < high:
-                raise refuse("must be in order: [least, most]", key)
+                raise refuse("must be in order: [least, most]", name)
         return self
 
 
@@ -343,6 +343,20 @@ class Config(Table):
         return "training" if self.model is not None and not studied else "study"
 
     @property
+    def trained_model(self) -> TripartiteModel:
+        """The [model] table of the training side.
+
+        Raises:
+            InputError: the config has none, or one of another kind.
+        """
+        need = 'add it, with kind = "tripartite" and training_flops = 1e24'
+        require(self.model is not None, f"{self.origin.source}: has no [model]: {need}")
+        if not isinstance(self.model, TripartiteModel):
+            where = self.origin.place(("model", "kind"))
+            raise InputError(f"{where}: model.kind = 'loss': training needs kind = \"tripartite\"")
+        return self.model
+
+    @property
     def origin(self) -> Origin:
         """Where it comes from."""
         return self._origin
@@ -358,3 +372,28 @@ class Config(Table):
         if self.strategies is not None:
             return {name: strategy for name, strategy in self.strategies.items()}  # noqa: C416  (str is str | None)
         return {None: self.strategy if self.strategy is not None else StrategyTable()}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of the configs of all commands.
+
+    What a command needs is not in it: a key may come from an axis of [sweep], and a table may belong to another
+    command. Keys that do not go together are refused when a config is read.
+
+    Example:
+        >>> import ds3sim as ds
+        >>> ds.schema()["properties"]["seed"]["default"]
+        0
+    """
+    return _loose(Config.model_json_schema())
+
+
+def _loose(node: Any) -> Any:
+    """Without ``required``; of several kinds of a table, any that fits: ``kind`` may be left out."""
+    if isinstance(node, list):
+        return [_loose(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    renamed = {"anyOf" if key == "oneOf" else key: value for key, value in node.items()}
+    idle = {"discriminator"} | ({"required"} if isinstance(node.get("required"), list) else set())
+    return {key: _loose(value) for key, value in renamed.items() if key not in idle}
