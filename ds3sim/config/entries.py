@@ -34,32 +34,44 @@ MOST_KEPT = 50_000
 """Pieces of points that are kept for the points that share them."""
 
 
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """One strategy at one point.
+@dataclass(frozen=True)
+class Place:
+    """Where the rows of one strategy at one point belong, and what its steps cost.
 
     Attributes:
         point: number of the point; axes: its axis values.
         strategy: name, None where there is a single one.
-        tasks: the tasks of the distribution, one for a plain graph; weights: sum 1, or for each task a row of weights,
-            one for each budget, whose columns sum to 1.
-        forms: the chain (m, r) of each task's graph where it is one by construction, else None.
+        n: traces of a task; proposals: of a step, each of ``tokens_per_step`` tokens (omega).
+        cost: the cost model (None: no FLOPs).
+        weights: of the tasks, sum 1, or for each task a row of weights, one for each budget, whose columns sum to 1.
         rows: the budgets.
-        tokens_per_step, cost: omega and the cost model (None: no FLOPs).
+    """
+
+    point: int
+    axes: Mapping[str, Any]
+    strategy: str | None
+    n: int
+    proposals: int
+    tokens_per_step: float
+    cost: CostModel | None
+    weights: tuple[float, ...] | tuple[tuple[float, ...], ...]
+    rows: tuple[BudgetRow, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Entry(Place):
+    """One strategy at one point.
+
+    Attributes:
+        tasks: the tasks of the distribution, one for a plain graph.
+        forms: the chain (m, r) of each task's graph where it is one by construction, else None.
         engine, seed: how it is computed.
         said: what the tasks are, as plain data for the store.
         real: steps of one trace at each budget where they need not be whole (``model.round_steps = false``), else None.
     """
 
-    point: int
-    axes: dict[str, Any]
-    strategy: str | None
     tasks: tuple[Task, ...]
-    weights: tuple[float, ...] | tuple[tuple[float, ...], ...]
     forms: tuple[ChainForm | None, ...]
-    rows: tuple[BudgetRow, ...]
-    tokens_per_step: float
-    cost: CostModel | None
     engine: EngineOptions
     seed: int
     said: dict[str, Any] = field(repr=False)
@@ -128,7 +140,8 @@ class Entries:
         )
         seed = axes.get("seed", self.config.seed)
         said = {"strategy": table.dump(), "feasible": drawn_graphs[0].feasible, "tasks": told}
-        return Entry(number, dict(axes), name, tasks, weights, forms, rows, omega, cost, engine, seed, said, real)
+        price = (plan.n, plan.step.proposals, omega, cost)
+        return Entry(number, dict(axes), name, *price, weights, rows, tasks, forms, engine, seed, said, real)
 
     def _key(self, axes: Mapping[str, Any], home: tuple[str, ...]) -> tuple:
         return tuple(axes[key] for key, *_ in self._swept.get(home, ()))
@@ -224,7 +237,9 @@ class Entries:
             out.append(self._kept[key])
         return tuple(out)
 
-    def _priced(self, axes: Mapping[str, Any], plan: Strategy, rows, omega: float, engine: EngineOptions) -> tuple:
+    def _priced(
+        self, axes: Mapping[str, Any], plan: Strategy, rows: Sequence[BudgetRow], omega: float, engine: EngineOptions
+    ) -> tuple:
         tasks, model = self._table(TasksTable, ("tasks",), axes), self._model(axes)
         assert isinstance(model, TripartiteModel)
         with within(self.source):

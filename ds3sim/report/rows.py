@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ds3sim.core.errors import require
-from ds3sim.results.columns import COLUMNS
+from ds3sim.results.labels import COLUMNS
 from ds3sim.results.result import Result
 from ds3sim.results.row import Row
 from ds3sim.stats.intervals import NORMAL_95

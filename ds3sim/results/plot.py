@@ -10,8 +10,7 @@ import numpy as np
 
 from ds3sim.core import figure
 from ds3sim.core.text import in_words
-from ds3sim.results.columns import COLUMNS, axis_column, columns_of, unit_of
-from ds3sim.results.labels import BUDGETS, is_number
+from ds3sim.results.labels import BUDGETS, COLUMNS, axis_column, columns_of, is_number, unit_of
 from ds3sim.results.row import Row
 
 if TYPE_CHECKING:
