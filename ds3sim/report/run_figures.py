@@ -20,8 +20,8 @@ from ds3sim.core.figure import (
     probability,
 )
 from ds3sim.report.curves import Curve
-from ds3sim.report.rows import Compared, by_strategy, compared
 from ds3sim.report.style import key
+from ds3sim.report.tables import Compared, by_strategy, compared
 from ds3sim.results.result import Result
 from ds3sim.results.row import Row
 from ds3sim.stats.intervals import NORMAL_95
