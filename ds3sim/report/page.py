@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 from typing import Any
 
@@ -123,17 +124,11 @@ def run_pictures(result: Result, rows: list[Compared], curves: Sequence[Curve]) 
         " stops when it succeeds, so the mean lies below the worst case (dashed), where the whole budget is used."
     )
     found = " ".join(prose.run_headline(rows))
-    success = lambda theme: run_figures.accuracy_figure(result, curves, theme)  # noqa: E731
-    cost = lambda theme: run_figures.cost_figure(result, curves, theme)  # noqa: E731
+    drawn = (partial(draw, result, curves) for draw in (run_figures.accuracy_figure, run_figures.cost_figure))
+    both = f"Success against mean cost, and mean cost against budget. {found}"
     return [
-        picture(success, "Success against budget", text, f"Success against budget. {found}"),
-        picture(
-            cost,
-            "Success and cost",
-            paid,
-            f"Success against mean cost, and mean cost against budget. {found}",
-            wide=True,
-        ),
+        picture(next(drawn), "Success against budget", text, f"Success against budget. {found}"),
+        picture(next(drawn), "Success and cost", paid, both, wide=True),
     ]
 
 

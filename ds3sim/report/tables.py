@@ -12,7 +12,7 @@ from ds3sim.core.text import number, probability, signed
 from ds3sim.results.labels import COLUMNS
 from ds3sim.results.plot import units
 from ds3sim.results.result import Result
-from ds3sim.results.row import Reference, Row
+from ds3sim.results.row import ENDS, Row
 from ds3sim.stats.intervals import NORMAL_95
 from ds3sim.stats.tests import binomial_p, binomial_z
 
@@ -85,10 +85,9 @@ def _z(difference: float, width: float) -> float:
     return difference * 2 * NORMAL_95 / width if width > 0 else math.copysign(math.inf, difference)
 
 
-FIELDS = (
-    "strategy", "steps", "steps_per_trace", "budget_tokens", "budget_flops", "success", "success_low", "success_high",
-    "expected_steps", "expected_steps_low", "expected_steps_high", "expected_tokens", "expected_flops", "mean_flops",
-)  # fmt: skip
+FIELDS = ("steps", "steps_per_trace", "budget_tokens", "budget_flops",
+          *(name + end for name in ("success", "expected_steps") for end in ENDS.values()),
+          "expected_tokens", "expected_flops", "mean_flops")  # fmt: skip
 
 
 def run_table(result: Result) -> list[dict[str, Any]]:
@@ -101,11 +100,10 @@ def run_table(result: Result) -> list[dict[str, Any]]:
     for one in compared(result):
         row, known = one.row, one.row.reference
         cells: dict[str, Any] = {"name": result.name, "engine": result.engine, "seed": result.seed}
-        cells["traces"] = row.traces
-        cells |= {name if name == "strategy" else COLUMNS[name].header: getattr(row, name) for name in FIELDS}
-        cells["reference"] = known and known.by
-        cells["reference_success_probability"] = known and known.success
-        cells["reference_expected_steps"] = known and known.expected_steps
+        cells |= {"traces": row.traces, "strategy": row.strategy}
+        cells |= {COLUMNS[name].header: getattr(row, name) for name in FIELDS}
+        cells |= {"reference": known and known.by, "reference_success_probability": known and known.success}
+        cells |= {"reference_expected_steps": known and known.expected_steps}
         out.append(cells | {"z_success": one.z_success, "z_expected_steps": one.z_steps})
     return out
 
@@ -203,35 +201,27 @@ def results_table(result: Result, rows: Sequence[Compared]) -> Table:
     return table_of("Results table", columns, rows)
 
 
-def known(one: Compared) -> Reference:
-    """The reference of a row that has one."""
-    assert one.row.reference is not None
-    return one.row.reference
-
-
 def theory_table(result: Result, rows: Sequence[Compared], usual: float) -> Table:
     """Every row with a reference beside it; a |z| above ``usual`` is marked."""
     random = any(one.row.traces for one in rows)
     by = "simulation" if random else "engine"
 
-    def distance(name: str, z: str) -> Column:
+    def quantity(title: str, name: str, z: str, form: Callable[..., str], *digits: int) -> list[Column]:
+        value = lambda one: getattr(one.row, name)  # noqa: E731
+        theory = lambda one: getattr(one.row.reference, name)  # noqa: E731
+        distance = Column(Head("difference", title), lambda one: f"{value(one) - theory(one):.1e}")
         if random:
             far = lambda one: abs(getattr(one, z) or 0.0) > usual  # noqa: E731
-            return Column(Head("z", name), lambda one: signed(getattr(one, z)), far)
-        field_ = {"steps": "expected_steps"}.get(name, name)
-        gap = lambda one: getattr(one.row, field_) - getattr(known(one), field_)  # noqa: E731
-        return Column(Head("difference", name), lambda one: f"{gap(one):.1e}")
+            distance = Column(Head("z", title), lambda one: signed(getattr(one, z)), far)
+        ours, theirs = (lambda one: form(value(one), *digits)), (lambda one: form(theory(one), *digits))
+        return [Column(Head(title, by), ours), Column(Head(title, "theory"), theirs), distance]
 
     rows = [one for one in rows if one.row.reference is not None]
     columns = [
         *_places(result),
         _value("budget", "steps", "steps"),
-        _value("success", by, "success", probability),
-        Column(Head("success", "theory"), lambda one: probability(known(one).success)),
-        distance("success", "z_success"),
-        Column(Head("steps", by), lambda one: number(one.row.expected_steps, 5)),
-        Column(Head("steps", "theory"), lambda one: number(known(one).expected_steps, 5)),
-        distance("steps", "z_steps"),
-        Column(Head("theory by", text=True), lambda one: known(one).by.replace("_", " ")),
+        *quantity("success", "success", "z_success", probability),
+        *quantity("steps", "expected_steps", "z_steps", number, 5),
+        Column(Head("theory by", text=True), lambda one: one.row.reference.by.replace("_", " ")),
     ]
     return table_of("Comparison with theory", columns, rows)
