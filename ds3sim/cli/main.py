@@ -72,14 +72,7 @@ def _figures() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        argv: arguments without the program's name; None takes those of the process.
-
-    Returns:
-        The exit code.
-    """
+    """Run one command; ``argv`` without the program's name, None takes the process'. Returns the exit code."""
     try:
         _tolerant(sys.stdout)
         args = build_parser().parse_args(argv)

@@ -15,11 +15,7 @@ from ds3sim.theory.spending import Box
 
 
 def allocate_table(config: Config) -> AllocateTable:
-    """The [allocate] table.
-
-    Raises:
-        InputError: the config has none, or has no tasks of difficulties.
-    """
+    """The [allocate] table. InputError: the config has none, or has no tasks of difficulties."""
     origin = config.origin
     for name in ("allocate", "tasks"):
         require(getattr(config, name) is not None, f"{origin.source}: {missing((name,), origin.raw)}")
@@ -42,10 +38,8 @@ def allocate_table(config: Config) -> AllocateTable:
 
 
 def problem_of(config: Config, constants: LossConstants | None = None) -> Problem:
-    """The problem of a config, with other loss ``constants`` where given.
-
-    Raises:
-        InputError: the config lacks a table that an allocation needs.
+    """The problem of a config, with other loss ``constants`` where given. InputError: the config lacks a table that an
+    allocation needs.
     """
     table, cost = allocate_table(config), config.cost or CostTable()
     model = config.model if isinstance(config.model, LossModel) else LossModel()

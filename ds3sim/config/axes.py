@@ -61,16 +61,8 @@ def points(axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
 
 
 def read_axes(table: Any, zipped: Any, data: Mapping, place: Callable[[tuple], str]) -> tuple[Axis, ...]:
-    """The axes of a [sweep] table.
-
-    Args:
-        table: of [sweep.axes].
-        zipped: ``sweep.zip``, lists of keys that vary together.
-        data: the raw config, for the names of its strategies.
-        place: path -> who is to blame (:mod:`ds3sim.config.read`).
-
-    Raises:
-        InputError: one line naming the key, the value, the cause and the fix.
+    """The axes of a [sweep] table; ``data`` is the raw config, ``place`` says who is to blame for a path. InputError:
+    one line naming the key, the value, the cause and the fix.
     """
     where = place(("sweep", "axes"))
     found: dict[str, tuple[tuple[str, ...], list]] = {}

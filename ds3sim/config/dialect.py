@@ -47,11 +47,7 @@ def rename_path(path: tuple[str, ...], place: str, notes: Notes) -> tuple[str, .
 
 
 def rename_keys(data: dict[str, Any], place: Place, notes: Notes) -> None:
-    """Put new names into raw tables, in place.
-
-    Raises:
-        InputError: an old name stands beside the new one.
-    """
+    """Put new names into raw tables, in place. InputError: an old name stands beside the new one."""
     for old, new in RENAMED.items():
         for at, table in _tables(data, old[:-1]):
             if old[-1] in table:
@@ -75,10 +71,7 @@ def _tables(data: Any, path: tuple[str, ...], at: tuple = ()) -> list[tuple[tupl
 
 def read_tasks(data: dict[str, Any], place: Place, notes: Notes) -> None:
     """Old meanings in [tasks], in place: two numbers beside ``level`` are an inclusive range, unless ``zip`` or
-    ``weights`` takes them one by one.
-
-    Raises:
-        InputError: weights beside ``L0``, which stood the other way round.
+    ``weights`` takes them one by one. InputError: weights beside ``L0``, which stood the other way round.
     """
     tasks = data.get("tasks")
     if not isinstance(tasks, dict) or tasks.get("zip"):

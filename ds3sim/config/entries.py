@@ -79,11 +79,8 @@ class Entry(Place):
 
 
 class Entries:
-    """The entries of a config with its axes; pieces of points are made once for all points that share them.
-
-    Args:
-        config: checked, with a graph or tasks, and a budget.
-        graphs: graphs that are not built again, by their values on the axes of [graph].
+    """The entries of a checked config with a budget and a graph or tasks; pieces of points are made once for all points
+    that share them. ``graphs`` are not built again: they are by their values on the axes of [graph].
     """
 
     def __init__(self, config: c.Config, graphs: Mapping[tuple, SkillGraph]) -> None:

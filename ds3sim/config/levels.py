@@ -30,12 +30,8 @@ from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
 def chains(
     tasks: TasksTable, model: TripartiteModel, strategy: Strategy, per_trace: Sequence[int | float]
 ) -> TaskMixture:
-    """The distribution as chains, each task at the best level for this strategy at each budget.
-
-    Args:
-        tasks, model: of the config.
-        strategy: one strategy.
-        per_trace: K of one trace, real [B].
+    """The distribution as chains, each task at the best level for this strategy at each budget; ``per_trace`` is K of
+    one trace, real [B].
     """
     skills, level, weight = tasks.each
     kept = weight > 0
@@ -122,10 +118,8 @@ def priced(
     omega: float,
     engine: str,
 ) -> tuple[tuple[BudgetRow, ...], tuple[float, ...] | None]:
-    """Rows with the authors' cost, and the real steps of a trace where steps are not rounded.
-
-    Raises:
-        InputError: steps that are not rounded, and an engine that walks.
+    """Rows with the authors' cost, and the real steps of a trace where steps are not rounded. InputError: steps that
+    are not rounded, and an engine that walks.
     """
     require(
         model.round_steps or engine == "closed_form",

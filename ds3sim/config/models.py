@@ -43,11 +43,7 @@ class LossModel(Table):
 
     @property
     def training_loss(self) -> float:
-        """L: as given, or (24).
-
-        Raises:
-            InputError: neither is given.
-        """
+        """L: as given, or (24). InputError: neither is given."""
         if self.loss is not None:
             return self.loss
         require(self.parameters is not None and self.tokens is not None, "model needs loss, or parameters and tokens")

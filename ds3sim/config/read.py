@@ -56,13 +56,8 @@ def read_config(path: str | Path, overrides: Iterable[str | tuple[str, str] | Ov
 def config_of(
     tables: Mapping[str, Any], source: str = "config", folder: Path = Path(), overrides: Iterable[Override] = ()
 ) -> Config:
-    """The checked config of raw tables; see :func:`read_config`.
-
-    Args:
-        tables: as TOML gives them.
-        source: how errors name them.
-        folder: what paths in them are relative to.
-        overrides: from :func:`parse_override`.
+    """The checked config of raw tables, as :func:`read_config`; errors name ``source``, paths are relative to
+    ``folder``, overrides are those of :func:`parse_override`.
     """
     notes: Notes = {}
     data = copy.deepcopy(dict(tables))
@@ -92,9 +87,7 @@ def config_of(
 
 def config_at(origin: Origin, point: Mapping[str, Any]) -> Config:
     """The config at one point of its axes, without [sweep]; checked as a whole, so that its errors are the best.
-
-    Raises:
-        InputError: what is wrong, and whose value it is: the file's, an override's, or an axis'.
+    InputError: what is wrong, and whose value it is: the file's, an override's, or an axis'.
     """
     changes = tuple(
         (path, axis.value(point[key]), f"{origin.source}: sweep.axes")
@@ -119,11 +112,7 @@ def _sweep(data: Mapping[str, Any], origin: Origin) -> SweepTable:
 
 
 def choose_kinds(data: dict[str, Any], place: Place) -> None:
-    """Fill in or refuse ``kind`` where it decides which keys there are.
-
-    Raises:
-        InputError: an unknown kind.
-    """
+    """Fill in or refuse ``kind`` where it decides which keys there are. InputError: an unknown kind."""
     several = data.get("strategies")
     names = list(several) if isinstance(several, dict) else []
     homes = [("strategy",), *(("strategies", name) for name in names)]
@@ -144,10 +133,8 @@ def choose_kinds(data: dict[str, Any], place: Place) -> None:
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """The tables of a TOML file.
-
-    Raises:
-        InputError: the file is missing, is a folder, cannot be read, is not UTF-8, or is not TOML.
+    """The tables of a TOML file. InputError: the file is missing, is a folder, cannot be read, is not UTF-8, or is not
+    TOML.
     """
     return parse_toml(read_text(path, most=MOST_BYTES, advice="that is no config"), str(path))
 
@@ -176,10 +163,8 @@ def parse_toml(text: str, label: str) -> dict:
 
 
 def parse_override(change: str | tuple[str, str]) -> Override:
-    """``a.b=value`` as (path, value, what the user typed). The value is read as TOML, else it is a text.
-
-    Raises:
-        InputError: there is no ``=`` or the key is not a dotted key.
+    """``a.b=value`` as (path, value, what the user typed). The value is read as TOML, else it is a text. InputError:
+    there is no ``=`` or the key is not a dotted key.
     """
     text, typed = (change, f"--set {change}") if isinstance(change, str) else change
     label = typed if len(typed) <= 206 else typed[:203] + "..."

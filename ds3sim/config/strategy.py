@@ -135,11 +135,7 @@ class StrategyKeys(Table):
         return self.model_dump(exclude_none=True, exclude=idle)
 
     def build(self) -> Strategy:
-        """The record.
-
-        Raises:
-            InputError: weights of wrong answers that do not sum to 1.
-        """
+        """The record. InputError: weights of wrong answers that do not sum to 1."""
         return Strategy(self._made(STEPS[self.step]), self._made(AGGREGATES[self.aggregate]), self.feasibility)
 
     def _made(self, kind: type):
@@ -187,14 +183,8 @@ else:
 
 
 def table_of(given: object, told: str) -> dict[str, Any] | None:
-    """The table of a strategy as Python users give it; None stays None.
-
-    Args:
-        given: a :class:`Strategy`, a step policy, an aggregator, a tuple of them, or a table.
-        told: the argument, for errors.
-
-    Raises:
-        InputError: something else.
+    """The table of a strategy as Python users give it: a record, a step policy, an aggregator, a tuple of them, or a
+    table; None stays None. InputError: something else, naming ``told``.
     """
     if given is None or isinstance(given, Mapping):
         return None if given is None else dict(given)

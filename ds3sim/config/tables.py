@@ -344,11 +344,7 @@ class Config(Table):
 
     @property
     def trained_model(self) -> TripartiteModel:
-        """The [model] table of the training side.
-
-        Raises:
-            InputError: the config has none, or one of another kind.
-        """
+        """The [model] table of the training side. InputError: the config has none, or one of another kind."""
         need = 'add it, with kind = "tripartite" and training_flops = 1e24'
         require(self.model is not None, f"{self.origin.source}: has no [model]: {need}")
         if not isinstance(self.model, TripartiteModel):

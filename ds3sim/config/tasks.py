@@ -135,10 +135,8 @@ class TasksTable(Table):
         return skills, value, weight
 
     def mixture(self, model: LossModel | TripartiteModel | None) -> TaskMixture:
-        """The distribution over (m, r), of tasks whose success or difficulty is given.
-
-        Raises:
-            InputError: difficulties without the model that they need, or a model without effect.
+        """The distribution over (m, r), of tasks whose success or difficulty is given. InputError: difficulties without
+        the model that they need, or a model without effect.
         """
         self.check(model)
         skills, value, weight = self.each
@@ -149,11 +147,7 @@ class TasksTable(Table):
         return TaskMixture.of(skills, value, np.full(len(skills), self.feasible), weight)
 
     def check(self, model: LossModel | TripartiteModel | None) -> None:
-        """Refuse a model that does not fit the tasks.
-
-        Raises:
-            InputError: what is missing, or has no effect.
-        """
+        """Refuse a model that does not fit the tasks. InputError: what is missing, or has no effect."""
         kind = self.kind
         if kind == "level":
             require(

@@ -27,10 +27,8 @@ MOST_TRIALS = 10**15
 
 
 def whole_number(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
-    """``value`` as an int in [low, high], with every digit.
-
-    Raises:
-        InputError: it is out of range, a bool, a fraction, NaN, infinite or no number.
+    """``value`` as an int in [low, high], with every digit. InputError: it is out of range, a bool, a fraction, NaN,
+    infinite or no number.
     """
     return _whole(name, value, low=low, high=high)
 
@@ -44,10 +42,8 @@ def _whole(name: str, value: Any, **bounds: float | None) -> int:
 
 
 def number(name: str, value: Any, **bounds: float | None) -> float:
-    """``value`` as a finite float within ``bounds``: any of low, above, high, below.
-
-    Raises:
-        InputError: it is out of range, a bool, NaN, infinite or no number.
+    """``value`` as a finite float within ``bounds``: any of low, above, high, below. InputError: it is out of range, a
+    bool, NaN, infinite or no number.
     """
     found = _plain(value)
     try:
@@ -60,10 +56,8 @@ def number(name: str, value: Any, **bounds: float | None) -> float:
 
 
 def typed_number(name: str, text: str, *, whole: bool = False, **bounds: float | None) -> int | float:
-    """A number that was typed, within ``bounds``: 1000, 1_000 and 1e3 are the same.
-
-    Raises:
-        InputError: as :func:`whole_number` where ``whole``, else as :func:`number`.
+    """A number that was typed, within ``bounds``: 1000, 1_000 and 1e3 are the same. InputError: as :func:`whole_number`
+    where ``whole``, else as :func:`number`.
     """
     value: int | float | str = text
     for kind in (float, lambda digits: int(digits, 0)):
@@ -85,10 +79,8 @@ def positive_number(name: str, value: Any) -> float:
 def numbers(
     name: str, values: Any, *, whole: bool = False, infinite: bool = False, **bounds: float | None
 ) -> np.ndarray:
-    """``values`` as float64 of any shape, each within ``bounds``: any of low, above, high, below.
-
-    Raises:
-        InputError: not numbers, NaN, out of range; a fraction where ``whole``; infinite unless ``infinite``.
+    """``values`` as float64 of any shape, each within ``bounds``: any of low, above, high, below. InputError: not
+    numbers, NaN, out of range; a fraction where ``whole``; infinite unless ``infinite``.
     """
     kind = "a whole number" if whole else "a number"
     try:
@@ -136,10 +128,8 @@ def confidence(level: Any) -> float:
 
 
 def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
-    """Refuse a ``value`` that is not among ``choices`` (None stands for what is not said).
-
-    Raises:
-        InputError: it is another one.
+    """Refuse a ``value`` that is not among ``choices`` (None stands for what is not said). InputError: it is another
+    one.
     """
     known = tuple(choices)
     if not (isinstance(value, str) or value is None) or value not in known:

@@ -172,10 +172,8 @@ class Record:
 
 
 def check_out(path: str | os.PathLike) -> Path:
-    """The file for a record, looked at before any work: its ending is known and it can be written.
-
-    Raises:
-        InputError: an ending that is not known, a missing package, or a place that cannot be written.
+    """The file for a record, looked at before any work: its ending is known and it can be written. InputError: an
+    ending that is not known, a missing package, or a place that cannot be written.
     """
     path = files.check_file(path, folder_with="zarr.json" if str(path).lower().endswith(".zarr") else None)
     ending = path.suffix.lower()

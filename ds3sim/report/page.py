@@ -71,14 +71,8 @@ def picture(draw: Callable[[Theme], Any], title: str, caption: str, alt: str = "
 
 
 def result_page(result: Result, curves: Sequence[Curve] = ()) -> str:
-    """The page of a run or a sweep as HTML.
-
-    Args:
-        result: of ``run``, ``sweep`` or a store.
-        curves: the theory between the budgets of a run.
-
-    Raises:
-        InputError: the result has no rows.
+    """The page of a run or a sweep as HTML, with the theory between the budgets of a run. InputError: the result has no
+    rows.
     """
     rows = compared(result)
     z = [abs(v) for one in rows for v in (one.z_success, one.z_steps) if v is not None]
@@ -196,15 +190,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def fit_page(about: Mapping[str, Any], svg: bytes) -> str:
-    """The page of a fit as HTML.
-
-    Args:
-        about: what ``ds3sim fit --json`` prints.
-        svg: the figure.
-
-    Raises:
-        InputError: ``about`` is no fit.
-    """
+    """The page of a fit as HTML, from what ``ds3sim fit --json`` prints and its figure. InputError: it is no fit."""
     try:
         votes = "c_star" in about
         what = "Accuracy of the vote" if votes else "pass@N"

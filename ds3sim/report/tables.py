@@ -19,12 +19,8 @@ from ds3sim.stats.tests import binomial_p, binomial_z
 
 @dataclass(frozen=True)
 class Compared:
-    """A row with its distance from the reference in standard errors.
-
-    Attributes:
-        row: of the result.
-        z_success: for traces by the exact binomial law; None without a reference or where nothing is random.
-        z_steps: of the expected steps; None as above.
+    """A row, and its distances from the reference in standard errors: of success (for traces by the exact binomial law)
+    and of expected steps; None without a reference or where nothing is random.
     """
 
     row: Row
@@ -33,11 +29,7 @@ class Compared:
 
 
 def compared(result: Result) -> list[Compared]:
-    """The rows of a result in their order.
-
-    Raises:
-        InputError: there are none.
-    """
+    """The rows of a result in their order. InputError: there are none."""
     require(len(result.rows) > 0, "there are no results to show: nothing was simulated yet")
     mixture = "tasks" in result.config or result.engine == "importance"
     return [Compared(row, *_z_scores(row, mixture)) for row in result.rows]

@@ -15,12 +15,7 @@ from ds3sim.results.row import Row
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Success of the best strategy less that of another, with a simultaneous interval.
-
-    Attributes:
-        against: the other strategy.
-        estimate, low, high: probabilities.
-    """
+    """Success of the best strategy less that of another (``against``), probabilities, with a simultaneous interval."""
 
     against: str
     estimate: float

@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """A quantity of a row.
-
-    Attributes:
-        unit: "1" is a pure number, "" is text.
-        meaning: in words.
-        header: its name in files that hold no units, .csv and .parquet.
+    """A quantity of a row: its unit ("1" is a pure number, "" is text), its meaning, and its name in files that hold no
+    units.
     """
 
     unit: str
@@ -103,12 +99,8 @@ def unit_of(name: str) -> str:
 def columns_of(
     axes: Sequence[str], rows: Sequence[Row], more: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
-    """One array for each axis, ``strategy`` and each of ``COLUMNS`` that some row fills, all as long as ``rows``.
-
-    Args:
-        axes: names of the axes.
-        rows: of a result.
-        more: further columns.
+    """One array for each axis, ``strategy`` and each of ``COLUMNS`` that some row fills, all as long as ``rows``; then
+    those of ``more``.
     """
     values: dict[str, list] = {axis_column(axis): [row.axes.get(axis) for row in rows] for axis in axes}
     values["strategy"] = [row.strategy for row in rows]

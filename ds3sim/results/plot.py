@@ -53,10 +53,8 @@ class Lines:
 
 
 def lines_of(axes: Sequence[str], rows: Sequence[Row]) -> Lines:
-    """The axis or budget with the most values goes along x; everything else that varies makes lines, at most eight.
-
-    Args:
-        axes, rows: of a result; one row or more.
+    """The axis or budget with the most values goes along x; everything else that varies makes lines, at most eight. At
+    least one row is needed.
     """
     table = columns_of(axes, rows)
     names = [axis_column(axis) for axis in axes]

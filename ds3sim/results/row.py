@@ -24,13 +24,7 @@ ENDS = {"estimate": "", "low": "_low", "high": "_high"}
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Numbers that are not random, beside a row.
-
-    Attributes:
-        success: probability that the task is solved within the budget.
-        expected_steps: steps of a task, summed over its traces.
-        by: ``closed_form`` or ``exact``.
-    """
+    """Success and expected steps of a row that are not random, ``by`` closed_form or exact."""
 
     success: float
     expected_steps: float
@@ -124,15 +118,8 @@ def read_rows(
     references: Iterable[Mapping[str, Any]],
     traces: int = 0,
 ) -> tuple[Row, ...]:
-    """The rows of a point from what ``--json`` printed.
-
-    Args:
-        point, axes: number of the point, and its value on each axis.
-        results, references: lists of dictionaries as :meth:`Row.to_dict` and :meth:`Row.reference_dict` make them.
-        traces: for rows that do not say theirs.
-
-    Raises:
-        InputError: not such rows.
+    """The rows of a point from what ``--json`` printed, as :meth:`Row.to_dict` and :meth:`Row.reference_dict` make it;
+    ``traces`` is for rows that do not say theirs. InputError: not such rows.
     """
     try:
         known = {(row.get("strategy"), row["steps"]): row for row in references}
@@ -181,13 +168,7 @@ def rows_of(
     laws: Sequence[Sequence[Law]],
     references: Sequence[Sequence[Reference | None]] | None = None,
 ) -> list[tuple[Row, ...]]:
-    """The rows of every place, from the laws of its tasks.
-
-    Args:
-        places: where the rows belong.
-        laws: for each place the laws of its tasks.
-        references: for each place the reference at every budget.
-    """
+    """The rows of every place, from the laws of its tasks, with the references at its budgets."""
     found = [_measured(place, own) for place, own in zip(places, laws, strict=True)]
     flops = _flops(places, found)
     if references is None:

@@ -30,15 +30,7 @@ COMMIT_S = 2.0
 
 
 def require_storable(options: EngineOptions, where: str = "") -> None:
-    """Refuse an engine whose results no store keeps.
-
-    Args:
-        options: of the engine.
-        where: what the message begins with.
-
-    Raises:
-        InputError: with the reason.
-    """
+    """Refuse an engine whose results no store keeps. InputError: ``where`` and the reason."""
     why = ENGINES[options.kind].not_stored
     able = " or ".join(kind.name for kind in ENGINES.values() if kind.not_stored is None)
     require(

@@ -70,11 +70,7 @@ class Point(Place):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Point:
-        """What :meth:`to_dict` gave.
-
-        Raises:
-            InputError: it lacks something.
-        """
+        """What :meth:`to_dict` gave. InputError: it lacks something."""
         try:
             weights = [part["weight"] for part in data["parts"]]
             return cls(

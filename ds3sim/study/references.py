@@ -29,11 +29,7 @@ def exact_work(task: Task) -> float:
 
 
 class References:
-    """Makes the references of entries, within bounds of work; keeps what it has found.
-
-    Args:
-        strategies: of the study; together they may take so many times ``MOST_EXACT_WORK``.
-    """
+    """Makes the references of entries, and keeps them; work is at most ``MOST_EXACT_WORK`` times the strategies."""
 
     def __init__(self, strategies: int = 1):
         self._slow: dict[tuple, tuple[str, Known] | None] = {}
