@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import product
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
-
-from ds3sim.config.say import all_keys, dotted, generic, models_at, nearest_leaf, shown
+from ds3sim.config.say import all_keys, dotted, generic, models_at, nearest, nearest_leaf, shown
 from ds3sim.config.values import finite, is_number, is_spread, spread
 from ds3sim.core.errors import InputError, require
 
@@ -91,7 +87,7 @@ def read_axes(table: Any, zipped: Any, data: Mapping, place: Callable[[tuple], s
     return axes
 
 
-def _axis(keys: list[str], found: Mapping, tables: Mapping, where: str, zipped: str) -> Axis:
+def _axis(keys: Sequence[str], found: Mapping, tables: Mapping, where: str, zipped: str) -> Axis:
     """One axis of keys that vary together."""
     lengths = [len(found[key][1]) for key in keys]
     if len(set(lengths)) > 1:
@@ -145,21 +141,15 @@ def _split(name: str) -> tuple[str, ...]:
     return path
 
 
-@cache
-def _kind(model: type[BaseModel], name: str) -> tuple[str, tuple] | None:
-    """What values a key takes: its kind and, for names, the options. None: it cannot be swept."""
-    return _of(model.model_fields[name].annotation)
-
-
 def _of(annotation: Any) -> tuple[str, tuple] | None:
+    """What values a key takes: its kind and, for names, the options. None: it cannot be swept."""
     if get_origin(annotation) is Annotated:
         return _of(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         kinds = [_of(part) for part in get_args(annotation) if part is not type(None)]
         return kinds[0] if len(kinds) == 1 else None
     if get_origin(annotation) is Literal:
-        options = get_args(annotation)
-        return (CHOICE, options)
+        return CHOICE, get_args(annotation)
     if get_origin(annotation) is tuple:  # one number stands for a list of one
         return _of(next(iter(get_args(annotation))))
     return {bool: (TRUTH, ()), int: (WHOLE, ()), float: (NUMBER, ())}.get(annotation)  # pyright: ignore
@@ -180,7 +170,7 @@ def _sweepable(path: tuple[str, ...], told: str, data: Mapping) -> tuple[str, tu
         return TABLE, ()
     homes = [model for model in models_at(path[:-1]) if spelled[-1] in model.model_fields]
     if homes:
-        kind = None if spelled in FIXED or head in ALONE else _kind(homes[0], spelled[-1])
+        kind = None if spelled in FIXED or head in ALONE else _of(homes[0].model_fields[spelled[-1]].annotation)
         require(
             kind is not None,
             f"{told} cannot be swept: an axis is a key that takes a number, a name from a list, or true and false",
@@ -192,7 +182,7 @@ def _sweepable(path: tuple[str, ...], told: str, data: Mapping) -> tuple[str, tu
     text = dotted(spelled)
     if any(other.startswith(text + ".") for other in known):
         raise InputError(f"{told} cannot be swept: it is a table; name one of its keys")
-    near = next(iter(difflib.get_close_matches(text, known, n=1, cutoff=0.6)), nearest_leaf(spelled[-1], known))
+    near = nearest(text, known) or nearest_leaf(spelled[-1], known)
     hint = f": did you mean {near}?" if near else ": an axis is a dotted key of the config, as graph.success"
     raise InputError(f"{told}: unknown key{hint}")
 
@@ -221,7 +211,7 @@ def _values(value: Any, kind: str, options: tuple, told: str) -> list:
     return out
 
 
-def _groups(zipped: Any, keys: list[str], where: str) -> list[list[str]]:
+def _groups(zipped: Any, keys: list[str], where: str) -> list[tuple[str, ...]]:
     """Keys that vary together, each group at the place of its first key in the axes."""
     lists = (list, tuple)
     good = isinstance(zipped, lists) and all(
@@ -235,16 +225,9 @@ def _groups(zipped: Any, keys: list[str], where: str) -> list[list[str]]:
         spelled = [dotted(_split(key)) for key in group]
         require(len(spelled) >= 2, f"{where}: sweep.zip: {shown(group)}: at least two keys vary together")
         for key in spelled:
-            near = difflib.get_close_matches(key, keys, n=1)
-            hint = f": did you mean {near[0]}?" if near else ": add it to [sweep.axes]"
+            near = nearest(key, keys)
+            hint = f": did you mean {near}?" if near else ": add it to [sweep.axes]"
             require(key in keys, f"{where}: sweep.zip: {key} is no axis{hint}")
             require(key not in home, f"{where}: sweep.zip: {key} is zipped twice")
             home[key] = spelled
-    out, seen = [], set()
-    for key in keys:
-        if key in seen:
-            continue
-        group = home.get(key, [key])
-        seen.update(group)
-        out.append(group)
-    return out
+    return list(dict.fromkeys(tuple(home.get(key, [key])) for key in keys))

@@ -22,6 +22,7 @@ from ds3sim.config.values import (
     Table,
     Text,
     Whole,
+    by_kind,
     key,
 )
 from ds3sim.core.errors import InputError, require, shown
@@ -169,14 +170,6 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-GRAPHS: dict[str, type[GraphTable]] = {
-    "chain": ChainGraph,
-    "file": FileGraph,
-    "layered": LayeredGraph,
-    "random": RandomGraph,
-    "latent": LatentGraph,
-    "edges": EdgesGraph,
-}
-Graph = Annotated[
-    ChainGraph | FileGraph | LayeredGraph | RandomGraph | LatentGraph | EdgesGraph, Field(discriminator="kind")
-]
+Kinds = ChainGraph | FileGraph | LayeredGraph | RandomGraph | LatentGraph | EdgesGraph
+Graph = Annotated[Kinds, Field(discriminator="kind")]
+GRAPHS = by_kind(Graph)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from ds3sim.config.values import NotNegative, Number, Positive, Share, Table, Truth, Whole, key, number, refuse
+from ds3sim.config.values import NotNegative, Number, Positive, Share, Table, Truth, Whole, by_kind, key, number, refuse
 from ds3sim.core.errors import require
 from ds3sim.theory.difficulty import Bridge
 from ds3sim.theory.loss import loss
@@ -136,5 +136,5 @@ def _train(parameters: float, tokens: float, training: Training) -> Trained:
     return train(parameters, tokens, training)
 
 
-MODELS: dict[str, type[Table]] = {"loss": LossModel, "tripartite": TripartiteModel}
 LanguageModel = Annotated[LossModel | TripartiteModel, Field(discriminator="kind")]
+MODELS = by_kind(LanguageModel)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ds3sim.config.axes import points, read_axes
 from ds3sim.config.dialect import Notes, read_tasks, rename_keys, rename_path
-from ds3sim.config.say import KINDS, Place, choose_from, dotted, first_error, known_keys, shown, value_at
+from ds3sim.config.say import KINDS, Place, choose_from, dotted, first_error, generic, known_keys, shown, value_at
 from ds3sim.config.tables import Config, Origin, SweepTable
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
@@ -114,19 +114,19 @@ def _sweep(data: Mapping[str, Any], origin: Origin) -> SweepTable:
 def choose_kinds(data: dict[str, Any], place: Place) -> None:
     """Fill in or refuse ``kind`` where it decides which keys there are. InputError: an unknown kind."""
     several = data.get("strategies")
-    names = list(several) if isinstance(several, dict) else []
+    names = several if isinstance(several, dict) else ()
     homes = [("strategy",), *(("strategies", name) for name in names)]
+    model = "loss" if any(key in data for key in STUDIED) else "tripartite"
     for path in [("graph",), ("model",), *((*home, "errors") for home in homes)]:
-        table = value_at(data, path)
+        table, kinds = value_at(data, path), KINDS[generic(path)]
         if not isinstance(table, dict):
             continue
-        if path == ("graph",):
-            default, kinds = "file" if "path" in table else "edges" if "edges" in table else "chain", KINDS[path]
-        elif path == ("model",):
-            default, kinds = "loss" if any(key in data for key in STUDIED) else "tripartite", KINDS[path]
-        else:
-            default, kinds = "weights" if "weights" in table else "geometric", KINDS["strategy", "errors"]
-        kind = table.setdefault("kind", default)
+        defaults = {
+            "graph": "file" if "path" in table else "edges" if "edges" in table else "chain",
+            "model": model,
+            "errors": "weights" if "weights" in table else "geometric",
+        }
+        kind = table.setdefault("kind", defaults[path[-1]])
         if not isinstance(kind, str) or kind not in kinds:
             key = (*path, "kind")
             raise InputError(f"{place(key)}: {dotted(key)} = {shown(kind)}: {choose_from(kind, list(kinds))}")

@@ -113,8 +113,8 @@ def all_keys() -> list[str]:
 
 def choose_from(value: object, options: Sequence[str]) -> str:
     """``choose a, b or c``, with the nearest one."""
-    near = difflib.get_close_matches(str(value).lower(), options, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
+    near = nearest(str(value), options)
+    hint = f" (did you mean {near}?)" if near else ""
     return f"choose {', '.join(options[:-1])} or {options[-1]}{hint}"
 
 
@@ -159,7 +159,7 @@ def nearest(key: str, known: Sequence[str], cutoff: float = 0.6) -> str | None:
 def nearest_leaf(key: str, known: Sequence[str]) -> str | None:
     """The dotted key whose last part is spelled most like this one."""
     leaves = {full.rsplit(".", 1)[-1]: full for full in reversed(known)}
-    return next((leaves[near] for near in difflib.get_close_matches(key.lower(), leaves, n=1, cutoff=0.75)), None)
+    return leaves.get(nearest(key, list(leaves), 0.75) or "")
 
 
 # ---- what pydantic found ------------------------------------------------------------------------

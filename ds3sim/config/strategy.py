@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
-from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Text, Truth, Whole, key, refuse
+from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Text, Truth, Whole, by_kind, key, refuse
 from ds3sim.core.errors import InputError, shown
 from ds3sim.task.aggregate import AGGREGATORS, MOST_TRACES_PER_TASK, Single, Verifier
 from ds3sim.task.steps import MOST_BRANCHES, STEP_POLICIES
@@ -95,13 +95,8 @@ class WeightsTable(_Record):
         return WeightErrors(self.weights)
 
 
-ERRORS: dict[str, type[Table]] = {
-    "geometric": GeometricTable,
-    "uniform": UniformTable,
-    "zipf": ZipfTable,
-    "weights": WeightsTable,
-}
 Errors = Annotated[GeometricTable | UniformTable | ZipfTable | WeightsTable, Field(discriminator="kind")]
+ERRORS = by_kind(Errors)
 
 
 class StrategyKeys(Table):

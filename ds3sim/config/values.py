@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -32,6 +32,11 @@ class Table(BaseModel):
 def key(default: Any, about: str) -> Any:
     """A key of a table: its default (``...``: it has to be given), and one line on it."""
     return Field(default, description=about)
+
+
+def by_kind(union: Any) -> dict[str, Any]:
+    """The tables of a union that ``kind`` tells apart, by kind."""
+    return {get_args(table.model_fields["kind"].annotation)[0]: table for table in get_args(get_args(union)[0])}
 
 
 def refuse(message: str, key: str | None = None) -> PydanticCustomError:

@@ -107,13 +107,17 @@ class Record:
             InputError: an ending that is not known, a missing package, a place that cannot be written.
         """
         path = check_out(path)
-        ending = path.suffix.lower()
-        if ending == ".json":
-            about = {"record": type(self).__name__, "format": FORMAT, "fields": _encoded_fields(self)}
-            return files.write_file(path, json.dumps(about, allow_nan=False) + "\n")
-        if ending in (".nc", ".zarr"):
-            return write_labelled(self.to_dataset(), path)
-        return write_table(self.to_table(), path)
+        writers = {
+            ".json": lambda file: file.write_text(json.dumps(self._saved(), allow_nan=False) + "\n"),
+            ".csv": lambda file: self.to_table().to_csv(file, index=False, lineterminator="\n"),
+            ".parquet": lambda file: _write_parquet(self.to_table(), file),
+            ".nc": lambda file: self.to_dataset().to_netcdf(file, engine="h5netcdf"),
+            ".zarr": lambda file: self.to_dataset().to_zarr(file, mode="w"),
+        }
+        return files.write_file(path, writers[path.suffix.lower()])
+
+    def _saved(self) -> dict[str, Any]:
+        return {"record": type(self).__name__, "format": FORMAT, "fields": _encoded_fields(self)}
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -202,20 +206,6 @@ def picture(record: Record) -> str:
     figure, axes = new_figure((4.8, 2.8))
     record.plot(axes[0, 0])
     return f'<img alt="{type(record).__name__}" src="{data_uri(render(figure, "svg"))}">'
-
-
-def write_labelled(data: xarray.Dataset, path: Path) -> Path:
-    """Write a dataset to ``.nc`` or ``.zarr``, whole or not at all."""
-    if path.suffix.lower() == ".nc":
-        return files.write_file(path, lambda file: data.to_netcdf(file, engine="h5netcdf"))
-    return files.write_file(path, lambda file: data.to_zarr(file, mode="w"))
-
-
-def write_table(frame: pandas.DataFrame, path: Path) -> Path:
-    """Write a table to ``.csv`` or ``.parquet``, whole or not at all; units are kept as Parquet's field metadata."""
-    if path.suffix.lower() == ".csv":
-        return files.write_file(path, lambda file: frame.to_csv(file, index=False, lineterminator="\n"))
-    return files.write_file(path, lambda file: _write_parquet(frame, file))
 
 
 def _write_parquet(frame: pandas.DataFrame, file: Path) -> None:
