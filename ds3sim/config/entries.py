@@ -18,6 +18,7 @@ from ds3sim.config.read import Override, apply_overrides, choose_kinds, config_a
 from ds3sim.config.say import dotted, first_error, shown, value_at
 from ds3sim.config.strategy import StrategyTable
 from ds3sim.config.tasks import TasksTable
+from ds3sim.config.values import Table
 from ds3sim.core.errors import InputError, require
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.graph.graph import SkillGraph
@@ -28,7 +29,7 @@ from ds3sim.task.strategy import Strategy
 from ds3sim.task.task import Task
 from ds3sim.theory.cost import CostModel
 
-AnyTable = TypeVar("AnyTable", bound=c.Table)
+AnyTable = TypeVar("AnyTable", bound=Table)
 MOST_PARTS = 5 * 10**6
 MOST_KEPT = 50_000
 """Pieces of points that are kept for the points that share them."""

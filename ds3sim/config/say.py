@@ -14,12 +14,12 @@ from ds3sim.config.graphs import GRAPHS
 from ds3sim.config.models import MODELS
 from ds3sim.config.strategy import ERRORS, StrategyTable, VerifierTable
 from ds3sim.config.tasks import GroupTable, NormalTable, TasksTable
-from ds3sim.config.values import is_spread
+from ds3sim.config.values import Table, is_spread
 from ds3sim.core.errors import InputError
 from ds3sim.core.errors import shown as as_python
 
 Place = Callable[[tuple], str]
-KINDS: dict[tuple[str, ...], Mapping[str, type[c.Table]]] = {
+KINDS: dict[tuple[str, ...], Mapping[str, type[Table]]] = {
     ("graph",): GRAPHS,
     ("model",): MODELS,
     ("strategy", "errors"): ERRORS,

@@ -13,21 +13,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
+from ds3sim.config import values as v
 from ds3sim.config.models import LossModel, TripartiteModel
-from ds3sim.config.values import (
-    WHOLES,
-    NotNegative,
-    Number,
-    Numbers,
-    Share,
-    Shares,
-    Table,
-    Truth,
-    Whole,
-    key,
-    number,
-    refuse,
-)
 from ds3sim.core.errors import require
 from ds3sim.task.mixture import TaskMixture
 from ds3sim.theory.loss import step_success
@@ -38,61 +25,61 @@ _NORMAL_POINTS = 21
 
 
 def _nested(value: Any) -> Any:
-    return tuple(_nested(v) for v in value) if isinstance(value, list | tuple) else number(value)
+    return tuple(map(_nested, value)) if isinstance(value, list | tuple) else v.number(value)
 
 
-SkillCount = Annotated[Whole, Field(ge=1, le=10**5)]
-Levels = Annotated[tuple[Annotated[Whole, Field(ge=1, le=10_000)], ...], WHOLES]
+SkillCount = Annotated[v.Whole, Field(ge=1, le=10**5)]
+Levels = Annotated[tuple[Annotated[v.Whole, Field(ge=1, le=10_000)], ...], v.WHOLES]
 Nested = Annotated[Any, BeforeValidator(_nested, json_schema_input_type=list[float] | list[list[float]])]
 
 
-class NormalTable(Table):
+class NormalTable(v.Table):
     """A normal law."""
 
-    mean: Number = key(..., "mean")
-    sd: NotNegative = key(..., "standard deviation")
+    mean: v.Number = v.key(..., "mean")
+    sd: v.NotNegative = v.key(..., "standard deviation")
 
 
-class GroupTable(Table):
+class GroupTable(v.Table):
     """Tasks of equally many skills, whose difficulty is normal."""
 
-    skills: SkillCount = key(..., "m")
-    weight: NotNegative = key(1.0, "share of the tasks, relative")
-    difficulty: NormalTable = key(..., "mean and sd of L0")
+    skills: SkillCount = v.key(..., "m")
+    weight: v.NotNegative = v.key(1.0, "share of the tasks, relative")
+    difficulty: NormalTable = v.key(..., "mean and sd of L0")
 
 
-class TasksTable(Table):
+class TasksTable(v.Table):
     """A distribution phi over (m, r), or with a [model] over (m, L0) or (m, l)."""
 
-    skills: Annotated[tuple[SkillCount, ...], WHOLES] | None = key(None, "m, skills of each kind of task")
-    success: Shares | None = key(None, "r, chance that one step moves on")
-    difficulty: Numbers | None = key(None, "L0, the loss at which a step succeeds half as often")
-    level: Levels | None = key(None, "l, level of the skills")
-    weights: Nested | None = key(None, "phi: one row for each m; with zip = true a list; uniform when left out")
-    zip: Truth = key(False, "true: the i-th m goes with the i-th r, L0 or l")
-    feasible: Share = key(1.0, "gamma^m, probability that the task is feasible")
-    groups: tuple[GroupTable, ...] | None = key(None, "instead: groups of equal m, L0 normal")
+    skills: Annotated[tuple[SkillCount, ...], v.WHOLES] | None = v.key(None, "m, skills of each kind of task")
+    success: v.Shares | None = v.key(None, "r, chance that one step moves on")
+    difficulty: v.Numbers | None = v.key(None, "L0, the loss at which a step succeeds half as often")
+    level: Levels | None = v.key(None, "l, level of the skills")
+    weights: Nested | None = v.key(None, "phi: one row for each m; with zip = true a list; uniform when left out")
+    zip: v.Truth = v.key(False, "true: the i-th m goes with the i-th r, L0 or l")
+    feasible: v.Share = v.key(1.0, "gamma^m, probability that the task is feasible")
+    groups: tuple[GroupTable, ...] | None = v.key(None, "instead: groups of equal m, L0 normal")
 
     @model_validator(mode="after")
     def _shape(self):
-        kinds = [key for key in KINDS if getattr(self, key) is not None]
+        kinds = [name for name in KINDS if getattr(self, name) is not None]
         if self.groups is not None:
             if kinds or self.skills is not None or self.weights is not None:
-                raise refuse("stands beside skills, weights or values: keep one way to give the tasks", "groups")
+                raise v.refuse("stands beside skills, weights or values: keep one way to give the tasks", "groups")
             if not any(group.weight > 0 for group in self.groups):
-                raise refuse("needs at least one group of a weight above 0", "groups")
+                raise v.refuse("needs at least one group of a weight above 0", "groups")
             return self
         if self.skills is None:
-            raise refuse("is missing: give skills, or groups", "skills")
+            raise v.refuse("is missing: give skills, or groups", "skills")
         if len(kinds) != 1:
-            raise refuse("needs one of success (r), difficulty (L0) and level (l)")
+            raise v.refuse("needs one of success (r), difficulty (L0) and level (l)")
         if self.level is not None and self.feasible != 1.0:
-            raise refuse("has no effect with level, which decides it: remove it", "feasible")
+            raise v.refuse("has no effect with level, which decides it: remove it", "feasible")
         m, r = len(self.skills), len(getattr(self, kinds[0]))
         if self.zip and m != r:
-            raise refuse(f"has {m} skills and {r} {kinds[0]}: with zip = true they go in pairs")
+            raise v.refuse(f"has {m} skills and {r} {kinds[0]}: with zip = true they go in pairs")
         if (m if self.zip else m * r) > MOST_TASKS:
-            raise refuse(f"has {m * r:,} tasks: at most {MOST_TASKS:,}")
+            raise v.refuse(f"has {m * r:,} tasks: at most {MOST_TASKS:,}")
         self._check_weights((m,) if self.zip else (m, r), kinds[0])
         return self
 
@@ -106,17 +93,17 @@ class TasksTable(Table):
         if shape != wanted:
             m, r = wanted[0], wanted[-1]
             rows = f"{m} lists of {r} (one for each m, in it one for each {kind})"
-            raise refuse(f"must be {f'a list of {m}' if self.zip else rows}", "weights")
+            raise v.refuse(f"must be {f'a list of {m}' if self.zip else rows}", "weights")
         phi = np.asarray(self.weights, dtype=np.float64)
         if not (np.all(phi >= 0) and phi.sum() > 0):
-            raise refuse("must be at least 0, and not all 0", "weights")
+            raise v.refuse("must be at least 0, and not all 0", "weights")
 
     @property
     def kind(self) -> str:
         """What stands beside the skills: success, difficulty or level."""
         if self.groups is not None:
             return "difficulty"
-        return next(key for key in KINDS if getattr(self, key) is not None)
+        return next(name for name in KINDS if getattr(self, name) is not None)
 
     @property
     def each(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
