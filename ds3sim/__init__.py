@@ -187,7 +187,7 @@ sys.modules[__name__].__class__ = _Package
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        value = _version()
+        value = import_module("ds3sim.core.environment").version()
     elif name in _HOME:
         value = getattr(import_module(f"ds3sim.{_HOME[name]}"), name)
     else:
@@ -198,13 +198,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    """The installed version; a source tree that was never installed has none."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("ds3sim")
-    except metadata.PackageNotFoundError:
-        return "0+unknown"

@@ -21,7 +21,7 @@ from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
 
-from ds3sim import figures
+from ds3sim import __version__, figures
 from ds3sim.cli.commands import COMMANDS
 from ds3sim.core.errors import InputError
 
@@ -33,24 +33,11 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see {self.prog} --help)")
 
 
-class Version(argparse.Action):
-    """``--version``, looked up only when asked for."""
-
-    def __init__(self, option_strings: Any, dest: str, **options: Any) -> None:
-        super().__init__(option_strings, dest, nargs=0, **options)
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
-        from ds3sim.core.environment import version
-
-        print(f"ds3sim {version()}")
-        parser.exit()
-
-
 def build_parser() -> Parser:
     """The parser of all commands."""
     about = "Simulate reasoning as directed stochastic skill search: success and cost at every budget."
     parser = Parser(prog="ds3sim", description=about, allow_abbrev=False)
-    parser.add_argument("--version", action=Version, help="print the version and exit")
+    parser.add_argument("--version", action="version", version=f"ds3sim {__version__}")
     groups = {"": parser.add_subparsers(dest="command", metavar="COMMAND", required=True)}
     for name, (line, options) in COMMANDS.items():
         group, _, last = name.rpartition(" ")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from ds3sim.config.say import dotted, shown
+from ds3sim.config.say import Place, dotted, shown
 from ds3sim.config.values import is_number
 from ds3sim.core.errors import InputError
 
@@ -17,8 +16,6 @@ RENAMED = {
     ("tasks", "groups", "L0"): "difficulty",
 }
 """Old key -> new one in the same table."""
-
-Place = Callable[[tuple], str]
 
 
 Notes = dict[str, list[str]]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ds3sim.core.plain import as_plain
-from ds3sim.results.labels import Tidy
 from ds3sim.results.row import Row
+from ds3sim.results.tidy import Tidy
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from ds3sim.core.errors import InputError, require
 from ds3sim.core.folder import Marker
 from ds3sim.core.plain import as_plain
 from ds3sim.core.text import short
-from ds3sim.results.labels import Tidy
 from ds3sim.results.row import Row, read_rows
+from ds3sim.results.tidy import Tidy
 
 
 @dataclass(frozen=True)
