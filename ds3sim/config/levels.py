@@ -45,7 +45,7 @@ def chains(
 def _value(strategy: Strategy, whole: bool) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     able_first = strategy.feasibility == "per_trace"
 
-    def value(m, r, able, steps) -> tuple[np.ndarray, np.ndarray]:
+    def value(m: np.ndarray, r: np.ndarray, able: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         q = strategy.step.advance_rate(r)
         one = chain.success(m, q, steps) if whole else chain.real_success(m, q, steps)
         used = chain.expected_steps(m, q, steps) if whole else chain.real_moments(m, q, steps)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
@@ -31,7 +31,7 @@ class LossModel(v.Table):
     iota: v.Positive = v.key(1.0, "iota of (25), factor of the instruction tuning")
 
     @model_validator(mode="after")
-    def _one_source(self):
+    def _one_source(self) -> Self:
         if self.loss is not None and (self.parameters is not None or self.tokens is not None):
             raise v.refuse("stands beside parameters or tokens: keep one of them", "loss")
         return self
@@ -85,7 +85,7 @@ class TripartiteModel(v.Table):
     round_steps: v.Truth = v.key(True, "false: K = C_inf/(2 N omega) as a real number (closed_form only)")
 
     @model_validator(mode="after")
-    def _one_source(self):
+    def _one_source(self) -> Self:
         if self.training_flops is not None:
             for name in ("parameters", "tokens"):
                 if getattr(self, name) is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
@@ -115,7 +115,7 @@ class StrategyKeys(Table):
     ties: Literal["random", "wrong"] = key("random", "what a tied vote becomes (majority)")
 
     @model_validator(mode="after")
-    def _belong(self):
+    def _belong(self) -> Self:
         for name, (decider, values) in BELONGS.items():
             chosen, value = getattr(self, decider), getattr(self, name)
             if chosen not in values and value != type(self).model_fields[name].default:
@@ -133,7 +133,7 @@ class StrategyKeys(Table):
         """The record. InputError: weights of wrong answers that do not sum to 1."""
         return Strategy(self._made(STEPS[self.step]), self._made(AGGREGATES[self.aggregate]), self.feasibility)
 
-    def _made(self, kind: type):
+    def _made(self, kind: type) -> Any:
         given = {name: getattr(self, name) for name in _keys(kind)}
         built = {name: value.build() if isinstance(value, _Record) else value for name, value in given.items()}
         return kind(**{name: value for name, value in built.items() if value is not None})

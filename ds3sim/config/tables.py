@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
@@ -41,7 +41,7 @@ class BudgetTable(v.Table):
     on_dead: Literal["exhaust", "stop"] = v.key("exhaust", "what a dead trace uses")
 
     @model_validator(mode="after")
-    def _one_unit(self):
+    def _one_unit(self) -> Self:
         given = [unit for unit in UNITS if getattr(self, unit) is not None]
         if not given:
             raise v.refuse(f"gives no budget: add one of {', '.join(UNITS)}, for example steps = [50, 100]")
@@ -86,7 +86,7 @@ class CostTable(v.Table):
     )
 
     @model_validator(mode="after")
-    def _one_way(self):
+    def _one_way(self) -> Self:
         if self.aspect is not None and self.table is not None:
             raise v.refuse("stands beside aspect: keep one of them", "table")
         if self.table is not None:
@@ -127,7 +127,7 @@ class EngineTable(v.Table):
     )
 
     @model_validator(mode="after")
-    def _limit(self):
+    def _limit(self) -> Self:
         if self.max_traces is not None and self.relative_error is None:
             raise v.refuse("has no effect without relative_error: remove it, or add relative_error", "max_traces")
         return self
@@ -207,7 +207,7 @@ class AllocateTable(v.Table):
     check: v.Truth = v.key(False, "solve again by gradients and show the difference (mode global)")
 
     @model_validator(mode="after")
-    def _belong(self):
+    def _belong(self) -> Self:
         for name, mode in (("tokens_per_task", "fixed_tokens"), ("demand_tokens", "fixed_demand")):
             given = getattr(self, name) is not None
             if self.mode == mode and not given:
@@ -225,7 +225,7 @@ class BoxTable(v.Table):
     steps: Annotated[v.Whole, Field(ge=1, le=10**9)] = v.key(10**7, "most steps K")
 
     @model_validator(mode="after")
-    def _ordered(self):
+    def _ordered(self) -> Self:
         for name in ("parameters", "tokens"):
             low, high = getattr(self, name)
             if not low < high:
@@ -295,7 +295,7 @@ class Config(v.Table):
     _origin: Origin = PrivateAttr(default_factory=Origin)
 
     @model_validator(mode="after")
-    def _strategies(self):
+    def _strategies(self) -> Self:
         if self.strategies is not None:
             if self.strategy is not None:
                 raise v.refuse("stands beside strategy: move the [strategy] table into [strategies.NAME]", "strategies")
@@ -306,7 +306,7 @@ class Config(v.Table):
         return self
 
     @model_validator(mode="after")
-    def _together(self):
+    def _together(self) -> Self:
         if self.tasks is not None and self.graph is not None:
             raise v.refuse("stands beside [graph]: keep one of them", "tasks")
         own = isinstance(self.model, TripartiteModel)  # its N is the cost's

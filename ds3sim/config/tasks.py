@@ -8,7 +8,7 @@ the weighted means over its tasks.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
@@ -61,7 +61,7 @@ class TasksTable(v.Table):
     groups: tuple[GroupTable, ...] | None = v.key(None, "instead: groups of equal m, L0 normal")
 
     @model_validator(mode="after")
-    def _shape(self):
+    def _shape(self) -> Self:
         kinds = [name for name in KINDS if getattr(self, name) is not None]
         if self.groups is not None:
             if kinds or self.skills is not None or self.weights is not None:

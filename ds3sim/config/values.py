@@ -66,13 +66,13 @@ def number(value: Any) -> float:
     return float(value)
 
 
-def _whole(value):
+def _whole(value: Any) -> int:
     if not is_number(value) or (isinstance(value, float) and not value.is_integer()):  # so are NaN and infinity
         raise refuse("must be a whole number")
     return int(value)
 
 
-def _text(value):
+def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise refuse("must be a text in quotes that is not empty")
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
@@ -82,19 +82,19 @@ def _text(value):
     return value
 
 
-def _truth(value):
+def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
         raise refuse("must be true or false")
     return value
 
 
-def _name(value):
+def _name(value: Any) -> str | int:
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise refuse("cannot name a node: use a text that is not empty, or an integer")
     return value
 
 
-def _names(value):
+def _names(value: Any) -> tuple[str | int, ...]:
     if isinstance(value, list | tuple):
         if not value:
             raise refuse("is an empty list: name at least one node, or leave the key out")
@@ -102,7 +102,7 @@ def _names(value):
     return (_name(value),)
 
 
-def _start(value):
+def _start(value: Any) -> Any:
     if isinstance(value, Mapping):
         if not value:
             raise refuse("is an empty table: give a probability to at least one node")
@@ -147,7 +147,7 @@ def spread(value: Mapping, whole: bool) -> list[int] | list[float]:
     return sorted({round(x) for x in numbers}) if whole else numbers
 
 
-def _listed(value, whole: bool):
+def _listed(value: Any, whole: bool) -> list | tuple:
     if isinstance(value, Mapping):
         try:
             return tuple(spread(value, whole))

@@ -193,7 +193,7 @@ def parquet_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int,
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{where}: not a readable Parquet file ({short(error, 120)})") from None
 
-    def rows():
+    def rows() -> Iterator[tuple[int, dict]]:
         number = 0
         try:
             for batch in file.iter_batches(batch_size=4096):

@@ -163,7 +163,7 @@ def _z(level: float) -> float:
     return float(-ndtri(0.5 * (1 - level)))
 
 
-def _probability_best(entries: Sequence[Entry], found) -> np.ndarray:
+def _probability_best(entries: Sequence[Entry], found: Sequence) -> np.ndarray:
     """Posterior chance to be the best, float64 [strategies, budgets]; from ``DRAWS`` draws."""
     rng = np.random.default_rng(entries[0].seed)
     budgets = len(entries[0].rows)
@@ -179,7 +179,7 @@ def _probability_best(entries: Sequence[Entry], found) -> np.ndarray:
     return out
 
 
-def _posterior(entry: Entry, laws) -> np.ndarray:
+def _posterior(entry: Entry, laws: Sequence[Law]) -> np.ndarray:
     """Shape parameters of the Beta posterior of success, float64 [2, B]."""
     steps = entry.tasks[0].budgets
     mean, variance = np.zeros(len(steps)), np.zeros(len(steps))

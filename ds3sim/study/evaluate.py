@@ -121,7 +121,9 @@ def _name(entry: Entry, task: Task) -> tuple:
     return task.identity, budgets, entry.real, entry.engine, entry.seed
 
 
-def _block(study: Study, block: Sequence[Entry], store: Store | None, progress, laws: dict, whole: bool) -> None:
+def _block(
+    study: Study, block: Sequence[Entry], store: Store | None, progress: Progress | None, laws: dict, whole: bool
+) -> None:
     """Fill ``laws`` for all tasks of a block."""
     wanted: dict[tuple, tuple] = {}
     for entry in block:
@@ -149,7 +151,7 @@ def _cut_short(law: Law) -> bool:
 
 
 def _laws(
-    entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence, store: Store | None, progress
+    entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence, store: Store | None, progress: Progress | None
 ) -> Sequence[Law]:
     """The laws of tasks that share engine options and seed."""
     first = entries[0]
