@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from ds3sim.config.say import all_keys, dotted, generic, models_at, nearest, nearest_leaf, shown
+from ds3sim.config.say import all_keys, dotted, generic, models_at, nearest, nearest_leaf, shown, split
 from ds3sim.config.values import finite, is_number, is_spread, spread
 from ds3sim.core.errors import InputError, require
 
@@ -127,18 +127,10 @@ def _flat(table: Mapping, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 
 
 def _split(name: str) -> tuple[str, ...]:
-    """A dotted key; quotes inside keep dots together, as in strategies."tree, b = 4".branches."""
-    import tomllib
-
     try:
-        node: Any = tomllib.loads(f"{name} = 0")
+        return split(name)
     except (ValueError, RecursionError):
         return tuple(name.split("."))
-    path: tuple[str, ...] = ()
-    while isinstance(node, dict) and len(node) == 1:
-        part, node = next(iter(node.items()))
-        path += (part,)
-    return path
 
 
 def _of(annotation: Any) -> tuple[str, tuple] | None:

@@ -12,7 +12,18 @@ from pydantic import ValidationError
 
 from ds3sim.config.axes import points, read_axes
 from ds3sim.config.dialect import Notes, read_tasks, rename_keys, rename_path
-from ds3sim.config.say import KINDS, Place, choose_from, dotted, first_error, generic, known_keys, shown, value_at
+from ds3sim.config.say import (
+    KINDS,
+    Place,
+    choose_from,
+    dotted,
+    first_error,
+    generic,
+    known_keys,
+    shown,
+    split,
+    value_at,
+)
 from ds3sim.config.tables import Config, Origin, SweepTable
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
@@ -171,15 +182,10 @@ def parse_override(change: str | tuple[str, str]) -> Override:
     key, equals, value = text.partition("=")
     require(equals == "=" and key.strip() != "", f"{label}: is not key=value: write it as in --set engine.traces=1e6")
     try:
-        node: object = tomllib.loads(f"{key} = 0")
+        path = split(key)
     except (ValueError, RecursionError):
         raise InputError(f"{label}: {shown(key)} is not a dotted key: write it as in --set engine.traces=1e6") from None
-    path: tuple[str, ...] = ()
-    while isinstance(node, dict):
-        require(len(node) == 1, f"{label}: {shown(key)} is not one dotted key")
-        name, node = next(iter(node.items()))
-        path += (name,)
-        require(len(path) <= MOST_LEVELS, f"{label}: the key has more than {MOST_LEVELS} parts: no config needs that")
+    require(len(path) <= MOST_LEVELS, f"{label}: the key has more than {MOST_LEVELS} parts: no config needs that")
     return path, override_value(value.strip()), label
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time
 from typing import Any
@@ -51,6 +52,15 @@ def dotted(path: Iterable) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
+
+
+def split(name: str) -> tuple[str, ...]:
+    """A dotted key as its path; quotes keep dots together: strategies."tree, b = 4".branches. ValueError: none."""
+    path, node = (), tomllib.loads(f"{name} = 0")
+    while isinstance(node, dict):
+        ((part, node),) = node.items()
+        path += (part,)
+    return path
 
 
 def shown(value: object) -> str:

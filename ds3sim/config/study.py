@@ -245,17 +245,10 @@ def study_of(
     seed: int | None = None,
     **of_task: Any,
 ) -> Study:
-    """The study of a config file, a config, a task, or another study.
+    """The study of a config file, a config, a task, or another study, with other axes or another seed where given.
 
-    Args:
-        source: what it is made from.
-        axes: instead of its own axes; as in :class:`Study`.
-        seed: instead of its own.
-        of_task: for a task: ``budgets``, in steps, in place of its own; ``engine``, ``traces``, ``cost`` as in
-            :class:`Study`.
-
-    Raises:
-        InputError: one line; the config lacks a table that a study needs.
+    ``of_task`` is for a task: ``budgets``, in steps, in place of its own; ``engine``, ``traces``, ``cost`` as in
+    :class:`Study`. InputError: one line; the config lacks a table that a study needs.
     """
     if isinstance(source, Task):
         plan, budgets = Strategy(source.step, source.aggregate, source.feasibility), of_task.pop("budgets", None)

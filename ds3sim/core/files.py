@@ -107,16 +107,9 @@ def read_text(
 ) -> str:
     """A UTF-8 file as one string, without a byte order mark. Kind and size are looked at before a byte is read.
 
-    Args:
-        path: the file.
-        where: its name in messages; None is the path.
-        most: largest size, in bytes.
-        advice: what a message about the size ends with.
-        endings: the endings that are allowed, with what they stand for; None allows all.
-
-    Raises:
-        InputError: one line: a path that is none, a file that is missing, no regular file, of another kind, too large,
-            not readable or not UTF-8.
+    ``where`` is its name in messages, ``most`` its largest size in bytes, ``advice`` what a message about the size ends
+    with, ``endings`` those that are allowed, with what they stand for. InputError: one line: a path that is none, a
+    file that is missing, no regular file, of another kind, too large, not readable or not UTF-8.
     """
     ok = isinstance(path, str | bytes | os.PathLike)
     require(ok, f"path = {shown(path)} is not a path: give the name of a file")

@@ -54,14 +54,11 @@ def collect(
 ) -> list[Tally]:
     """The tally of every task, bit for bit that of ``simulate`` alone, simulating only what the store lacks.
 
-    What has been simulated is committed group by group, so that a crash costs the last seconds. The
-    result does not depend on what the store held before, nor on how often the work was interrupted.
+    What has been simulated is committed group by group, so that a crash costs the last seconds. The result does not
+    depend on what the store held before, nor on how often the work was interrupted.
 
     Args:
         items: tasks, each with a description for the store. A task may occur more than once.
-        store: where the tallies are kept.
-        options: which engine, and how long it runs.
-        seed: whole number in [0, 2^63).
         progress: called with the number of trials simulated since the last call.
 
     Raises:

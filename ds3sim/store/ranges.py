@@ -180,14 +180,3 @@ def gaps(covered: Sequence[Range], first: int, end: int) -> list[Range]:
     if first < end:
         out.append((first, end))
     return out
-
-
-def joined(ranges: Iterable[Range]) -> list[Range]:
-    """Sorted disjoint ranges with neighbours merged."""
-    out: list[Range] = []
-    for begin, stop in sorted(ranges):
-        if out and out[-1][1] == begin:
-            out[-1] = (out[-1][0], stop)
-        else:
-            out.append((begin, stop))
-    return out

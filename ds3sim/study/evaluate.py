@@ -52,17 +52,8 @@ def evaluate(
     """(entries, for each the laws of its tasks, Ctrl-C came), block by block, in the order of the points.
 
     A block holds all strategies of its points and bounded memory. After Ctrl-C come the leading complete points of
-    the block, or of a study of one point the strategies with any traces, and then the KeyboardInterrupt.
-
-    Args:
-        study: what is asked.
-        store: keeps what random engines simulate, and goes on from there.
-        progress: told of trials and points.
-        whole_points: keep no part of a point, though it be the only one.
-
-    Raises:
-        InputError: an engine cannot do a task, or the store cannot keep what it gives.
-        KeyboardInterrupt: Ctrl-C, after the blocks done until then.
+    the block, or of a study of one point the strategies with any traces (unless ``whole_points``), and then the
+    KeyboardInterrupt. InputError: an engine cannot do a task, or the store cannot keep what it gives.
     """
     entries: Iterable[Entry] = study.entries()
     whole = whole_points or study.count > 1
