@@ -79,11 +79,8 @@ def read_axes(table: Any, zipped: Any, data: Mapping, place: Callable[[tuple], s
     )
     count = math.prod(len(axis) for axis in axes)
     told = " x ".join(f"{len(axis):,}" for axis in axes)
-    require(
-        count <= MOST_POINTS,
-        f"{where}: sweep.axes: {told} = {count:,} points are too many: at most {MOST_POINTS:,};"
-        " shorten an axis, or zip some",
-    )
+    most = f"at most {MOST_POINTS:,}; shorten an axis, or zip some"
+    require(count <= MOST_POINTS, f"{where}: sweep.axes: {told} = {count:,} points are too many: {most}")
     return axes
 
 
@@ -95,9 +92,8 @@ def _axis(keys: Sequence[str], found: Mapping, tables: Mapping, where: str, zipp
         raise InputError(f"{zipped}: sweep.zip: {told} values: zipped axes need equally many")
     values = list(zip(*(found[key][1] for key in keys), strict=True))
     twice = next((v for i, v in enumerate(values) if v in values[:i]), None) if len(values) < 4096 else None
-    require(
-        twice is None, f"{where}: sweep.axes: {' and '.join(keys)}: {shown(list(twice or ()))} occurs twice: remove one"
-    )
+    told = f"{where}: sweep.axes: {' and '.join(keys)}: {shown(list(twice or ()))}"
+    require(twice is None, f"{told} occurs twice: remove one")
     return Axis(tuple(keys), tuple(found[key][0] for key in keys), tuple(values), tables)
 
 
@@ -163,11 +159,9 @@ def _sweepable(path: tuple[str, ...], told: str, data: Mapping) -> tuple[str, tu
     homes = [model for model in models_at(path[:-1]) if spelled[-1] in model.model_fields]
     if homes:
         kind = None if spelled in FIXED or head in ALONE else _of(homes[0].model_fields[spelled[-1]].annotation)
-        require(
-            kind is not None,
-            f"{told} cannot be swept: an axis is a key that takes a number, a name from a list, or true and false",
-        )
-        assert kind is not None
+        if kind is None:
+            able = "a number, a name from a list, or true and false"
+            raise InputError(f"{told} cannot be swept: an axis is a key that takes {able}")
         return kind
     absent = "graph" if "tasks" in data else "tasks"
     known = [key for key in all_keys() if key.split(".")[0] not in (absent, *ALONE)]
@@ -209,9 +203,8 @@ def _groups(zipped: Any, keys: list[str], where: str) -> list[tuple[str, ...]]:
     good = isinstance(zipped, lists) and all(
         isinstance(g, lists) and all(isinstance(k, str) for k in g) for g in zipped
     )
-    require(
-        good, f'{where}: sweep.zip = {shown(zipped)}: must be lists of keys, as in [["graph.skills", "graph.success"]]'
-    )
+    must = 'must be lists of keys, as in [["graph.skills", "graph.success"]]'
+    require(good, f"{where}: sweep.zip = {shown(zipped)}: {must}")
     home: dict[str, list[str]] = {}
     for group in zipped:
         spelled = [dotted(_split(key)) for key in group]

@@ -102,11 +102,8 @@ class Entries:
             for name in self.config.by_name:
                 entry = self._entry(number, axes, name)
                 parts += len(entry.tasks)
-                require(
-                    parts <= MOST_PARTS,
-                    f"{self.source}: points x strategies x tasks of [tasks] are more than {MOST_PARTS:,}:"
-                    " shorten an axis",
-                )
+                told = f"{self.source}: points x strategies x tasks of [tasks] are more than {MOST_PARTS:,}"
+                require(parts <= MOST_PARTS, f"{told}: shorten an axis")
                 yield entry
 
     # ---- pieces, each made once for all points that share it ------------------------------------
@@ -115,7 +112,9 @@ class Entries:
         home = ("strategy",) if name is None else ("strategies", name)
         keys = {p: self._key(axes, (p,)) for p in ("graph", "tasks", "model", "budget", "cost", "engine", "seed")}
         of_strategy = (home, self._key(axes, home))
-        engine = self._once(("engine", keys["engine"]), self._engine, axes)
+        engine = self._once(
+            ("engine", keys["engine"]), lambda at: self._table(c.EngineTable, ("engine",), at).options, axes
+        )
         table, plan = self._once(of_strategy, self._strategy, axes, home)
         of_cost = (keys["cost"], keys["model"])
         cost, omega = self._once(("cost", *of_cost), self._cost, axes)
@@ -129,13 +128,9 @@ class Entries:
             rows, real = self._once(key, self._priced, axes, plan, rows, omega, engine)
         drawn_graphs, forms, weights, told = self._once(("drawn", drawn), self._drawn, axes, plan, rows)
         steps = tuple(int(row.steps) for row in rows)
-        tasks = self._once(
-            ("tasks", drawn, of_strategy, steps, on_dead),
-            lambda _: tuple(
-                Task(graph, plan.step, plan.aggregate, steps, plan.feasibility, on_dead) for graph in drawn_graphs
-            ),
-            axes,
-        )
+        how = (plan.step, plan.aggregate, steps, plan.feasibility, on_dead)
+        key = ("tasks", drawn, of_strategy, steps, on_dead)
+        tasks = self._once(key, lambda _: tuple(Task(graph, *how) for graph in drawn_graphs), axes)
         seed = axes.get("seed", self.config.seed)
         said = {"strategy": table.dump(), "feasible": drawn_graphs[0].feasible, "tasks": told}
         price = (plan.n, plan.step.proposals, omega, cost)
@@ -154,9 +149,6 @@ class Entries:
                 told = ", ".join(f"{key} = {shown(value)}" for key, value in axes.items())
                 raise type(error)(f"{error} (at the point {told})" if axes else str(error)) from None
         return self._kept[key]
-
-    def _engine(self, axes: Mapping[str, Any]) -> EngineOptions:
-        return self._table(c.EngineTable, ("engine",), axes).options
 
     def _strategy(self, axes: Mapping[str, Any], home: tuple[str, ...]) -> tuple[StrategyTable, Strategy]:
         table = self._table(StrategyTable, home, axes)
@@ -216,8 +208,7 @@ class Entries:
             return self._chains(found), found.forms, found.weights, told
 
     def _graph(self, axes: Mapping[str, Any]) -> tuple:
-        raw = self._raw(("graph",), axes)
-        table = self._table(GRAPHS[raw["kind"]], ("graph",), axes, raw)
+        table = self._table(GRAPHS[self._raw(("graph",), axes)["kind"]], ("graph",), axes)
         graph = self._graphs.get(self._key(axes, ("graph",)))
         if graph is None:
             # A file's graph says itself which key is wrong.
@@ -255,15 +246,9 @@ class Entries:
         choose_kinds(data, self._origin.place)
         return value_at(data, path) or {}
 
-    def _table(
-        self,
-        model: type[AnyTable],
-        path: tuple[str, ...],
-        axes: Mapping[str, Any],
-        raw: Mapping[str, Any] | None = None,
-    ) -> AnyTable:
+    def _table(self, model: type[AnyTable], path: tuple[str, ...], axes: Mapping[str, Any]) -> AnyTable:
         """A checked table; on an error the whole config is read, which says what is wrong."""
-        raw = self._raw(path, axes) if raw is None else raw
+        raw = self._raw(path, axes)
         try:
             return model.model_validate(raw)
         except ValidationError as error:

@@ -121,10 +121,8 @@ def priced(
     """Rows with the authors' cost, and the real steps of a trace where steps are not rounded. InputError: steps that
     are not rounded, and an engine that walks.
     """
-    require(
-        model.round_steps or engine == "closed_form",
-        "model.round_steps = false works with engine.kind = closed_form: other engines take whole steps",
-    )
+    whole = "model.round_steps = false works with engine.kind = closed_form: other engines take whole steps"
+    require(model.round_steps or engine == "closed_form", whole)
     each = tuple(row.steps_per_trace for row in rows)
     found = authors_flops(tasks, model, strategy, each, omega)
     told = tuple(replace(row, authors_flops=flops) for row, flops in zip(rows, found, strict=True))

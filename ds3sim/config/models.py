@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from ds3sim.config import values as v
-from ds3sim.core.errors import require
+from ds3sim.core.errors import InputError
 from ds3sim.theory.difficulty import Bridge
 from ds3sim.theory.loss import loss
 from ds3sim.theory.trained import Trained, Training, compute_optimal, train
@@ -46,8 +46,8 @@ class LossModel(v.Table):
         """L: as given, or (24). InputError: neither is given."""
         if self.loss is not None:
             return self.loss
-        require(self.parameters is not None and self.tokens is not None, "model needs loss, or parameters and tokens")
-        assert self.parameters is not None and self.tokens is not None
+        if self.parameters is None or self.tokens is None:
+            raise InputError("model needs loss, or parameters and tokens")
         return float(loss(self.parameters, self.tokens, self.constants))
 
 

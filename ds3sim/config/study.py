@@ -172,10 +172,8 @@ class Study:
             told = f"{place(('sweep', 'match'))}: sweep.match = 'flops'"
             priced = isinstance(config.model, TripartiteModel) or (config.cost and config.cost.parameters)
             require(bool(priced), f"{told} needs a cost model: add [cost] with parameters")
-            require(
-                config.budget.unit != "flops",
-                f"{told}: budget.flops gives all strategies equal FLOPs already: remove match",
-            )
+            idle = f"{told}: budget.flops gives all strategies equal FLOPs already: remove match"
+            require(config.budget.unit != "flops", idle)
 
     # ---- what it is -----------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from ds3sim.config import values as v
 from ds3sim.config.models import LossModel, TripartiteModel
-from ds3sim.core.errors import require
+from ds3sim.core.errors import InputError, require
 from ds3sim.task.mixture import TaskMixture
 from ds3sim.theory.loss import step_success
 
@@ -136,30 +136,17 @@ class TasksTable(v.Table):
     def check(self, model: LossModel | TripartiteModel | None) -> None:
         """Refuse a model that does not fit the tasks. InputError: what is missing, or has no effect."""
         kind = self.kind
-        if kind == "level":
-            require(
-                isinstance(model, TripartiteModel),
-                'tasks.level needs the training side: add [model] with kind = "tripartite"',
-            )
-            assert isinstance(model, TripartiteModel) and self.level is not None
-            top = max(self.level)
-            require(
-                top <= model.levels,
-                f"tasks.level = {top}: is above the {model.levels} levels of the model: lower it, or raise"
-                " model.levels",
-            )
-            return
-        require(
-            not isinstance(model, TripartiteModel),
-            f"model.kind = tripartite needs tasks.level in place of tasks.{kind}",
-        )
-        if kind == "success":
+        if self.level is not None:
+            if not isinstance(model, TripartiteModel):
+                raise InputError('tasks.level needs the training side: add [model] with kind = "tripartite"')
+            top, above = max(self.level), f"is above the {model.levels} levels of the model"
+            require(top <= model.levels, f"tasks.level = {top}: {above}: lower it, or raise model.levels")
+        elif isinstance(model, TripartiteModel):
+            raise InputError(f"model.kind = tripartite needs tasks.level in place of tasks.{kind}")
+        elif kind == "success":
             require(model is None, "[model] has no effect with tasks.success: remove it, or give tasks.difficulty")
-            return
-        require(
-            model is not None,
-            "tasks.difficulty needs the model's training loss: add [model] with loss = 2.0, or with parameters and"
-            " tokens",
-        )
-        assert isinstance(model, LossModel)
-        _ = model.training_loss
+        elif model is None:
+            need = "add [model] with loss = 2.0, or with parameters and tokens"
+            raise InputError(f"tasks.difficulty needs the model's training loss: {need}")
+        else:
+            _ = model.training_loss

@@ -33,16 +33,10 @@ def require_storable(options: EngineOptions, where: str = "") -> None:
     """Refuse an engine whose results no store keeps. InputError: ``where`` and the reason."""
     why = ENGINES[options.kind].not_stored
     able = " or ".join(kind.name for kind in ENGINES.values() if kind.not_stored is None)
-    require(
-        why is None,
-        f"{where}engine.kind = {options.kind}: cannot be kept in a store: {why}: use engine {able}, or leave the store"
-        " out",
-    )
-    require(
-        options.macro_steps is None,
-        f"{where}macro_steps = {options.macro_steps} makes another random stream, which a store would mix up with its"
-        " own: remove it, or leave the store out",
-    )
+    told = f"{where}engine.kind = {options.kind}: cannot be kept in a store: {why}"
+    require(why is None, f"{told}: use engine {able}, or leave the store out")
+    told = f"{where}macro_steps = {options.macro_steps} makes another random stream, which a store would mix up"
+    require(options.macro_steps is None, f"{told} with its own: remove it, or leave the store out")
 
 
 def collect(
@@ -192,10 +186,9 @@ class _Run:
         tasks = [piece.task for piece in group]
         found = cast(list[Tally], evaluate(tasks, None, options, self.seed, firsts=firsts, progress=self.progress))
         for task, first, tally in zip(tasks, firsts, found, strict=True):
-            require(
-                tally.identity == task.identity and tally.ranges == ((self.seed, first, first + count),),
-                f"the engine returned other trials than {first}..{first + count} of problem {task.identity[:8]}",
-            )
+            good = tally.identity == task.identity and tally.ranges == ((self.seed, first, first + count),)
+            told = f"the engine returned other trials than {first}..{first + count} of problem {task.identity[:8]}"
+            require(good, told)
         return found
 
 
