@@ -53,9 +53,6 @@ def say(args: Namespace, message: str) -> None:
         print(message, file=sys.stderr)
 
 
-# ---- progress bars, only where somebody sees them ---------------------------------------------------
-
-
 @contextmanager
 def case_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None] | None]:
     """A function to call with (name, number, of) before each case, or None where stderr is no terminal."""

@@ -55,9 +55,6 @@ def _value(strategy: Strategy, whole: bool) -> Callable[..., tuple[np.ndarray, n
     return value
 
 
-# ---- the authors' cost --------------------------------------------------------------------------
-
-
 def authors_flops(
     tasks: TasksTable, model: TripartiteModel, strategy: Strategy, per_trace: Sequence[int | float], omega: float
 ) -> list[float]:

@@ -43,9 +43,6 @@ TABLES: dict[tuple[str, ...], type[BaseModel]] = {
 }
 
 
-# ---- paths and values ---------------------------------------------------------------------------
-
-
 def dotted(path: Iterable) -> str:
     """``("budget", "steps", 2)`` as ``budget.steps[2]``."""
     text = ""
@@ -118,9 +115,6 @@ def all_keys() -> list[str]:
     )
 
 
-# ---- unknown keys -------------------------------------------------------------------------------
-
-
 def choose_from(value: object, options: Sequence[str]) -> str:
     """``choose a, b or c``, with the nearest one."""
     near = nearest(str(value), options)
@@ -170,9 +164,6 @@ def nearest_leaf(key: str, known: Sequence[str]) -> str | None:
     """The dotted key whose last part is spelled most like this one."""
     leaves = {full.rsplit(".", 1)[-1]: full for full in reversed(known)}
     return leaves.get(nearest(key, list(leaves), 0.75) or "")
-
-
-# ---- what pydantic found ------------------------------------------------------------------------
 
 
 def first_error(error: ValidationError, data: Mapping, place: Place, at: tuple = ()) -> InputError:

@@ -113,9 +113,6 @@ def _start(value: Any) -> Any:
     return _names(value) if isinstance(value, list | tuple) else _name(value)
 
 
-# ---- lists of numbers ---------------------------------------------------------------------------
-
-
 def is_spread(value: object) -> bool:
     """Whether a value is one of the tables ``{log = ...}``, ``{linear = ...}`` and ``{range = ...}``."""
     return isinstance(value, Mapping) and not set(value).isdisjoint(SPREADS)

@@ -146,9 +146,6 @@ def array_module(*values: Any) -> ModuleType:
     return np
 
 
-# ---- helpers ----------------------------------------------------------------------------------------
-
-
 def _plain(value: Any) -> int | float | None:
     """The real number in ``value`` as an int or a float; None for a bool, a string, a list, a traced value."""
     if getattr(value, "shape", None) == () and hasattr(value, "item") and not _traced(value):

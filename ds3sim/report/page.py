@@ -186,9 +186,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return out
 
 
-# ---- fits -----------------------------------------------------------------------------------------
-
-
 def fit_page(about: Mapping[str, Any], svg: bytes) -> str:
     """The page of a fit as HTML, from what ``ds3sim fit --json`` prints and its figure. InputError: it is no fit."""
     try:

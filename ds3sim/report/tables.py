@@ -100,8 +100,6 @@ def run_table(result: Result) -> list[dict[str, Any]]:
     return out
 
 
-# ---- of a page ------------------------------------------------------------------------------------
-
 NONE = "–"
 
 

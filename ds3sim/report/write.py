@@ -116,9 +116,6 @@ def _saved(path: Path) -> Record:
     return Record.load(path) if isinstance(data, dict) and "record" in data else Result.load(path)
 
 
-# ---- folders ------------------------------------------------------------------------------------
-
-
 def write_run(result: Result, out: str | os.PathLike) -> Path:
     """Write config, results, environment, figures and report of a run, whole or not at all; see :func:`report`."""
     check_folder(out, Result.folder)

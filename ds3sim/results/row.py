@@ -150,9 +150,6 @@ def _read(point: int, axes: Mapping[str, Any], row: Mapping, known: Mapping | No
     )
 
 
-# ---- from laws to rows ----------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, eq=False)
 class _Measured:
     """A law at the budgets of a place: success and steps of a task [3, B], E[(steps of a trace)^2] [B], trials."""
