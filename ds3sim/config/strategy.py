@@ -6,10 +6,9 @@ descriptions of keys are written out here; a field without any becomes a key of 
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
@@ -23,11 +22,13 @@ from ds3sim.theory.votes import zipf_weights
 
 
 class _Record(Table):
-    """A table that stands for a record."""
+    """A table that stands for a record, whose fields are its keys."""
 
-    @abstractmethod
+    record: ClassVar[type]
+
     def build(self) -> Any:
         """The record."""
+        return self.record(**self.model_dump(exclude={"kind"}))
 
 
 STEPS: dict[str, type] = {kind.name: kind for kind in STEP_POLICIES}
@@ -37,13 +38,10 @@ AGGREGATES: dict[str, type] = {kind.name: kind for kind in AGGREGATORS}
 class VerifierTable(_Record):
     """Which traces of best_of_n are accepted."""
 
+    record = Verifier
     true_positive: Share = key(1.0, "chance to accept a correct trace")
     false_positive: Share = key(0.0, "chance to accept a wrong trace")
     fallback: Literal["random", "abstain"] = key("random", "when no trace is accepted")
-
-    def build(self) -> Verifier:
-        """The record."""
-        return Verifier(**self.model_dump())
 
 
 Categories = Annotated[Whole, Field(ge=2, le=4096)]
@@ -52,13 +50,10 @@ Categories = Annotated[Whole, Field(ge=2, le=4096)]
 class GeometricTable(_Record):
     """(11): truncated geometric wrong answers."""
 
+    record = GeometricErrors
     kind: Literal["geometric"] = "geometric"
     categories: Categories = key(11, "M, answers, the correct one included")
     decay: Share = key(0.746, "lambda")
-
-    def build(self) -> GeometricErrors:
-        """The record."""
-        return GeometricErrors(self.categories, self.decay)
 
 
 class UniformTable(_Record):

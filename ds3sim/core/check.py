@@ -128,9 +128,7 @@ def confidence(level: Any) -> float:
 
 
 def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
-    """Refuse a ``value`` that is not among ``choices`` (None stands for what is not said). InputError: it is another
-    one.
-    """
+    """Refuse a ``value`` that is not among ``choices`` (None stands for what is not said), by an InputError."""
     known = tuple(choices)
     if not (isinstance(value, str) or value is None) or value not in known:
         *some, last = (str(choice) for choice in known if choice is not None)
@@ -166,27 +164,26 @@ def _traced(value: Any) -> bool:
     return jax is not None and isinstance(value, jax.core.Tracer)
 
 
-def _within(
-    value: Any,
-    low: float | None = None,
-    above: float | None = None,
-    high: float | None = None,
-    below: float | None = None,
-) -> Any:
+BOUNDS = {"low": (operator.ge, ", at least"), "above": (operator.gt, " above"),
+          "high": (operator.le, " at most"), "below": (operator.lt, " below")}  # fmt: skip
+"""Name of a bound -> how a value keeps it, and how that is said."""
+
+
+def _within(value: Any, **bounds: float | None) -> Any:
     good: Any = value == value  # not NaN
-    for bound, holds in ((low, operator.ge), (above, operator.gt), (high, operator.le), (below, operator.lt)):
-        good = good if bound is None else good & holds(value, bound)
+    for name, bound in bounds.items():
+        good = good if bound is None else good & BOUNDS[name][0](value, bound)
     return good
 
 
-def _said(kind: str, low: Any = None, above: Any = None, high: Any = None, below: Any = None) -> str:
-    if low is not None and high is not None:
-        return f"{kind} between {_bound(low)} and {_bound(high)}"
-    words = ((", at least", low), (" above", above), (" at most", high), (" below", below))
-    return kind + " and".join(f"{word} {_bound(bound)}" for word, bound in words if bound is not None)
+def _said(kind: str, **bounds: float | None) -> str:
+    given = {name: _bound(bounds[name]) for name in BOUNDS if bounds.get(name) is not None}
+    if {"low", "high"} <= given.keys():
+        return f"{kind} between {given['low']} and {given['high']}"
+    return kind + " and".join(f"{BOUNDS[name][1]} {bound}" for name, bound in given.items())
 
 
-def _bound(value: int | float) -> str:
+def _bound(value: float | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.17g}"
 
 

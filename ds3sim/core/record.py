@@ -129,12 +129,10 @@ class Record:
         """
         where = short(str(path), 300)
         about = files.parsed(files.read_text(path), where)
-        good = (
-            isinstance(about, dict) and isinstance(about.get("record"), str) and isinstance(about.get("fields"), dict)
-        )
-        require(good, f"{where}: is no saved record: name a .json file that save() wrote")
-        tag: str = about["record"]
-        made = about.get("format")
+        about = about if isinstance(about, dict) else {}
+        tag, made, fields = (about.get(key) for key in ("record", "format", "fields"))
+        if not isinstance(tag, str) or not isinstance(fields, dict):
+            raise InputError(f"{where}: is no saved record: name a .json file that save() wrote")
         ok = isinstance(made, int) and not isinstance(made, bool) and 1 <= made <= FORMAT
         require(ok, f"{where}: has the format {short(made)}, this version reads up to {FORMAT}: update ds3sim")
         found = Record._known.get(tag)
@@ -142,7 +140,7 @@ class Record:
             what = "no record that is known here" if found is None else f"no {cls.__name__}"
             raise InputError(f"{where}: holds a {short(tag)}, which is {what}: read it with the class that wrote it")
         try:
-            return _made(found, {key: _decoded(value) for key, value in about["fields"].items()})
+            return _made(found, {key: _decoded(value) for key, value in fields.items()})
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:

@@ -103,10 +103,8 @@ def columns_of(
     for name in COLUMNS:
         if name in FIELDS:
             values[name] = [getattr(row, name) for row in rows]
-    known = [row.reference for row in rows]
-    values["reference"] = [None if one is None else one.by for one in known]
-    values["reference_success"] = [None if one is None else one.success for one in known]
-    values["reference_expected_steps"] = [None if one is None else one.expected_steps for one in known]
+    for name, of in (("", "by"), ("_success", "success"), ("_expected_steps", "expected_steps")):
+        values[f"reference{name}"] = [getattr(row.reference, of, None) for row in rows]
     found = {name: column(own) for name, own in values.items() if any(value is not None for value in own)}
     return found | dict(more or {})
 
