@@ -22,7 +22,7 @@ TABLE_BYTES = 128 * 2**20
 USUAL_STEPS = 32
 
 ROWS_AT_ONCE = 4096
-"""About so many rows of alias tables are made together: large enough to share the passes, small enough for the cache."""
+"""Rows of alias tables that are made together: enough to share the passes, few enough for the cache."""
 
 
 @dataclass(frozen=True, eq=False)
