@@ -137,11 +137,11 @@ def test_seeds_are_an_axis_too(tmp_path):
     assert len({p["results"][0]["success"]["estimate"] for p in points}) > 1
 
 
-def test_thousands_of_points_compile_a_handful_of_kernels(tmp_path):
-    axes = '[sweep.axes]\n"graph.success" = {linear = [0.05, 0.9, 50]}\n"graph.skills" = {linear = [1, 20, 20]}\n'
+def test_hundreds_of_points_compile_a_handful_of_kernels(tmp_path):
+    axes = '[sweep.axes]\n"graph.success" = {linear = [0.05, 0.9, 10]}\n"graph.skills" = {linear = [1, 20, 10]}\n'
     plan = sweep_of(tmp_path, PLAIN + axes + '"budget.steps" = [10, 300]\n', "engine.traces=50")
     before = sum(traced.values())
-    assert len(points_of(plan)) == 2000
+    assert len(points_of(plan)) == 200
     assert sum(traced.values()) - before <= 4
 
 
@@ -268,13 +268,12 @@ def until_stored(process, path, rows: int, patience: float = 300.0) -> None:
 
 def test_killed_and_started_again_it_ends_with_the_same_numbers(tmp_path):
     path, store = tmp_path / "s.toml", tmp_path / "s.ds3"
-    path.write_text(PLAIN + '[sweep.axes]\n"graph.success" = {linear = [0.05, 0.6, 60]}\n', encoding="utf-8")
+    path.write_text(PLAIN + '[sweep.axes]\n"graph.success" = {linear = [0.05, 0.6, 30]}\n', encoding="utf-8")
     args = [sys.executable, "-c", CAREFUL, "sweep", str(path), "--store", str(store), "--json"]
-    for rows in (3, 10):
-        process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until_stored(process, store, rows)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    process = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until_stored(process, store, 3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
     done = subprocess.run(args, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["points"] == points_of(study_of(path))
@@ -339,9 +338,8 @@ def test_equal_strategies_are_not_called_different(tmp_path):
     gaps = np.array([c["difference"]["estimate"] for c in choices])
     assert np.ptp(gaps) > 0  # independent streams
     assert sum(c["clear"] for c in choices) <= 3
-    same = chosen(sweep_of(tmp_path, text.replace('aggregate = "best_of_n"\nn = 1\n', ""), "engine.traces=50"))[
-        "choices"
-    ]
+    text = text.replace('aggregate = "best_of_n"\nn = 1\n', "").replace("{linear = [1, 100, 100]}", "[1, 2, 3]")
+    same = chosen(sweep_of(tmp_path, text))["choices"]
     assert all(c["probability_best"] == {"a": 0.5, "b": 0.5} and not c["clear"] for c in same)
 
 
@@ -358,7 +356,7 @@ def test_choosing_needs_equal_costs_and_two_strategies(tmp_path):
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("sweep-*.toml")))
 def test_the_shipped_sweeps_run(name, tmp_path, cli):
     command = ["choose"] if "choose" in name else ["sweep", "--out", tmp_path / "out.csv"]
-    out = cli(*command, CONFIGS / f"{name}.toml", "--traces", 2000, "--quiet")
+    out = cli(*command, CONFIGS / f"{name}.toml", "--engine", "closed_form", "--quiet")
     assert cli.err == "" and len(out.splitlines()) > 5
     if len(command) > 1:
         assert (tmp_path / "out.csv").read_text(encoding="utf-8").count("\n") > 10
