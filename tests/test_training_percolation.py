@@ -95,10 +95,10 @@ def test_complete_graph_is_the_chain():
     assert agrees(found.success.mean(axis=0), want, np.sqrt(want * (1 - want) / (3 * 16 * 512)))
 
 
-@pytest.mark.parametrize("change", [{"skills": 0}, {"chance": 1.2}, {"graphs": 0}, {"skills": 10**6}])
-def test_bad_input(change):
-    with pytest.raises(InputError):
-        giant_shares(**({"graphs": 1, "skills": 10, "chance": 0.1} | change))
+@pytest.mark.parametrize(("name", "value"), [("skills", 0), ("chance", 1.2), ("graphs", 0), ("skills", 10**6)])
+def test_bad_input(name, value):
+    with pytest.raises(InputError, match=f"{name} = {value!r} is not"):
+        giant_shares(**({"graphs": 1, "skills": 10, "chance": 0.1} | {name: value}))
 
 
 @pytest.mark.slow

@@ -160,22 +160,22 @@ def test_feasibility_matters_for_many_traces():
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("make", "said"),
     [
-        lambda: Training(finite_size="x"),
-        lambda: Training(levels=0),
-        lambda: Training(skills_per_level=(1.0, 2.0)),
-        lambda: Reasoning(n=2),
-        lambda: Reasoning(steps="x"),
-        lambda: Reasoning(search=2.0),
-        lambda: train(-1, 1),
-        lambda: reason(train(1e9, 2e10), [1e15], tasks=([], [])),
-        lambda: reason(train(1e9, 2e10), [1e15], weights=-1.0),
-        lambda: reason(train(1e9, 2e10, Training(levels=50)), [1e15]),
+        (lambda: Training(finite_size="x"), "finite_size = 'x' is not known"),
+        (lambda: Training(levels=0), "levels = 0 is"),
+        (lambda: Training(skills_per_level=(1.0, 2.0)), "one for each of the 100 levels"),
+        (lambda: Reasoning(n=2), "n > 1 needs aggregate"),
+        (lambda: Reasoning(steps="x"), "steps = 'x' is not known"),
+        (lambda: reason(train(1e9, 2e10), [1e15], tasks=([], [])), "two lists of as many whole numbers"),
+        (lambda: reason(train(1e9, 2e10), [1e15], weights=-1.0), "weights = -1 is"),
+        (lambda: Reasoning(search=2.0), "search = 2 is"),
+        (lambda: train(-1, 1), "parameters = -1 is"),
+        (lambda: reason(train(1e9, 2e10, Training(levels=50)), [1e15]), "task level 70 is above the 50 levels"),
     ],
 )
-def test_bad_input(make):
-    with pytest.raises(InputError):
+def test_bad_input(make, said):
+    with pytest.raises(InputError, match=said):
         make()
 
 
