@@ -97,7 +97,7 @@ class Record:
 
     # ---- files --------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the record to a file, whole or not at all; the ending decides the format.
 
         ``.json`` holds everything, and :meth:`load` reads it back to an equal record. ``.csv`` and ``.parquet`` hold
@@ -116,7 +116,7 @@ class Record:
         return write_table(self.to_table(), path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """The record that :meth:`save` wrote to a ``.json`` file.
 
         Raises:
@@ -171,7 +171,7 @@ class Record:
         return "<div>" + "".join(parts) + "</div>"
 
 
-def check_out(path: str | os.PathLike) -> Path:
+def check_out(path: str | os.PathLike[str]) -> Path:
     """The file for a record, looked at before any work: its ending is known and it can be written.
 
     Raises:

@@ -176,7 +176,7 @@ class SkillGraph(Parts, Record):
             draw_nodes(ax, self, depth)
         return ax
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the graph, whole or not at all; the ending decides the format.
 
         ``.json`` is node-link JSON that :meth:`load` reads back to an equal graph; ``.csv`` has the edges alone, to be
@@ -284,7 +284,7 @@ class SkillGraph(Parts, Record):
     @classmethod
     def load(
         cls,
-        path: str | bytes | os.PathLike,
+        path: str | bytes | os.PathLike[str],
         *,
         start: Names = None,
         goal: Names = None,

@@ -199,7 +199,7 @@ class Result(Record):
         return with_headers(self.to_frame())
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Result:
+    def load(cls, path: str | os.PathLike[str]) -> Result:
         """The result that :meth:`save` wrote to a ``.json`` file, or that ``run --json`` and ``sweep --json`` printed.
 
         Raises:
