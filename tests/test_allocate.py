@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import jax
@@ -13,7 +12,6 @@ from scipy.stats import linregress
 
 from ds3sim.allocate.curves import compare, exponents, inference_map, steps_for
 from ds3sim.allocate.solve import Problem, least_compute, solve
-from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
 from ds3sim.stats.slopes import exponent
 from ds3sim.theory import chain
@@ -87,8 +85,14 @@ def test_weights_and_refusals_of_mixtures():
     twice = Mixture(*map(np.array, ([1.0, 1.0, 2.0], [3, 3, 5], [1, 1, 2]))).moments(2.0, 30).success
     once = Mixture(*map(np.array, ([1.0, 2.0], [3, 5], [2, 2]))).moments(2.0, 30).success
     assert twice == pytest.approx(float(once), rel=1e-14)
-    for bad in (([1.0], [0], [1]), ([1.0], [2], [-1]), ([np.nan], [2], [1]), ([1.0, 2.0], [2], [1]), ([1.0], [2], [0])):
-        with pytest.raises(InputError):
+    for bad, said in (
+        (([1.0], [0], [1]), "skills = 0"),
+        (([1.0], [2], [-1]), "weights = -1"),
+        (([np.nan], [2], [1]), "ease = nan"),
+        (([1.0, 2.0], [2], [1]), "differ in length"),
+        (([1.0], [2], [0]), "not all be 0"),
+    ):
+        with pytest.raises(InputError, match=said):
             Mixture(*map(np.array, bad))
     with pytest.raises(InputError, match="b = -1"):
         Bridge(b=-1.0)
@@ -344,18 +348,15 @@ steps = 2000
 """
 
 
-def allocate(tmp_path, capsys, *sets, text=SMALL, options=("--json",)):
+@pytest.fixture
+def small(tmp_path):
     path = tmp_path / "a.toml"
-    path.write_text(text, encoding="utf-8")
-    code = main(["allocate", str(path), *(part for s in sets for part in ("--set", s)), *options])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    path.write_text(SMALL, encoding="utf-8")
+    return path
 
 
-def test_command_json_and_words(tmp_path, capsys):
-    code, out, err = allocate(tmp_path, capsys)
-    assert (code, err) == (0, "")
-    result = json.loads(out)
+def test_command_json_and_words(small, cli):
+    result = cli.json("allocate", small)
     assert [row["compute"] for row in result["results"]] == [1e18, 1e19]
     assert {row["constants"] for row in result["other_constants"]} == {"hoffmann_source", "epoch"}
     row = result["results"][-1]
@@ -364,8 +365,7 @@ def test_command_json_and_words(tmp_path, capsys):
     assert said.startswith("at 1e19 FLOPs over 1e7 tasks: N = ") and "tokens per parameter" in said
     assert f"expected accuracy {row['accuracy']:.3g}." in said
     assert sum("epoch" in line for line in result["words"]) == 1
-    code, out, _ = allocate(tmp_path, capsys, options=())
-    assert code == 0 and said in out
+    assert said in cli("allocate", small)
 
 
 @pytest.mark.parametrize(
@@ -378,45 +378,14 @@ def test_command_json_and_words(tmp_path, capsys):
         ("global", ["cost.aspect=64", "cost.prompt_tokens=100", "allocate.check=true", "allocate.compute=1e18"]),
     ],
 )
-def test_command_modes(tmp_path, capsys, mode, more):
-    code, out, _ = allocate(tmp_path, capsys, f"allocate.mode={mode}", *more)
-    result = json.loads(out)
-    assert code == 0 and result["mode"] == mode
+def test_command_modes(small, cli, mode, more):
+    result = cli.json("allocate", small, *(f"--set={key}" for key in (f"allocate.mode={mode}", *more)))
+    assert result["mode"] == mode
     assert (result["gradient"] is not None) == ("allocate.check=true" in more)
 
 
-@pytest.mark.parametrize(
-    ("sets", "part"),
-    [
-        (["allocate.computee=1e20"], "did you mean allocate.compute?"),
-        (["tasks.dificulty=[1]"], "did you mean tasks.difficulty?"),
-        (["allocate.tokens_per_step=25"], "did you mean"),
-        (["allocate.mode=globl"], "did you mean global?"),
-        (["allocate.constants=epok"], "did you mean epoch"),
-        (["allocate.compute=-1"], "must be above 0"),
-        (["allocate.compute={log=[0, 1, 3]}"], "lo must be above 0"),
-        (["allocate.mode=fixed_tokens"], "needs tokens_per_task"),
-        (["allocate.tokens_per_task=50"], "has no effect with mode = global"),
-        (["tasks.weights=[[1, 2]]"], "must be 6 lists of 2"),
-        (["cost.prompt_tokens=10"], "has no effect without attention"),
-        (["allocate.compute=1e3"], "pays for no model"),
-        (["box.parameters=[10, 1]"], "in order"),
-        (["model.b=0"], "model.steepness = 0: must be above 0"),
-        (["tasks.L0=[1, 2]", "tasks.weights=[[1, 2]]"], "one row for each m"),
-        (["tasks.skills={range=[5, 1]}"], "range must be"),
-        (["box=3"], "must be a table"),
-    ],
-)
-def test_command_refusals(tmp_path, capsys, sets, part):
-    code, out, err = allocate(tmp_path, capsys, *sets)
-    assert (code, out) == (2, "")
-    assert err.startswith("error: ") and err.count("\n") == 1 and part in err, err
-
-
 @pytest.mark.parametrize("name", ["allocate", "allocate-attention"])
-def test_shipped_configs(name, capsys):
-    code = main(["allocate", str(CONFIGS / f"{name}.toml"), "--json", "--set", "allocate.compute=1e22"])
-    result = json.loads(capsys.readouterr().out)
-    assert code == 0
+def test_shipped_configs(name, cli):
+    result = cli.json("allocate", CONFIGS / f"{name}.toml", "--set", "allocate.compute=1e22")
     row = result["results"][0]
     assert not row["bounds"] and row["accuracy"] > result["comparison"][0]["chinchilla"]["accuracy"]

@@ -339,9 +339,9 @@ def test_problems_that_lack_a_column_are_left_out():
 
 
 def test_settings_of_intervals_are_checked():
-    for bad in ({"level": 1.0}, {"resamples": 5}, {"seed": -1}, {"units": "tasks"}, {"ragged": "all"}):
-        with pytest.raises(InputError):
-            pass_at_k(counts(4, [1, 2]), 1, **bad)
+    for name, bad in (("level", 2), ("resamples", 5), ("seed", -1), ("units", "tasks"), ("ragged", "all")):
+        with pytest.raises(InputError, match=f"{name} = {bad!r} is not"):
+            pass_at_k(counts(4, [1, 2]), 1, **{name: bad})
 
 
 LAW = {"solvable": 0.9, "alpha": 0.4, "beta": 1.1}

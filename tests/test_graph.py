@@ -104,25 +104,25 @@ def test_random_successors_are_uniform():
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("call", "said"),
     [
-        lambda: SkillGraph.chain(0, 0.5),
-        lambda: SkillGraph.chain(2.5, 0.5),
-        lambda: SkillGraph.chain(3, 1.5),
-        lambda: SkillGraph.chain(3, float("nan")),
-        lambda: SkillGraph.chain(3, 0.5, feasible=-1),
-        lambda: SkillGraph.chain(10**6, 0.5),
-        lambda: SkillGraph.layered(0, 2, 0.5),
-        lambda: SkillGraph.layered(2, 2, 0.5, back=0.4, death=0.2),
-        lambda: SkillGraph.layered(10**4, 10**4, 0.5),
-        lambda: SkillGraph.random(1, 0.5),
-        lambda: SkillGraph.random(4, 0.5, degree=4),
-        lambda: SkillGraph.random(4, 0.9, degree=2, death=0.2),
-        lambda: SkillGraph.random(4, 0.9, degree=2, seed=-1),
+        (lambda: SkillGraph.chain(0, 0.5), "skills = 0 is"),
+        (lambda: SkillGraph.chain(2.5, 0.5), "skills = 2.5 is"),
+        (lambda: SkillGraph.chain(3, 1.5), "success = 1.5 is"),
+        (lambda: SkillGraph.chain(3, float("nan")), "success = nan is"),
+        (lambda: SkillGraph.chain(3, 0.5, feasible=-1), "feasible = -1 is"),
+        (lambda: SkillGraph.chain(10**6, 0.5), "skills = 1000000 is .* between 1 and 8192"),
+        (lambda: SkillGraph.layered(0, 2, 0.5), "layers = 0 is"),
+        (lambda: SkillGraph.layered(2, 2, 0.5, back=0.4, death=0.2), "success . back . death = 1.1 is above 1"),
+        (lambda: SkillGraph.layered(10**4, 10**4, 0.5), "layers . width = 100000000 is more than 8192"),
+        (lambda: SkillGraph.random(1, 0.5), "skills = 1 is"),
+        (lambda: SkillGraph.random(4, 0.5, degree=4), "degree = 4 is too large: 4 skills have at most 3"),
+        (lambda: SkillGraph.random(4, 0.9, degree=2, death=0.2), "success . death = 1.1 is above 1"),
+        (lambda: SkillGraph.random(4, 0.9, degree=2, seed=-1), "seed = -1 is"),
     ],
 )
-def test_generators_refuse(call):
-    with pytest.raises(InputError):
+def test_generators_refuse(call, said):
+    with pytest.raises(InputError, match=said):
         call()
 
 

@@ -15,9 +15,8 @@ from ds3sim.theory.degrees import fixed_point, regular, scale_squared, threshold
 from ds3sim.theory.peeling import VARIANTS, ensemble, excess_entropy, large_graph, peeling
 from ds3sim.training.bernoulli_rows import EDGES, bernoulli_rows, identity, keys, precise
 from ds3sim.training.finite_size import fit_law, is_stuck, simulate_stuck
-from ds3sim.training.peel_counts import chances, peel_counts
+from ds3sim.training.peel_counts import chances, peel_counts, peeling_law
 from ds3sim.training.peel_graphs import peel_graphs
-from ds3sim.training.small_graphs import peeling_law
 
 
 def h(x, concepts, texts, degree, eps):
@@ -117,12 +116,20 @@ def test_extremes_are_finite():
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"concepts": 0}, {"texts": -1}, {"text_degree": 200}, {"unknown": 0}, {"unknown": 1.5}, {"variant": "x"},
-     {"concepts": float("nan")}, {"concepts": "many"}],
-)  # fmt: skip
-def test_bad_input(change):
-    with pytest.raises(InputError):
+    ("change", "said"),
+    [
+        ({"concepts": 0}, "concepts = 0 is"),
+        ({"concepts": float("nan")}, "concepts = nan is"),
+        ({"concepts": "many"}, "concepts = 'many' is"),
+        ({"texts": -1}, "texts = -1 is"),
+        ({"text_degree": 200}, "text_degree is above the number of concepts"),
+        ({"unknown": 0}, "unknown = 0 is"),
+        ({"unknown": 1.5}, "unknown = 1.5 is"),
+        ({"variant": "x"}, "'x' is not known: choose published"),
+    ],
+)
+def test_bad_input(change, said):
+    with pytest.raises(InputError, match=said):
         peeling(**({"concepts": 100, "texts": 500} | change))
 
 

@@ -98,7 +98,7 @@ def decoded(data: bytes, where: str, line: int = 1) -> str:
 
 
 def read_text(
-    path: str | bytes | os.PathLike,
+    path: str | bytes | os.PathLike[str],
     where: str | None = None,
     *,
     most: int = LARGEST_WHOLE,
@@ -202,7 +202,7 @@ def parquet_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int,
 # ---- writing: whole or not at all -----------------------------------------------------------------
 
 
-def check_file(out: str | os.PathLike, folder_with: str | None = None) -> Path:
+def check_file(out: str | os.PathLike[str], folder_with: str | None = None) -> Path:
     """A file that can be written, looked at before any work; a folder that holds ``folder_with`` counts (Zarr's).
     InputError: no name, a folder, no regular file, or a place that cannot be written.
     """
@@ -221,7 +221,7 @@ def check_file(out: str | os.PathLike, folder_with: str | None = None) -> Path:
     return path
 
 
-def write_file(out: str | os.PathLike, content: str | bytes | Callable[[Path], object]) -> Path:
+def write_file(out: str | os.PathLike[str], content: str | bytes | Callable[[Path], object]) -> Path:
     """Write a file (or a folder in its place), whole or not at all: text, bytes, or what a function writes to the path
     it is given. InputError: it cannot be written.
     """

@@ -97,7 +97,7 @@ class Record:
 
     # ---- files --------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the record to a file, whole or not at all; the ending decides the format.
 
         ``.json`` holds everything, and :meth:`load` reads it back to an equal record. ``.csv`` and ``.parquet`` hold
@@ -120,7 +120,7 @@ class Record:
         return {"record": type(self).__name__, "format": FORMAT, "fields": _encoded_fields(self)}
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """The record that :meth:`save` wrote to a ``.json`` file.
 
         Raises:
@@ -173,7 +173,7 @@ class Record:
         return "<div>" + "".join(parts) + "</div>"
 
 
-def check_out(path: str | os.PathLike) -> Path:
+def check_out(path: str | os.PathLike[str]) -> Path:
     """The file for a record, looked at before any work: its ending is known and it can be written. InputError: an
     ending that is not known, a missing package, or a place that cannot be written.
     """

@@ -47,10 +47,7 @@ class ClosedForm(LawRecord):
         _check_votes(task)
 
     def _trace(self, k: np.ndarray) -> np.ndarray:
-        form = self.form
-        if form.death:
-            return chain.success_with_death(form.skills, form.success, form.death, k)
-        return chain.success(form.skills, form.success, k)
+        return chain.success(self.form.skills, self.form.success, k, self.form.death)
 
     def trace_success(self, steps: ArrayLike) -> Estimate:
         """Success probability of one trace at its share of each budget: (1)."""
@@ -70,22 +67,20 @@ class ClosedForm(LawRecord):
             return like(steps, how.success(gamma * p))
         return like(steps, gamma * how.success(p))
 
-    def _moment(self, steps: ArrayLike, plain: Callable, dying: Callable, power: int) -> np.ndarray:
+    def _moment(self, steps: ArrayLike, moment: Callable[..., np.ndarray], power: int) -> np.ndarray:
         """E[(steps of one trace)^power] at its share of each budget."""
         task, form = self.task, self.form
         k = np.atleast_1d(task.per_trace(steps))
-        law = (form.skills, form.success)
-        able = dying(*law, form.death, k, task.on_dead) if form.death else plain(*law, k)
+        able = moment(form.skills, form.success, k, form.death, task.on_dead if form.death else "exhaust")
         return task.graph.feasible * able + (1 - task.graph.feasible) * k.astype(np.float64) ** power
 
     def expected_steps(self, steps: ArrayLike) -> Estimate:
         """Expected steps of a task at each budget, summed over its n traces: (3), or (3.3), (3.4)."""
-        mean = self._moment(steps, chain.expected_steps, chain.expected_steps_with_death, 1)
-        return like(steps, self.task.n * mean)
+        return like(steps, self.task.n * self._moment(steps, chain.expected_steps, 1))
 
     def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
         """E[(steps of one trace)^2] at its share of each budget, float64 [B]: (3.2), (3.5)."""
-        return self._moment(steps, chain.expected_square_steps, chain.expected_square_steps_with_death, 2)
+        return self._moment(steps, chain.expected_square_steps, 2)
 
 
 def _check_votes(task: Task) -> None:

@@ -22,7 +22,7 @@ KINDS = {".csv": "CSV edge list", ".json": "node-link JSON", ".graphml": "GraphM
 
 
 def load(
-    path: str | bytes | os.PathLike,
+    path: str | bytes | os.PathLike[str],
     *,
     start: Names = None,
     goal: Names = None,

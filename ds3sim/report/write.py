@@ -34,10 +34,10 @@ OTHERS = {".ds3sim-reproduce": "ds3sim reproduce: its page is index.html"}
 
 
 def report(
-    source: Record | Store | str | os.PathLike,
-    out: str | os.PathLike | None = None,
+    source: Record | Store | str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
     *,
-    folder: str | os.PathLike | None = None,
+    folder: str | os.PathLike[str] | None = None,
     sweep: str | None = None,
 ) -> Path | str:
     """The page of what was computed, its numbers, or a folder with all of it.
@@ -89,7 +89,7 @@ def _page(record: Record) -> str:
     return fit_page(record.to_dict(), render(figure, "svg"))
 
 
-def _record(source: Record | Store | str | os.PathLike, sweep: str | None) -> Record:
+def _record(source: Record | Store | str | os.PathLike[str], sweep: str | None) -> Record:
     """What a source holds: a record, the result of a store, of a folder or of a file."""
     if isinstance(source, Record):
         return source
@@ -116,7 +116,7 @@ def _saved(path: Path) -> Record:
     return Record.load(path) if isinstance(data, dict) and "record" in data else Result.load(path)
 
 
-def write_run(result: Result, out: str | os.PathLike) -> Path:
+def write_run(result: Result, out: str | os.PathLike[str]) -> Path:
     """Write config, results, environment, figures and report of a run, whole or not at all; see :func:`report`."""
     check_folder(out, Result.folder)
     require(not result.axes, f"{out}: a result with axes has no folder: name a file")

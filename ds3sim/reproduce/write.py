@@ -25,11 +25,11 @@ MOST_SVG = 400_000
 
 def reproduce(
     name: str,
-    out: str | os.PathLike,
+    out: str | os.PathLike[str],
     *,
     quick: bool = False,
     seed: int = 0,
-    data: str | os.PathLike | None = None,
+    data: str | os.PathLike[str] | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Path:
     """Make a figure of the theory with simulation as points on it, or all of them.
@@ -81,7 +81,7 @@ def reproduce(
 
 
 def write_drawing(
-    entry: Entry, drawing: Drawing, out: str | os.PathLike, options: Options, wall_s: float
+    entry: Entry, drawing: Drawing, out: str | os.PathLike[str], options: Options, wall_s: float
 ) -> list[Path]:
     """Write PNG, SVG, CSV and JSON of one figure, then the page anew.
 

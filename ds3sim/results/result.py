@@ -159,7 +159,7 @@ class Result(Tidy):
         )
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Result:
+    def load(cls, path: str | os.PathLike[str]) -> Result:
         """The result that :meth:`save` wrote to a ``.json`` file, or that ``run --json`` and ``sweep --json`` printed.
 
         Raises:

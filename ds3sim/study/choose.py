@@ -42,7 +42,7 @@ def choose(
     source: Source,
     *,
     seed: int | None = None,
-    store: Store | str | os.PathLike | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Choice:
     """The best strategy at each point and budget.

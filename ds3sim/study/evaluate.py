@@ -41,7 +41,7 @@ def about(study: Study, begun: float) -> dict[str, Any]:
     }
 
 
-def opened(store: Store | str | os.PathLike | None) -> AbstractContextManager[Store | None]:
+def opened(store: Store | str | os.PathLike[str] | None) -> AbstractContextManager[Store | None]:
     """A store for a ``with``; a path is opened, and closed at the end."""
     return Store.open(store) if isinstance(store, str | os.PathLike) else nullcontext(store)
 

@@ -36,7 +36,7 @@ def run(
     traces: int | None = None,
     cost: CostModel | None = None,
     seed: int | None = None,
-    store: Store | str | os.PathLike | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Success and cost of a task or a study at every budget, beside the theory.
@@ -65,7 +65,7 @@ def run(
 def sweep(
     source: Source,
     axes: Mapping[str, Any] | None = None,
-    store: Store | str | os.PathLike | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
     seed: int | None = None,
     *,
     progress: Progress | None = None,
@@ -98,7 +98,7 @@ def _without_axes(study: Study) -> Study:
 
 
 def _result(
-    study: Study, store: Store | str | os.PathLike | None, progress: Progress | None, swept: bool = False
+    study: Study, store: Store | str | os.PathLike[str] | None, progress: Progress | None, swept: bool = False
 ) -> Result:
     begun = time.perf_counter()
     refer = References(len(study.strategies))
