@@ -57,9 +57,7 @@ def points(axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
 
 
 def read_axes(table: Any, zipped: Any, data: Mapping, place: Callable[[tuple], str]) -> tuple[Axis, ...]:
-    """The axes of a [sweep] table; ``data`` is the raw config, ``place`` says who is to blame for a path. InputError:
-    one line naming the key, the value, the cause and the fix.
-    """
+    """The axes of a [sweep] table of the raw config ``data``, or an InputError that names the key and the fix."""
     where = place(("sweep", "axes"))
     found: dict[str, tuple[tuple[str, ...], list]] = {}
     tables: dict[str, Mapping[str, Any]] = {}

@@ -173,9 +173,7 @@ else:
 
 
 def table_of(given: object, told: str) -> dict[str, Any] | None:
-    """The table of a strategy as Python users give it: a record, a step policy, an aggregator, a tuple of them, or a
-    table; None stays None. InputError: something else, naming ``told``.
-    """
+    """The table of a strategy as Python users give it: a record, a policy, an aggregator, a tuple, or a table."""
     if given is None or isinstance(given, Mapping):
         return None if given is None else dict(given)
     parts = (given.step, given.aggregate) if isinstance(given, Strategy) else given

@@ -122,9 +122,7 @@ class TasksTable(v.Table):
         return skills, value, weight
 
     def mixture(self, model: LossModel | TripartiteModel | None) -> TaskMixture:
-        """The distribution over (m, r), of tasks whose success or difficulty is given. InputError: difficulties without
-        the model that they need, or a model without effect.
-        """
+        """The distribution over (m, r), of tasks whose success or difficulty is given; errors as :meth:`check`."""
         self.check(model)
         skills, value, weight = self.each
         if self.kind == "difficulty":

@@ -174,9 +174,7 @@ class Record:
 
 
 def check_out(path: str | os.PathLike[str]) -> Path:
-    """The file for a record, looked at before any work: its ending is known and it can be written. InputError: an
-    ending that is not known, a missing package, or a place that cannot be written.
-    """
+    """The file for a record, looked at before any work: its ending is known and it can be written."""
     path = files.check_file(path, folder_with="zarr.json" if str(path).lower().endswith(".zarr") else None)
     ending = path.suffix.lower()
     require(ending in PACKAGES, f"{path}: the ending decides the format: choose one of {', '.join(PACKAGES)}")

@@ -77,9 +77,7 @@ def draw(
     lane: arrays.UInt32[arrays.Array, "*#lanes"],
     number: arrays.UInt32[arrays.Array, "*#lanes"],
 ) -> tuple[arrays.UInt32[arrays.Array, "*_"], arrays.UInt32[arrays.Array, "*_"]]:
-    """64 random bits as two uint32 words for each uint32 lane; ``number`` says which draw of that lane, broadcast
-    against ``lane``; key uint32 [2].
-    """
+    """64 random bits as two uint32 words for each lane, the ``number``-th draw of it; key uint32 [2]."""
     return threefry2x32(key[0], key[1], lane, number)
 
 

@@ -71,9 +71,7 @@ def picture(draw: Callable[[Theme], Any], title: str, caption: str, alt: str = "
 
 
 def result_page(result: Result, curves: Sequence[Curve] = ()) -> str:
-    """The page of a run or a sweep as HTML, with the theory between the budgets of a run. InputError: the result has no
-    rows.
-    """
+    """The page of a run or a sweep as HTML, with the theory between the budgets of a run."""
     rows = compared(result)
     z = [abs(v) for one in rows for v in (one.z_success, one.z_steps) if v is not None]
     usual = NormalDist().inv_cdf(1 - 0.025 / len(z)) if z else math.inf

@@ -19,9 +19,7 @@ from ds3sim.stats.tests import binomial_p, binomial_z
 
 @dataclass(frozen=True)
 class Compared:
-    """A row, and its distances from the reference in standard errors: of success (for traces by the exact binomial law)
-    and of expected steps; None without a reference or where nothing is random.
-    """
+    """A row, and how far success and expected steps lie from the reference in standard errors; None: not known."""
 
     row: Row
     z_success: float | None

@@ -53,9 +53,7 @@ class Lines:
 
 
 def lines_of(axes: Sequence[str], rows: Sequence[Row]) -> Lines:
-    """The axis or budget with the most values goes along x; everything else that varies makes lines, at most eight. At
-    least one row is needed.
-    """
+    """What has the most values goes along x; all else that varies makes lines, at most eight. Needs a row."""
     table = columns_of(axes, rows)
     names = [axis_column(axis) for axis in axes]
     budget = next(name for name in BUDGETS if name in table)

@@ -118,9 +118,7 @@ def read_rows(
     references: Iterable[Mapping[str, Any]],
     traces: int = 0,
 ) -> tuple[Row, ...]:
-    """The rows of a point from what ``--json`` printed, as :meth:`Row.to_dict` and :meth:`Row.reference_dict` make it;
-    ``traces`` is for rows that do not say theirs. InputError: not such rows.
-    """
+    """The rows of a point from what ``--json`` printed; ``traces`` is for rows that do not say theirs."""
     try:
         known = {(row.get("strategy"), row["steps"]): row for row in references}
         return tuple(_read(point, axes, row, known.get((row.get("strategy"), row["steps"])), traces) for row in results)

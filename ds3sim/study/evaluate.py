@@ -11,8 +11,8 @@ from typing import Any
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study
-from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError, StoppedEarly
+from ds3sim.core.runtime import environment
 from ds3sim.engine.closed_form import real_law
 from ds3sim.engine.evaluate import evaluate as evaluate_tasks
 from ds3sim.engine.law import Law, Sampled
