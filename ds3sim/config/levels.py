@@ -99,12 +99,7 @@ def _reasoning(strategy: Strategy, model: TripartiteModel, omega: float) -> Reas
 
 
 def priced(
-    tasks: TasksTable,
-    model: TripartiteModel,
-    strategy: Strategy,
-    rows: Sequence[BudgetRow],
-    omega: float,
-    engine: str,
+    tasks: TasksTable, model: TripartiteModel, strategy: Strategy, rows: Sequence[BudgetRow], omega: float, engine: str
 ) -> tuple[tuple[BudgetRow, ...], tuple[float, ...] | None]:
     """Rows with the authors' cost, and the real steps of a trace where they are not rounded (closed_form alone)."""
     whole = "model.round_steps = false works with engine.kind = closed_form: other engines take whole steps"
