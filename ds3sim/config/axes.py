@@ -24,18 +24,11 @@ ALONE = ("name", "sweep", "simulation", "allocate", "box")
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis, of one key or of several zipped ones.
-
-    Attributes:
-        keys: dotted keys.
-        paths: the same, split.
-        values: one tuple for each position on the axis, with a value for each key; a table's is its label.
-        tables: the tables by label.
-    """
+    """One axis, of one key or of several zipped ones, and the tables whose labels are among its values."""
 
     keys: tuple[str, ...]
     paths: tuple[tuple[str, ...], ...]
-    values: tuple[tuple, ...]
+    values: tuple[tuple, ...]  # one for each position, with a value for each key
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def value(self, label: Any) -> Any:

@@ -205,7 +205,7 @@ class Entries:
             else:
                 found = tasks.mixture(model)
             told = {"kind": "levels" if self._levels else "tasks", "parts": len(found)}
-            return self._chains(found), found.forms, found.weights, told
+            return self._chains(found, axes), found.forms, found.weights, told
 
     def _graph(self, axes: Mapping[str, Any]) -> tuple:
         table = self._table(GRAPHS[self._raw(("graph",), axes)["kind"]], ("graph",), axes)
@@ -217,14 +217,9 @@ class Entries:
         form = ChainForm(table.skills, table.success) if isinstance(table, ChainGraph) else None
         return (graph,), (form,), (1.0,), table.model_dump(exclude_none=True)
 
-    def _chains(self, mixture: TaskMixture) -> tuple[SkillGraph, ...]:
-        out = []
-        for chain in zip(mixture.skills, mixture.success, mixture.feasible, strict=True):
-            key = ("chain", *chain)
-            if key not in self._kept:
-                self._kept[key] = SkillGraph.chain(*chain)
-            out.append(self._kept[key])
-        return tuple(out)
+    def _chains(self, mixture: TaskMixture, axes: Mapping[str, Any]) -> tuple[SkillGraph, ...]:
+        each = zip(mixture.skills, mixture.success, mixture.feasible, strict=True)
+        return tuple(self._once(("chain", *one), lambda _, one=one: SkillGraph.chain(*one), axes) for one in each)
 
     def _priced(
         self, axes: Mapping[str, Any], plan: Strategy, rows: Sequence[BudgetRow], omega: float, engine: EngineOptions

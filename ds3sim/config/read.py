@@ -91,7 +91,10 @@ def config_of(
     read_tasks(data, origin.place, notes)
     choose_kinds(data, origin.place)
     known_keys(data, (), origin.place)
-    sweep = _sweep(data, origin)
+    try:
+        sweep = SweepTable.model_validate(data.get("sweep", {}))
+    except ValidationError as error:
+        raise first_error(error, data, origin.place, ("sweep",)) from None
     raw = {key: value for key, value in data.items() if key != "sweep"}
     axes = read_axes(sweep.axes, sweep.zip, raw, origin.place)
     swept = {path for axis in axes for path in axis.paths}
@@ -123,13 +126,6 @@ def config_at(origin: Origin, point: Mapping[str, Any]) -> Config:
         return Config.model_validate(data)
     except ValidationError as error:
         raise first_error(error, data, place) from None
-
-
-def _sweep(data: Mapping[str, Any], origin: Origin) -> SweepTable:
-    try:
-        return SweepTable.model_validate(data.get("sweep", {}))
-    except ValidationError as error:
-        raise first_error(error, data, origin.place, ("sweep",)) from None
 
 
 def choose_kinds(data: dict[str, Any], place: Place) -> None:

@@ -63,7 +63,6 @@ class UniformTable(_Record):
     categories: Categories = key(11, "M, answers, the correct one included")
 
     def build(self) -> GeometricErrors:
-        """The record."""
         return GeometricErrors(self.categories, 1.0)
 
 
@@ -75,7 +74,6 @@ class ZipfTable(_Record):
     exponent: Annotated[NotNegative, Field(le=100)] = key(1.0, "s of j^-s")
 
     def build(self) -> WeightErrors:
-        """The record."""
         return WeightErrors(tuple(zipf_weights(self.categories, self.exponent).tolist()))
 
 
@@ -86,7 +84,6 @@ class WeightsTable(_Record):
     weights: Annotated[tuple[Share, ...], NUMBERS] = key(..., "one chance for each wrong answer, sum 1")
 
     def build(self) -> WeightErrors:
-        """The record."""
         return WeightErrors(self.weights)
 
 

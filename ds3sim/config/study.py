@@ -216,12 +216,8 @@ class Study:
         found = self.config.model_dump(exclude_none=True, exclude={"strategy", "strategies", "tasks", "sweep"})
         idle = {"simulation", "allocate", "box"} - self.config.model_fields_set
         named = {name: table.dump() for name, table in self.config.by_name.items()}
-        out: dict[str, Any] = {}
-        for key, value in found.items():
-            if key not in idle:
-                out[key] = value
-            if key == "seed":
-                out |= {"tasks": self._origin.raw["tasks"]} if "tasks" in self._origin.raw else {}
+        out: dict[str, Any] = {key: value for key, value in found.items() if key not in idle}
+        out |= {"tasks": self._origin.raw["tasks"]} if "tasks" in self._origin.raw else {}
         if isinstance(self.config.graph, FileGraph):
             out["graph"]["path"] = str((self._origin.folder / self.config.graph.path).resolve())
         out |= {"strategy": named[None]} if None in named else {"strategies": named}

@@ -240,13 +240,8 @@ class BoxTable(v.Table):
 class Origin:
     """Where a config comes from; of no account when configs are compared.
 
-    Attributes:
-        source: the file as the user named it.
-        folder: what paths in the config are relative to.
-        raw: its tables, checked and in today's spelling, without [sweep].
-        axes: of the sweep.
-        overrides: (path, value, what the user typed) of what was changed.
-        notes: one line for each old spelling.
+    Its name, the folder of its paths, its tables in today's spelling, its axes, what was changed (path, value, what the
+    user typed), and a line for each old spelling.
     """
 
     source: str = field(default="config", compare=False)

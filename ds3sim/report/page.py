@@ -47,14 +47,7 @@ def rendered(package: str, template: str, **values: Any) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure on a page.
-
-    Attributes:
-        title, caption: above and below it.
-        alt: what it shows, for who cannot see it.
-        light, dark: addresses that hold it, for a light and a dark page.
-        wide: as wide as the page.
-    """
+    """A figure on a page, as addresses that hold it; ``alt`` is what it shows, for who cannot see it."""
 
     title: str
     caption: str
@@ -138,7 +131,7 @@ def sweep_pictures(result: Result) -> list[Picture]:
             caption += " Bars are 95% intervals, often smaller than the point."
         if drawn.total > len(drawn.lines):
             caption += f" {len(drawn.lines)} of {drawn.total:,} lines are shown, evenly chosen."
-        out.append(picture(lambda theme, column=column: _lines_figure(drawn, column, theme), title, caption))
+        out.append(picture(partial(_lines_figure, drawn, column), title, caption))
     return out
 
 
