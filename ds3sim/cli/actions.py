@@ -236,13 +236,14 @@ def fit(args: Namespace) -> int:
     return _told(args, as_plain(found.to_dict(curve=args.out is not None)), table)
 
 
-def _rates(args: Namespace) -> str | tuple[float, ...] | None:
+def _rates(args: Namespace) -> str | tuple[float, float, float] | None:
     require(args.pass_at_n is None or args.latent is None, "give --pass-at-n or --latent, not both")
     if args.latent is None:
         return args.pass_at_n
     parts = args.latent.split(",")
     require(len(parts) == 3, f"--latent = {args.latent} is not allowed: it must be three numbers A,ALPHA,BETA")
-    return tuple(above_zero("latent", part.strip()) for part in parts)
+    solvable, alpha, beta = (above_zero("latent", part.strip()) for part in parts)
+    return solvable, alpha, beta
 
 
 def plan(args: Namespace) -> int:

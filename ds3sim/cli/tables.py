@@ -246,8 +246,8 @@ def print_rates(result: dict[str, Any]) -> None:
     table = new_table(["parameter<", "value", "standard error", "95% interval<"])
     for name in ("solvable", "alpha", "beta"):
         mark = " (at its bound)" if name in result["at_bound"] else ""
-        error = number(result["standard_errors"][name], 3)
-        table.add_row(name, number(result[name]) + mark, error, interval(*result["intervals"][name], number))
+        error, (low, high) = number(result["standard_errors"][name], 3), result["intervals"][name]
+        table.add_row(name, number(result[name]) + mark, error, interval(low, high, number))
     if "squared_error" in result:
         quality = f"squared error {result['squared_error']:.6g} over {result['points']} points"
     else:

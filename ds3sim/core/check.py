@@ -54,9 +54,9 @@ def number(name: str, value: Any, **bounds: float | None) -> float:
 def typed_number(name: str, text: str, *, whole: bool = False, **bounds: float | None) -> int | float:
     """A number that was typed, within ``bounds``: 1000, 1_000 and 1e3 are the same."""
     value: int | float | str = text
-    for kind in (float, lambda digits: int(digits, 0)):
-        with suppress(ValueError):
-            value = kind(text)
+    with suppress(ValueError):
+        value = float(text)
+        value = int(text, 0)
     return _whole(name, value, **bounds) if whole else number(name, value, **bounds)
 
 

@@ -210,6 +210,6 @@ def theory_table(result: Result, rows: Sequence[Compared], usual: float) -> Tabl
         _value("budget", "steps", "steps"),
         *quantity("success", "success", "z_success", probability),
         *quantity("steps", "expected_steps", "z_steps", number, 5),
-        Column(Head("theory by", text=True), lambda one: one.row.reference.by.replace("_", " ")),
+        Column(Head("theory by", text=True), lambda one: getattr(one.row.reference, "by", NONE).replace("_", " ")),
     ]
     return table_of("Comparison with theory", columns, rows)

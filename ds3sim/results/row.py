@@ -204,5 +204,6 @@ def _rows(place: Place, found: _Measured, flops: np.ndarray | None, references: 
         price = (tokens * k[0], at_mean, mean, float(tokens * place.n * given.steps_per_trace), full)
         asked = (given.tokens, given.flops, given.cot_steps, given.cot_tokens, given.authors_flops)
         budget = (given.steps, given.steps_per_trace, found.traces)
-        out.append(Row(place.point, place.axes, place.strategy, *budget, *p, *k, *price, *asked, known))
+        values = [place.point, place.axes, place.strategy, *budget, *p, *k, *price, *asked, known]
+        out.append(Row(*values))
     return tuple(out)
