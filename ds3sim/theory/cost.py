@@ -208,7 +208,7 @@ class CostModel:
 
     def _generation(self, mean, square, b):
         model = 2.0 * self._parameters * b * mean
-        attention = 2.0 * self._width * b * (mean * self.prompt_tokens + (square - mean) / 2.0)
+        attention = self._width * b * attention_flops(mean, square, self.prompt_tokens)
         return model + attention + self._scoring(b) * mean
 
     def _affordable(self, budget, b, n):
@@ -225,6 +225,14 @@ class CostModel:
 def training_flops(parameters: Numbers, training_tokens: Numbers) -> Numbers:
     """C_tr = 6 N D, docs/theory.md (15); [K20]. Broadcast; nothing is checked."""
     return 6.0 * parameters * training_tokens
+
+
+def attention_flops(tokens: Numbers, square: Numbers, prompt: Numbers) -> Numbers:
+    """FLOPs of attention in (16) for each unit of n_layer d_attn, without the prefill: NumPy, JAX or traced.
+
+    2 (omega_p E[Omega] + (E[Omega^2] - E[Omega])/2), for mean ``tokens`` and mean ``square``; nothing is checked.
+    """
+    return 2.0 * (tokens * prompt + (square - tokens) / 2.0)
 
 
 def flops_monkeys(

@@ -10,7 +10,7 @@ from ds3sim.core.figure import LIGHT, colour
 from ds3sim.report.style import key
 from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
 from ds3sim.reproduce.simulated import every, mixture_points
-from ds3sim.theory.difficulty import Mixture
+from ds3sim.theory.difficulty import Difficulty
 
 DEMAND = 1e9
 MOST_WALKED = 3_000
@@ -27,7 +27,7 @@ QUANTITIES = (
 
 def make(options: Options) -> Drawing:
     """N, D, tokens, D/N, inference share, accuracy with simulation, gap, extra compute."""
-    problem = Problem(Mixture.grid(np.linspace(0.1, 4.0, 8), np.arange(1, 51)), demand=DEMAND)
+    problem = Problem(Difficulty.grid(np.linspace(0.1, 4.0, 8), np.arange(1, 51)), demand=DEMAND)
     compute = np.geomspace(1e19, 3e24, options.pick(17, 4))
     pairs = [compare(problem, float(c)) for c in compute]
     results = ([p.best for p in pairs], [p.tied for p in pairs])

@@ -12,7 +12,7 @@ from ds3sim.report.style import colour_bar, key
 from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
 from ds3sim.reproduce.simulated import chain_points, whole_budgets
 from ds3sim.theory import chain
-from ds3sim.theory.difficulty import Bridge, Mixture
+from ds3sim.theory.difficulty import Bridge, Difficulty
 from ds3sim.theory.loss import loss
 from ds3sim.theory.spending import Box
 
@@ -60,7 +60,7 @@ def make(options: Options) -> Drawing:
 
 def at_optimum(panel: Panel, i: int, m: int, ease: float, options: Options) -> None:
     """Success of one task against compute at the optimum, with simulation, and with a model twice as large."""
-    problem = Problem(Mixture.grid([ease], [m], bridge=BRIDGE), box=Box((1e4, 1e16), (1e7, 1e14)))
+    problem = Problem(Difficulty.grid([ease], [m], bridge=BRIDGE), box=Box((1e4, 1e16), (1e7, 1e14)))
     middle = half_way(problem)
     compute = np.geomspace(middle / 2.5, middle * 2.5, options.pick(41, 9))
     best = [solve(problem, float(c), "inference_optimal") for c in compute]

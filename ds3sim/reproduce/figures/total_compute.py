@@ -12,7 +12,7 @@ from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
 from ds3sim.reproduce.simulated import chain_points
 from ds3sim.stats.slopes import fitted_line
 from ds3sim.theory import chain
-from ds3sim.theory.difficulty import Mixture
+from ds3sim.theory.difficulty import Difficulty
 from ds3sim.theory.loss import CONSTANTS, loss, step_success
 from ds3sim.theory.spending import Box
 
@@ -23,7 +23,7 @@ TASK_DEMAND = 1e13
 
 def optima(compute: np.ndarray, demand: float) -> tuple[np.ndarray, np.ndarray]:
     """N and D of the least loss at 6 N D + 2 N D_inf = C, for every C."""
-    problem = Problem(Mixture.grid([EASE], [SKILLS]), box=Box((1e5, 1e16), (1e5, 1e18)))
+    problem = Problem(Difficulty.grid([EASE], [SKILLS]), box=Box((1e5, 1e16), (1e5, 1e18)))
     found = [solve(problem, float(c), "fixed_demand", demand_tokens=demand) for c in compute]
     return np.array([f.parameters for f in found]), np.array([f.training_tokens for f in found])
 
