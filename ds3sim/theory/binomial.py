@@ -59,7 +59,7 @@ def binomial_pmf(k: Numbers, n: Numbers, p: Numbers) -> np.ndarray:
     return out
 
 
-def _fraction(a, b, x, excess) -> np.ndarray:
+def _fraction(a: np.ndarray, b: np.ndarray, x: np.ndarray, excess: np.ndarray) -> np.ndarray:
     """x^a (1-x)^b / B(a, b) / I_x(a, b) for 1-d arrays, where x <= a/(a+b).
 
     ``excess`` = a - (a + b) x >= 0. With b whole all terms are positive up to the b-th, which ends

@@ -56,7 +56,7 @@ class Degrees:
         return self.count * self.chance / some
 
 
-def _power(p, u, exponent) -> np.ndarray:
+def _power(p: Numbers, u: Numbers, exponent: Numbers) -> np.ndarray:
     """(1 - p u)^exponent; 0^0 = 1."""
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.exp(exponent * np.log1p(-p * u))
@@ -80,7 +80,7 @@ def threshold(concepts: Degrees, texts: Degrees) -> tuple[np.ndarray, np.ndarray
     n_v, p, n_c, q = np.broadcast_arrays(concepts.count, concepts.chance, texts.count, texts.chance)
     concepts, texts = Degrees(n_v, p), Degrees(n_c, q)
 
-    def slope(x):
+    def slope(x: np.ndarray) -> np.ndarray:
         """x h'(x) / h(x) = 1 - x (ln lambda(1 - rho(1-x)))'; negative where h falls."""
         left = texts.edge(x)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -117,9 +117,6 @@ def scale_squared(concepts: Degrees, texts: Degrees, eps: Numbers, x: Numbers, s
         eps, x: its results, x > 0.
         sign: -1 as published (Amraoui, Montanari, Richardson, Urbanke, IEEE Trans. Inf. Theory 55, 2009); +1 puts
             plus signs before xb^2 rho'(xb^2), lambda(y^2) and y^2 lambda'(y^2), as the authors' code does.
-
-    Returns:
-        float64 of the broadcast shape.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         rho, rho_slope = texts.edge(x), texts.edge_slope(x)

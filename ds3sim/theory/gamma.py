@@ -31,7 +31,7 @@ _STIRLING_ERROR = np.array(
 )
 
 
-def _higher(x):
+def _higher(x: Numbers) -> Numbers:
     """Stirling's error of log Gamma(x) without its first term 1/(12 x), x >= 12."""
     square = 1.0 / (x * x)
     out = 0.0 * x

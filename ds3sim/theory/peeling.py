@@ -71,9 +71,6 @@ def ensemble(
         texts: T > 0.
         text_degree: d_t, mean number of unknown concepts in a text, 0 < d_t <= R.
         unknown: eps in (0, 1].
-
-    Raises:
-        InputError: an argument outside its range.
     """
     big_r, big_t, degree = (
         positive("concepts", concepts),
@@ -110,9 +107,6 @@ def peeling(
         variant: one of ``VARIANTS``.
         shift: b; None is ``SHIFT`` for ``published``, 0 for ``authors_code``, :func:`shift_constant` for
         ``random_graph``.
-
-    Returns:
-        :class:`Peeling`.
 
     Raises:
         InputError: an argument outside its range, an unknown variant.
@@ -189,9 +183,6 @@ def large_graph(
 
     eps lambda(y) iterated from eps gives the fixed point x; the fraction is L(1 - rho(1-x)), counted like P_b of (20)
     among concepts that occur in a text. Arguments and errors as :func:`ensemble`.
-
-    Returns:
-        float64 of the broadcast shape.
     """
     eps = numbers("unknown", unknown, above=0, high=1)
     of_concept, of_text = ensemble(concepts, texts, text_degree, eps)
@@ -211,9 +202,6 @@ def excess_entropy(concepts: Numbers, unlearnt: Numbers, text_degree: ArrayLike 
 
     Returns:
         e, e^2/2; float64 of the broadcast shape. Relative error below 1e-12 also for tiny delta.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     from ds3sim.core.check import fraction_array
 
@@ -228,7 +216,7 @@ def excess_entropy(concepts: Numbers, unlearnt: Numbers, text_degree: ArrayLike 
     return error[()], (0.5 * error * error)[()]
 
 
-def _log1p_rest(x) -> np.ndarray:
+def _log1p_rest(x: np.ndarray) -> np.ndarray:
     """ln(1 + x) - x with all digits near 0."""
     near = np.where(np.abs(x) < 0.02, x, 0.0)
     series = np.zeros_like(near)

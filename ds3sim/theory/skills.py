@@ -26,9 +26,6 @@ def divergence(q: Numbers, unlearnt: Numbers) -> np.ndarray:
     Args:
         q: in [0, 1].
         unlearnt: P_b in [0, 1], the complement of the second probability, so that it may be tiny.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     q, rest = np.broadcast_arrays(fraction_array("q", q), fraction_array("unlearnt", unlearnt))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -46,9 +43,6 @@ def sure_concepts(mean: Numbers, skills: Numbers, delta: ArrayLike = 1e-5) -> np
         mean: mu > 0 or 0, mean concepts of a skill.
         skills: S >= 1.
         delta: in (0, 1].
-
-    Raises:
-        InputError: an argument outside its range.
     """
     mu = numbers("mean", mean, low=0)
     log = np.log(positive("skills", skills) / numbers("delta", delta, above=0, high=1))
@@ -69,12 +63,6 @@ def acquired(
         skills: S.
         needed: eta > 0.
         delta: as :func:`sure_concepts`.
-
-    Returns:
-        float64 of the broadcast shape.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     d, eta, rest = np.broadcast_arrays(
         sure_concepts(mean, skills, delta), positive("needed", needed), fraction_array("unlearnt", unlearnt)
@@ -99,9 +87,6 @@ def acquired_exact(mean: Numbers, unlearnt: Numbers, concepts: Numbers, needed: 
     Args:
         mean, unlearnt, needed: as :func:`acquired`.
         concepts: R, rounded to a whole number, at least mu.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     big_r = np.maximum(1.0, np.rint(positive("concepts", concepts)))
     mu, rest = numbers("mean", mean, low=0), fraction_array("unlearnt", unlearnt)
@@ -117,9 +102,6 @@ def giant(mean_degree: Numbers) -> np.ndarray:
 
     Args:
         mean_degree: c >= 0.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     from scipy.special import lambertw
 

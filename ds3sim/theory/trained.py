@@ -115,9 +115,6 @@ def train(parameters: Numbers, tokens: Numbers, training: Training | None = None
         parameters, tokens: N, D > 0; broadcast to [...].
         training: constants; None is the AIME study's.
 
-    Returns:
-        :class:`Trained`.
-
     Raises:
         InputError: an argument outside its range; a model of fewer concepts than ``text_degree``.
     """

@@ -57,9 +57,6 @@ def giant_shares(graphs: int, skills: int, chance: float, seed: int = 0, first: 
         chance: of an edge; p^2 for skills acquired with probability p.
         seed: of the random numbers; each graph has its own.
         first: number of the first graph.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     whole_number("graphs", graphs, 1)
     whole_number("skills", skills, 1, MOST_SKILLS)

@@ -33,9 +33,6 @@ def peel_counts(runs: int, concepts: int, texts: int, text_degree: float = 6.0, 
         texts: T.
         text_degree: d_t <= R.
         seed: of the random numbers. The first runs of a longer call are those of a shorter one.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     for name, value in (("runs", runs), ("concepts", concepts), ("texts", texts)):
         whole_number(name, value, 1)
@@ -88,9 +85,6 @@ def peeling_law(concepts: int, texts: int, text_degree: float) -> np.ndarray:
         concepts: R, exactly as many are unknown at the start.
         texts: T <= 60 (the state is [T+1, T+1]).
         text_degree: d_t <= R.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     whole_number("concepts", concepts, 1)
     whole_number("texts", texts, 1, 60)

@@ -16,7 +16,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 from ds3sim.core.check import number, whole_number
 from ds3sim.core.runtime import cores
@@ -56,7 +56,7 @@ class Peeled:
 
 
 @partial(jax.jit, static_argnums=(1, 2))
-def _peel(texts_of, texts: int, block: int):
+def _peel(texts_of: Array, texts: int, block: int) -> Array:
     """Known flags, bool [concepts], of a union. ``texts_of`` is int32 [concepts, width], padded with ``texts``."""
     concepts = texts_of.shape[0]
     count = jnp.zeros(texts + 1, jnp.int32).at[texts_of].add(1)
@@ -64,7 +64,7 @@ def _peel(texts_of, texts: int, block: int):
     # sums wrap around modulo 2^32, which does no harm: the last one left is exact
     total = jnp.zeros(texts + 1, jnp.int32).at[texts_of].add(jnp.broadcast_to(name[:, None], texts_of.shape))
 
-    def discover(candidates, state):
+    def discover(candidates: Array, state: tuple) -> tuple:
         """Queue the concepts that texts with exactly one unknown concept name; each once."""
         count, total, queued, stamp, queue, tail = state
         single = (count[candidates] == 1) & (candidates < texts)
@@ -84,7 +84,7 @@ def _peel(texts_of, texts: int, block: int):
     queue = jnp.full(concepts + block, concepts, jnp.int32)
     state = discover(jnp.arange(texts, dtype=jnp.int32), (count, total, queued, stamp, queue, jnp.int32(0)))
 
-    def step(carry):
+    def step(carry: tuple) -> tuple:
         head, (count, total, queued, stamp, queue, tail) = carry
         spot = head + jnp.arange(block, dtype=jnp.int32)
         concept = jnp.where(spot < tail, lax.dynamic_slice(queue, (head,), (block,)), concepts)
@@ -124,12 +124,6 @@ def peel_graphs(
         batch: graphs in one union; None chooses. Results do not depend on it.
         first: number of the first graph.
         block: concepts taken out in one step; None chooses. Results do not depend on it.
-
-    Returns:
-        :class:`Peeled`.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     for name, value in (("graphs", graphs), ("concepts", concepts), ("texts", texts)):
         whole_number(name, value, 1)

@@ -237,9 +237,6 @@ def reason(
         tasks: l and m of the tasks, whole, [T] each.
         weights: phi >= 0 of the tasks, [T]; scaled to sum 1.
 
-    Returns:
-        :class:`Outcome`.
-
     Raises:
         InputError: an argument outside its range, a task above the levels of the model.
     """

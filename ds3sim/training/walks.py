@@ -78,9 +78,6 @@ def walk_models(
         reading: one of ``READINGS``.
         relevant_factor, search: beta and rho of (4).
         seed: of the random numbers; results of a model do not depend on how many models there are.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     from scipy.sparse import coo_array
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erfc
 
-from ds3sim.core.check import fraction
+from ds3sim.core.check import Numbers, fraction
 from ds3sim.stats.tests import binomial_p, binomial_z, mean_p
 from ds3sim.theory.degrees import fixed_point, regular, scale_squared, threshold
 from ds3sim.theory.peeling import ensemble, peeling
@@ -41,7 +41,7 @@ def checks(perturb: float = 0.0, seed: int = 0) -> list[Check]:
     ]
 
 
-def _number(name: str, quantity: str, estimate, expected, tolerance: float) -> Check:
+def _number(name: str, quantity: str, estimate: Numbers, expected: Numbers, tolerance: float) -> Check:
     estimate, expected = float(estimate), float(expected)
     return Check(name, quantity, estimate, expected, None, float(abs(estimate - expected) <= tolerance))
 
@@ -72,13 +72,13 @@ def _known_numbers() -> list[Check]:
     return rows
 
 
-def _hits(name: str, quantity: str, hits, trials: int, expected) -> Check:
+def _hits(name: str, quantity: str, hits: int, trials: int, expected: Numbers) -> Check:
     z = float(binomial_z(hits, trials, expected))
     p = float(binomial_p(hits, trials, expected))
     return Check(name, quantity, hits / trials, float(expected), finite(z), p)
 
 
-def _two_shares(name: str, quantity: str, hits, trials: int, others, other_trials: int) -> Check:
+def _two_shares(name: str, quantity: str, hits: int, trials: int, others: int, other_trials: int) -> Check:
     pooled = (hits + others) / (trials + other_trials)
     error = np.sqrt(pooled * (1 - pooled) * (1 / trials + 1 / other_trials))
     z = (hits / trials - others / other_trials) / error if error > 0 else 0.0
