@@ -189,7 +189,7 @@ class TrainingResult(Record):
             simulated = {key: {"estimate": mean[key], "error": error[key]} for key in mean}
         return {
             "level": at + 1,
-            "skills": _sizes(self.model)[at],
+            "skills": self.model.training.sizes[at],
             "concepts_per_skill": _concepts_per_skill(self.model)[at],
             **self.theory.row(at),
             "exact": self.exact.row(at),
@@ -251,7 +251,7 @@ def train(
         model = asked.trained
     except InputError as error:
         raise InputError(f"{source}: model: {error}") from None
-    training, sizes = model.training, _sizes(model)
+    training = model.training
     unlearnt, concepts = model.peeling.unlearnt, float(model.concepts)
     exact = acquired_exact(_concepts_per_skill(model), unlearnt, concepts, training.concepts_needed)
     simulation, notes = None, []
@@ -261,22 +261,17 @@ def train(
         name=config.name or Path(source).stem or "training",
         seed=config.seed,
         model=model,
-        exact=Levels(exact, *skill_levels(exact, sizes, training.sigma)),
+        exact=Levels(exact, *skill_levels(exact, training.sizes, training.sigma)),
         simulation=simulation,
         notes=tuple(notes),
         environment={**environment(), "wall_s": time.perf_counter() - begun},
     )
 
 
-def _sizes(model: Trained) -> np.ndarray:
-    """S_l, float64 [L]."""
-    return np.broadcast_to(np.asarray(model.training.skills_per_level, dtype=np.float64), (model.training.levels,))
-
-
 def _concepts_per_skill(model: Trained) -> np.ndarray:
     """Mean number of concepts that a skill draws on, float64 [L]."""
     concepts = float(model.concepts)
-    return np.minimum(model.training.shares * concepts / _sizes(model), concepts)
+    return np.minimum(model.training.shares * concepts / model.training.sizes, concepts)
 
 
 def _simulate(
@@ -313,8 +308,8 @@ def _simulate(
     )
     if progress is not None:
         progress("skills", 1, 2)
-    if _sizes(model).max() > MOST_SKILLS:
-        most = _sizes(model).max()
+    if model.training.sizes.max() > MOST_SKILLS:
+        most = model.training.sizes.max()
         notes.append(f"skills are not simulated: {most:,.0f} in a level are more than {MOST_SKILLS:,}")
         return found
     count = min(wanted.models, wanted.graphs)
@@ -334,5 +329,5 @@ def _sampled(model: Trained, learnt: np.ndarray, seed: int) -> tuple[Levels, Lev
     shares = np.array([skills.enough.T, skills.p.T, skills.giant.T])  # [3, L, models]
     mean, count = shares.mean(axis=2), len(learnt)
     between = shares.std(axis=2, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(mean.shape)
-    within = np.sqrt(mean * (1 - mean) / (count * _sizes(model)))
+    within = np.sqrt(mean * (1 - mean) / (count * model.training.sizes))
     return Levels(*mean), Levels(*np.maximum(between, within))

@@ -58,6 +58,11 @@ class Training:
         one_of("finite_size", self.finite_size, VARIANTS)
 
     @property
+    def sizes(self) -> np.ndarray:
+        """S_l, float64 [L]."""
+        return np.broadcast_to(np.asarray(self.skills_per_level, dtype=np.float64), (self.levels,))
+
+    @property
     def sigma(self) -> np.ndarray:
         """sigma_l, float64 [L]."""
         return prerequisites(self.levels)
@@ -122,7 +127,7 @@ def train(parameters: Numbers, tokens: Numbers, training: Training | None = None
     n, d = np.broadcast_arrays(positive("parameters", parameters), positive("tokens", tokens))
     concepts, texts = n / training.parameters_per_concept, d / training.tokens_per_text
     law = peeling(concepts, texts, training.text_degree, training.initially_unknown, training.finite_size)
-    sizes = np.broadcast_to(np.asarray(training.skills_per_level, dtype=np.float64), (training.levels,))
+    sizes = training.sizes
     mean = training.shares * concepts[..., None] / sizes
     unlearnt = np.asarray(law.unlearnt)[..., None]
     g = acquired(mean, unlearnt, sizes, training.concepts_needed, training.delta)

@@ -47,7 +47,7 @@ def sample_skills(learnt: Numbers, concepts: float, training: Training, seed: in
         InputError: too many skills in a level.
     """
     levels, big_r = training.levels, max(1, round(concepts))
-    sizes = np.broadcast_to(np.rint(np.asarray(training.skills_per_level, dtype=np.float64)), (levels,)).astype(int)
+    sizes = np.rint(training.sizes).astype(int)
     require(
         int(sizes.max()) <= MOST_SKILLS,
         f"skills_per_level = {int(sizes.max()):,} is more than the {MOST_SKILLS:,} that can be sampled",
