@@ -9,29 +9,69 @@ loss -> expected tokens -> affordable loss at a given K; and a search over whole
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 
-from ds3sim.allocate.search import at, zoom
 from ds3sim.core.check import Numbers, number
 from ds3sim.core.errors import require
 from ds3sim.task.budget import whole_steps
+from ds3sim.theory import spending
 from ds3sim.theory.cost import attention_flops, training_flops
 from ds3sim.theory.difficulty import Difficulty, Moments
 from ds3sim.theory.loss import CONSTANTS, LossConstants, constants_of, loss
-from ds3sim.theory.spending import (
-    Architecture,
-    Box,
-    Training,
-    best_training,
-    cheapest_tied,
-    cheapest_training,
-    halve,
-    lifetime_flops,
-    tied_training,
-    unlimited_data,
-)
+from ds3sim.theory.spending import Architecture, Box, Training, halve, lifetime_flops
+
+STEPS_TOLERANCE = 1e-6
+"""K is the best whole number where that is finer than this relative width, else a best within it."""
+
+
+def zoom(evaluate: Callable, most: int, sign: int) -> tuple[np.ndarray, tuple, int]:
+    """Whole K in [1, most] at which sign * evaluate(K)[0] is largest: a grid, then the best places closer.
+
+    Returns all points looked at in order, what ``evaluate`` gave there, and the index of the best.
+    """
+    small = np.arange(1, 33)
+    large = np.geomspace(33, max(most, 33), max(2, int(np.log(max(most, 33) / 33) / 0.2)))
+    grid = np.unique(np.concatenate([small, np.round(large)]))
+    points = grid[grid <= most].astype(np.float64)
+    values = evaluate(points)
+    score = sign * values[0]
+    padded = np.concatenate([[-np.inf], score, [-np.inf]])
+    peaks = np.flatnonzero((padded[1:-1] >= padded[:-2]) & (padded[1:-1] >= padded[2:]) & np.isfinite(score))
+    peaks = peaks[np.argsort(-score[peaks], kind="stable")][:3]
+    seen = [(points, values)]
+    for peak in peaks:
+        low, high = float(points[max(peak - 1, 0)]), float(points[min(peak + 1, points.size - 1)])
+        while high - low > 2 and high - low > STEPS_TOLERANCE * high:
+            inner = np.unique(np.round(np.linspace(low, high, 13)))
+            found = evaluate(inner)
+            seen.append((inner, found))
+            top = int(np.argmax(sign * found[0]))
+            low, high = float(inner[max(top - 1, 0)]), float(inner[min(top + 1, inner.size - 1)])
+        last = np.arange(low, high + 1) if high - low <= 2 else np.array([low, float(round((low + high) / 2)), high])
+        seen.append((last, evaluate(last)))
+    steps = np.concatenate([s for s, _ in seen])
+    steps, first = np.unique(steps, return_index=True)
+    merged = tuple(_merge([v[i] for _, v in seen], first) for i in range(len(values)))
+    return steps, merged, int(np.argmax(sign * merged[0]))
+
+
+def _merge(parts: list, index: np.ndarray) -> Any:
+    """Arrays, or records of arrays, one after the other, at ``index``."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)[index]
+    names = [field.name for field in fields(parts[0])]
+    return type(parts[0])(**{name: np.concatenate([getattr(p, name) for p in parts])[index] for name in names})
+
+
+def at(record: Any, index: int) -> Any:
+    """The record of one point."""
+    values = {field.name: np.asarray(getattr(record, field.name)).ravel()[index] for field in fields(record)}
+    return type(record)(**values)
+
 
 MODES = ("global", "chinchilla", "fixed_tokens", "fixed_demand", "inference_optimal")
 _MOST_ROUNDS = 2000
@@ -202,10 +242,10 @@ def least_compute(problem: Problem, accuracy: float, mode: str = "global") -> fl
 def _train(problem: Problem, compute: float, tokens: Numbers, price: Numbers, mode: str) -> Training:
     c, box, shape = problem.constants, problem.box, problem.shape
     if mode == "chinchilla":
-        return tied_training(compute, tokens, price, problem.kappa, c, box, shape)
+        return spending.tied_training(compute, tokens, price, problem.kappa, c, box, shape)
     if mode == "inference_optimal":
-        return unlimited_data(compute, tokens, price, c, box, shape)
-    return best_training(compute, tokens, price, c, box, shape)
+        return spending.unlimited_data(compute, tokens, price, c, box, shape)
+    return spending.best_training(compute, tokens, price, c, box, shape)
 
 
 def _evaluate(problem: Problem, compute: float, steps: np.ndarray, mode: str) -> tuple[Training, Moments]:
@@ -269,9 +309,9 @@ def _cost_of_accuracy(problem: Problem, accuracy: float, steps: np.ndarray, mode
     level = halve(low, high, short)
     tokens, price = problem.spending(problem.tasks.moments(level, steps))
     if mode == "global":
-        cost = cheapest_training(level, tokens, price, c, box, problem.shape)[1]
+        cost = spending.cheapest_training(level, tokens, price, c, box, problem.shape)[1]
     else:
-        cost = cheapest_tied(level, tokens, price, problem.kappa, c, box, problem.shape)
+        cost = spending.cheapest_tied(level, tokens, price, problem.kappa, c, box, problem.shape)
     return np.where(short(low), np.inf, cost)
 
 

@@ -12,7 +12,7 @@ from ds3sim.config.values import NotNegative, Number, Positive, Share, Table, Tr
 from ds3sim.core.errors import require
 from ds3sim.theory.difficulty import Bridge
 from ds3sim.theory.loss import loss
-from ds3sim.theory.trained import Trained, Training, compute_optimal, train
+from ds3sim.theory.skills import Trained, Training, compute_optimal, train
 
 AIME_FLOPS = 3.35e25
 

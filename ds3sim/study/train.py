@@ -23,10 +23,9 @@ from ds3sim.core.record import Record
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.stats.tests import binomial_z
 from ds3sim.theory.peeling import Peeling, excess_entropy, large_graph, peeling
-from ds3sim.theory.skills import acquired_exact, skill_levels
-from ds3sim.theory.trained import Trained
-from ds3sim.training.peel_graphs import peel_graphs
-from ds3sim.training.sampled_model import MOST_SKILLS, sample_skills
+from ds3sim.theory.skills import Trained, acquired_exact, skill_levels
+from ds3sim.training.peeling import peel_graphs
+from ds3sim.training.skill_graphs import MOST_SKILLS, sample_skills
 
 if TYPE_CHECKING:
     import xarray

@@ -17,7 +17,7 @@ import numpy as np
 from ds3sim.core.check import Numbers, fraction_array, numbers, positive, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory import votes
-from ds3sim.theory.gamma import log_ratio, log_rising
+from ds3sim.theory.binomial import log_ratio, log_rising
 
 MOST_EXACT = 2**22
 """Largest N whose beta-binomial law is written out."""

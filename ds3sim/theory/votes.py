@@ -22,8 +22,7 @@ import numpy as np
 
 from ds3sim.core.check import Numbers, fraction, fraction_array, one_of, whole_array, whole_number
 from ds3sim.core.errors import require
-from ds3sim.theory.binomial import binomial_pmf, binomial_tails
-from ds3sim.theory.gamma import stirling_error
+from ds3sim.theory.binomial import binomial_pmf, binomial_tails, stirling_error
 
 EXACT = 2048
 """Most votes for which every Q_k is computed; above, the transition from 0 to 1 is interpolated."""

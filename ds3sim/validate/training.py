@@ -7,16 +7,13 @@ from scipy.special import erfc
 
 from ds3sim.core.check import Numbers, fraction
 from ds3sim.stats.tests import binomial_p, binomial_z, mean_p
-from ds3sim.theory.degrees import fixed_point, regular, scale_squared, threshold
-from ds3sim.theory.peeling import ensemble, peeling
+from ds3sim.theory.peeling import ensemble, fixed_point, peeling, regular, scale_squared, threshold
 from ds3sim.theory.skills import acquired_exact, giant
 from ds3sim.training import walks
 from ds3sim.training.bernoulli_rows import CONCEPTS, identity, keys
-from ds3sim.training.components import giant_shares, largest_component_law
 from ds3sim.training.finite_size import is_stuck
-from ds3sim.training.peel_counts import peel_counts, peeling_law
-from ds3sim.training.peel_graphs import peel_graphs
-from ds3sim.training.sampled_model import skills_with_concepts
+from ds3sim.training.peeling import peel_counts, peel_graphs, peeling_law
+from ds3sim.training.skill_graphs import giant_shares, largest_component_law, skills_with_concepts
 from ds3sim.validate.checks import Check
 from ds3sim.validate.compare import finite, fit
 

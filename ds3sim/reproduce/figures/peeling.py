@@ -12,7 +12,7 @@ from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.theory.peeling import VARIANTS, large_graph, peeling
 from ds3sim.training.finite_size import fit_law, ratios_near, simulate_stuck
-from ds3sim.training.peel_counts import peel_counts
+from ds3sim.training.peeling import peel_counts
 
 LABELS = {
     "published": "published, b = 0.6",

@@ -10,7 +10,7 @@ from ds3sim.core.errors import require
 from ds3sim.core.figure import tick
 from ds3sim.fit.logs.read import read_log
 from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
-from ds3sim.theory.trained import Training, compute_optimal, train
+from ds3sim.theory.skills import Training, compute_optimal, train
 from ds3sim.training.reasoning import Reasoning, reason, reason_steps
 
 TRAINING_FLOPS = 3.35e25

@@ -12,12 +12,18 @@ from ds3sim.reproduce.simulated import whole_budgets
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.stats.tests import binomial_z
 from ds3sim.theory.peeling import large_graph, peeling
-from ds3sim.theory.skills import acquired, acquired_exact, giant, skill_levels
-from ds3sim.theory.trained import Trained, Training, compute_optimal, train
+from ds3sim.theory.skills import (
+    Trained,
+    Training,
+    acquired,
+    acquired_exact,
+    compute_optimal,
+    giant,
+    skill_levels,
+    train,
+)
 from ds3sim.training.bernoulli_rows import CONCEPTS, identity, keys
-from ds3sim.training.components import all_in, giant_shares
-from ds3sim.training.sampled_model import skills_with_concepts
-from ds3sim.training.walks import walk_models
+from ds3sim.training.skill_graphs import all_in, giant_shares, skills_with_concepts, walk_models
 
 COMPUTE = (1e22, 1e24, 1e26)
 CONCEPTS_IN_ALL = 100_000
