@@ -9,11 +9,16 @@ from ds3sim.core.check import Numbers, fraction
 from ds3sim.stats.tests import binomial_p, binomial_z, mean_p
 from ds3sim.theory.peeling import ensemble, fixed_point, peeling, regular, scale_squared, threshold
 from ds3sim.theory.skills import acquired_exact, giant
-from ds3sim.training import walks
 from ds3sim.training.bernoulli_rows import CONCEPTS, identity, keys
 from ds3sim.training.finite_size import is_stuck
 from ds3sim.training.peeling import peel_counts, peel_graphs, peeling_law
-from ds3sim.training.skill_graphs import giant_shares, largest_component_law, skills_with_concepts
+from ds3sim.training.skill_graphs import (
+    READINGS,
+    giant_shares,
+    largest_component_law,
+    skills_with_concepts,
+    walk_models,
+)
 from ds3sim.validate.checks import Check
 from ds3sim.validate.compare import finite, fit
 
@@ -135,8 +140,8 @@ def _skills(change: float, seed: int) -> list[Check]:
 
 def _walks(change: float, seed: int) -> list[Check]:
     rows = []
-    for reading in walks.READINGS[:2]:
-        found = walks.walk_models(12, 400, 0.008, 3, [60, 400], reading, seed=seed, search=0.4)
+    for reading in READINGS[:2]:
+        found = walk_models(12, 400, 0.008, 3, [60, 400], reading, seed=seed, search=0.4)
         # perturbed: as if the walks had been made with other chances than the graph's
         walked = found.success * change
         trials = 12 * 16 * 64
