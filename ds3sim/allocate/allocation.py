@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ds3sim.allocate.curves import Comparison, exponents
@@ -106,38 +106,28 @@ class Allocation(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """As ``ds3sim allocate --json`` prints it."""
+        compute, kappa = self.points[-1].compute, self.loss_optimal_kappa
         others = [
-            {
-                "constants": other.constants.name,
-                "compute": self.points[-1].compute,
-                "loss_optimal_kappa": self.loss_optimal_kappa(other.constants),
-                **({"error": other.error} if other.optimum is None else other.optimum.to_dict()),
-            }
+            {"constants": other.constants.name, "compute": compute, "loss_optimal_kappa": kappa(other.constants)}
+            | ({"error": other.error} if other.optimum is None else other.optimum.to_dict())
             for other in self.others
         ]
         comparison = [
-            {
-                "compute": pair.tied.compute,
-                "chinchilla": pair.tied,
-                "accuracy_gap": pair.gap,
-                "extra_compute": pair.extra_compute,
-            }
-            for pair in self.comparison
+            {"compute": c.tied.compute, "chinchilla": c.tied, "accuracy_gap": c.gap, "extra_compute": c.extra_compute}
+            for c in self.comparison
         ]
-        own = {**asdict(self.constants), "loss_optimal_kappa": self.loss_optimal_kappa(self.constants)}
-        by_gradient = self.gradient and {**asdict(self.gradient), "accuracy_difference": self.gradient_difference}
         return as_plain(
             {
                 "name": self.name,
                 "mode": self.mode,
                 "tasks": self.tasks,
-                "constants": own,
+                "constants": {**vars(self.constants), "loss_optimal_kappa": kappa(self.constants)},
                 "kappa": self.kappa,
                 "results": self.points,
                 "exponents": self.exponents,
                 "comparison": comparison,
                 "other_constants": others,
-                "gradient": by_gradient,
+                "gradient": self.gradient and {**vars(self.gradient), "accuracy_difference": self.gradient_difference},
                 "words": self.words,
                 "environment": self.environment or {},
             }
@@ -147,20 +137,14 @@ class Allocation(Record):
         """The optima along ``compute``, in FLOPs (of one task in the mode inference_optimal)."""
         import xarray
 
-        rows = [point.to_dict() for point in self.points]
-        data: dict[str, Any] = {
-            name: (
-                "compute",
-                [float("nan") if row[name] is None else float(row[name]) for row in rows],
-                {"units": unit},
-            )
-            for name, unit in UNITS.items()
-        }
-        for pair in ("gap", "extra_compute") if self.comparison else ():
-            values = [getattr(found, pair) for found in self.comparison]
-            name = {"gap": "accuracy_gap"}.get(pair, pair)
-            data[name] = ("compute", [float("nan") if v is None else v for v in values], {"units": "1"})
-        compute = ("compute", [point.compute for point in self.points], {"units": "FLOP"})
+        def column(values: Iterable[float | None], unit: str) -> tuple[str, list[float], dict[str, str]]:
+            return "compute", [math.nan if value is None else float(value) for value in values], {"units": unit}
+
+        data = {name: column((getattr(p, name) for p in self.points), unit) for name, unit in UNITS.items()}
+        if self.comparison:
+            data["accuracy_gap"] = column((c.gap for c in self.comparison), "1")
+            data["extra_compute"] = column((c.extra_compute for c in self.comparison), "1")
+        compute = column((p.compute for p in self.points), "FLOP")
         return xarray.Dataset(data, {"compute": compute}, {"name": self.name, "mode": self.mode})
 
     def plot(self, ax: Axes | None = None) -> Axes:

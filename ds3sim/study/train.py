@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ class Levels:
 
     def row(self, at: int) -> dict[str, float]:
         """The shares of one level, by name."""
-        return {field.name: getattr(self, field.name)[at] for field in fields(self)}
+        return {name: shares[at] for name, shares in vars(self).items()}
 
 
 @dataclass(frozen=True)
@@ -93,15 +93,10 @@ class Simulated:
 
     def to_dict(self) -> dict[str, Any]:
         """As ``ds3sim train --json`` prints it, without the levels."""
-        return {
-            "graphs": self.graphs,
-            "concepts": self.concepts,
-            "texts": self.texts,
-            "scaled": self.scaled,
-            "stuck": self.stuck,
+        law = self.theory
+        return {name: getattr(self, name) for name in ("graphs", "concepts", "texts", "scaled", "stuck", "models")} | {
             "unlearnt": {"estimate": self.unlearnt, "error": self.unlearnt_error},
-            "theory": {"stuck": self.theory.stuck, "unlearnt": self.theory.unlearnt, "z_stuck": self.z_stuck},
-            "models": self.models,
+            "theory": {"stuck": law.stuck, "unlearnt": law.unlearnt, "z_stuck": self.z_stuck},
         }
 
 
@@ -182,10 +177,11 @@ class TrainingResult(Record):
         )
 
     def _level(self, at: int) -> dict[str, Any]:
+        sampled = self.simulation
         simulated = None
-        if self.simulation is not None and self.simulation.levels and self.simulation.errors:
-            mean, error = self.simulation.levels.row(at), self.simulation.errors.row(at)
-            simulated = {key: {"estimate": mean[key], "error": error[key]} for key in mean}
+        if sampled is not None and sampled.levels and sampled.errors:
+            error = sampled.errors.row(at)
+            simulated = {key: {"estimate": v, "error": error[key]} for key, v in sampled.levels.row(at).items()}
         return {
             "level": at + 1,
             "skills": self.model.training.sizes[at],
@@ -202,14 +198,10 @@ class TrainingResult(Record):
         found = {"": self.theory, "exact_": self.exact}
         if self.simulation is not None and self.simulation.levels and self.simulation.errors:
             found |= {"simulated_": self.simulation.levels, "simulated_error_": self.simulation.errors}
-        data: dict[str, Any] = {
-            f"{kind}{field.name}": ("level", getattr(levels, field.name), {"units": "1"})
-            for kind, levels in found.items()
-            for field in fields(levels)
-        }
-        return xarray.Dataset(
-            data, {"level": np.arange(1, len(self.model.p) + 1)}, {"name": self.name, "seed": self.seed}
-        )
+        columns = {kind + name: shares for kind, levels in found.items() for name, shares in vars(levels).items()}
+        data: dict[str, Any] = {name: ("level", shares, {"units": "1"}) for name, shares in columns.items()}
+        level = np.arange(1, len(self.model.p) + 1)
+        return xarray.Dataset(data, {"level": level}, {"name": self.name, "seed": self.seed})
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Acquired skills, with prerequisites, of every level."""
