@@ -21,10 +21,10 @@ def divergence(q: Numbers, unlearnt: Numbers) -> np.ndarray:
         q: in [0, 1].
         unlearnt: P_b in [0, 1], the complement of the second probability, so that it may be tiny.
     """
+    from scipy.special import xlog1py, xlogy
+
     q, rest = np.broadcast_arrays(fraction_array("q", q), fraction_array("unlearnt", unlearnt))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        yes = np.where(q > 0, q * (np.log(np.where(q > 0, q, 1.0)) - np.log1p(-rest)), 0.0)
-        no = np.where(q < 1, (1.0 - q) * (np.log1p(-np.where(q < 1, q, 0.0)) - np.log(rest)), 0.0)
+    yes, no = xlogy(q, q) - xlog1py(q, -rest), xlog1py(1.0 - q, -q) - xlogy(1.0 - q, rest)
     return np.maximum(yes + no, 0.0)[()]
 
 
