@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -218,12 +216,3 @@ def test_zarr_where_it_is_installed(tmp_path):
     for _ in range(2):
         path = made().save(tmp_path / "x.zarr")
     assert xarray.open_zarr(path).load().equals(made().to_dataset())
-
-
-def test_heavy_packages_wait_until_they_are_needed():
-    code = (
-        "import sys, ds3sim.results.result, ds3sim.store.store, ds3sim.store.collect, ds3sim.cli.console\n"
-        "print([n for n in ('pandas', 'xarray', 'pyarrow', 'h5netcdf', 'jax') if n in sys.modules])"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout == "[]\n"
