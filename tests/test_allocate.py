@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
@@ -19,7 +17,6 @@ from ds3sim.theory.difficulty import Bridge, Mixture
 from ds3sim.theory.loss import CONSTANTS, loss, loss_optimal, step_success
 from ds3sim.theory.spending import Architecture, Box, best_training, cheapest_training, tied_training
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 TASKS = Mixture.grid([1.0, 2.0, 3.5], [1, 2, 4, 7], np.arange(1.0, 13.0).reshape(3, 4))
 ATTENTION = Architecture.of_aspect(64)
 
@@ -148,8 +145,9 @@ def test_architectures():
 # ---- the modes against brute force ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [Architecture(), ATTENTION], ids=["parameters", "attention"])
-@pytest.mark.parametrize("compute", [3e16, 1e18, 3e19])
+@pytest.mark.parametrize(
+    ("compute", "shape"), [(3e16, ATTENTION), (1e18, Architecture()), (3e19, ATTENTION)], ids=["low", "middle", "high"]
+)
 def test_global_against_brute_force(compute, shape):
     p = problem(shape=shape, prompt_tokens=100.0)
     found = solve(p, compute)
@@ -235,7 +233,7 @@ def test_least_compute_is_the_dual(mode):
 
 def test_more_compute_is_never_worse_and_comparisons_agree():
     p = problem()
-    results = [solve(p, compute) for compute in np.geomspace(1e16, 1e19, 7)]
+    results = [solve(p, compute) for compute in np.geomspace(1e16, 1e19, 4)]
     assert (np.diff([r.accuracy for r in results]) > 0).all()
     found = compare(p, 1e18)
     assert found.gap > 0 and found.extra_compute is not None and found.extra_compute > 1
@@ -382,10 +380,3 @@ def test_command_modes(small, cli, mode, more):
     result = cli.json("allocate", small, *(f"--set={key}" for key in (f"allocate.mode={mode}", *more)))
     assert result["mode"] == mode
     assert (result["gradient"] is not None) == ("allocate.check=true" in more)
-
-
-@pytest.mark.parametrize("name", ["allocate", "allocate-attention"])
-def test_shipped_configs(name, cli):
-    result = cli.json("allocate", CONFIGS / f"{name}.toml", "--set", "allocate.compute=1e22")
-    row = result["results"][0]
-    assert not row["bounds"] and row["accuracy"] > result["comparison"][0]["chinchilla"]["accuracy"]

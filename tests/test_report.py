@@ -198,13 +198,13 @@ def test_names_are_escaped(undrawn):
     ("budgets", "flops"), [((60,), True), ((0, 50), False), ((3,), False), ((10, 11, 12), True), (range(1, 400), False)]
 )
 def test_any_budgets_give_a_page(budgets, flops):
-    Page(result_page(make_result(budgets=budgets, flops=flops)))
+    assert "20,000 trials" in Page(result_page(make_result(budgets=budgets, flops=flops))).words
 
 
 def test_rare_events_give_a_page():
     result = make_result(budgets=(80, 100, 140, 200), r=0.02, m=12, traces=10**8)
     assert run_figures.accuracy_figure(result).axes[0].get_yscale() == "log"
-    Page(result_page(result))
+    assert "100,000,000 trials" in Page(result_page(result)).words
 
 
 @pytest.mark.parametrize(
