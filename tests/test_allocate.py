@@ -1,7 +1,5 @@
 """Allocation: each mode against brute force, its limits, its dual, gradients, the authors' exponents, the command."""
 
-from __future__ import annotations
-
 import jax
 import numpy as np
 import pytest
@@ -51,9 +49,6 @@ def brute(p: Problem, compute: float, pairs) -> float:
     return float(accuracy[cost <= compute].max())
 
 
-# ---- the averages over tasks -------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("dense", [True, False])
 def test_moments_against_the_chain(dense):
     tasks = Mixture.grid([0.0, 1.5, 2.0, 9.0], np.arange(1, 21), bridge=Bridge(b=40.0))
@@ -93,9 +88,6 @@ def test_weights_and_refusals_of_mixtures():
             Mixture(*map(np.array, bad))
     with pytest.raises(InputError, match="b = -1"):
         Bridge(b=-1.0)
-
-
-# ---- training for a given demand -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [Architecture(), ATTENTION, Architecture(2.0, 0.3)])
@@ -140,9 +132,6 @@ def test_architectures():
     assert (fitted.power, fitted.scale) == pytest.approx((shape.power, shape.scale), rel=1e-9)
     with pytest.raises(InputError, match="different N"):
         Architecture.of_table([[1e9, 2, 3], [1e9, 4, 5]])
-
-
-# ---- the modes against brute force ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -256,9 +245,6 @@ def test_bounds_and_refusals():
     assert full.saturated
 
 
-# ---- gradients -----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("shape", [Architecture(), ATTENTION], ids=["parameters", "attention"])
 def test_gradients_against_differences_and_the_search(shape):
     from ds3sim.allocate.gradient import log_accuracy, maximise
@@ -279,9 +265,6 @@ def test_gradients_against_differences_and_the_search(shape):
     assert found.accuracy * (1 - 1e-9) <= best.accuracy <= found.accuracy * 1.01
     assert abs(best.steps - found.steps) <= 1
     assert not jax.config.jax_enable_x64
-
-
-# ---- exponents -----------------------------------------------------------------------------------------
 
 
 def test_exponent_is_least_squares():
@@ -329,8 +312,6 @@ def test_steps_for_inverts_the_incomplete_beta_function():
     np.testing.assert_allclose(betainc(m, k - m + 1, r), q, rtol=1e-9)
     assert steps_for(3, 0.99, 0.5) == 3 and steps_for(3, 0.0, 0.5) == np.inf
 
-
-# ---- the command ---------------------------------------------------------------------------------------
 
 SMALL = """
 [allocate]

@@ -1,7 +1,5 @@
 """Results as labelled arrays, tables and files; results and pages from a store; merge and report."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -19,8 +17,6 @@ from ds3sim.study.run import sweep as swept
 xarray = pytest.importorskip("xarray")
 pandas = pytest.importorskip("pandas")
 
-
-# ---- results from a store ---------------------------------------------------------------------
 
 CONFIG = """
 name = "small"
@@ -87,9 +83,6 @@ def test_points_without_trials_are_counted_not_invented(tmp_path):
         store.result()
 
 
-# ---- pages ------------------------------------------------------------------------------------
-
-
 def test_the_page_shows_curves_and_numbers(tmp_path, cli):
     cli("report", fill(tmp_path), "--out", tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -120,9 +113,6 @@ def test_names_cannot_break_the_page():
     result["points"][0]["results"][0]["strategy"] = "$a_b$ <b>"
     page = result_page(Result.from_dict(result))
     assert "<script" not in page and "<b>" not in page
-
-
-# ---- the command line -------------------------------------------------------------------------
 
 
 def test_report_of_a_store(tmp_path, cli):

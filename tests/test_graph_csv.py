@@ -150,9 +150,6 @@ def test_broken_csv(tmp_path, content, options, fragment):
     assert str(path) in message or "feasible" in options
 
 
-# ---- the file itself ------------------------------------------------------------------------------
-
-
 def test_missing_folder_suffix_and_odd_paths(tmp_path):
     assert "no such file" in refusal(load, tmp_path / "no.csv")
     assert "is a folder" in refusal(load, tmp_path)

@@ -231,8 +231,6 @@ def test_graphml_defaults_untyped_keys_and_foreign_data(tmp_path):
     assert graph.transition_tensor().tolist() == [[0.75, 0.25], [0, 1]]
 
 
-# ---- round trip and the shipped graph -------------------------------------------------------------
-
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=6)
 
 

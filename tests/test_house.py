@@ -1,7 +1,5 @@
 """The house of docs/architecture.md: imports point one way, files stay short, names stay where they belong."""
 
-from __future__ import annotations
-
 import argparse
 import ast
 import re

@@ -1,7 +1,5 @@
 """An import does nothing but define names: no flag is changed, no array is made, nothing heavy is loaded."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

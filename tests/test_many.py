@@ -1,7 +1,5 @@
 """Many tasks at once: bit for bit the tallies of one task at a time, in a few kernels."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -240,8 +240,6 @@ def test_plot_draws_in_the_axes_given():
     assert sample().plot(ax) is ax and len(ax.lines) == 1
 
 
-# ---- files and folders ------------------------------------------------------------------------------
-
 RUN = Marker(".made-run", "make run", ("a.txt", "old.txt"))
 FIT = Marker(".made-fit", "make fit")
 

@@ -91,9 +91,6 @@ def test_probabilities_do_not_pass_1():
     assert float(exact(task).success(3000)) <= 1.0
 
 
-# ---- checks of arguments ----------------------------------------------------------------------------
-
-
 def test_numbers_of_numpy_and_jax_are_numbers():
     import jax.numpy as jnp
 

@@ -1,7 +1,5 @@
 """The report: files of a run, their safety on disk, what the page says, what the figures hold."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import io
@@ -71,9 +69,6 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.text).split())
 
 
-# ---- files --------------------------------------------------------------------------------------
-
-
 def test_all_files_are_written(tmp_path, study):
     out = tmp_path / "deep" / "run"
     assert ds.report(make_result(), folder=out) == out / "report.html"
@@ -108,9 +103,6 @@ def test_csv_is_tidy(tmp_path, study):
     assert float(rows[0]["success_probability"]) == first.success
     assert float(rows[0]["reference_expected_steps"]) == first.reference.expected_steps
     assert {r["strategy"] for r in rows} == set(SEVERAL)
-
-
-# ---- rows ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("hits", "p"), [(1, 1e-7), (0, 1e-4), (3, 1e-5), (20_000, 1 - 1e-6), (10_200, 0.5)])
@@ -152,9 +144,6 @@ def test_a_mean_over_tasks_is_compared_by_its_interval():
 def test_a_result_without_rows_has_no_page():
     with pytest.raises(InputError, match="no results to show"):
         result_page(replace(make_result(), rows=()))
-
-
-# ---- page ---------------------------------------------------------------------------------------
 
 
 def test_the_page_stands_alone():
@@ -277,9 +266,6 @@ def test_the_ending_decides(tmp_path, name, undrawn):
         assert Page(ds.report(tmp_path / name)).words == Page(ds.report(replace(result, config={}))).words
 
 
-# ---- figures ------------------------------------------------------------------------------------
-
-
 def test_the_accuracy_figure_shows_the_numbers():
     result = make_result(strategies=SEVERAL)
     top, bottom = run_figures.accuracy_figure(result).axes
@@ -306,9 +292,6 @@ def test_budgets_in_flops_are_the_axis():
     rows = (replace(row, flops=1e12 * (1 + i % 7)) for i, row in enumerate(result.rows))
     result = replace(result, rows=tuple(rows))
     assert run_figures.accuracy_figure(result).axes[-1].get_xlabel() == "Budget (FLOPs per task)"
-
-
-# ---- theory between the budgets -----------------------------------------------------------------
 
 
 def test_grid_covers_the_budgets_in_multiples_of_n():

@@ -1,7 +1,5 @@
 """The record of a result: labelled arrays, tables, files and back."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
@@ -55,9 +53,6 @@ def sweep(points=None):
 
 def made(points=None) -> Result:
     return Result.from_dict(sweep(points))
-
-
-# ---- labelled arrays --------------------------------------------------------------------------
 
 
 def test_a_grid_has_one_dimension_for_each_axis():
@@ -148,9 +143,6 @@ def test_what_is_no_result_is_refused():
         Result.from_dict({"points": [{"results": [3]}]})
     with pytest.raises(InputError, match="no rows"):
         Result.from_dict({"points": []}).to_dataset()
-
-
-# ---- files ------------------------------------------------------------------------------------
 
 
 def test_netcdf_round_trip(tmp_path):

@@ -28,9 +28,6 @@ STRATEGIES = {
 }
 
 
-# ---- from Python --------------------------------------------------------------------------------
-
-
 def test_a_study_of_records_has_their_tasks():
     study = ds.Study(CHAIN, strategies=STRATEGIES, steps=[12, 40], seed=7, traces=5000, name="mine")
     entries = list(study.entries())
@@ -132,9 +129,6 @@ def test_ten_thousand_points_are_expanded_from_shared_pieces():
     entries = list(ds.Study(CHAIN, steps=[10, 20], axes=axes).entries())
     assert len(entries) == 10_000
     assert len({id(entry.tasks) for entry in entries}) == len({id(entry.cost) for entry in entries}) == 100
-
-
-# ---- one dialect --------------------------------------------------------------------------------
 
 
 def test_every_shipped_config_is_read_without_notes():
@@ -240,9 +234,6 @@ def test_groups_are_tasks_of_a_study_too():
     weights = np.array(entry.weights)
     assert weights.sum() == pytest.approx(1, rel=1e-12) and weights[skills == 2].sum() == pytest.approx(0.75, rel=1e-12)
     assert set(skills) == {2, 5} and (skills == 5).sum() == 1
-
-
-# ---- a vote of many -----------------------------------------------------------------------------
 
 
 def test_a_vote_of_3000_traces_needs_no_formula():

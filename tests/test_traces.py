@@ -136,9 +136,6 @@ def test_bad_arguments(name, value):
         simulate(TASKS["chain"], **traces, **{name: value})
 
 
-# ---- aggregators: the task hitting time against what its definition says ---------------------------
-
-
 def test_aggregators_against_exact():
     budgets = [5, 20, 45, 90]
     for aggregate in (BestOfN(3, Verifier(0.2, 0.6)), Majority(5, GeometricErrors(3, 0.4), "wrong"), Majority(4)):
@@ -158,9 +155,6 @@ def test_votes_of_many_traces():
     p = float(exact(task).success(20_000))
     assert 0.01 < p < 0.99
     assert agrees(float(tally.success(20_000)), p, np.sqrt(p * (1 - p) / 4000))
-
-
-# ---- beam ------------------------------------------------------------------------------------------
 
 
 def product_chain(graph, w, b, error, steps):
