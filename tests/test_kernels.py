@@ -90,7 +90,7 @@ class TestKernels(chex.TestCase):
     def test_lookups(self):
         """Words in even steps give each outcome as often as its chance says."""
         law = np.array([0.5, 0.0, 0.3, 0.2])
-        threshold, outcome, width = row_tables(law[None, None])[0]
+        threshold, outcome, width = row_tables([law[None, None]])[0]
         word0, word1 = (w.ravel() for w in np.meshgrid(np.arange(width), np.arange(0, 2**32, 2**18), indexing="ij"))
         words = word0.astype(np.uint32), word1.astype(np.uint32)
         code = self.variant(lookup)(threshold, outcome, np.int32(0), np.uint32(width - 1), *words)

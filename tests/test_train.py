@@ -23,9 +23,9 @@ from ds3sim.task.task import Task
 from ds3sim.theory import chain
 from ds3sim.theory.skills import giant
 from ds3sim.theory.trained import compute_optimal, train
-from ds3sim.training.components import giant_shares
-from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
-from ds3sim.training.sampled_model import largest_component, sample_skills
+from ds3sim.training.components import giant_shares, largest_component
+from ds3sim.training.reasoning import Reasoning, reason, reason_steps
+from ds3sim.training.sampled_model import sample_skills
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 MODEL = '[model]\nkind = "tripartite"\ntraining_flops = 3.35e25\n'
@@ -83,13 +83,11 @@ def test_closed_form_is_the_training_sides_own_accuracy(tmp_path, strategy):
     options.pop("step", None)
     model = train(*compute_optimal(3.35e25))
     how = Reasoning(**options)
-    known = reason(model, [3e15, 2e16, 3e17], Tasks(), how)
+    known = reason(model, [3e15, 2e16, 3e17], how)
     for i, row in enumerate(rows):
         assert row["success"]["estimate"] == pytest.approx(float(known.accuracy[i]), abs=1e-12)
         assert row["mean_flops"] == pytest.approx(float(known.flops[i]), rel=1e-9)
-    counted = reason_steps(
-        model, [r["steps_per_trace"] for r in rows], Tasks(), replace(how, steps="min", level_ties="lowest")
-    )
+    counted = reason_steps(model, [r["steps_per_trace"] for r in rows], replace(how, steps="min", level_ties="lowest"))
     assert [r["authors_flops"] for r in rows] == pytest.approx(counted.flops.tolist(), rel=1e-12)
 
 
@@ -281,8 +279,8 @@ def test_train_leaves_out_what_does_not_fit(tmp_path):
     assert result["simulation"] is None and "nothing is simulated" in result["notes"][0]
 
 
-def test_sampled_components_are_those_of_the_other_sampler():
-    """The largest component of G(S, c/S), by pairs drawn here and by the rows of percolate."""
+def test_the_largest_component_follows_theory():
+    """The largest component of G(S, c/S), by the sampler of the models and by graphs with numbers of their own."""
     random = np.random.default_rng(7)
     mine = np.array([largest_component(random, 3000, 2.0 / 3000).mean() for _ in range(40)])
     other = giant_shares(40, 3000, 2.0 / 3000, seed=3)

@@ -13,9 +13,8 @@ from ds3sim.theory.degrees import fixed_point, regular, scale_squared, threshold
 from ds3sim.theory.peeling import VARIANTS, ensemble, excess_entropy, large_graph, peeling
 from ds3sim.training.bernoulli_rows import EDGES, bernoulli_rows, identity, keys, precise
 from ds3sim.training.finite_size import fit_law, is_stuck, simulate_stuck
-from ds3sim.training.peel_counts import chances, peel_counts
+from ds3sim.training.peel_counts import chances, peel_counts, peeling_law
 from ds3sim.training.peel_graphs import peel_graphs
-from ds3sim.training.small_graphs import peeling_law
 
 
 def h(x, concepts, texts, degree, eps):

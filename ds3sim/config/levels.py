@@ -23,8 +23,7 @@ from ds3sim.task.steps import Beam
 from ds3sim.task.strategy import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors
 from ds3sim.theory import chain
-from ds3sim.training.levels import Ways
-from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
+from ds3sim.training.reasoning import Reasoning, Ways, reason, reason_steps
 
 
 def chains(
@@ -72,22 +71,14 @@ def authors_flops(
     how = _reasoning(strategy, model, omega)
     if how is None:
         return [math.nan] * len(per_trace)
-    one, grid = model.trained, _grid(tasks, model)
+    skills, level, weight = tasks.each
+    some = weight > 0
+    asked = model.trained, how, (level[some], skills[some]), weight[some]
     if model.round_steps:
-        return reason_steps(one, per_trace, grid, how).flops.tolist()
+        return reason_steps(asked[0], per_trace, *asked[1:]).flops.tolist()
     price = 2.0 * model.size[0] * omega * how.branches * how.n
     positive = np.maximum(np.asarray(per_trace, dtype=np.float64) * price, 1e-300)
-    return reason(one, positive, grid, how).flops.tolist()
-
-
-def _grid(tasks: TasksTable, model: TripartiteModel) -> Tasks:
-    skills, level, weight = tasks.each
-    kept = weight > 0
-    levels, row = np.unique(level[kept], return_inverse=True)
-    sizes, column = np.unique(skills[kept], return_inverse=True)
-    phi = np.zeros((len(levels), len(sizes)))
-    np.add.at(phi, (row, column), weight[kept] / math.fsum(weight[kept].tolist()))
-    return Tasks(tuple(levels.tolist()), tuple(sizes.tolist()), phi, model.relevant_factor, model.search)
+    return reason(asked[0], positive, *asked[1:]).flops.tolist()
 
 
 def _reasoning(strategy: Strategy, model: TripartiteModel, omega: float) -> Reasoning | None:
@@ -111,6 +102,8 @@ def _reasoning(strategy: Strategy, model: TripartiteModel, omega: float) -> Reas
         round_steps=model.round_steps,
         steps="min",
         level_ties="lowest",
+        relevant_factor=model.relevant_factor,
+        search=model.search,
     )
 
 

@@ -19,8 +19,8 @@ from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.fit import agreement as patterns
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
-from ds3sim.theory import latent, plurality
-from ds3sim.theory.votes import geometric_weights, zipf_weights
+from ds3sim.theory import latent
+from ds3sim.theory.votes import LARGEST, geometric_weights, zipf_weights
 
 KINDS = ("geometric", "uniform", "zipf", "weights")
 """Error models: c_j ~ decay^(j-1), (11); all alike; c_j ~ j^-exponent; free weights."""
@@ -273,7 +273,7 @@ def fit_vote_curve(
     votes, y = whole_votes(n, success)
     require(votes.size >= 3, f"a vote curve of {votes.size} different N: the error model needs at least 3")
     most = int(votes.max())
-    require(most <= plurality.LARGEST, f"a vote curve can reach N = {plurality.LARGEST}, not {most}")
+    require(most <= LARGEST, f"a vote curve can reach N = {LARGEST}, not {most}")
     curve = _Votes(votes, y, (float(parameters[0]), float(parameters[1]), float(parameters[2])))
     found = {name: _least_squares(name, curve) for name in ((kind,) if kind else tuple(TOP))}
     points = votes.size

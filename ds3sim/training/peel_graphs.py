@@ -1,7 +1,6 @@
 """Peeling of sampled concept-text graphs, in JAX, many graphs at once.
 
-The R unknown concepts of n_c = R/eps are all that matters: a known concept never changes a text's count of unknown
-ones.
+The R unknown concepts of n_c = R/eps are all that matters: a known one never changes a text's count of unknown ones.
 So a graph is R rows (concepts) of T cells (texts), each filled with probability d_t/R. Several graphs form one disjoint
 union, which is peeled through one queue of concepts to remove: a block of the queue at a time takes its concepts out of
 their texts, and each text left with one unknown concept names it (a text keeps the count and the sum of its unknown
@@ -21,7 +20,16 @@ from jax import lax
 
 from ds3sim.core.check import number, whole_number
 from ds3sim.core.runtime import cores
-from ds3sim.training.bernoulli_rows import EDGES, UNKNOWN, bernoulli_rows, generator, identity, keys, precise
+from ds3sim.training.bernoulli_rows import (
+    EDGES,
+    UNKNOWN,
+    bernoulli_rows,
+    few_sizes,
+    generators,
+    identity,
+    keys,
+    precise,
+)
 
 _UNION = 80_000
 """Concepts in one union of graphs, about: its padded edges (some 25 MB) stay close to the caches."""
@@ -132,9 +140,8 @@ def peel_graphs(
     if unknown is not None:
         number("unknown", unknown, above=0, high=1)
         total = round(concepts / unknown)
-        sizes = np.array(
-            [generator(seed, task, first + g, UNKNOWN).binomial(total, unknown) for g in range(graphs)], dtype=np.int64
-        )
+        made = generators(seed, task, range(first, first + graphs), UNKNOWN)
+        sizes = np.array([random.binomial(total, unknown) for random in made], dtype=np.int64)
     rows = int(sizes.max())
     left, isolated = np.zeros((2, graphs), dtype=np.int64)
 
@@ -152,17 +159,17 @@ def peel_graphs(
     return Peeled(sizes, left, isolated)
 
 
-def _union(made, sizes, rows: int, texts: int, chance: float, block: int | None, batch: int):
-    """Known flags and isolated flags, bool [graphs, rows], of one union (padded to ``batch`` graphs: one
-    compilation)."""
+def _union(
+    made: np.ndarray, sizes: np.ndarray, rows: int, texts: int, chance: float, block: int | None, batch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Known and isolated flags, bool [graphs, rows], of one union, padded to ``batch`` graphs for one compilation."""
     graphs = len(made)
     padded = np.concatenate([made, np.repeat(made[-1:], batch - graphs, axis=0)])
+    space = few_sizes(batch * texts)
     with precise():
         found = bernoulli_rows(padded, rows, texts, chance)
         real = (found < texts) & (np.arange(rows) < np.append(sizes, [0] * (batch - graphs))[:, None])[:, :, None]
         offset = (texts * np.arange(batch, dtype=np.int32))[:, None, None]
-        joined = np.where(real, found + offset, np.int32(batch * texts)).reshape(batch * rows, -1)
-        block = block or max(32, min(512, batch * rows // 128))
-        flags = np.asarray(_peel(joined, batch * texts, block)).reshape(batch, rows)[:graphs]
-    alone = (joined[:, 0] == batch * texts).reshape(batch, rows)[:graphs]
-    return flags, alone
+        joined = np.where(real, found + offset, np.int32(space)).reshape(batch * rows, -1)
+        flags = np.asarray(_peel(joined, space, block or max(32, min(512, batch * rows // 128))))
+    return flags.reshape(batch, rows)[:graphs], (joined[:, 0] == space).reshape(batch, rows)[:graphs]

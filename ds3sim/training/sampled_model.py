@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +10,7 @@ from ds3sim.core.check import Numbers
 from ds3sim.core.errors import require
 from ds3sim.theory.trained import Training
 from ds3sim.training.bernoulli_rows import CONCEPTS, bernoulli_rows, generator, identity, precise
-
-MOST_SKILLS = 20_000
-"""Skills of a level."""
+from ds3sim.training.components import MOST_SKILLS, largest_component
 
 
 @dataclass(frozen=True)
@@ -78,30 +75,6 @@ def _prerequisites_met(random: np.random.Generator, below: np.ndarray, skills: i
     count = whole + (random.random(skills) < sigma - whole)
     asked = random.integers(len(below), size=(skills, whole + 1))
     return np.all(below[asked] | (np.arange(whole + 1) >= count[:, None]), axis=1)
-
-
-def largest_component(random: np.random.Generator, skills: int, chance: float) -> np.ndarray:
-    """Members of the largest component of one G(S, chance), bool [skills]; none where there is no edge at all.
-
-    From a mean degree of ln S + 45 on all skills are in it but for a chance below 1e-19, and nothing is drawn.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    if chance * skills > math.log(skills) + 45.0:
-        return np.ones(skills, dtype=bool)
-    pairs = skills * (skills - 1) // 2
-    count = int(random.binomial(pairs, chance)) if pairs else 0
-    if count == 0:
-        return np.zeros(skills, dtype=bool)
-    k = random.choice(pairs, count, replace=False, shuffle=False)
-    high = ((1.0 + np.sqrt(1.0 + 8.0 * k)) / 2.0).astype(np.int64)
-    high -= high * (high - 1) // 2 > k  # the root is right to a rounding
-    high += high * (high + 1) // 2 <= k
-    low = k - high * (high - 1) // 2
-    graph = coo_array((np.ones(count, dtype=bool), (low, high)), shape=(skills, skills))
-    labels = connected_components(graph, directed=False)[1]
-    return labels == np.argmax(np.bincount(labels))
 
 
 def skills_with_concepts(key: np.ndarray, known: np.ndarray, skills: int, mean: float, needed: float) -> np.ndarray:

@@ -12,12 +12,11 @@ from ds3sim.theory.peeling import ensemble, peeling
 from ds3sim.theory.skills import acquired_exact, giant
 from ds3sim.training import walks
 from ds3sim.training.bernoulli_rows import CONCEPTS, identity, keys
-from ds3sim.training.components import giant_shares
+from ds3sim.training.components import giant_shares, largest_component_law
 from ds3sim.training.finite_size import is_stuck
-from ds3sim.training.peel_counts import peel_counts
+from ds3sim.training.peel_counts import peel_counts, peeling_law
 from ds3sim.training.peel_graphs import peel_graphs
 from ds3sim.training.sampled_model import skills_with_concepts
-from ds3sim.training.small_graphs import largest_component_law, peeling_law
 from ds3sim.validate.checks import Check
 from ds3sim.validate.compare import finite, fit
 
@@ -111,11 +110,9 @@ def _percolation(change: float, seed: int) -> list[Check]:
     rows = []
     for skills, chance in ((4, 0.3), (5, 0.45)):
         law = largest_component_law(skills, chance)
-        for method in ("dense", "sparse"):
-            count = 20_000 if method == "dense" else 1_000
-            found = np.rint(giant_shares(count, skills, chance * change, seed, method=method) * skills).astype(np.int64)
-            name = f"percolation S={skills} q={chance:g}"
-            rows.append(fit(name, f"{method}, largest component", np.bincount(found, minlength=skills + 1), law))
+        found = np.rint(giant_shares(5_000, skills, chance * change, seed) * skills).astype(np.int64)
+        counts = np.bincount(found, minlength=skills + 1)
+        rows.append(fit(f"percolation S={skills} q={chance:g}", "largest component", counts, law))
     for skills, graphs, c in ((4000, 60, 2.0), (10_000, 20, 1.5)):
         found = giant_shares(graphs, skills, c / skills * change, seed)
         gamma = float(giant(c))

@@ -7,7 +7,7 @@ import numpy as np
 from ds3sim.core.figure import tick
 from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
 from ds3sim.theory.trained import Training, compute_optimal, train
-from ds3sim.training.reasoning import Tasks, reason_steps
+from ds3sim.training.reasoning import reason_steps
 
 TOKENS = (100, 250, 500, 1_000, 4_000, 64_000)
 LEVELS = (40, 50, 60, 70, 80)
@@ -20,11 +20,12 @@ def make(options: Options) -> Drawing:
     compute = np.geomspace(1e22, 1e28, options.pick(241, 61))
     models = train(*compute_optimal(compute), Training())
     by_budget(left, compute, reason_steps(models, [t // 25 for t in TOKENS]).accuracy)
-    by = reason_steps(models, [160], Tasks(levels=LEVELS)).by_level[:, 0]
+    skills = np.arange(2, 16)
     for i, level in enumerate(LEVELS):
-        right.curve(f"level={level}", compute, by[:, i], i, f"level {level}", linestyle="solid")
-        if by[-1, i] > 0:
-            half = reached(compute, by[:, i], 0.5)
+        by = reason_steps(models, [160], tasks=(np.full(skills.size, level), skills)).accuracy[:, 0]
+        right.curve(f"level={level}", compute, by, i, f"level {level}", linestyle="solid")
+        if by[-1] > 0:
+            half = reached(compute, by, 0.5)
             sheet.found.append(f"Tasks of level {level} at 4,000 tokens: half of the plateau at C_tr = {half:.3g}.")
     for panel, title in ((left, "Levels 60 to 70, by token budget"), (right, "4,000 tokens, by level of the task")):
         panel.frame("Training FLOPs, kappa = 20", "Accuracy", "x", title, share=True)

@@ -10,7 +10,6 @@ from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
 from ds3sim.theory.peeling import large_graph, peeling
 from ds3sim.theory.skills import acquired, skill_levels
 from ds3sim.theory.trained import Trained, Training, compute_optimal, train
-from ds3sim.training.reasoning import learnt_skills
 
 COMPUTE = (1e22, 1e24, 1e26)
 SIZES = (1e10, 1e11, 1e12)
@@ -46,7 +45,7 @@ def learnt(panel: Panel, i: int, flops: float, kappa: np.ndarray) -> None:
     """Levels learnt at one training compute, by both variants of (20) and with large-graph peeling."""
     for variant, linestyle in zip(VARIANTS, ("solid", dash(2)), strict=True):
         models = train(*compute_optimal(flops, kappa), Training(finite_size=variant))
-        value = learnt_skills(models)
+        value = models.p.sum(axis=-1)
         panel.curve(f"C_tr={flops:g}, {variant}", kappa, value, i, linestyle=linestyle)
         if variant == "published":
             limit = limit_levels(models).sum(axis=-1)
