@@ -101,7 +101,7 @@ def test_match_is_a_number(cli, tmp_path):
     ("argv", "why"),
     [
         (["fit", "pass-at-n", "{missing}"], "no such file"),
-        (["fit", "pass-at-n", "{curve}", "--at", "1,x"], "--at x"),
+        (["fit", "pass-at-n", "{curve}", "--at", "1,x"], "--at = 'x'"),
         (["fit", "pass-at-n", "{curve}", "--at", "2.5"], "whole"),
         (["fit", "pass-at-n", "{curve}", "--problems", "0"], "--problems"),
         (["fit", "pass-at-n", "{bad}"], "line 2"),
@@ -120,7 +120,7 @@ def test_match_is_a_number(cli, tmp_path):
         (["fit", "votes", "{counts}", "--problems", "3"], "no effect"),
         (["fit", "pass-at-n", "{curve}", "--parameters", "1e9"], "no effect"),
         (["fit", "votes", "{curve}", "--latent", "1,2,3", "--pass-at-n", "{curve}"], "not both"),
-        (["fit", "pass-at-n", "{curve}", "--match", "x", "--pattern", "a"], "--match x"),
+        (["fit", "pass-at-n", "{curve}", "--match", "x", "--pattern", "a"], "--match = 'x'"),
         (["fit", "pass-at-n", "{curve}", "--match", "1"], "no option match"),
     ],
 )

@@ -20,9 +20,8 @@ from ds3sim.core.errors import InputError
 from ds3sim.core.text import probability
 from ds3sim.report import page, run_figures, write
 from ds3sim.report.curves import Curve, grid, theory_curves
-from ds3sim.report.html import Picture
-from ds3sim.report.page import result_page
-from ds3sim.report.rows import binomial_score, by_strategy, compared, run_table
+from ds3sim.report.page import Picture, result_page
+from ds3sim.report.tables import binomial_score, by_strategy, compared, run_table
 from ds3sim.results.result import Result
 
 SEVERAL = {"chain of thought": (1, 1), "tree of thoughts": (1, 4), "best of 8": (8, 1)}
