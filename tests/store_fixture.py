@@ -1,7 +1,5 @@
 """A quick engine for tests of the store: every trial has its own random number, so any split adds up."""
 
-from __future__ import annotations
-
 import time
 
 import numpy as np

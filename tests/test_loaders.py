@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -700,15 +699,6 @@ def test_the_format_can_be_named(tmp_path):
     path = write(tmp_path / "log.txt", TIDY_CSV)
     assert read_log(path, "tidy").problems == ("a", "b")
     assert set(READERS) == {"tidy", "counts", "lm-eval", "inspect", "monkeys", "search-and-learn", "curve"}
-
-
-def test_importing_the_loaders_imports_no_heavy_package():
-    code = (
-        "import sys, ds3sim.fit.logs.read;"
-        "print([m for m in ('pandas', 'pyarrow', 'yaml', 'backports', 'inspect_ai', 'lm_eval') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def test_the_examples_of_the_docs(tmp_path):

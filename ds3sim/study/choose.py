@@ -26,8 +26,7 @@ from ds3sim.core.estimate import Estimate
 from ds3sim.engine.law import Counted, Law, mixed
 from ds3sim.engine.limits import NUMBERS
 from ds3sim.results.choice import Choice, Decision, Gap
-from ds3sim.results.row import Row
-from ds3sim.results.rows import place_of, rows_of
+from ds3sim.results.row import Row, rows_of
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.store.store import Store
 from ds3sim.study.evaluate import Progress, about, evaluate, opened
@@ -88,7 +87,7 @@ def choose(
     try:
         with opened(store) as kept:
             for entries, laws, _ in evaluate(study, kept, progress, whole_points=True):
-                rows = rows_of([place_of(entry) for entry in entries], laws)
+                rows = rows_of(entries, laws)
                 for at in range(0, len(entries), len(names)):
                     part = slice(at, at + len(names))
                     out += _decisions(entries[part], laws[part], rows[part], pairs)

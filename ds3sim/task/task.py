@@ -72,7 +72,7 @@ class Task:
         """Traces per task."""
         return self.aggregate.n
 
-    @property
+    @cached_property
     def max_steps(self) -> int:
         """The largest budget per trace, floor(max K / n)."""
         return int(self.budgets.max()) // self.n

@@ -142,7 +142,7 @@ def beam_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
     )
     most = 2**32 // PROPOSALS_PER_STEP - 1
     require(task.max_steps <= most, f"steps = {task.max_steps} per trace is more than a beam can do ({most})")
-    threshold, outcome, width = row_tables(np.vstack([graph.transition_tensor(), graph.start])[None])[0]
+    threshold, outcome, width = row_tables([np.vstack([graph.transition_tensor(), graph.start])[None]])[0]
     kind = np.where(graph.goal, 1, np.where(graph.dead, 2, 0)).astype(np.int32)
     rank = score_classes(graph, step.discount).astype(np.int32)
     arguments = (

@@ -157,7 +157,7 @@ def outcome_tables(aggregate: Aggregate) -> tuple[tuple, tuple[np.ndarray, ...]]
         )
     if isinstance(aggregate, Majority):
         weights = aggregate.errors.weights
-        threshold, answer, _ = row_tables(weights[None, None])[0]
+        threshold, answer, _ = row_tables([weights[None, None]])[0]
         return ("voted", aggregate.ties == "wrong", len(weights)), (threshold, answer)
     if isinstance(aggregate, Counting):
         return ("counted",), (rng.threshold(aggregate.chances),)

@@ -6,9 +6,9 @@ numbers of each are bit for bit those that it would get alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain, groupby
 
 import numpy as np
 
@@ -22,7 +22,7 @@ TABLE_BYTES = 128 * 2**20
 USUAL_STEPS = 32
 
 ROWS_AT_ONCE = 4096
-"""Rows of one stack of alias tables: large enough to share the passes, small enough for the cache."""
+"""Rows of alias tables that are made together: enough to share the passes, few enough for the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,18 +104,17 @@ def macro_steps(walk: Walk, max_steps: int) -> int:
 
 def macro_tables(walks: Sequence[tuple[Walk, int]]) -> list[Table]:
     """The tables of many (walk, L), each bit for bit what it is alone."""
-    shapes: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for i, (walk, steps) in enumerate(walks):
-        shapes[len(walk.moves), steps].append(i)
-    out: list[Table | None] = [None] * len(walks)
-    for (rows, steps), members in shapes.items():
-        size = max(1, ROWS_AT_ONCE // (rows + 1))
-        for at in range(0, len(members), size):
-            part = members[at : at + size]
-            law = _laws([walks[i][0] for i in part], rows, steps)
-            for i, (threshold, outcome, width) in zip(part, row_tables(law), strict=True):
-                out[i] = Table(threshold, outcome, width, rows, steps)
-    return [table for table in out if table is not None]
+    shapes = [(len(walk.moves), steps) for walk, steps in walks]
+    order = sorted(range(len(walks)), key=shapes.__getitem__)
+    filled = accumulate(shapes[i][0] + 1 for i in order)
+    block = {i: end // ROWS_AT_ONCE for i, end in zip(order, filled, strict=True)}
+    out = {}
+    for _, members in groupby(order, block.__getitem__):
+        stacks = [list(alike) for _, alike in groupby(members, shapes.__getitem__)]
+        laws = [_laws([walks[i][0] for i in alike], *shapes[alike[0]]) for alike in stacks]
+        for i, table in zip(chain(*stacks), row_tables(laws), strict=True):
+            out[i] = Table(*table, *shapes[i])
+    return [out[i] for i in range(len(walks))]
 
 
 def _laws(walks: Sequence[Walk], rows: int, steps: int) -> np.ndarray:
