@@ -23,8 +23,7 @@ FUNCTION_OF = {"fit pass-at-n": "fit_pass_at_n", "fit votes": "fit_votes", "expo
 """Commands whose function has another name; all others are called as their function."""
 
 MODULES = modules()
-LONG = ("tests.test_loaders", "tests.test_store", "tests.test_graph")
-TESTS = tuple(module for module in modules("tests") if module.name not in LONG)
+TESTS = modules("tests")
 INSIDE = [module for module in MODULES if module.folder]
 
 
