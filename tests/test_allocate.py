@@ -1,9 +1,5 @@
 """Allocation: each mode against brute force, its limits, its dual, gradients, the authors' exponents, the command."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
@@ -15,12 +11,11 @@ from ds3sim.allocate.solve import Problem, least_compute, solve
 from ds3sim.core.errors import InputError
 from ds3sim.stats.slopes import exponent
 from ds3sim.theory import chain
-from ds3sim.theory.difficulty import Bridge, Mixture
+from ds3sim.theory.difficulty import Bridge, Difficulty
 from ds3sim.theory.loss import CONSTANTS, loss, loss_optimal, step_success
 from ds3sim.theory.spending import Architecture, Box, best_training, cheapest_training, tied_training
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-TASKS = Mixture.grid([1.0, 2.0, 3.5], [1, 2, 4, 7], np.arange(1.0, 13.0).reshape(3, 4))
+TASKS = Difficulty.grid([1.0, 2.0, 3.5], [1, 2, 4, 7], np.arange(1.0, 13.0).reshape(3, 4))
 ATTENTION = Architecture.of_aspect(64)
 
 
@@ -54,15 +49,12 @@ def brute(p: Problem, compute: float, pairs) -> float:
     return float(accuracy[cost <= compute].max())
 
 
-# ---- the averages over tasks -------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("dense", [True, False])
 def test_moments_against_the_chain(dense):
-    tasks = Mixture.grid([0.0, 1.5, 2.0, 9.0], np.arange(1, 21), bridge=Bridge(b=40.0))
-    assert tasks._table is not None
+    tasks = Difficulty.grid([0.0, 1.5, 2.0, 9.0], np.arange(1, 21), bridge=Bridge(b=40.0))
+    assert tasks.dense
     if not dense:
-        object.__setattr__(tasks, "_table", None)
+        object.__setattr__(tasks, "dense", False)
     level, k = np.array([[1.7], [2.5]]), np.array([0, 1, 7, 20, 400, 10**6])
     got = tasks.moments(level, k)
     r = step_success(level[..., None], tasks.ease, b=40.0)
@@ -75,15 +67,15 @@ def test_moments_against_the_chain(dense):
 
 
 def test_moments_where_steps_never_or_always_succeed():
-    never = Mixture.grid([0.0], [1, 2, 3], bridge=Bridge(d=-0.5)).moments(3.0, [0, 5])
+    never = Difficulty.grid([0.0], [1, 2, 3], bridge=Bridge(d=-0.5)).moments(3.0, [0, 5])
     np.testing.assert_allclose([never.success, never.steps, never.square_steps], [[0, 0], [0, 5], [0, 25]], rtol=1e-14)
-    sure = Mixture.grid([9.0], [1, 2, 3], bridge=Bridge(iota=2.0)).moments(1.0, [2, 5])
+    sure = Difficulty.grid([9.0], [1, 2, 3], bridge=Bridge(iota=2.0)).moments(1.0, [2, 5])
     np.testing.assert_allclose([sure.success, sure.steps], [[2 / 3, 1], [5 / 3, 2]], rtol=1e-14)
 
 
 def test_weights_and_refusals_of_mixtures():
-    twice = Mixture(*map(np.array, ([1.0, 1.0, 2.0], [3, 3, 5], [1, 1, 2]))).moments(2.0, 30).success
-    once = Mixture(*map(np.array, ([1.0, 2.0], [3, 5], [2, 2]))).moments(2.0, 30).success
+    twice = Difficulty(*map(np.array, ([1.0, 1.0, 2.0], [3, 3, 5], [1, 1, 2]))).moments(2.0, 30).success
+    once = Difficulty(*map(np.array, ([1.0, 2.0], [3, 5], [2, 2]))).moments(2.0, 30).success
     assert twice == pytest.approx(float(once), rel=1e-14)
     for bad, said in (
         (([1.0], [0], [1]), "skills = 0"),
@@ -93,12 +85,9 @@ def test_weights_and_refusals_of_mixtures():
         (([1.0], [2], [0]), "not all be 0"),
     ):
         with pytest.raises(InputError, match=said):
-            Mixture(*map(np.array, bad))
+            Difficulty(*map(np.array, bad))
     with pytest.raises(InputError, match="b = -1"):
         Bridge(b=-1.0)
-
-
-# ---- training for a given demand -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [Architecture(), ATTENTION, Architecture(2.0, 0.3)])
@@ -145,11 +134,9 @@ def test_architectures():
         Architecture.of_table([[1e9, 2, 3], [1e9, 4, 5]])
 
 
-# ---- the modes against brute force ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("shape", [Architecture(), ATTENTION], ids=["parameters", "attention"])
-@pytest.mark.parametrize("compute", [3e16, 1e18, 3e19])
+@pytest.mark.parametrize(
+    ("compute", "shape"), [(3e16, ATTENTION), (1e18, Architecture()), (3e19, ATTENTION)], ids=["low", "middle", "high"]
+)
 def test_global_against_brute_force(compute, shape):
     p = problem(shape=shape, prompt_tokens=100.0)
     found = solve(p, compute)
@@ -208,7 +195,7 @@ def test_fixed_demand_against_a_grid_and_at_no_demand():
 
 
 def test_inference_optimal_against_all_steps():
-    p = problem(tasks=Mixture.grid([2.5], [7], bridge=Bridge(b=20.0)))
+    p = problem(tasks=Difficulty.grid([2.5], [7], bridge=Bridge(b=20.0)))
     found = solve(p, 2e10, "inference_optimal")
     k = np.arange(1.0, 20_001.0)
     n = 2e10 / (2 * 25 * k)
@@ -235,7 +222,7 @@ def test_least_compute_is_the_dual(mode):
 
 def test_more_compute_is_never_worse_and_comparisons_agree():
     p = problem()
-    results = [solve(p, compute) for compute in np.geomspace(1e16, 1e19, 7)]
+    results = [solve(p, compute) for compute in np.geomspace(1e16, 1e19, 4)]
     assert (np.diff([r.accuracy for r in results]) > 0).all()
     found = compare(p, 1e18)
     assert found.gap > 0 and found.extra_compute is not None and found.extra_compute > 1
@@ -254,11 +241,8 @@ def test_bounds_and_refusals():
         solve(small, 1e20, "best")
     with pytest.raises(InputError, match="kappa = 1e-09"):
         tied_training(1e20, 0.0, 0.0, 1e-9, CONSTANTS["hoffmann"], Box(), Architecture())
-    full = solve(problem(tasks=Mixture.grid([4.0], [1])), 1e22)
+    full = solve(problem(tasks=Difficulty.grid([4.0], [1])), 1e22)
     assert full.saturated
-
-
-# ---- gradients -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [Architecture(), ATTENTION], ids=["parameters", "attention"])
@@ -281,9 +265,6 @@ def test_gradients_against_differences_and_the_search(shape):
     assert found.accuracy * (1 - 1e-9) <= best.accuracy <= found.accuracy * 1.01
     assert abs(best.steps - found.steps) <= 1
     assert not jax.config.jax_enable_x64
-
-
-# ---- exponents -----------------------------------------------------------------------------------------
 
 
 def test_exponent_is_least_squares():
@@ -331,8 +312,6 @@ def test_steps_for_inverts_the_incomplete_beta_function():
     np.testing.assert_allclose(betainc(m, k - m + 1, r), q, rtol=1e-9)
     assert steps_for(3, 0.99, 0.5) == 3 and steps_for(3, 0.0, 0.5) == np.inf
 
-
-# ---- the command ---------------------------------------------------------------------------------------
 
 SMALL = """
 [allocate]
@@ -382,10 +361,3 @@ def test_command_modes(small, cli, mode, more):
     result = cli.json("allocate", small, *(f"--set={key}" for key in (f"allocate.mode={mode}", *more)))
     assert result["mode"] == mode
     assert (result["gradient"] is not None) == ("allocate.check=true" in more)
-
-
-@pytest.mark.parametrize("name", ["allocate", "allocate-attention"])
-def test_shipped_configs(name, cli):
-    result = cli.json("allocate", CONFIGS / f"{name}.toml", "--set", "allocate.compute=1e22")
-    row = result["results"][0]
-    assert not row["bounds"] and row["accuracy"] > result["comparison"][0]["chinchilla"]["accuracy"]

@@ -1,7 +1,5 @@
 """[model] kind = "tripartite" in run and sweep, tasks of levels of skills, and ``ds3sim train``."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -23,11 +21,9 @@ from ds3sim.study.run import run, sweep
 from ds3sim.task.aggregate import BestOfN, Majority
 from ds3sim.task.task import Task
 from ds3sim.theory import chain
-from ds3sim.theory.skills import giant
-from ds3sim.theory.trained import compute_optimal, train
-from ds3sim.training.components import giant_shares, largest_component
+from ds3sim.theory.skills import compute_optimal, giant, train
 from ds3sim.training.reasoning import Reasoning, reason, reason_steps
-from ds3sim.training.sampled_model import sample_skills
+from ds3sim.training.skill_graphs import giant_shares, largest_component, sample_skills
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 MODEL = '[model]\nkind = "tripartite"\ntraining_flops = 3.35e25\n'
@@ -49,9 +45,6 @@ def plan_of(tmp_path, text, *overrides):
 
 def one_point(tmp_path, text, *overrides):
     return run(plan_of(tmp_path, text, *overrides)).to_dict()
-
-
-# ---- the AIME study -----------------------------------------------------------------------------
 
 
 def test_the_authors_numbers(tmp_path):
@@ -203,9 +196,6 @@ def test_a_cost_model_of_ones_own(tmp_path):
     assert row["budget_flops"] == pytest.approx(2 * float(n) * 1000 + 2 * 10 * 1000 * (1000 * 999 / 2), rel=1e-12)
 
 
-# ---- budgets that are not whole -----------------------------------------------------------------
-
-
 @pytest.mark.parametrize("aggregate", [None, BestOfN(3), Majority(3)])
 def test_real_budgets_are_the_whole_ones_where_they_are_whole(aggregate):
     more = {} if aggregate is None else {"aggregate": aggregate}
@@ -229,9 +219,6 @@ def test_moments_lie_between_those_of_whole_budgets():
     assert np.all(first <= chain.expected_steps(4, 0.3, np.ceil(k)))
     assert np.all(second >= first**2)
     assert chain.real_moments(4.0, np.float64(0.0), k)[0].tolist() == k.tolist()
-
-
-# ---- train --------------------------------------------------------------------------------------
 
 
 def test_train_reports_the_study(tmp_path):
@@ -312,9 +299,6 @@ def test_sampled_skills_repeat_and_do_not_depend_on_the_number_of_models():
     assert not np.array_equal(one.p[0], sample_skills([0.9], 4000.0, training, 4).p[0])
 
 
-# ---- configs, figures, broken inputs ------------------------------------------------------------
-
-
 def test_the_aime_study_is_near_the_published_points(cli):
     rows = cli.json("run", CONFIGS / "aime.toml", "--engine", "closed_form")["results"]
     best = {(r["strategy"], r["tokens"]): r["success"]["estimate"] for r in rows}
@@ -334,7 +318,7 @@ def test_the_shipped_configs_train(cli):
 
 def test_published_points_are_read(tmp_path):
     from ds3sim.core.errors import InputError
-    from ds3sim.reproduce.figures.aime import DATA, published
+    from ds3sim.reproduce.figures.reasoning import DATA, published
 
     assert published(None)[0].tolist() == [2183, 5417, 8075, 13792, 19566, 22490]
     assert published(tmp_path)[1][0] == 0.314

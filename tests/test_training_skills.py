@@ -1,7 +1,5 @@
 """Skills, levels, accuracy over task mixtures: mpmath, brute force, and the numbers of the paper's AIME study."""
 
-from __future__ import annotations
-
 import math
 
 import mpmath as mp
@@ -12,12 +10,21 @@ from scipy.special import betainc
 from statistics_budget import agrees
 
 from ds3sim.core.errors import InputError
-from ds3sim.theory.skills import acquired, acquired_exact, divergence, giant, skill_levels, sure_concepts
-from ds3sim.theory.trained import Training, compute_optimal, train
+from ds3sim.theory.skills import (
+    Training,
+    acquired,
+    acquired_exact,
+    compute_optimal,
+    divergence,
+    giant,
+    skill_levels,
+    sure_concepts,
+    train,
+)
 from ds3sim.training.bernoulli_rows import CONCEPTS, keys
-from ds3sim.training.peel_graphs import peel_graphs
+from ds3sim.training.peeling import peel_graphs
 from ds3sim.training.reasoning import Reasoning, reason, reason_steps
-from ds3sim.training.sampled_model import sample_skills, skills_with_concepts
+from ds3sim.training.skill_graphs import sample_skills, skills_with_concepts
 
 AUTHORS = Reasoning(round_steps=False, steps="min", feasibility="per_trace", level_ties="lowest")
 
@@ -177,9 +184,6 @@ def test_feasibility_matters_for_many_traces():
 def test_bad_input(make, said):
     with pytest.raises(InputError, match=said):
         make()
-
-
-# ---- simulation --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("big_r", "mean", "rest"), [(5_000, 6.0, 0.3), (50_000, 9.0, 0.0), (40, 10.0, 0.5)])

@@ -56,6 +56,7 @@ def typed_number(name: str, text: str, *, whole: bool = False, **bounds: float |
     value: int | float | str = text
     with suppress(ValueError):
         value = float(text)
+    with suppress(ValueError):
         value = int(text, 0)
     return _whole(name, value, **bounds) if whole else number(name, value, **bounds)
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ds3sim.allocate.allocation import Allocation, Other
+from ds3sim.allocate.allocation import Allocation, Other, words
 from ds3sim.allocate.curves import Comparison, compare
-from ds3sim.allocate.sentences import words
 from ds3sim.allocate.solve import Optimum, Problem, solve
 from ds3sim.config.models import LossModel, TripartiteModel
 from ds3sim.config.read import read_config
@@ -20,7 +19,7 @@ from ds3sim.config.say import missing
 from ds3sim.config.tables import AllocateTable, Config, CostTable
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.runtime import environment
-from ds3sim.theory.difficulty import Mixture
+from ds3sim.theory.difficulty import Difficulty
 from ds3sim.theory.loss import CONSTANTS, LossConstants
 from ds3sim.theory.spending import Box
 
@@ -134,7 +133,7 @@ def problem_of(config: Config, constants: LossConstants | None = None) -> Proble
         assert tasks.skills is not None
         skills, ease, weights = (np.reshape(v, (len(tasks.skills), -1)).T.ravel() for v in (skills, ease, weights))
     return Problem(
-        tasks=Mixture(ease, skills, weights, model.bridge),
+        tasks=Difficulty(ease, skills, weights, model.bridge),
         demand=table.tasks,
         constants=constants or table.constants,
         kappa=table.kappa,

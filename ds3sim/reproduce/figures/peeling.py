@@ -12,7 +12,7 @@ from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.theory.peeling import VARIANTS, large_graph, peeling
 from ds3sim.training.finite_size import fit_law, ratios_near, simulate_stuck
-from ds3sim.training.peel_counts import peel_counts
+from ds3sim.training.peeling import peel_counts
 
 LABELS = {
     "published": "published, b = 0.6",
@@ -22,7 +22,7 @@ LABELS = {
 TABLE = (4.6, 4.8, 4.9)
 
 
-def make(options: Options) -> Drawing:
+def draw_peeling(options: Options) -> Drawing:
     """Share of stuck runs against T/R; the fitted scale and shift against R; the law far from the threshold."""
     sheet = Sheet()
     left, middle, right = sheet.panels(
