@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
 from ds3sim.theory.cost import CostModel
 
@@ -192,7 +193,7 @@ INTERRUPTED = """
 import contextlib, os, signal, sys
 from concurrent.futures import ThreadPoolExecutor as Pool
 from ds3sim.cli import main as cli
-from ds3sim.cli import actions as commands
+from ds3sim.cli import config as commands
 signal.signal(signal.SIGINT, signal.default_int_handler)
 @contextlib.contextmanager
 def bar(*_):
@@ -245,3 +246,22 @@ def test_module_can_be_run(tmp_path):
         f"error: none.toml: there is no such file (working folder {tmp_path}): check the path\n",
     )
     assert process.returncode == 2
+
+
+@pytest.mark.parametrize("ending", ["json", "csv", "nc"])
+@pytest.mark.parametrize("command", ["allocate", "train", "plan"])
+def test_every_command_with_results_writes_them(command, ending, tmp_path, capsys):
+    """--out FILE of commands beside run, sweep, choose and validate, which have tests of their own."""
+    (tmp_path / "counts.csv").write_text("problem,n,correct\n" + "".join(f"p{i},8,{i % 9}\n" for i in range(30)))
+    configs = Path(__file__).parent.parent / "configs"
+    given = {
+        "allocate": [str(configs / "allocate.toml"), "--set", "allocate.compute=[1e22]"],
+        "train": [str(configs / "train.toml"), "--set", "simulation.graphs=2"],
+        "plan": [str(tmp_path / "counts.csv"), "--tokens", "1e4", "--tokens-per-sample", "10"],
+    }[command]
+    out = tmp_path / f"out.{ending}"
+    assert main([command, *given, "--out", str(out), "--json"]) == 0
+    assert out.stat().st_size > 0
+    if ending == "json":
+        assert json.loads(out.read_text()) == json.loads(capsys.readouterr().out)
+    assert main([command, *given, "--out", str(tmp_path / "out.txt")]) == 2

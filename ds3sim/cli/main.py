@@ -16,14 +16,18 @@ import sys
 import threading
 import time
 from argparse import HelpFormatter, RawDescriptionHelpFormatter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
 
 from ds3sim import __version__, figures
-from ds3sim.cli.commands import COMMANDS
+from ds3sim.cli.options import Option
 from ds3sim.core.errors import InputError
+
+COMMANDS = ("run", "sweep", "choose", "validate", "report", "merge", "export", "reproduce", "allocate", "train", "fit",
+            "plan", "schema", "doctor")  # fmt: skip
+"""Each is a module beside this one: ABOUT and OPTIONS (or PARTS, name -> both) for the parser, and ``run``."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,18 +42,34 @@ def build_parser() -> Parser:
     about = "Simulate reasoning as directed stochastic skill search: success and cost at every budget."
     parser = Parser(prog="ds3sim", description=about, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"ds3sim {__version__}")
-    groups = {"": parser.add_subparsers(dest="command", metavar="COMMAND", required=True)}
-    for name, (line, options) in COMMANDS.items():
-        group, _, last = name.rpartition(" ")
-        said, layout = line[0].upper() + line[1:], HelpFormatter
-        if name == "reproduce":
-            said, layout = f"{said}. Names:\n{_figures()}", RawDescriptionHelpFormatter
-        made = groups[group].add_parser(last, help=line, description=said, formatter_class=layout, allow_abbrev=False)
-        for option, how in options:
-            made.add_argument(option, **how)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        module = import_module(f"ds3sim.cli.{name}")
         if name == "fit":
-            groups[name] = made.add_subparsers(dest="what", metavar="WHAT", required=True)
+            parts = _add(commands, name, module.ABOUT).add_subparsers(dest="what", metavar="WHAT", required=True)
+            for part, (about, options) in module.PARTS.items():
+                _add(parts, part, about, options)
+        elif name == "reproduce":
+            _add(commands, name, module.ABOUT, module.OPTIONS, f". Names:\n{_figures()}", RawDescriptionHelpFormatter)
+        else:
+            _add(commands, name, module.ABOUT, module.OPTIONS)
     return parser
+
+
+def _add(
+    commands: Any,
+    name: str,
+    about: str,
+    options: Iterable[Option] = (),
+    more: str = "",
+    layout: type[HelpFormatter] = HelpFormatter,
+) -> argparse.ArgumentParser:
+    """The parser of a command, ``more`` after its line."""
+    said = about[0].upper() + about[1:] + more
+    made = commands.add_parser(name, help=about, description=said, formatter_class=layout, allow_abbrev=False)
+    for option, how in options:
+        made.add_argument(option, **how)
+    return made
 
 
 def _figures() -> str:
@@ -64,7 +84,7 @@ def main(argv: list[str] | None = None) -> int:
         _tolerant(sys.stdout)
         args = build_parser().parse_args(argv)
         with one_interrupt():
-            code = getattr(import_module("ds3sim.cli.actions"), args.command)(args)
+            code = import_module(f"ds3sim.cli.{args.command}").run(args)
             for note in () if getattr(args, "quiet", False) else getattr(args, "notes", ()):
                 print(f"note: {note}", file=sys.stderr)
             sys.stdout.flush()
