@@ -196,9 +196,6 @@ def reproduce(args: Namespace) -> int:
     return 0
 
 
-# ---- logs -----------------------------------------------------------------------------------------
-
-
 def above_zero(name: str, text: str | None, whole: bool = False) -> Any:
     """The number above 0 of an option, None where it is not given."""
     return None if text is None else typed_number(f"--{name.replace('_', '-')}", text, whole=whole, above=0)

@@ -106,8 +106,6 @@ class Entries:
                 require(parts <= MOST_PARTS, f"{told}: shorten an axis")
                 yield entry
 
-    # ---- pieces, each made once for all points that share it ------------------------------------
-
     def _entry(self, number: int, axes: Mapping[str, Any], name: str | None) -> Entry:
         home = ("strategy",) if name is None else ("strategies", name)
         keys = {p: self._key(axes, (p,)) for p in ("graph", "tasks", "model", "budget", "cost", "engine", "seed")}
@@ -229,8 +227,6 @@ class Entries:
         with within(self.source):
             tasks.check(model)
             return priced(tasks, model, plan, rows, omega, engine.kind)
-
-    # ---- tables at a point ----------------------------------------------------------------------
 
     def _raw(self, path: tuple[str, ...], axes: Mapping[str, Any]) -> dict[str, Any]:
         """The raw table at a path with the point's values in."""

@@ -175,8 +175,6 @@ class Study:
             idle = f"{told}: budget.flops gives all strategies equal FLOPs already: remove match"
             require(config.budget.unit != "flops", idle)
 
-    # ---- what it is -----------------------------------------------------------------------------
-
     @property
     def count(self) -> int:
         """Number of points."""
@@ -267,9 +265,6 @@ def study_of(
     study = object.__new__(Study)
     study._begin(config, graph, (axes or {}).get("graph"))
     return study
-
-
-# ---- arguments as tables -----------------------------------------------------------------------------
 
 
 def _strategies(given: Mapping[str, Any] | None) -> dict[str, Any] | None:

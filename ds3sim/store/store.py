@@ -84,8 +84,6 @@ class Store:
         """Close the file. May be called again."""
         self._db.close()
 
-    # ---- tallies ------------------------------------------------------------------------------
-
     def put_problems(self, problems: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Say what problems are: (identity, plain data). The first description of an identity is kept."""
         with store_file.transaction(self._db, self.path):
@@ -146,8 +144,6 @@ class Store:
     def keys(self) -> list[tuple]:
         """(identity, engine, seed, first, end) of every row, sorted."""
         return self._all(f"SELECT {KEY} FROM {_PARTS} ORDER BY {KEY}")
-
-    # ---- contents -----------------------------------------------------------------------------
 
     def put_points(self, name: str, points: Iterable[Point], common: Mapping[str, Any] | None = None) -> None:
         """Keep a sweep's table of contents.
@@ -235,8 +231,6 @@ class Store:
             config=(sweeps[-1].common or {}).get("config", {}),
         )
 
-    # ---- merging ------------------------------------------------------------------------------
-
     def tables(self) -> Tables:
         """Everything there is, checked row by row.
 
@@ -273,8 +267,6 @@ class Store:
                         (digest, name, shared, body),
                     )
         return new
-
-    # ---- pieces -------------------------------------------------------------------------------
 
     def _all(self, query: str, values: tuple = ()) -> list[tuple]:
         with store_file.one_line(self.path):
