@@ -39,13 +39,8 @@ MOST_KEPT = 50_000
 class Place:
     """Where the rows of one strategy at one point belong, and what its steps cost.
 
-    Attributes:
-        point: number of the point; axes: its axis values.
-        strategy: name, None where there is a single one.
-        n: traces of a task; proposals: of a step, each of ``tokens_per_step`` tokens (omega).
-        cost: the cost model (None: no FLOPs).
-        weights: of the tasks, sum 1, or for each task a row of weights, one for each budget, whose columns sum to 1.
-        rows: the budgets.
+    A step has ``proposals`` of ``tokens_per_step`` tokens (omega). Weights of the tasks sum to 1, or are for each task
+    a row, one for each budget, whose columns sum to 1. Without a cost model there are no FLOPs.
     """
 
     point: int
@@ -64,7 +59,7 @@ class Entry(Place):
     """One strategy at one point.
 
     Attributes:
-        tasks: the tasks of the distribution, one for a plain graph.
+        tasks: of the distribution, one for a plain graph.
         forms: the chain (m, r) of each task's graph where it is one by construction, else None.
         engine, seed: how it is computed.
         said: what the tasks are, as plain data for the store.

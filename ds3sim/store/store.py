@@ -59,9 +59,7 @@ class Store:
         """Open a store.
 
         Args:
-            path: the file.
             create: make it where it is missing.
-            readonly: for reading only.
             wait: seconds to wait for another process that is writing.
 
         Raises:
@@ -95,13 +93,10 @@ class Store:
         self.add_all([tally])
 
     def add_all(self, tallies: Iterable[Tally]) -> int:
-        """Add tallies, each of one range of trials, in one transaction.
+        """Add tallies, each of one range of trials, in one transaction; returns the number of rows that are new.
 
-        A row that is there already is left alone. A row that overlaps others is kept beside them;
-        reading never counts a trial twice.
-
-        Returns:
-            The number of rows that are new.
+        A row that is there already is left alone. A row that overlaps others is kept beside them; reading never counts
+        a trial twice.
 
         Raises:
             InputError: a tally of several ranges, or one whose counts differ from those stored for the
@@ -120,13 +115,10 @@ class Store:
         return self._all(f"{query} ORDER BY first, end", (identity, engine, seed))
 
     def tally(self, identity: str, engine: str, seed: int | None = None, end: int | None = None) -> Tally | None:
-        """The sum of the rows within [0, end), or None where there are none.
+        """The sum of the rows within [0, end), or None where there are none; ``end`` None reads everything.
 
-        Args:
-            seed: None adds up all seeds; the tally then has the first of them.
-            end: None reads everything.
-
-        Where rows overlap, disjoint ones that hold the most trials are taken.
+        Without a seed all are added up; the tally then has the first of them. Where rows overlap, disjoint ones that
+        hold the most trials are taken.
         """
         total = None
         for one in self.seeds(identity, engine) if seed is None else [seed]:
@@ -146,13 +138,10 @@ class Store:
         return self._all(f"SELECT {KEY} FROM {_PARTS} ORDER BY {KEY}")
 
     def put_points(self, name: str, points: Iterable[Point], common: Mapping[str, Any] | None = None) -> None:
-        """Keep a sweep's table of contents.
+        """Keep a sweep's table of contents, its points in order.
 
-        Args:
-            name: of the sweep.
-            points: in order.
-            common: what all points share, as the resolved config without axes. Lists with equal name and
-                ``common`` are read as one. None: the list stands alone.
+        ``common`` is what all points share, as the resolved config without axes. Lists with equal name and ``common``
+        are read as one; None: the list stands alone.
         """
         plain = [point.to_dict() for point in points]
         shared = "" if common is None else _digest(common)
