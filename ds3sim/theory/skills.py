@@ -21,7 +21,7 @@ def divergence(q: Numbers, unlearnt: Numbers) -> np.ndarray:
 
     ``unlearnt`` is P_b in [0, 1], the complement of the second probability, so that it may be tiny.
     """
-    from scipy.special import xlog1py, xlogy
+    from scipy.special import xlog1py, xlogy  # pyright: ignore  (it has no stubs)
 
     q, rest = np.broadcast_arrays(fraction_array("q", q), fraction_array("unlearnt", unlearnt))
     yes, no = xlogy(q, q) - xlog1py(q, -rest), xlog1py(1.0 - q, -q) - xlogy(1.0 - q, rest)
@@ -96,7 +96,7 @@ def giant(mean_degree: Numbers) -> np.ndarray:
 
     ``mean_degree`` is c >= 0.
     """
-    from scipy.special import lambertw
+    from scipy.special import lambertw  # pyright: ignore
 
     c = numbers("mean_degree", mean_degree, low=0)
     some = c > 1
