@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -121,8 +120,8 @@ def closed_forms(tasks: Sequence[Task], forms: Sequence[ChainForm | None]) -> li
     Raises:
         NoClosedForm: for the first task that has none.
     """
-    out: list[Known | None] = [None] * len(tasks)
-    fast = []
+    out: dict[int, Known] = {}
+    fast: list[tuple[Task, ChainForm]] = []
     for i, (task, form) in enumerate(zip(tasks, forms, strict=True)):
         if form is None:
             out[i] = known(ClosedForm(task), task)
@@ -130,43 +129,9 @@ def closed_forms(tasks: Sequence[Task], forms: Sequence[ChainForm | None]) -> li
             raise NoClosedForm(NO_BEAM)
         else:
             _check_votes(task)
-            fast.append((i, task, form))
-    for i, law in _chains(fast):
-        out[i] = law
-    return [law for law in out if law is not None]
-
-
-def _chains(found: Sequence[tuple[int, Task, ChainForm]]) -> Iterator[tuple[int, Known]]:
-    if not found:
-        return
-    sizes = [len(task.budgets) for _, task, _ in found]
-    owner = np.repeat(np.arange(len(found)), sizes)
-    m = np.array([form.skills for *_, form in found])[owner]
-    r = np.array([task.step.advance_rate(form.success) for _, task, form in found])[owner]
-    gamma = np.array([task.graph.feasible for _, task, _ in found])[owner]
-    n = np.array([task.n for _, task, _ in found])[owner]
-    own = np.array([task.feasibility == "per_trace" for _, task, _ in found])[owner]
-    k = np.concatenate([task.budgets for _, task, _ in found]) // n
-    p = chain.success(m, r, k)
-    one = np.where(own, gamma * p, p)
-    success = np.empty_like(one)
-    groups = defaultdict(list)
-    for j, (_, task, _) in enumerate(found):
-        groups[task.aggregate].append(j)
-    number = np.empty(len(found), dtype=np.int64)
-    for g, members in enumerate(groups.values()):
-        number[members] = g
-    for g, how in enumerate(groups):
-        part = number[owner] == g
-        success[part] = how.success(one[part])
-    success = np.where(own, success, gamma * success)
-    idle = (1 - gamma) * k
-    spent = n * (gamma * chain.expected_steps(m, r, k) + idle)
-    square = gamma * chain.expected_square_steps(m, r, k) + idle * k
-    ends = np.cumsum(sizes)
-    for (i, task, _), end, size in zip(found, ends, sizes, strict=True):
-        part = slice(end - size, end)
-        yield i, Known("closed_form", task.budgets, success[part], spent[part], square[part])
+            fast.append((task, form))
+    numbers = _numbers(fast, [task.budgets // task.n for task, _ in fast]) if fast else iter(())
+    return [out[i] if i in out else Known("closed_form", task.budgets, *next(numbers)) for i, task in enumerate(tasks)]
 
 
 def real_law(task: Task, form: ChainForm, per_trace: Sequence[float]) -> InOrder:
@@ -177,12 +142,33 @@ def real_law(task: Task, form: ChainForm, per_trace: Sequence[float]) -> InOrder
     """
     _check_votes(task)
     k = np.asarray(per_trace, dtype=np.float64)
-    gamma = task.graph.feasible
-    m, r = float(form.skills), np.float64(task.step.advance_rate(form.success))
-    one = chain.real_success(m, r, k)
-    mean, square = chain.real_moments(m, r, k)
-    own = task.feasibility == "per_trace"
-    value = task.aggregate.success(gamma * one if own else one)
-    spent = task.n * (gamma * mean + (1 - gamma) * k)
-    values = (value if own else gamma * value, spent, gamma * square + (1 - gamma) * k * k)
-    return InOrder("closed_form", task.budgets, *values)
+    return InOrder("closed_form", task.budgets, *next(_numbers([(task, form)], [k], real=True)))
+
+
+def _numbers(
+    found: Sequence[tuple[Task, ChainForm]], budgets: Sequence[np.ndarray], real: bool = False
+) -> Iterator[list[np.ndarray]]:
+    """Success, expected steps and E[(steps of one trace)^2] of each task at its budgets per trace, whole or real."""
+    sizes, k = [len(own) for own in budgets], np.concatenate(budgets)
+
+    def each(values: Iterable[object]) -> np.ndarray:
+        return np.repeat(np.array(list(values)), sizes)
+
+    m, r = each(form.skills for _, form in found), each(task.step.advance_rate(form.success) for task, form in found)
+    gamma, n = each(task.graph.feasible for task, _ in found), each(task.n for task, _ in found)
+    own = each(task.feasibility == "per_trace" for task, _ in found)
+    if real:
+        p, (mean, square) = chain.real_success(m, r, k), chain.real_moments(m, r, k)
+    else:
+        p = chain.success(m, r, k)
+        mean, square = chain.expected_steps(m, r, k), chain.expected_square_steps(m, r, k)
+    one = np.where(own, gamma * p, p)
+    success = np.empty_like(one)
+    hows = {how: g for g, how in enumerate(dict.fromkeys(task.aggregate for task, _ in found))}
+    which = each(hows[task.aggregate] for task, _ in found)
+    for how, g in hows.items():
+        success[which == g] = how.success(one[which == g])
+    idle = (1 - gamma) * k
+    values = (np.where(own, success, gamma * success), n * (gamma * mean + idle), gamma * square + idle * k)
+    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+        yield [column[end - size : end] for column in values]

@@ -56,12 +56,8 @@ def evaluate(
         return list(exacts(tasks))
     if kind.name == "traces":
         from ds3sim.engine.traces.run import tallies
-
-        return list(tallies(tasks, options, seed, begins, progress))
-    if kind.name == "importance":
-        from ds3sim.engine.importance import weighted_tallies
-
-        return list(weighted_tallies(tasks, options, seed, progress))
-    from ds3sim.engine import population
-
-    return list(population.tallies(tasks, options, seed, begins, progress))
+    elif kind.name == "importance":
+        from ds3sim.engine.importance import tallies
+    else:
+        from ds3sim.engine.population import tallies
+    return list(tallies(tasks, options, seed, begins, progress))

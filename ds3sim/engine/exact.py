@@ -64,11 +64,11 @@ class Exact(LawRecord):
 
     def success(self, steps: ArrayLike) -> Estimate:
         """Success probability of the task at each budget (steps per task)."""
-        task = self.task
+        task, able = self.task, self.task.graph.feasible
+        k = np.atleast_1d(task.per_trace(steps))
         if shared_rate(task) is not None:
-            return like(steps, by_sums(task, np.atleast_1d(task.per_trace(steps))))
-        correct = self._trace(np.atleast_1d(task.per_trace(steps)))
-        able = task.graph.feasible
+            return like(steps, by_sums(task, k))
+        correct = self._trace(k)
         if task.feasibility == "per_task":
             values = [able * success(task.aggregate, p) + (1 - able) * success(task.aggregate, 0.0) for p in correct]
         else:
@@ -79,7 +79,7 @@ class Exact(LawRecord):
         """E[(steps of one trace)^power] at budget k, infeasible traces included."""
         ends = self.pmf + self.death_pmf if self.task.on_dead == "stop" else self.pmf
         # sum over j < k of ((j+1)^power - j^power) P(not ended by j): no difference of large sums.
-        left = _tail(ends)
+        left = np.maximum(0.0, 1.0 - np.cumsum(ends))[:-1]
         j = np.arange(len(left), dtype=np.float64)
         sums = np.concatenate([[0.0], np.cumsum(((j + 1) ** power - j**power) * left)])
         able = self.task.graph.feasible
@@ -107,13 +107,7 @@ def propagate(
 
     inner = np.flatnonzero(~(goal | dead))
     moves = tensor[np.ix_(inner, inner)]
-    leave = np.stack(
-        [
-            tensor[np.ix_(inner, np.flatnonzero(goal))].sum(axis=1),
-            tensor[np.ix_(inner, np.flatnonzero(dead))].sum(axis=1),
-        ],
-        axis=1,
-    )
+    leave = np.stack([tensor[np.ix_(inner, np.flatnonzero(end))].sum(axis=1) for end in (goal, dead)], axis=1)
     out = np.zeros((2, max_steps + 1))
     out[:, 0] = start[goal].sum(), start[dead].sum()
     now = start[inner].astype(np.float64)
@@ -135,11 +129,6 @@ def propagate(
         out[:, k : k + here] = (now @ block).reshape(2, BLOCK)[:, :here]
         now = now @ jump
     return out[0], out[1]
-
-
-def _tail(pmf: np.ndarray) -> np.ndarray:
-    """P(not ended by j) for j = 0..len-2, float64, never negative."""
-    return np.maximum(0.0, 1.0 - np.cumsum(pmf))[:-1]
 
 
 def propagate_batch(batch: TensorBatch, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -165,7 +154,7 @@ def exacts(tasks: Sequence[Task]) -> list[Known]:
     Raises:
         InputError: a beam, or a budget too long to propagate.
     """
-    out: list[Known | None] = [None] * len(tasks)
+    out: dict[int, Known] = {}
     alike = defaultdict(list)
     for i, task in enumerate(tasks):
         small = task.graph.size <= SMALL_GRAPH and task.max_steps <= SHORT_WALK and not isinstance(task.step, Beam)
@@ -189,4 +178,4 @@ def exacts(tasks: Sequence[Task]) -> list[Known]:
                 for i in group:
                     end = tasks[i].max_steps + 1
                     out[i] = known(Exact(tasks[i], pmf[:end], death_pmf[:end]), tasks[i])
-    return [law for law in out if law is not None]
+    return [out[i] for i in range(len(tasks))]

@@ -57,20 +57,13 @@ def tilt(tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, reaches: np.nd
         total = float(start @ h)
         return h, total, float(start @ slope) / total if total > 0 else 0.0  # h underflows at a theta far too small
 
-    low, high = np.log(1e-9), 0.0
-    if solve(1.0)[2] > steps:
+    low, high, theta = np.log(1e-9), 0.0, 1.0
+    if solve(theta)[2] > steps:
         for _ in range(60):
             middle = 0.5 * (low + high)
-            h, total, mean = solve(float(np.exp(middle)))
-            if total > 0 and mean > steps:
-                high = middle
-            elif total > 0:
-                low = middle
-            else:
-                low = middle
+            _, total, mean = solve(float(np.exp(middle)))
+            low, high = (low, middle) if total > 0 and mean > steps else (middle, high)
         theta = float(np.exp(0.5 * (low + high)))
-    else:
-        theta = 1.0
     h, total, _ = solve(theta)
     tilted = np.zeros_like(tensor)
     alive = h > 0
@@ -143,10 +136,10 @@ class WeightedTally(LawRecord):
         return full**2 - self._found(steps, lambda k: lambda t: float(k) ** 2 - t**2)[0]
 
 
-def weighted_tallies(
-    tasks: Sequence[Task], options: EngineOptions, seed: int, progress: Callable | None = None
+def tallies(
+    tasks: Sequence[Task], options: EngineOptions, seed: int, _: Sequence[int], progress: Callable | None = None
 ) -> list[WeightedTally]:
-    """``options.traces`` tilted traces for each budget of every task, all in one batch.
+    """``options.traces`` tilted traces for each budget of every task, all in one batch; as :func:`evaluate`.
 
     Raises:
         InputError: several traces a task, a beam, or ``on_dead = stop`` where a trace can die (the
@@ -171,11 +164,8 @@ def weighted_tallies(
     for task, own in zip(tasks, budgets, strict=True):
         found = {k: jobs.get((task.identity, k)) for k in own}
         whole = all(pair is None or pair[1].ended for pair in found.values())
-        parts = {
-            k: (None, None) if pair is None else (pair[0], pair[1].tally(seed, options))
-            for k, pair in found.items()
-            if whole
-        }
+        pairs = [(k, pair and (pair[0], pair[1].tally(seed, options))) for k, pair in found.items() if whole]
+        parts = {k: pair or (None, None) for k, pair in pairs}
         out.append(WeightedTally(task, seed, options.traces, parts, Stopping.of(options)) if whole else None)
     if stopped:
         raise StoppedEarly(out)
@@ -183,10 +173,8 @@ def weighted_tallies(
 
 
 def _check(task: Task) -> None:
-    require(
-        task.n == 1,
-        f"engine importance estimates single traces, not n = {task.n}: use n = 1, or engine traces",
-    )
+    alone = f"engine importance estimates single traces, not n = {task.n}: use n = 1, or engine traces"
+    require(task.n == 1, alone)
     require(
         task.on_dead == "exhaust" or not bool(task.graph.dead.any()),
         "engine importance cannot count the steps of traces that die with on_dead = stop: use engine traces",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -92,12 +93,11 @@ class LawRecord(Record):
         law = cast(Law, self)
         parts = {"success": law.success(budgets), "expected_steps": law.expected_steps(budgets)}
         said = {"success": ("success probability of the task", "1"), "expected_steps": ("expected steps", "steps")}
-        ends = {"estimate": ("", ""), "low": ("_low", ", from"), "high": ("_high", ", to (95% interval)")}
+        ends = (("estimate", "", ""), ("low", "_low", ", from"), ("high", "_high", ", to (95% interval)"))
         columns = {}
-        for name, (meaning, unit) in said.items():
-            for part, (end, more) in ends.items():
-                values = np.asarray(getattr(parts[name], part), np.float64)
-                columns[name + end] = ("steps", values, {"units": unit, "long_name": meaning + more})
+        for (name, (meaning, unit)), (part, end, more) in product(said.items(), ends):
+            values = np.asarray(getattr(parts[name], part), np.float64)
+            columns[name + end] = ("steps", values, {"units": unit, "long_name": meaning + more})
         steps = ("steps", budgets, {"units": "steps", "long_name": "budget of a task"})
         return xarray.Dataset(columns, {"steps": steps}, {"engine": law.engine, "traces": law.traces})
 
@@ -159,13 +159,8 @@ class Known(LawRecord):
 def known(law: Law, task: Task) -> Known:
     """A law reduced to the budgets of its task."""
     budgets = task.budgets
-    return Known(
-        law.engine,
-        budgets,
-        np.asarray(law.success(budgets).estimate, dtype=np.float64),
-        np.asarray(law.expected_steps(budgets).estimate, dtype=np.float64),
-        np.asarray(law.expected_square_steps(budgets), dtype=np.float64),
-    )
+    columns = (law.success(budgets).estimate, law.expected_steps(budgets).estimate, law.expected_square_steps(budgets))
+    return Known(law.engine, budgets, *(np.asarray(column, dtype=np.float64) for column in columns))
 
 
 class InOrder(Known):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ds3sim.core.check import fraction, whole_number
+from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, require, shown
 
 MOST_TRACES = 10**15
@@ -39,6 +39,7 @@ class Kind:
 
 
 _COUNTS = ("traces", "relative_error", "max_traces", "first")
+_WEIGHS = "it keeps counts of traces, and importance weighs them for each budget"
 _NUMBERS = "it keeps counts of traces, and {} computes numbers at once"
 
 ENGINES: dict[str, Kind] = {
@@ -46,12 +47,7 @@ ENGINES: dict[str, Kind] = {
     for kind in (
         Kind("traces", True, adds=True, options=frozenset((*_COUNTS, "chunk", "macro_steps"))),
         Kind("population", True, adds=True, options=frozenset(_COUNTS)),
-        Kind(
-            "importance",
-            True,
-            options=frozenset(("traces", "chunk")),
-            not_stored="it keeps counts of traces, and importance weighs them for each budget",
-        ),
+        Kind("importance", True, options=frozenset(("traces", "chunk")), not_stored=_WEIGHS),
         Kind("exact", False, not_stored=_NUMBERS.format("exact")),
         Kind("closed_form", False, not_stored=_NUMBERS.format("closed_form")),
     )
@@ -105,7 +101,10 @@ class EngineOptions:
             if value is not None:
                 object.__setattr__(self, name, whole_number(name, value, 1, most))
         if self.relative_error is not None:
-            object.__setattr__(self, "relative_error", _share(self.relative_error))
+            value = self.relative_error
+            good = isinstance(value, float | int) and not isinstance(value, bool) and 1e-6 <= value < 1
+            require(good, f"relative_error = {shown(value)} is not allowed: it must be at least 1e-6 and below 1")
+            object.__setattr__(self, "relative_error", float(value))
         for name in ("relative_error", *bounds):
             if getattr(self, name) != getattr(EngineOptions, name):
                 refuse_idle(name, getattr(self, name), kind)
@@ -140,9 +139,3 @@ def refuse_idle(name: str, value: object, kind: Kind) -> None:
         raise InputError(
             f"{name} = {shown(value)} has no effect with engine = {kind.name}: remove it, or use engine = {able}"
         )
-
-
-def _share(value: object) -> float:
-    good = isinstance(value, float | int) and not isinstance(value, bool) and 1e-6 <= value < 1
-    require(good, f"relative_error = {shown(value)} is not allowed: it must be at least 1e-6 and below 1")
-    return fraction("relative_error", value)

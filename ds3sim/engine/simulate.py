@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from ds3sim.core.errors import InputError, StoppedEarly, require, shown
 from ds3sim.engine.evaluate import evaluate
-from ds3sim.engine.limits import NUMBERS, EngineOptions
+from ds3sim.engine.limits import DEFAULT_TRACES, NUMBERS, EngineOptions
 
 if TYPE_CHECKING:
     from ds3sim.engine.closed_form import ClosedForm
@@ -95,15 +95,8 @@ def simulate(
         traces is None or relative_error is None,
         f"traces = {shown(traces)} has no effect with relative_error: remove it, or give max_traces",
     )
-    given = {} if traces is None else {"traces": traces}
-    options = EngineOptions(
-        engine,
-        **given,
-        chunk=chunk,
-        relative_error=relative_error,
-        max_traces=max_traces,
-        macro_steps=macro_steps,
-    )
+    traces = DEFAULT_TRACES if traces is None else traces
+    options = EngineOptions(engine, traces, relative_error, max_traces, chunk, macro_steps)
     try:
         law = evaluate([task], None, options, seed, firsts=[first], progress=progress)[0]
     except StoppedEarly as stop:
@@ -111,6 +104,3 @@ def simulate(
             raise KeyboardInterrupt from None
         raise StoppedEarly(stop.partial[0]) from None
     return cast("Tally | WeightedTally", law)
-
-
-__all__ = ["closed_form", "exact", "simulate"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ds3sim.engine.limits import EngineOptions
 
@@ -40,35 +41,20 @@ class Stopping:
 
     def __add__(self, other: Stopping) -> Stopping:
         """The rule of a sum: numbers of trials add up, other rules are listed."""
-        fixed, out = None, []
-        for part in (*(self.parts or (self,)), *(other.parts or (other,))):
-            if part.traces is None:
-                out.append(part)
-            else:
-                fixed = part if fixed is None else fixed._with(part)
-        out = out if fixed is None else [fixed, *out]
-        if len(out) == 1:
-            return out[0]
-        ended = {"reached": all(p.reached for p in out), "interrupted": any(p.interrupted for p in out)}
-        return Stopping("several", **ended, parts=tuple(out))
+        parts = (*(self.parts or (self,)), *(other.parts or (other,)))
+        fixed = [part for part in parts if part.traces is not None]
+        out = [part for part in parts if part.traces is None]
+        if fixed:
+            out.insert(0, replace(fixed[0], traces=sum(p.traces or 0 for p in fixed), **_ended(fixed)))
+        return out[0] if len(out) == 1 else Stopping("several", **_ended(out), parts=tuple(out))
 
-    def _with(self, other: Stopping) -> Stopping:
-        """Two rules ``traces`` as one."""
-        assert self.traces is not None and other.traces is not None
-        return replace(
-            self,
-            traces=self.traces + other.traces,
-            reached=self.reached and other.reached,
-            interrupted=self.interrupted or other.interrupted,
-        )
-
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what does not belong to the rule is left out."""
-        out: dict = {"rule": self.rule}
-        for name in ("traces", "relative_error", "max_traces"):
-            if getattr(self, name) is not None:
-                out[name] = getattr(self, name)
-        if self.parts:
-            out["parts"] = [part.to_dict() for part in self.parts]
-        out["reached"] = self.reached
-        return out | ({"interrupted": True} if self.interrupted else {})
+        given = {name: getattr(self, name) for name in ("rule", "traces", "relative_error", "max_traces")}
+        out = {name: value for name, value in given.items() if value is not None}
+        out |= {"parts": [part.to_dict() for part in self.parts]} if self.parts else {}
+        return out | {"reached": self.reached} | ({"interrupted": True} if self.interrupted else {})
+
+
+def _ended(runs: list[Stopping]) -> dict[str, bool]:
+    return {"reached": all(run.reached for run in runs), "interrupted": any(run.interrupted for run in runs)}
