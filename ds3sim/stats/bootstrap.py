@@ -12,6 +12,7 @@ from ds3sim.core.errors import require
 
 RESAMPLES = 4000
 _BLOCK = 2**23
+Bounds = tuple[float | None, float | None]
 
 
 def bootstrap(
@@ -20,7 +21,7 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    bounds: tuple[float | None, float | None] = (0.0, 1.0),
+    bounds: Bounds = (0.0, 1.0),
 ) -> tuple[np.ndarray, np.ndarray]:
     """BCa intervals for the mean over problems of each column, all columns on the same resamples.
 
@@ -58,12 +59,12 @@ def bootstrap(
     return _widened(low, high, mean, number, level, bounds)
 
 
-def _checked(level, resamples, seed) -> tuple[float, int]:
+def _checked(level: float, resamples: int, seed: int) -> tuple[float, int]:
     whole_number("seed", seed, 0)
     return confidence(level), whole_number("resamples", resamples, 100, 10**6)
 
 
-def _resampled_means(filled, valid, seed: int, resamples: int) -> np.ndarray:
+def _resampled_means(filled: np.ndarray, valid: np.ndarray, seed: int, resamples: int) -> np.ndarray:
     """Means of resampled problems, float64 [B, K]; NaN where a resample has no valid value."""
     problems, columns = filled.shape
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -81,15 +82,18 @@ def _resampled_means(filled, valid, seed: int, resamples: int) -> np.ndarray:
     return out
 
 
-def _bca(drawn, mean, filled, valid, number, level) -> tuple[np.ndarray, np.ndarray]:
-    low, high = np.empty(mean.shape), np.empty(mean.shape)
+def _bca(
+    drawn: np.ndarray, mean: np.ndarray, filled: np.ndarray, valid: np.ndarray, number: np.ndarray, level: float
+) -> np.ndarray:
+    """The BCa limits of each column, float64 [2, K]."""
+    out = np.empty((2, mean.size))
     for j in range(mean.size):
         column = drawn[:, j]
         column = np.sort(column[~np.isnan(column)])
         spread = np.where(valid[:, j], filled[:, j] - mean[j], 0.0)
         square = float(np.sum(spread**2))
         if number[j] < 2 or square <= 1e-24:
-            low[j] = high[j] = mean[j]
+            out[:, j] = mean[j]
             continue
         below = np.searchsorted(column, mean[j] - 1e-12) + np.searchsorted(column, mean[j] + 1e-12)
         share = np.clip(0.5 * below / column.size, 1e-6, 1.0 - 1e-6)
@@ -103,11 +107,13 @@ def _bca(drawn, mean, filled, valid, number, level) -> tuple[np.ndarray, np.ndar
             bend = 1.0 - acceleration * (shift + z)
             # A far quantile of a very skewed sample may bend over: take the end of the resamples.
             ends.append(special.ndtr(shift + (shift + z) / bend) if bend > 1e-3 else float(z > 0))
-        low[j], high[j] = np.quantile(column, ends)
-    return low, high
+        out[:, j] = np.quantile(column, ends)
+    return out
 
 
-def _widened(low, high, mean, number, level, bounds) -> tuple[np.ndarray, np.ndarray]:
+def _widened(
+    low: np.ndarray, high: np.ndarray, mean: np.ndarray, number: np.ndarray, level: float, bounds: Bounds
+) -> tuple[np.ndarray, np.ndarray]:
     unseen = -np.expm1(np.log(0.5 * (1.0 - level)) / number)
     floor, top = bounds
     if floor is not None:

@@ -159,7 +159,7 @@ def _probability(p: ArrayLike) -> np.ndarray:
     return np.minimum(numbers("probability", p, low=0, high=1 + ROUNDING), 1.0)
 
 
-def _score(difference, error, scale) -> np.ndarray:
+def _score(difference: Numbers, error: Numbers, scale: Numbers) -> np.ndarray:
     """difference / error; where the error is 0, 0 for a difference of rounding size, else +-infinity."""
     difference, error, scale = np.broadcast_arrays(difference, error, scale)
     none = np.where(np.abs(difference) <= ROUNDING * np.abs(scale), 0.0, np.copysign(np.inf, difference))

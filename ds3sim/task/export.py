@@ -6,6 +6,7 @@ The aggregator is not part of it. Formats: the PRISM language (DTMC) and Storm's
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,17 +69,11 @@ def markov_chain(task: Task) -> MarkovChain:
 def prism(task: Task) -> str:
     """The chain in the PRISM language, one command for each state, reward "steps" of 1 a step."""
     chain = markov_chain(task)
-    size = len(chain.tensor)
-    lines = [
-        *_preamble(chain),
-        "dtmc",
-        "",
-        "module trace",
-        f"  s : [0..{size - 1}] init {chain.initial};",
-    ]
+    lines = [*_preamble(chain), "dtmc", "", "module trace"]
+    lines.append(f"  s : [0..{len(chain.tensor) - 1}] init {chain.initial};")
     for state, row in enumerate(_rows(chain)):
         moves = " + ".join(f"{p!r}:(s'={target})" for target, p in row)
-        lines.append(f"  [] s={state} -> {moves}; // {_clean(chain.names[state])}")
+        lines.append(f"  [] s={state} -> {moves}; // {' '.join(chain.names[state].split())}")
     lines += ["endmodule", ""]
     for label, mask in chain.labels.items():
         where = " | ".join(f"s={state}" for state in np.flatnonzero(mask)) or "false"
@@ -89,19 +84,9 @@ def prism(task: Task) -> str:
 def drn(task: Task) -> str:
     """The chain in Storm's explicit format."""
     chain = markov_chain(task)
-    lines = [
-        *_preamble(chain),
-        "@type: DTMC",
-        "@parameters",
-        "",
-        "@reward_models",
-        "",
-        "@nr_states",
-        str(len(chain.tensor)),
-        "@nr_choices",
-        str(len(chain.tensor)),
-        "@model",
-    ]
+    size = len(chain.tensor)
+    head = f"@type: DTMC\n@parameters\n\n@reward_models\n\n@nr_states\n{size}\n@nr_choices\n{size}\n@model"
+    lines = [*_preamble(chain), head]
     for state, row in enumerate(_rows(chain)):
         labels = (["init"] if state == chain.initial else []) + [k for k, mask in chain.labels.items() if mask[state]]
         lines += [" ".join([f"state {state}", *labels]), "\taction 0"]
@@ -120,22 +105,12 @@ def as_text(task: Task, kind: str) -> str:
 
 
 def _preamble(chain: MarkovChain) -> list[str]:
-    lines = [
-        "// One trace under its step policy, exported by ds3sim. Success within K steps:",
-        '//   P=? [ F<=K "goal" ]',
-    ]
-    if chain.merged:
-        lines.append("// The initial state draws start and feasibility together with the first step: K >= 1.")
-    return lines
+    merged = ["// The initial state draws start and feasibility together with the first step: K >= 1."]
+    said = "// One trace under its step policy, exported by ds3sim. Success within K steps:"
+    return [said, '//   P=? [ F<=K "goal" ]', *(merged if chain.merged else [])]
 
 
-def _rows(chain: MarkovChain):
+def _rows(chain: MarkovChain) -> Iterator[list[tuple[int, float]]]:
     """The positive entries of each row as (target, probability)."""
     for row in chain.tensor:
-        targets = np.flatnonzero(row)
-        yield [(int(t), float(row[t])) for t in targets]
-
-
-def _clean(name: str) -> str:
-    """A name fit for a comment."""
-    return " ".join(str(name).split())
+        yield [(int(t), float(row[t])) for t in np.flatnonzero(row)]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ds3sim.core.check import one_of
 from ds3sim.core.errors import require
 from ds3sim.task.aggregate import Aggregate, Single
 from ds3sim.task.steps import CoT, StepPolicy
-
-FEASIBILITIES = ("per_task", "per_trace")
 
 
 @dataclass(frozen=True)
@@ -23,10 +22,8 @@ class Strategy:
     Raises:
         InputError: something else.
 
-    Example:
-        >>> import ds3sim as ds
-        >>> ds.Strategy(ds.ToT(4), ds.Majority(5)).n
-        5
+    >>> ds.Strategy(ds.ToT(4), ds.Majority(5)).n
+    5
     """
 
     step: StepPolicy = field(default_factory=CoT)
@@ -34,17 +31,17 @@ class Strategy:
     feasibility: str = "per_task"
 
     def __post_init__(self) -> None:
-        require(isinstance(self.step, StepPolicy), f"step = {self.step!r} is not a step policy: use CoT, ToT or Beam")
-        require(
-            isinstance(self.aggregate, Aggregate),
-            f"aggregate = {self.aggregate!r} is not an aggregator: use Single, BestOfN or Majority",
-        )
-        require(
-            self.feasibility in FEASIBILITIES,
-            f"feasibility = {self.feasibility!r} is not known: choose per_task or per_trace",
-        )
+        check_strategy(self.step, self.aggregate, self.feasibility)
 
     @property
     def n(self) -> int:
         """Traces per task."""
         return self.aggregate.n
+
+
+def check_strategy(step: StepPolicy, aggregate: Aggregate, feasibility: str) -> None:
+    """Refuse what is no step policy, no aggregator or no kind of feasibility."""
+    require(isinstance(step, StepPolicy), f"step = {step!r} is not a step policy: use CoT, ToT or Beam")
+    what = f"aggregate = {aggregate!r} is not an aggregator: use Single, BestOfN or Majority"
+    require(isinstance(aggregate, Aggregate), what)
+    one_of("feasibility", feasibility, ("per_task", "per_trace"))

@@ -18,6 +18,7 @@ from ds3sim.graph.parts import BetaRate
 from ds3sim.task.aggregate import Aggregate, Majority, Single
 from ds3sim.task.budget import budget_array
 from ds3sim.task.steps import Beam, CoT, StepPolicy
+from ds3sim.task.strategy import check_strategy
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +48,7 @@ class Task:
 
     def __post_init__(self) -> None:
         require(isinstance(self.graph, SkillGraph), f"graph = {self.graph!r} is not a SkillGraph")
-        require(isinstance(self.step, StepPolicy), f"step = {self.step!r} is not a step policy: use CoT, ToT or Beam")
-        require(
-            isinstance(self.aggregate, Aggregate),
-            f"aggregate = {self.aggregate!r} is not an aggregator: use Single, BestOfN or Majority",
-        )
-        one_of("feasibility", self.feasibility, ("per_task", "per_trace"))
+        check_strategy(self.step, self.aggregate, self.feasibility)
         one_of("on_dead", self.on_dead, ("exhaust", "stop"))
         if self.graph.rate is not None:
             require(isinstance(self.step, CoT), "graph = latent: one step decides a trace: use step = cot")
