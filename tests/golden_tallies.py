@@ -27,8 +27,8 @@ from ds3sim import (
     WeightErrors,
     simulate,
 )
-from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.limits import EngineOptions
+from ds3sim.engine.simulate import evaluate
 
 FILE = Path(__file__).parent / "golden" / "tallies.json"
 CHUNK = 1024

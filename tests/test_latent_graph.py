@@ -9,8 +9,8 @@ from scipy import integrate, stats
 import ds3sim as ds
 from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
-from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.limits import EngineOptions
+from ds3sim.engine.simulate import evaluate
 from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
 from ds3sim.task.steps import ToT
 from ds3sim.task.wrong_answers import GeometricErrors

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import NoClosedForm
-from ds3sim.core.estimate import Estimate
-from ds3sim.engine.law import InOrder, Known, LawRecord, known, like
+from ds3sim.engine.law import Computed, InOrder, Known, known
 from ds3sim.engine.limits import MOST_VOTES
 from ds3sim.graph.lump import ChainForm, chain_form
 from ds3sim.task.aggregate import Majority
 from ds3sim.task.steps import Beam, ToT
-from ds3sim.task.task import Task, shared_rate
+from ds3sim.task.task import Task, latent_rate
 from ds3sim.theory import chain
 
 NO_BEAM = "no closed form for step = beam: use engine traces"
 
 
 @dataclass(frozen=True, eq=False)
-class ClosedForm(LawRecord):
+class ClosedForm(Computed):
     """Success and cost of a task whose walk is a chain of m skills, by formula.
 
     Attributes:
@@ -33,7 +31,6 @@ class ClosedForm(LawRecord):
     task: Task
     form: ChainForm = field(init=False)
     engine = "closed_form"
-    traces = 0
 
     def __post_init__(self) -> None:
         task = self.task
@@ -45,41 +42,22 @@ class ClosedForm(LawRecord):
             )
         _check_votes(task)
 
-    def _trace(self, k: np.ndarray) -> np.ndarray:
+    def _arrived(self, k: np.ndarray) -> np.ndarray:
         return chain.success(self.form.skills, self.form.success, k, self.form.death)
 
-    def trace_success(self, steps: ArrayLike) -> Estimate:
-        """Success probability of one trace at its share of each budget: (1)."""
-        k = np.atleast_1d(self.task.per_trace(steps))
-        return like(steps, self.task.graph.feasible * self._trace(k))
+    def _judged(self, p: np.ndarray) -> np.ndarray:
+        return self.task.aggregate.success(p)
 
-    def success(self, steps: ArrayLike) -> Estimate:
-        """Success probability of the task at each budget (steps per task): (1) with (7), (8) or (10); with a
-        success rate that the traces share (12) or (13)."""
-        task, how = self.task, self.task.aggregate
-        k, gamma, rate = np.atleast_1d(task.per_trace(steps)), task.graph.feasible, shared_rate(task)
-        if rate is not None:
-            value = how.shared_success(gamma, rate.alpha, rate.beta)
-            return like(steps, np.where(k >= 1, value, float(how.success(0.0))))
-        p = self._trace(k)
-        if task.feasibility == "per_trace":
-            return like(steps, how.success(gamma * p))
-        return like(steps, gamma * how.success(p))
+    def _together(self, k: np.ndarray) -> np.ndarray:
+        how, rate = self.task.aggregate, latent_rate(self.task)
+        value = how.shared_success(self.task.graph.feasible, rate.alpha, rate.beta)
+        return np.where(k >= 1, value, float(how.success(0.0)))
 
-    def _moment(self, steps: ArrayLike, moment: Callable[..., np.ndarray], power: int) -> np.ndarray:
-        """E[(steps of one trace)^power] at its share of each budget."""
-        task, form = self.task, self.form
-        k = np.atleast_1d(task.per_trace(steps))
-        able = moment(form.skills, form.success, k, form.death, task.on_dead if form.death else "exhaust")
-        return task.graph.feasible * able + (1 - task.graph.feasible) * k.astype(np.float64) ** power
-
-    def expected_steps(self, steps: ArrayLike) -> Estimate:
-        """Expected steps of a task at each budget, summed over its n traces: (3), or (3.3), (3.4)."""
-        return like(steps, self.task.n * self._moment(steps, chain.expected_steps, 1))
-
-    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
-        """E[(steps of one trace)^2] at its share of each budget, float64 [B]: (3.2), (3.5)."""
-        return self._moment(steps, chain.expected_square_steps, 2)
+    def _moment(self, k: np.ndarray, power: int) -> np.ndarray:
+        form, gamma = self.form, self.task.graph.feasible
+        moment = (chain.expected_steps, chain.expected_square_steps)[power - 1]
+        able = moment(form.skills, form.success, k, form.death, self.task.on_dead if form.death else "exhaust")
+        return gamma * able + (1 - gamma) * k.astype(np.float64) ** power
 
 
 def _check_votes(task: Task) -> None:
@@ -147,7 +125,7 @@ def real_law(task: Task, form: ChainForm, per_trace: Sequence[float]) -> InOrder
 
 def _numbers(
     found: Sequence[tuple[Task, ChainForm]], budgets: Sequence[np.ndarray], real: bool = False
-) -> Iterator[list[np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Success, expected steps and E[(steps of one trace)^2] of each task at its budgets per trace, whole or real."""
     sizes, k = [len(own) for own in budgets], np.concatenate(budgets)
 
@@ -169,6 +147,11 @@ def _numbers(
     for how, g in hows.items():
         success[which == g] = how.success(one[which == g])
     idle = (1 - gamma) * k
-    values = (np.where(own, success, gamma * success), n * (gamma * mean + idle), gamma * square + idle * k)
+    success, spent, square = (
+        np.where(own, success, gamma * success),
+        n * (gamma * mean + idle),
+        gamma * square + idle * k,
+    )
     for end, size in zip(np.cumsum(sizes), sizes, strict=True):
-        yield [column[end - size : end] for column in values]
+        at = slice(end - size, end)
+        yield success[at], spent[at], square[at]

@@ -1,7 +1,6 @@
 """Aggregators by enumeration: sums over what the n traces can do, for the ``exact`` engine.
 
-Nothing here is shared with ``ds3sim.theory``, which has the closed forms: agreement of the two
-means something.
+Nothing here is shared with ``ds3sim.theory``, which has the closed forms: agreement of the two means something.
 """
 
 from __future__ import annotations

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import require
-from ds3sim.core.estimate import Estimate
 from ds3sim.engine.enumerate import by_sums, success
-from ds3sim.engine.law import Known, LawRecord, known, like
+from ds3sim.engine.law import Computed, Known, known
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE
 from ds3sim.graph.batch import TensorBatch, stack
 from ds3sim.task.steps import Beam
-from ds3sim.task.task import Task, shared_rate
+from ds3sim.task.task import Task
 
 SMALL_GRAPH, SHORT_WALK = 64, 1024
 BATCH_BYTES = 2**26
@@ -24,7 +22,7 @@ BLOCK = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Exact(LawRecord):
+class Exact(Computed):
     """The law of the hitting time by forward propagation, and what follows from it.
 
     Attributes:
@@ -37,7 +35,6 @@ class Exact(LawRecord):
     pmf: np.ndarray = field(repr=False)
     death_pmf: np.ndarray = field(repr=False)
     engine = "exact"
-    traces = 0
 
     @classmethod
     def of(cls, task: Task) -> Exact:
@@ -54,29 +51,16 @@ class Exact(LawRecord):
         graph = task.graph
         return cls(task, *propagate(task.step_tensor(), graph.start, graph.goal, graph.dead, task.max_steps))
 
-    def _trace(self, k: np.ndarray) -> np.ndarray:
+    def _arrived(self, k: np.ndarray) -> np.ndarray:
         return np.minimum(np.cumsum(self.pmf), 1.0)[k]
 
-    def trace_success(self, steps: ArrayLike) -> Estimate:
-        """Success probability of one trace at its share of each budget."""
-        k = np.atleast_1d(self.task.per_trace(steps))
-        return like(steps, self.task.graph.feasible * self._trace(k))
+    def _judged(self, p: np.ndarray) -> np.ndarray:
+        return np.array([success(self.task.aggregate, one) for one in p])
 
-    def success(self, steps: ArrayLike) -> Estimate:
-        """Success probability of the task at each budget (steps per task)."""
-        task, able = self.task, self.task.graph.feasible
-        k = np.atleast_1d(task.per_trace(steps))
-        if shared_rate(task) is not None:
-            return like(steps, by_sums(task, k))
-        correct = self._trace(k)
-        if task.feasibility == "per_task":
-            values = [able * success(task.aggregate, p) + (1 - able) * success(task.aggregate, 0.0) for p in correct]
-        else:
-            values = [success(task.aggregate, able * p) for p in correct]
-        return like(steps, np.array(values))
+    def _together(self, k: np.ndarray) -> np.ndarray:
+        return by_sums(self.task, k)
 
     def _moment(self, k: np.ndarray, power: int) -> np.ndarray:
-        """E[(steps of one trace)^power] at budget k, infeasible traces included."""
         ends = self.pmf + self.death_pmf if self.task.on_dead == "stop" else self.pmf
         # sum over j < k of ((j+1)^power - j^power) P(not ended by j): no difference of large sums.
         left = np.maximum(0.0, 1.0 - np.cumsum(ends))[:-1]
@@ -84,15 +68,6 @@ class Exact(LawRecord):
         sums = np.concatenate([[0.0], np.cumsum(((j + 1) ** power - j**power) * left)])
         able = self.task.graph.feasible
         return able * sums[k] + (1 - able) * k.astype(np.float64) ** power
-
-    def expected_steps(self, steps: ArrayLike) -> Estimate:
-        """Expected steps of a task at each budget, summed over its n traces."""
-        k = np.atleast_1d(self.task.per_trace(steps))
-        return like(steps, self.task.n * self._moment(k, 1))
-
-    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
-        """E[(steps of one trace)^2] at its share of each budget, float64 [B]."""
-        return self._moment(np.atleast_1d(self.task.per_trace(steps)), 2)
 
 
 def propagate(

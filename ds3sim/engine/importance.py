@@ -18,8 +18,7 @@ from numpy.typing import ArrayLike
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.law import LawRecord, like
-from ds3sim.engine.limits import EngineOptions
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import EngineOptions, Stopping
 from ds3sim.engine.traces.pack import Job
 from ds3sim.engine.traces.run import check_steps, run
 from ds3sim.engine.traces.tables import walk_of

@@ -12,8 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from ds3sim.core.errors import StoppedEarly, require
-from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
-from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.limits import FIRST_ROUND, MOST_STEPS_PER_TRACE, EngineOptions, Stopping
 from ds3sim.engine.tally import Tally, enough
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.task import Task
@@ -25,7 +24,7 @@ BATCH = 10**12
 def tallies(
     tasks: Sequence[Task], options: EngineOptions, seed: int, firsts: Sequence[int], progress: Callable | None = None
 ) -> list[Tally]:
-    """The tally of every task, one after the other, as :func:`ds3sim.engine.evaluate.evaluate`.
+    """The tally of every task, one after the other, as :func:`ds3sim.engine.simulate.evaluate`.
 
     Raises:
         InputError: an aggregator of several traces (a population has no groups of n traces), a
@@ -83,19 +82,7 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | No
                 progress(count)
     except KeyboardInterrupt:
         stopped = True
-    tally = Tally(
-        identity=task.identity,
-        engine="population",
-        seed=seed,
-        n=1,
-        traces=done,
-        feasible=feasible,
-        task_hits=ends[0],
-        hits=ends[0],
-        deaths=ends[1],
-        stop_on_dead=task.on_dead == "stop",
-        ranges=((seed, first, first + done),) if done else (),
-    )
+    tally = Tally.of(task, "population", seed, first, done, feasible, (*ends, ends[0]), Stopping(traces=done))
     if stopped:
         raise StoppedEarly(tally)
     return tally

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.law import LawRecord, like
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import Stopping
 from ds3sim.stats.intervals import clopper_pearson, mean_interval
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ class Tally(LawRecord):
         n: traces per task.
         traces: trials done.
         feasible: traces that could succeed (of ``traces * n``).
-        task_hits: int64 [max_steps + 1], trials by the smallest budget per trace at which the task
-            succeeds.
+        task_hits: int64 [max_steps + 1], trials by the smallest budget per trace at which the task succeeds.
         hits: int64 [max_steps + 1], feasible traces by hitting time of the goal.
         deaths: int64 [max_steps + 1], feasible traces by time of death.
         shared_feasibility: the n traces of a trial share one draw of feasibility.
@@ -65,6 +64,17 @@ class Tally(LawRecord):
     stop_on_dead: bool = False
     ranges: tuple[tuple[int, int, int], ...] = ()
     stopping: Stopping = field(default_factory=Stopping)
+
+    @classmethod
+    def of(
+        cls, task: Task, engine: str, seed: int, first: int, traces: int, feasible: int, counts: Sequence[np.ndarray],
+        stopping: Stopping,
+    ) -> Tally:  # fmt: skip
+        """The tally of trials ``first`` .. ``first + traces - 1``; ``counts``: hits, deaths, task_hits."""
+        hits, deaths, task_hits = counts
+        where = ((seed, first, first + traces),) if traces else ()
+        how = (task.feasibility == "per_task", task.on_dead == "stop", where, stopping)
+        return cls(task.identity, engine, seed, task.n, traces, feasible, task_hits, hits, deaths, *how)
 
     def __post_init__(self) -> None:
         if self.stopping == Stopping():  # counts made by hand
@@ -128,8 +138,7 @@ class Tally(LawRecord):
     def trace_success(self, steps: ArrayLike) -> Estimate:
         """Success probability of one trace at its share floor(K/n) of each budget.
 
-        The interval treats all traces as independent; with shared feasibility below 1 it counts
-        trials instead.
+        The interval treats all traces as independent; with shared feasibility below 1 it counts trials instead.
         """
         hits = np.cumsum(self.hits)[self._per_trace(steps)]
         total = self.traces * self.n

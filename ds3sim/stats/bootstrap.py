@@ -145,8 +145,7 @@ def two_level(
         n, correct: int64 [P].
         values: the estimates, float64 [P, K].
         formula: (n, c) float64 [M] to float64 [M, K].
-        problems, level, seed, resamples: as said; large tables (P K above 5000) take fewer resamples,
-            400 at least.
+        problems, level, seed, resamples: as said; large tables (P K above 5000) take fewer resamples, 400 at least.
 
     Returns:
         low, high: float64 [K], clipped to [0, 1].

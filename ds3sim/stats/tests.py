@@ -45,10 +45,9 @@ def binomial_z(hits: Numbers, trials: Numbers, p: Numbers) -> np.ndarray:
 def mean_p(mean: Numbers, expected: Numbers, variance: Numbers, trials: Numbers, span: Numbers = None) -> np.ndarray:
     """Two-sided p-value of a sample mean against its expectation, float64, arguments broadcast.
 
-    Without ``span`` from the normal law: right for many trials of a variable that is not very skew.
-    With ``span`` it is Bernstein's bound 2 exp(-n t^2 / (2 (variance + span t / 3))), t = |mean -
-    expected|: never too small for any n, and larger than the normal one by a factor of about
-    sqrt(2 pi) z, z the distance in standard errors.
+    Without ``span`` from the normal law: right for many trials of a variable that is not very skew. With ``span`` it is
+    Bernstein's bound 2 exp(-n t^2 / (2 (variance + span t / 3))), t = |mean - expected|: never too small for any n, and
+    larger than the normal one by a factor of about sqrt(2 pi) z, z the distance in standard errors.
 
     Args:
         mean: of the sample.

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ds3sim.core import rng
-from ds3sim.engine.limits import EngineOptions
-from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.limits import FIRST_ROUND, EngineOptions, Stopping
 from ds3sim.engine.tally import Tally, enough
 from ds3sim.engine.traces.alias import power_of_two
 from ds3sim.engine.traces.beam import beam, beam_arguments
@@ -88,22 +87,9 @@ class Job:
 
     def tally(self, seed: int, options: EngineOptions) -> Tally:
         """The tally of what is done."""
-        task, (hits, deaths, task_hits) = self.task, self.counts
-        return Tally(
-            identity=task.identity,
-            engine="traces",
-            seed=seed,
-            n=task.n,
-            traces=self.done,
-            feasible=self.done * task.n - self.infeasible,
-            task_hits=task_hits,
-            hits=hits,
-            deaths=deaths,
-            shared_feasibility=task.feasibility == "per_task",
-            stop_on_dead=task.on_dead == "stop",
-            ranges=((seed, self.first, self.first + self.done),),
-            stopping=Stopping.of(options, reached=self.reached, interrupted=not self.ended),
-        )
+        feasible = self.done * self.task.n - self.infeasible
+        ended = Stopping.of(options, reached=self.reached, interrupted=not self.ended)
+        return Tally.of(self.task, "traces", seed, self.first, self.done, feasible, self.counts, ended)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ MOST_KEYS = 4096
 def tallies(
     tasks: Sequence[Task], options: EngineOptions, seed: int, firsts: Sequence[int], progress: Callable | None = None
 ) -> list[Tally]:
-    """The tally of every task, as :func:`ds3sim.engine.evaluate.evaluate`; equal tasks are simulated once.
+    """The tally of every task, as :func:`ds3sim.engine.simulate.evaluate`; equal tasks are simulated once.
 
     Memory: the tallies (24 bytes for each step of each task's budget) and a few launches; keep the sum of budgets of
     one call within what fits.
@@ -43,7 +43,7 @@ def tallies(
         check_steps(task)
         jobs.setdefault((task.identity, first), Job.of(task, first, options))
 
-    def found() -> list[Tally]:
+    def found() -> list[Tally | None]:
         made = {name: job.tally(seed, options) if job.done else None for name, job in jobs.items()}
         return [made[task.identity, first] for task, first in zip(tasks, firsts, strict=True)]
 
@@ -51,7 +51,7 @@ def tallies(
         run(list(jobs.values()), options, seed, progress)
     except KeyboardInterrupt:
         raise StoppedEarly(found()) from None
-    return found()
+    return [tally for tally in found() if tally is not None]
 
 
 def check_steps(task: Task) -> None:

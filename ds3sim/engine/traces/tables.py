@@ -29,8 +29,7 @@ ROWS_AT_ONCE = 4096
 class Table:
     """A flat alias table with one row per transient state and a last row for the start.
 
-    Codes: s in [0, S_t) transient; S_t + j reached the goal at sub-step j (0..L);
-    S_t + L + 1 + j died at sub-step j.
+    Codes: s in [0, S_t) transient; S_t + j reached the goal at sub-step j (0..L); S_t + L + 1 + j died at sub-step j.
 
     Attributes:
         threshold, outcome: uint32 [rows * W].
