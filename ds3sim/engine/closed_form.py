@@ -89,15 +89,8 @@ def _chain_of(task: Task) -> ChainForm:
 
 
 def closed_forms(tasks: Sequence[Task], forms: Sequence[ChainForm | None]) -> list[Known]:
-    """The closed form of every task; those of chains in a few array operations.
-
-    Args:
-        tasks: any.
-        forms: the chain that a task's graph is by construction (before the step policy), or None.
-
-    Raises:
-        NoClosedForm: for the first task that has none.
-    """
+    """The closed form of every task; those of chains in a few array operations. ``forms``: the chain that a task's
+    graph is by construction (before the step policy), or None. NoClosedForm: for the first task that has none."""
     out: dict[int, Known] = {}
     fast: list[tuple[Task, ChainForm]] = []
     for i, (task, form) in enumerate(zip(tasks, forms, strict=True)):
@@ -113,11 +106,7 @@ def closed_forms(tasks: Sequence[Task], forms: Sequence[ChainForm | None]) -> li
 
 
 def real_law(task: Task, form: ChainForm, per_trace: Sequence[float]) -> InOrder:
-    """Closed form of a chain at real steps of one trace, [B].
-
-    Raises:
-        NoClosedForm: a vote of more than 2000.
-    """
+    """Closed form of a chain at real steps of one trace, [B]; NoClosedForm: a vote of more than 2000."""
     _check_votes(task)
     k = np.asarray(per_trace, dtype=np.float64)
     return InOrder("closed_form", task.budgets, *next(_numbers([(task, form)], [k], real=True)))

@@ -38,11 +38,7 @@ class Exact(Computed):
 
     @classmethod
     def of(cls, task: Task) -> Exact:
-        """The law of a task.
-
-        Raises:
-            InputError: a beam, or a budget too long to propagate.
-        """
+        """The law of a task; InputError: a beam, or a budget too long to propagate."""
         require(
             task.max_steps <= MOST_STEPS_PER_TRACE,
             f"steps = {task.max_steps} per trace is more than engine exact propagates ({MOST_STEPS_PER_TRACE}):"
@@ -73,11 +69,8 @@ class Exact(Computed):
 def propagate(
     tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, dead: np.ndarray, max_steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """P(T = k) and P(death at k) for k = 0..max_steps, float64 [max_steps + 1] each.
-
-    All terms are nonnegative, so nothing cancels. Small dense graphs go ``BLOCK`` steps at a time;
-    large ones step by step through their nonzero entries.
-    """
+    """P(T = k) and P(death at k) for k = 0..max_steps, float64 [max_steps + 1] each, by sums in which nothing cancels:
+    ``BLOCK`` steps at a time in small dense graphs, through the nonzero entries of large ones."""
     from scipy.sparse import csr_array
 
     inner = np.flatnonzero(~(goal | dead))
@@ -107,11 +100,8 @@ def propagate(
 
 
 def propagate_batch(batch: TensorBatch, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """P(T <= k) and P(dead by k) of many walks at once, float64 [B, max_steps + 1] each.
-
-    For many small graphs: one product of [B, 1, S] and [B, S, S] a step. Nothing cancels, since
-    absorbing states keep what they hold.
-    """
+    """P(T <= k) and P(dead by k) of many small walks at once, float64 [B, max_steps + 1] each: one product of [B, 1, S]
+    and [B, S, S] a step. Nothing cancels, since absorbing states keep what they hold."""
     goals = np.empty((len(batch.sizes), max_steps + 1))
     deaths = np.empty_like(goals)
     now = batch.start[:, None, :]
@@ -124,11 +114,8 @@ def propagate_batch(batch: TensorBatch, max_steps: int) -> tuple[np.ndarray, np.
 
 
 def exacts(tasks: Sequence[Task]) -> list[Known]:
-    """The exact law of every task at its budgets; small graphs of one size walk together.
-
-    Raises:
-        InputError: a beam, or a budget too long to propagate.
-    """
+    """The exact law of every task at its budgets; small graphs of one size walk together. InputError: a beam, or a
+    budget too long to propagate."""
     out: dict[int, Known] = {}
     alike = defaultdict(list)
     for i, task in enumerate(tasks):

@@ -37,12 +37,8 @@ class Tilt:
 
 
 def tilt(tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, reaches: np.ndarray, steps: int) -> Tilt:
-    """The tilt whose mean hitting time is ``steps`` (or the untilted walk given that it arrives).
-
-    Args:
-        tensor: float64 [S, S]; start float64 [S]; goal, reaches bool [S].
-        steps: budget K per trace, at least the shortest path.
-    """
+    """The tilt whose mean hitting time is the budget ``steps``, at least the shortest path (or the untilted walk given
+    that it arrives). ``tensor`` float64 [S, S], ``start`` float64 [S], ``goal`` and ``reaches`` bool [S]."""
 
     def solve(theta: float) -> tuple[np.ndarray, float, float]:
         inner = np.flatnonzero(reaches & ~goal)
@@ -75,11 +71,8 @@ def tilt(tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, reaches: np.nd
 
 @dataclass(frozen=True, eq=False)
 class WeightedTally(LawRecord):
-    """Weighted counts of the importance engine, one tally per budget.
-
-    Attributes:
-        parts: budget per trace -> (tilt or None where the goal cannot be reached, tally).
-    """
+    """Weighted counts of the importance engine; ``parts``: budget per trace -> its tally, with the tilt, or None where
+    the goal cannot be reached."""
 
     task: Task = field(repr=False)
     seed: int
@@ -138,12 +131,11 @@ class WeightedTally(LawRecord):
 def tallies(
     tasks: Sequence[Task], options: EngineOptions, seed: int, _: Sequence[int], progress: Callable | None = None
 ) -> list[WeightedTally]:
-    """``options.traces`` tilted traces for each budget of every task, all in one batch; as :func:`evaluate`.
+    """``options.traces`` tilted traces for each budget of every task, in one batch; as :func:`evaluate`.
 
     Raises:
-        InputError: several traces a task, a beam, or ``on_dead = stop`` where a trace can die (the
-            tilted walk never dies, so it cannot say when).
-        StoppedEarly: on Ctrl-C; ``.partial`` has None for tasks that are not complete.
+        InputError: several traces a task, a beam, or ``on_dead = stop`` where a trace can die (the tilted walk never
+            dies, so it cannot say when).
     """
     jobs: dict[tuple[str, int], tuple[Tilt, Job]] = {}
     budgets = []

@@ -218,12 +218,8 @@ class InOrder(Known):
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """The law of a task drawn from a distribution: the one place where laws are mixed.
-
-    Attributes:
-        laws: of the kinds of task; computed independently.
-        weights: float64 [P] summing to 1, or [P, B], one column for each budget that is asked for.
-    """
+    """The law of a task drawn from a distribution: the one place where laws are mixed. ``weights``, float64 [P] or one
+    column for each budget [P, B], sum to 1; the ``laws`` were computed independently."""
 
     laws: Sequence[Law]
     weights: Sequence | np.ndarray

@@ -29,7 +29,7 @@ class Kind:
         name: as configs and arguments say it.
         random: it simulates; else it computes numbers without error.
         adds: tallies of disjoint trials add up, so a run can go on where another one ended.
-        options: the fields of :class:`EngineOptions` that mean something to it, and ``first`` where it can go on.
+        options: the fields of :class:`EngineOptions` that it heeds, and ``first`` where it can go on.
         not_stored: why a store cannot keep what it computes; None where it can.
     """
 
@@ -61,11 +61,7 @@ NUMBERS = tuple(name for name, kind in ENGINES.items() if not kind.random)
 
 
 def engine_kind(name: str) -> Kind:
-    """The engine called ``name``.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The engine called ``name``; InputError where there is none."""
     if not isinstance(name, str) or name not in ENGINES:
         raise InputError(f"engine = {shown(name)} is not known: choose one of {', '.join(ENGINES)}")
     return ENGINES[name]
@@ -117,11 +113,8 @@ class EngineOptions:
 
     @classmethod
     def heeded(cls, kind: str, **values: Any) -> EngineOptions:
-        """The options of an engine from values of which some may be meant for other engines: those are left out.
-
-        Raises:
-            InputError: an unknown engine, or a value out of range.
-        """
+        """The options of an engine from values of which those that are meant for other engines are left out; InputError
+        for an unknown engine, or a value out of range."""
         return cls(kind, **{name: value for name, value in values.items() if name in engine_kind(kind).options})
 
     @property
@@ -131,11 +124,7 @@ class EngineOptions:
 
 
 def refuse_idle(name: str, value: object, kind: Kind) -> None:
-    """Refuse an option that the engine does not heed.
-
-    Raises:
-        InputError: naming the engines that do.
-    """
+    """InputError, naming the engines that do, for an option that the engine does not heed."""
     if name not in kind.options:
         able = ", ".join(other.name for other in ENGINES.values() if name in other.options)
         raise InputError(

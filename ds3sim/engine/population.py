@@ -24,11 +24,9 @@ BATCH = 10**12
 def tallies(
     tasks: Sequence[Task], options: EngineOptions, seed: int, firsts: Sequence[int], progress: Callable | None = None
 ) -> list[Tally]:
-    """The tally of every task, one after the other, as :func:`ds3sim.engine.simulate.evaluate`.
-
-    Raises:
-        InputError: an aggregator of several traces (a population has no groups of n traces), a
-            beam, a budget above 2^24 steps, or a first trace inside a batch.
+    """The tally of every task, one after the other, as :func:`ds3sim.engine.simulate.evaluate`; InputError: an
+    aggregator of several traces (a population has no groups), a beam, a budget above 2^24 steps, a first trace inside a
+    batch.
     """
     out: list[Tally | None] = [None] * len(tasks)
     for i, (task, first) in enumerate(zip(tasks, firsts, strict=True)):

@@ -28,14 +28,8 @@ REACH = 6.0
 
 @dataclass(frozen=True)
 class ModelCurve:
-    """What is known of one model.
-
-    Attributes:
-        name: for messages.
-        loss: training loss L.
-        steps: K, steps that a sample may take.
-        n, success: points of its pass@N, float64 [points].
-    """
+    """What is known of one model: name, training loss L, steps K that a sample may take, and points of its pass@N,
+    float64 [points]."""
 
     name: str
     loss: float

@@ -32,8 +32,7 @@ class Region:
 
     Args:
         u: the maximum, [3], within ``BOX``; function(u): the log-likelihood and its gradient.
-        spread: covariance, for starting points.
-        dof: degrees of freedom.
+        spread: covariance, for starting points; dof: degrees of freedom.
     """
 
     def __init__(self, u: np.ndarray, function: Valued, spread: np.ndarray, dof: int) -> None:

@@ -35,11 +35,8 @@ def bounds(u: np.ndarray) -> tuple[str, ...]:
 
 
 def log_terms(u: np.ndarray, n: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """log of the zero-inflated beta-binomial chance of each (n, c), without log C(n, c), and its slopes in u.
-
-    Returns:
-        float64 [pairs] and [pairs, 3].
-    """
+    """log of the zero-inflated beta-binomial chance of each (n, c), without log C(n, c), float64 [pairs], and its
+    slopes in u, [pairs, 3]."""
     solvable, alpha, beta = parameters(u)
     mixed, none = latent.log_probability(c, n, alpha, beta), c == 0
     some = max(solvable, 1e-300)
@@ -102,12 +99,8 @@ def gaussian(n: np.ndarray, y: np.ndarray, white: np.ndarray | None = None, scal
 
 
 def maximum(function: Valued, starts: Sequence[ArrayLike] = STARTS) -> np.ndarray:
-    """u of the largest value that ascents from ``starts`` find, L-BFGS-B and then Newton's; A = 1 where freeing A
-    gains nothing.
-
-    Raises:
-        InputError: no finite value.
-    """
+    """u of the largest value that ascents from ``starts`` find, L-BFGS-B and then Newton's; A = 1 where freeing A gains
+    nothing. InputError: no finite value."""
     with np.errstate(all="ignore"):
         ends = [minimize(lambda u: tuple(-v for v in function(u)), start, jac=True, method="L-BFGS-B", bounds=BOX,
                          options={"ftol": 1e-14, "gtol": 1e-7, "maxiter": 100}) for start in starts]  # fmt: skip

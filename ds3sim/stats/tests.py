@@ -72,11 +72,8 @@ def mean_p(mean: Numbers, expected: Numbers, variance: Numbers, trials: Numbers,
 
 
 def pooled_bins(expected: np.ndarray, least_expected: float) -> np.ndarray:
-    """First index of each pooled bin, int64 [B]; adjacent bins are joined from the left.
-
-    A pool closes as soon as it expects ``least_expected``; what is left at the end joins the last one.
-    Depends on the expectations only, never on the counts.
-    """
+    """First index of each pooled bin, int64 [B]: adjacent bins are joined from the left until a pool expects
+    ``least_expected``, and what is left joins the last one. Depends on the expectations only, never on the counts."""
     starts, total = [0], 0.0
     for i, value in enumerate(expected.tolist()):
         if total >= least_expected:

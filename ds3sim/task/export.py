@@ -19,15 +19,8 @@ FORMATS = ("prism", "drn")
 
 @dataclass(frozen=True)
 class MarkovChain:
-    """What both writers write.
-
-    Attributes:
-        tensor: float64 [S, S], rows sum to 1.
-        initial: index of the initial state.
-        labels: name -> bool [S].
-        names: S names.
-        merged: the initial state draws start and feasibility together with the first step.
-    """
+    """What both writers write: names, tensor float64 [S, S], index of the initial state, labels (name -> bool [S]);
+    where ``merged``, the initial state draws start and feasibility together with the first step."""
 
     tensor: np.ndarray
     initial: int
@@ -37,13 +30,10 @@ class MarkovChain:
 
 
 def markov_chain(task: Task) -> MarkovChain:
-    """The chain of one trace.
+    """The chain of one trace; InputError: a beam has no small tensor.
 
-    A start distribution, or a chance to be infeasible, is drawn together with the first step by an
-    extra state in front, so that no step is added: bounded reachability is right for every K >= 1.
-
-    Raises:
-        InputError: a beam has no small tensor.
+    A start distribution, or a chance to be infeasible, is drawn together with the first step by an extra state in
+    front, so that no step is added: bounded reachability is right for every K >= 1.
     """
     graph, tensor = task.graph, task.tensor
     labels = {"goal": graph.goal.copy(), "dead": graph.dead.copy()}
@@ -95,11 +85,7 @@ def drn(task: Task) -> str:
 
 
 def as_text(task: Task, kind: str) -> str:
-    """The chain as ``prism`` or ``drn``.
-
-    Raises:
-        InputError: unknown format, or a beam.
-    """
+    """The chain as ``prism`` or ``drn``; InputError: unknown format, or a beam."""
     require(kind in FORMATS, f"format = {kind!r} is not known: choose prism or drn")
     return prism(task) if kind == "prism" else drn(task)
 

@@ -117,11 +117,8 @@ def beam(
 
 
 def beam_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
-    """(arrays, static arguments) of :func:`beam` after those that every kernel takes.
-
-    Raises:
-        InputError: more proposals or steps than a beam's random stream has numbers for.
-    """
+    """(arrays, static arguments) of :func:`beam` after those that every kernel takes; InputError: more proposals or
+    steps than a beam's random stream has numbers for."""
     step, graph = task.step, task.graph
     assert isinstance(step, Beam)
     require(

@@ -94,13 +94,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a kernel is compiled for, beside the sizes of its arrays.
-
-    Attributes:
-        kernel: one of those below; static: its static arguments.
-        n: traces of a trial. outcome: the static part of the aggregator.
-        long: walks so long that lanes are compacted.
-    """
+    """What a kernel is compiled for, beside the sizes of its arrays: the kernel, its static arguments, traces of a
+    trial, the static part of the aggregator, and whether walks are so long that lanes are compacted."""
 
     kernel: Callable
     static: tuple[tuple[str, int], ...]
@@ -119,9 +114,8 @@ class Ready:
 
     Attributes:
         arrays: of the kernel; for walks threshold and outcome uint32 [entries], without padding.
-        law: table width, transient states, steps per draw, draws; for walks.
-        marks: the aggregator's tables.
-        limit: uint32 [2], threshold of feasibility.
+        law: of walks: table width, transient states, steps per draw, draws.
+        marks: the aggregator's tables; limit: uint32 [2], threshold of feasibility.
     """
 
     job: Job

@@ -55,11 +55,7 @@ def tallies(
 
 
 def check_steps(task: Task) -> None:
-    """Refuse a budget whose histogram is too large.
-
-    Raises:
-        InputError: it is.
-    """
+    """InputError for a budget whose histogram is too large."""
     require(
         task.max_steps <= MOST_STEPS_PER_TRACE,
         f"steps = {task.max_steps} per trace is more than the traces engine keeps ({MOST_STEPS_PER_TRACE}):"
@@ -68,11 +64,7 @@ def check_steps(task: Task) -> None:
 
 
 def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callable | None = None) -> None:
-    """Do the jobs.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C; the jobs hold what was done, in the order of trials.
-    """
+    """Do the jobs. KeyboardInterrupt on Ctrl-C: the jobs hold what was done, in the order of trials."""
     devices = runtime.devices()
     lanes = options.chunk or runtime.lanes_per_launch(devices[0])
     threads = len(devices) * runtime.workers_per_device(devices[0], len(devices))

@@ -17,11 +17,8 @@ from ds3sim.task.task import Task, latent_rate
 
 
 def urn_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
-    """(arrays, static arguments) of :func:`urn` after those that every kernel takes.
-
-    Raises:
-        InputError: more than ``MOST_TOGETHER`` traces a task.
-    """
+    """(arrays, static arguments) of :func:`urn` after those that every kernel takes; InputError: more than
+    ``MOST_TOGETHER`` traces a task."""
     rate, n = latent_rate(task), task.n
     require(
         n <= MOST_TOGETHER,

@@ -56,11 +56,7 @@ class Rows(NamedTuple):
     numbers: arrays.Int32[arrays.Array, "8 rows"]
 
     def checked(self) -> Rows:
-        """Itself, with the shapes and dtypes that kernels are made for.
-
-        Raises:
-            AssertionError: they are others.
-        """
+        """Itself, with the shapes and dtypes that kernels are made for; else AssertionError."""
         import chex
 
         size = len(self.keys)

@@ -69,11 +69,8 @@ class Curve(Record):
 
 
 def several_k(log: Log, k: ArrayLike | None) -> np.ndarray:
-    """``k`` as int64 [K]; None takes up to 12, spread evenly by their logarithms, to the smallest n.
-
-    Raises:
-        InputError: not whole numbers of at least 1.
-    """
+    """``k`` as int64 [K]; None takes up to 12, spread evenly by their logarithms, to the smallest n. InputError: not
+    whole numbers of at least 1."""
     if k is None:
         return np.unique(np.rint(np.geomspace(1, log.need_counts().samples.min(), 12)).astype(np.int64))
     array = np.atleast_1d(numbers("k", k, whole=True, low=1, high=MOST_SAMPLES))
@@ -82,11 +79,8 @@ def several_k(log: Log, k: ArrayLike | None) -> np.ndarray:
 
 
 def usable(log: Log, k: np.ndarray, ragged: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Over how many problems the average at each k is, int64 [K], and notes on it.
-
-    Raises:
-        InputError: a k beyond the samples of a problem (``common``) or of all (``available``).
-    """
+    """Over how many problems the average at each k is, int64 [K], and notes on it; InputError: a k beyond the samples
+    of a problem (``common``) or of all (``available``)."""
     one_of("ragged", ragged, RAGGED)
     n, top = log.need_counts().samples, int(k.max())
     least, most = int(n.min()), int(n.max())

@@ -74,16 +74,8 @@ def vote_at_k(
 def vote_table(
     log: Log, k: np.ndarray, *, ties: str = "random", method: str = "auto", seed: int = 0, draws: int = DRAWS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Chance that the correct answer of each problem has the most votes among k samples drawn without replacement.
-
-    Arguments as :func:`vote_at_k`; ``draws``: of the sampled ones.
-
-    Returns:
-        values, standard errors: float64 [P, K]; NaN and 0 where k > n; errors are 0 where exact.
-
-    Raises:
-        InputError: a log without answers; an argument outside its range.
-    """
+    """Chance that the correct answer of each problem has the most votes among k samples drawn without replacement, and
+    its standard error, 0 where exact: float64 [P, K] each, NaN and 0 where k > n. Arguments as :func:`vote_at_k`."""
     one_of("ties", ties, ("random", "wrong"))
     one_of("method", method, ("auto", "exact", "sampled"))
     whole_number("seed", seed, 0)
