@@ -44,16 +44,13 @@ def tallies(
 
 def _rounds(task: Task, options: EngineOptions, seed: int, first: int, progress: Callable | None) -> Iterator[Tally]:
     """One tally, or with ``relative_error`` larger and larger ones (any number of traces costs the same)."""
-    if options.relative_error is None:
-        yield replace(_run(task, seed, first, options.traces, progress), stopping=Stopping.of(options))
-        return
-    goal, ended = min(FIRST_ROUND, options.most), False
-    while not ended:
-        tally = _run(task, seed, first, goal, progress)
-        reached = enough(task, tally, options.relative_error)
-        ended = reached or goal >= options.most
+    error, reached = options.relative_error, False
+    goal = options.most if error is None else min(FIRST_ROUND, options.most)
+    while not reached and goal < 2 * options.most:
+        tally = _run(task, seed, first, min(goal, options.most), progress)
+        reached = error is None or enough(task, tally, error)
         yield replace(tally, stopping=Stopping.of(options, reached=reached))
-        goal = min(2 * goal, options.most)
+        goal *= 2
 
 
 def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | None) -> Tally:

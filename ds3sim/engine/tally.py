@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.check import numbers
+from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.law import LawRecord, like
 from ds3sim.engine.limits import Stopping
@@ -105,17 +106,10 @@ class Tally(LawRecord):
         return len(self.hits) - 1
 
     def _per_trace(self, steps: ArrayLike) -> np.ndarray:
-        budgets = np.atleast_1d(np.asarray(steps)).ravel()
-        # Texts are made only on failure: this runs for every point of a sweep.
-        if not (
-            budgets.dtype.kind in "iuf"
-            and budgets.size
-            and np.all(budgets == np.floor(budgets))
-            and np.all((budgets >= 0) & (budgets <= 2**53))
-        ):
-            raise InputError(f"steps = {shown(steps)} is not allowed: budgets are whole numbers, 0 to 2^53")
+        budgets = numbers("steps", steps, whole=True, low=0, high=2**53).ravel()
+        require(budgets.size > 0, "steps is empty: give at least one budget")
         k = budgets.astype(np.int64) // self.n
-        if int(k.max()) > self.max_steps:
+        if int(k.max()) > self.max_steps:  # the text is made only on failure: this runs for every point of a sweep
             raise InputError(
                 f"a budget of {int(k.max())} steps per trace was not simulated: the largest was {self.max_steps};"
                 " simulate the task with a larger steps"

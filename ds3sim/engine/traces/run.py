@@ -135,22 +135,22 @@ class _Launch:
     def _rows(self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave) -> Rows:
         """The rows as kernels take them."""
         n, size = wave.shape.n, wave.rows
-        made = self._keys([(row.ready.job.stream, row.batch) for row in rows])
         keys = np.zeros((size, rng.SPARE + 1, 2), np.uint32)
         first = np.zeros((2, size), np.uint32)
         limit = np.full((size, 2), 0xFFFFFFFF, np.uint32)
         numbers = np.zeros((len(NUMBERS), size), np.int32)
-        numbers[1] = 1
-        keys[: len(rows)] = made
-        first[:, : len(rows)] = [[row.first * n for row in rows], [row.first for row in rows]]
-        numbers[0, : len(rows)] = [row.count * n for row in rows]
-        base = 0
-        for ready, begin, end in pieces:
+        numbers[1], used = 1, len(rows)
+        keys[:used] = self._keys([(row.ready.job.stream, row.batch) for row in rows])
+        first[:, :used] = [[row.first * n for row in rows], [row.first for row in rows]]
+        numbers[0, :used] = [row.count * n for row in rows]
+        laws, base = [], 0
+        for ready, _, _ in pieces:
             task = ready.job.task
-            group = n if task.feasibility == "per_task" else 1
-            numbers[1:, begin:end] = np.array([[group], [base], *([v] for v in ready.law), [task.max_steps]])
-            limit[begin:end] = ready.limit
+            laws.append((n if task.feasibility == "per_task" else 1, base, *ready.law, task.max_steps))
             base += ready.entries
+        sizes = [end - begin for _, begin, end in pieces]
+        numbers[1:, :used] = np.repeat(np.array(laws).T, sizes, axis=1)
+        limit[:used] = np.repeat([ready.limit for ready, _, _ in pieces], sizes, axis=0)
         return Rows(keys, first, limit, numbers)
 
     def _keys(self, wanted: list[tuple[str, int]]) -> list[np.ndarray]:
