@@ -102,14 +102,12 @@ class Plan(Record):
 
     def to_dataset(self) -> xr.Dataset:
         """The options over the dimension ``strategy``; NaN where there is none."""
-        none = (np.nan, np.nan, np.nan)
-        columns: dict[str, tuple[list[Any], str]] = {"n": ([o.n for o in self.strategies], "samples")}
-        for i, name in enumerate(("success", "success_low", "success_high")):
-            columns[name] = ([(o.success or none)[i] for o in self.strategies], "1")
-        for name, unit in (("largest", "1"), ("tokens", "tokens"), ("flops", "FLOPs")):
-            columns[name] = ([getattr(o, name) for o in self.strategies], unit)
-        units = {name: (np.array(values, dtype=np.float64), unit) for name, (values, unit) in columns.items()}
-        return dataset("strategy", [o.strategy for o in self.strategies], None, units, source=self.source)
+        units = {"n": "samples"} | dict.fromkeys(("success", "success_low", "success_high", "largest"), "1")
+        units |= {"tokens": "tokens", "flops": "FLOPs"}
+        rows = [[o.n, *(o.success or 3 * (np.nan,)), o.largest, o.tokens, o.flops] for o in self.strategies]
+        table = np.array(rows, dtype=np.float64).T
+        columns = {name: (values, unit) for (name, unit), values in zip(units.items(), table, strict=True)}
+        return dataset("strategy", [o.strategy for o in self.strategies], None, columns, source=self.source)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success of each strategy against its number of samples."""

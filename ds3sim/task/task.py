@@ -122,8 +122,11 @@ class Task:
         return self.step_tensor()
 
     def step_tensor(self) -> np.ndarray:
-        """:attr:`tensor`, made afresh: one that is kept stays as long as the task. InputError: a beam, which has
-        none."""
+        """:attr:`tensor`, made afresh: one that is kept stays as long as the task.
+
+        Raises:
+            InputError: a beam, which has none.
+        """
         if isinstance(self.step, Beam):
             raise InputError("step = beam has no small transition tensor: use engine traces, or tot for width 1")
         return self.step.tensor(self.graph)
