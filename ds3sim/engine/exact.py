@@ -12,7 +12,7 @@ from ds3sim.core.errors import require
 from ds3sim.engine.enumerate import by_sums, success
 from ds3sim.engine.law import Computed, Known, known
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE
-from ds3sim.graph.batch import TensorBatch, stack
+from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.steps import Beam
 from ds3sim.task.task import Task
 
@@ -99,17 +99,19 @@ def propagate(
     return out[0], out[1]
 
 
-def propagate_batch(batch: TensorBatch, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """P(T <= k) and P(dead by k) of many small walks at once, float64 [B, max_steps + 1] each: one product of [B, 1, S]
+def propagate_batch(
+    graphs: Sequence[SkillGraph], tensors: Sequence[np.ndarray], max_steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """P(T <= k) and P(dead by k) of many small walks of one size S at once, float64 [B, max_steps + 1] each: one product of [B, 1, S]
     and [B, S, S] a step. Nothing cancels, since absorbing states keep what they hold."""
-    goals = np.empty((len(batch.sizes), max_steps + 1))
-    deaths = np.empty_like(goals)
-    now = batch.start[:, None, :]
+    start, goal, dead = (np.stack([getattr(graph, name) for graph in graphs]) for name in ("start", "goal", "dead"))
+    tensor, now = np.stack(tensors), start[:, None, :]
+    goals, deaths = np.empty((len(graphs), max_steps + 1)), np.empty((len(graphs), max_steps + 1))
     for k in range(max_steps + 1):
-        goals[:, k] = np.where(batch.goal, now[:, 0], 0.0).sum(axis=1)
-        deaths[:, k] = np.where(batch.dead, now[:, 0], 0.0).sum(axis=1)
+        goals[:, k] = np.where(goal, now[:, 0], 0.0).sum(axis=1)
+        deaths[:, k] = np.where(dead, now[:, 0], 0.0).sum(axis=1)
         if k < max_steps:
-            now = now @ batch.tensor
+            now = now @ tensor
     return goals, deaths
 
 
@@ -134,7 +136,7 @@ def exacts(tasks: Sequence[Task]) -> list[Known]:
             part = groups[at : at + at_once]
             heads = [tasks[group[0]] for group in part]
             tensors = [task.step_tensor() for task in heads]
-            goals, deaths = propagate_batch(stack([task.graph for task in heads], tensors), most)
+            goals, deaths = propagate_batch([task.graph for task in heads], tensors, most)
             for group, goal, death in zip(part, goals, deaths, strict=True):
                 pmf, death_pmf = (np.maximum(np.diff(a, prepend=0.0), 0.0) for a in (goal, death))
                 for i in group:
