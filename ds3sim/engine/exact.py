@@ -102,8 +102,8 @@ def propagate(
 def propagate_batch(
     graphs: Sequence[SkillGraph], tensors: Sequence[np.ndarray], max_steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """P(T <= k) and P(dead by k) of many small walks of one size S at once, float64 [B, max_steps + 1] each: one product of [B, 1, S]
-    and [B, S, S] a step. Nothing cancels, since absorbing states keep what they hold."""
+    """P(T <= k) and P(dead by k) of many small walks of one size S at once, float64 [B, max_steps + 1] each: a product
+    of [B, 1, S] and [B, S, S] a step. Nothing cancels, since absorbing states keep what they hold."""
     start, goal, dead = (np.stack([getattr(graph, name) for graph in graphs]) for name in ("start", "goal", "dead"))
     tensor, now = np.stack(tensors), start[:, None, :]
     goals, deaths = np.empty((len(graphs), max_steps + 1)), np.empty((len(graphs), max_steps + 1))

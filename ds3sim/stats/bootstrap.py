@@ -12,7 +12,6 @@ from ds3sim.core.errors import require
 
 RESAMPLES = 4000
 _BLOCK = 2**23
-Bounds = tuple[float | None, float | None]
 
 
 def bootstrap(
@@ -21,7 +20,6 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    bounds: Bounds = (0.0, 1.0),
 ) -> tuple[np.ndarray, np.ndarray]:
     """BCa intervals for the mean over problems of each column, all columns on the same resamples.
 
@@ -29,19 +27,18 @@ def bootstrap(
     "What teachers should know about the bootstrap", section 5.2: a/2 is replaced by
     Phi(-sqrt(P/(P-1)) t_(a/2, P-1)), which removes the narrowness of bootstrap intervals for few problems.
     BCa rather than percentile since per-problem success is skewed (most problems near 0 or 1): at 30 problems
-    tests/test_estimates.py measures the coverage of both. The interval is never narrower than what
-    bounded values allow: a kind of problem not among the P seen may make up q = 1 - (a/2)^(1/P) of all, so with
-    a mean e, low <= e - q (e - bound) and high >= e + q (bound - e); at e = 0 and e = 1 that is Clopper-Pearson.
+    tests/test_estimates.py measures the coverage of both. The interval is never narrower than what values in [0, 1]
+    allow: a kind of problem not among the P seen may make up q = 1 - (a/2)^(1/P) of all, so with a mean e,
+    low <= e - q e and high >= e + q (1 - e); at e = 0 and e = 1 that is Clopper-Pearson.
 
     Args:
-        values: float64 [P, K], one row a problem; NaN leaves a problem out of a column.
+        values: float64 [P, K] in [0, 1], one row a problem; NaN leaves a problem out of a column.
         level: in (0, 1).
         seed: whole, >= 0.
         resamples: >= 100.
-        bounds: smallest and largest possible value, None for no bound.
 
     Returns:
-        low, high: float64 [K]. With one problem they are the bounds.
+        low, high: float64 [K]. With one problem they are 0 and 1.
 
     Raises:
         InputError: an argument outside its range; no values.
@@ -56,7 +53,10 @@ def bootstrap(
     mean = filled.sum(axis=0) / number
     drawn = _resampled_means(filled, valid, seed, resamples)
     low, high = _bca(drawn, mean, filled, valid, number, level)
-    return _widened(low, high, mean, number, level, bounds)
+    unseen = -np.expm1(np.log(0.5 * (1.0 - level)) / number)
+    low = np.where(number < 2, 0.0, np.minimum(low, mean - unseen * mean))
+    high = np.where(number < 2, 1.0, np.maximum(high, mean + unseen * (1.0 - mean)))
+    return np.minimum(low, mean), np.maximum(high, mean)
 
 
 def _checked(level: float, resamples: int, seed: int) -> tuple[float, int]:
@@ -109,18 +109,6 @@ def _bca(
             ends.append(special.ndtr(shift + (shift + z) / bend) if bend > 1e-3 else float(z > 0))
         out[:, j] = np.quantile(column, ends)
     return out
-
-
-def _widened(
-    low: np.ndarray, high: np.ndarray, mean: np.ndarray, number: np.ndarray, level: float, bounds: Bounds
-) -> tuple[np.ndarray, np.ndarray]:
-    unseen = -np.expm1(np.log(0.5 * (1.0 - level)) / number)
-    floor, top = bounds
-    if floor is not None:
-        low = np.where(number < 2, floor, np.minimum(low, mean - unseen * (mean - floor)))
-    if top is not None:
-        high = np.where(number < 2, top, np.maximum(high, mean + unseen * (top - mean)))
-    return np.minimum(low, mean), np.maximum(high, mean)
 
 
 def two_level(
