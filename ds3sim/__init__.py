@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ds3sim.allocate.allocation import Allocation
     from ds3sim.config.read import read_config
-    from ds3sim.config.schema import schema
     from ds3sim.config.study import Study
+    from ds3sim.config.tables import schema
     from ds3sim.core.errors import InputError, Interrupted, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
@@ -130,7 +130,7 @@ _HOME = {
     "Study": "config.study",
     "export_chain": "study.export",
     "read_config": "config.read",
-    "schema": "config.schema",
+    "schema": "config.tables",
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
@@ -186,7 +186,7 @@ sys.modules[__name__].__class__ = _Package
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        value = _version()
+        value = import_module("ds3sim.core.environment").version()
     elif name in _HOME:
         value = getattr(import_module(f"ds3sim.{_HOME[name]}"), name)
     else:
@@ -197,13 +197,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    """The installed version; a source tree that was never installed has none."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("ds3sim")
-    except metadata.PackageNotFoundError:
-        return "0+unknown"

@@ -1,7 +1,5 @@
 """The cases of the golden outputs: command lines of every command, run in this process in a folder of their own."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import io

@@ -5,8 +5,6 @@ Run as a script it prints tallies as JSON, of the cases that are named and of al
 ``XLA_FLAGS=--xla_force_host_platform_device_count=4 python golden_tallies.py``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sys

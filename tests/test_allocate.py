@@ -1,9 +1,5 @@
 """Allocation: each mode against brute force, its limits, its dual, gradients, the authors' exponents, the command."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
@@ -19,7 +15,6 @@ from ds3sim.theory.difficulty import Bridge, Mixture
 from ds3sim.theory.loss import CONSTANTS, loss, loss_optimal, step_success
 from ds3sim.theory.spending import Architecture, Box, best_training, cheapest_training, tied_training
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 TASKS = Mixture.grid([1.0, 2.0, 3.5], [1, 2, 4, 7], np.arange(1.0, 13.0).reshape(3, 4))
 ATTENTION = Architecture.of_aspect(64)
 
@@ -52,9 +47,6 @@ def brute(p: Problem, compute: float, pairs) -> float:
         low, high = np.where(fits, middle, low), np.where(fits, high, middle - 1)
     accuracy, cost = by_hand(p, n, d, low)
     return float(accuracy[cost <= compute].max())
-
-
-# ---- the averages over tasks -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dense", [True, False])
@@ -96,9 +88,6 @@ def test_weights_and_refusals_of_mixtures():
             Mixture(*map(np.array, bad))
     with pytest.raises(InputError, match="b = -1"):
         Bridge(b=-1.0)
-
-
-# ---- training for a given demand -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [Architecture(), ATTENTION, Architecture(2.0, 0.3)])
@@ -145,11 +134,9 @@ def test_architectures():
         Architecture.of_table([[1e9, 2, 3], [1e9, 4, 5]])
 
 
-# ---- the modes against brute force ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("shape", [Architecture(), ATTENTION], ids=["parameters", "attention"])
-@pytest.mark.parametrize("compute", [3e16, 1e18, 3e19])
+@pytest.mark.parametrize(
+    ("compute", "shape"), [(3e16, ATTENTION), (1e18, Architecture()), (3e19, ATTENTION)], ids=["low", "middle", "high"]
+)
 def test_global_against_brute_force(compute, shape):
     p = problem(shape=shape, prompt_tokens=100.0)
     found = solve(p, compute)
@@ -235,7 +222,7 @@ def test_least_compute_is_the_dual(mode):
 
 def test_more_compute_is_never_worse_and_comparisons_agree():
     p = problem()
-    results = [solve(p, compute) for compute in np.geomspace(1e16, 1e19, 7)]
+    results = [solve(p, compute) for compute in np.geomspace(1e16, 1e19, 4)]
     assert (np.diff([r.accuracy for r in results]) > 0).all()
     found = compare(p, 1e18)
     assert found.gap > 0 and found.extra_compute is not None and found.extra_compute > 1
@@ -258,9 +245,6 @@ def test_bounds_and_refusals():
     assert full.saturated
 
 
-# ---- gradients -----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("shape", [Architecture(), ATTENTION], ids=["parameters", "attention"])
 def test_gradients_against_differences_and_the_search(shape):
     from ds3sim.allocate.gradient import log_accuracy, maximise
@@ -281,9 +265,6 @@ def test_gradients_against_differences_and_the_search(shape):
     assert found.accuracy * (1 - 1e-9) <= best.accuracy <= found.accuracy * 1.01
     assert abs(best.steps - found.steps) <= 1
     assert not jax.config.jax_enable_x64
-
-
-# ---- exponents -----------------------------------------------------------------------------------------
 
 
 def test_exponent_is_least_squares():
@@ -331,8 +312,6 @@ def test_steps_for_inverts_the_incomplete_beta_function():
     np.testing.assert_allclose(betainc(m, k - m + 1, r), q, rtol=1e-9)
     assert steps_for(3, 0.99, 0.5) == 3 and steps_for(3, 0.0, 0.5) == np.inf
 
-
-# ---- the command ---------------------------------------------------------------------------------------
 
 SMALL = """
 [allocate]
@@ -382,10 +361,3 @@ def test_command_modes(small, cli, mode, more):
     result = cli.json("allocate", small, *(f"--set={key}" for key in (f"allocate.mode={mode}", *more)))
     assert result["mode"] == mode
     assert (result["gradient"] is not None) == ("allocate.check=true" in more)
-
-
-@pytest.mark.parametrize("name", ["allocate", "allocate-attention"])
-def test_shipped_configs(name, cli):
-    result = cli.json("allocate", CONFIGS / f"{name}.toml", "--set", "allocate.compute=1e22")
-    row = result["results"][0]
-    assert not row["bounds"] and row["accuracy"] > result["comparison"][0]["chinchilla"]["accuracy"]

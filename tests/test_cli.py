@@ -192,7 +192,7 @@ INTERRUPTED = """
 import contextlib, os, signal, sys
 from concurrent.futures import ThreadPoolExecutor as Pool
 from ds3sim.cli import main as cli
-from ds3sim.cli import progress as commands
+from ds3sim.cli import actions as commands
 signal.signal(signal.SIGINT, signal.default_int_handler)
 @contextlib.contextmanager
 def bar(*_):

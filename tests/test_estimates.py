@@ -1,7 +1,5 @@
 """Estimates from counts against enumeration of subsets, high precision and simulation; intervals by their coverage."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from fractions import Fraction
@@ -29,9 +27,6 @@ def counts(n, correct, wrong=None, **more) -> Log:
     n = np.broadcast_to(n, correct.shape)
     wrong = None if wrong is None else tuple(np.array(w, dtype=np.int64) for w in wrong)
     return Log("counts", "log", tuple(f"p{i}" for i in range(len(n))), n, correct, wrong=wrong, **more)
-
-
-# ---- pass@k and pass^k -----------------------------------------------------------------------------
 
 
 @settings(deadline=None, max_examples=60)
@@ -101,9 +96,6 @@ def test_pass_at_k_is_unbiased():
     law = stats.binom.pmf(c, n, p)
     assert law @ chance_of_any(n, c[:, None], k) == pytest.approx(1 - (1 - p) ** k, abs=1e-13)
     assert law @ chance_of_all(n, c[:, None], k) == pytest.approx(p**k, abs=1e-13)
-
-
-# ---- votes -----------------------------------------------------------------------------------------
 
 
 def voted(c: int, wrong, blank: int, k: int, ties: str) -> Fraction:
@@ -189,9 +181,6 @@ def test_the_table_of_votes(monkeypatch):
         vote_at_k(counts(3, [1]), 1)
 
 
-# ---- best of k by a verifier -------------------------------------------------------------------------
-
-
 def scored(problems) -> Samples:
     """Samples of problems given as lists of (score, grade)."""
     rows = [(f"p{i}", j, s, g) for i, problem in enumerate(problems) for j, (s, g) in enumerate(problem)]
@@ -236,9 +225,6 @@ def test_best_of_k_refuses():
         pass_at_k(counts(4, [1]), 1, kind="best-of-k", units="both")
 
 
-# ---- curves over problems ------------------------------------------------------------------------------
-
-
 def test_a_curve_averages_over_problems():
     log = counts([4, 8], [1, 8])
     curve = pass_at_k(log, [1, 4, 2])
@@ -271,9 +257,6 @@ def test_tokens_of_a_tidy_table():
     samples = Samples(**{**samples.__dict__, "tokens": np.array([3, MISSING, 5, 8])})
     fields, notes = count(samples)
     assert fields["tokens"].tolist() == [4, 8] and "1 samples have no number of tokens" in notes[0]
-
-
-# ---- intervals -----------------------------------------------------------------------------------------
 
 
 def test_intervals_are_reproducible_and_seeded():

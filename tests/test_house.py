@@ -1,7 +1,5 @@
 """The house of docs/architecture.md: imports point one way, files stay short, names stay where they belong."""
 
-from __future__ import annotations
-
 import argparse
 import ast
 import re
@@ -13,45 +11,19 @@ from house import ROOT, Module, circles, modules, parsed, private
 
 import ds3sim
 
-LAYERS = (
-    "core",
-    "stats",
-    "theory",
-    "graph",
-    "task",
-    "engine",
-    "training",
-    "fit",
-    "allocate",
-    "config",
-    "results",
-    "store",
-    "study",
-    "validate",
-    "report",
-    "reproduce",
-    "cli",
+ORDER = (
+    "core stats theory graph task engine training fit allocate config results store study validate report reproduce cli"
 )
-LAZY = {
-    "matplotlib",
-    "networkx",
-    "jinja2",
-    "rich",
-    "pandas",
-    "pyarrow",
-    "xarray",
-    "h5netcdf",
-    "zarr",
-    "tomli_w",
-    "numba",
-    "stormpy",
-}
+LAYERS = tuple(ORDER.split())
+HEAVY = "matplotlib networkx jinja2 rich pandas pyarrow xarray h5netcdf zarr tomli_w numba stormpy"
+LAZY = set(HEAVY.split())
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 FUNCTION_OF = {"fit pass-at-n": "fit_pass_at_n", "fit votes": "fit_votes", "export": "export_chain"}
 """Commands whose function has another name; all others are called as their function."""
 
 MODULES = modules()
+TESTS = modules("tests")
 INSIDE = [module for module in MODULES if module.folder]
 
 
@@ -156,7 +128,7 @@ def test_the_check_of_underscores(source, found):
 
 
 def test_modules_are_short():
-    only({m.name: [f"{m.lines} lines: split it"] for m in MODULES if m.lines > LONGEST_MODULE})
+    only({m.name: [f"{m.lines} lines: split it"] for m in (*MODULES, *TESTS) if m.lines > LONGEST_MODULE})
 
 
 def test_functions_are_short():
@@ -202,6 +174,45 @@ def test_public_functions_are_annotated():
 )
 def test_the_check_of_annotations(source, count):
     assert len(unannotated(parsed("ds3sim.core.here", source))) == count
+
+
+# ---- tests ----------------------------------------------------------------------------------------
+
+
+def vague(module: Module) -> list[str]:
+    """Tests that assert nothing, and expected InputErrors of which any would do."""
+    wrong = []
+    for node in module.nodes:
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises" and node.args:
+            error = ast.unparse(node.args[0]).rpartition(".")[2]
+            if error == "InputError" and not any(keyword.arg == "match" for keyword in node.keywords):
+                wrong.append(f"line {node.lineno}: pytest.raises(InputError) without match")
+    for name, node in module.functions():
+        if name.rpartition(".")[2].startswith("test_"):
+            calls = [ast.unparse(inner.func) for inner in ast.walk(node) if isinstance(inner, ast.Call)]
+            said = any(word in call for call in calls for word in ("assert_", "raises", "refuses", "check_", "only"))
+            if not said and not any(isinstance(inner, ast.Assert) for inner in ast.walk(node)):
+                wrong.append(f"line {node.lineno}: {name} asserts nothing")
+    return wrong
+
+
+def test_tests_can_fail():
+    only({module.name: vague(module) for module in TESTS})
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("def test_f():\n    with pytest.raises(InputError, match='x = 1'):\n        f()", 0),
+        ("def test_f():\n    with pytest.raises(InputError):\n        f()", 1),
+        ("def test_f():\n    with pytest.raises(ds.InputError) as caught:\n        f()", 1),
+        ("def test_f():\n    f()", 1),
+        ("def test_f():\n    np.testing.assert_allclose(f(), 1)", 0),
+        ("class TestF:\n    def test_f(self):\n        assert f()", 0),
+    ],
+)
+def test_the_check_of_tests(source, count):
+    assert len(vague(parsed("tests.test_here", source))) == count
 
 
 # ---- the command line -----------------------------------------------------------------------------
@@ -268,12 +279,7 @@ def test_each_command_is_a_public_function():
 # ---- dependencies ---------------------------------------------------------------------------------
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-MODULE_OF = {
-    "pyyaml": "yaml",
-    "tomli-w": "tomli_w",
-    "backports.zstd": "backports.zstd",
-    "pytest-xdist": "xdist",
-}
+MODULE_OF = {"pyyaml": "yaml", "tomli-w": "tomli_w", "backports.zstd": "backports.zstd", "pytest-xdist": "xdist"}
 TOOLS = {"ruff": "ruff", "pyright": "pyright", "pytest-xdist": "--numprocesses"}
 """Distributions that are run and not imported, with the word that a script or page runs them by."""
 

@@ -58,7 +58,7 @@ def counted(values, size: int) -> np.ndarray:
 
 
 class TestKernels(chex.TestCase):
-    @chex.variants(with_jit=True, without_jit=True, with_device=True, without_device=True)
+    @chex.variants(with_jit=True, with_device=True, without_device=True)
     @parameterized.parameters(*TASKS)
     def test_a_task(self, name):
         """Endings and task hitting times are those of ``simulate``."""
@@ -78,7 +78,7 @@ class TestKernels(chex.TestCase):
         assert set(np.asarray(times).ravel()[TRIALS:]) <= {NOT_REACHED}
         np.testing.assert_array_equal(counted(times, top + 1), tally.task_hits)
 
-    @chex.variants(with_jit=True, without_jit=True, with_device=True, without_device=True)
+    @chex.variants(with_jit=True, with_device=True, without_device=True)
     def test_draws(self):
         key, lane = rng.batch_key(3, "ab" * 16, 5, rng.WALK), np.arange(100, dtype=np.uint32)
         found = self.variant(rng.draw)(key, lane, np.full_like(lane, 9))
@@ -86,7 +86,7 @@ class TestKernels(chex.TestCase):
             chex.assert_type(word, np.uint32)
             np.testing.assert_array_equal(np.asarray(word), lanes)
 
-    @chex.variants(with_jit=True, without_jit=True, with_device=True, without_device=True)
+    @chex.variants(with_jit=True, with_device=True, without_device=True)
     def test_lookups(self):
         """Words in even steps give each outcome as often as its chance says."""
         law = np.array([0.5, 0.0, 0.3, 0.2])

@@ -1,16 +1,11 @@
-"""The graph kind latent: all engines against (12), (13), quadrature and each other; chunks; refusals."""
-
-import json
+"""The graph kind latent: all engines against (12), (13), quadrature and each other; refusals."""
 
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
 import ds3sim as ds
-from ds3sim.cli.main import main
 from ds3sim.core.errors import InputError
-from ds3sim.engine.limits import EngineOptions
-from ds3sim.engine.simulate import evaluate
 from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
 from ds3sim.task.steps import ToT
 from ds3sim.task.wrong_answers import GeometricErrors
@@ -73,17 +68,6 @@ def test_the_number_of_correct_traces_is_beta_binomial():
         assert abs(tally.success([n]).estimate[0] - want) < 5 * np.sqrt(want * (1 - want) / 100_000)
 
 
-def test_tallies_do_not_depend_on_chunks():
-    task = task_of(Majority(7, GeometricErrors(5, 0.6)))
-    one, two = (ds.simulate(task, traces=5000, seed=1, chunk=chunk) for chunk in (1024, 2**16))
-    np.testing.assert_array_equal(one.task_hits, two.task_hits)
-    np.testing.assert_array_equal(one.hits, two.hits)
-    many = evaluate([task, task_of(Single())], None, EngineOptions(traces=5000), 1)
-    np.testing.assert_array_equal(many[0].task_hits, one.task_hits)
-    parts = ds.simulate(task, traces=2000, seed=1) + ds.simulate(task, traces=3000, seed=1, first=2000)
-    np.testing.assert_array_equal(parts.task_hits, one.task_hits)
-
-
 def test_population_and_importance():
     task = task_of(Single())
     want = ds.exact(task).success([1]).estimate[0]
@@ -112,20 +96,6 @@ def test_refusals():
         ds.simulate(task_of(BestOfN(2001)), traces=10)
 
 
-def test_config(tmp_path, capsys):
-    path = tmp_path / "latent.toml"
-    path.write_text(
-        '[graph]\nkind = "latent"\nsolvable = 0.9\nalpha = 0.4\nbeta = 1.5\n'
-        '[strategy]\naggregate = "best_of_n"\nn = 8\n'
-        "[budget]\nsteps = [8]\n[engine]\ntraces = 20000\n"
-    )
-    assert main(["run", str(path), "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    want = float(theory.pass_at_n(8, *LAW))
-    assert result["reference"][0]["success"] == pytest.approx(want, rel=1e-9)
-    assert abs(result["results"][0]["success"]["estimate"] - want) < 5 * np.sqrt(want * (1 - want) / 20_000)
-    assert main(["validate", str(path)]) == 0
-    assert main(["validate", str(path), "--perturb", "0.2"]) == 1
-    capsys.readouterr()
-    assert main(["run", str(path), "--set", "graph.alpha=-1"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+def test_validate_has_power():
+    study = ds.Study(ds.SkillGraph.latent(*LAW), strategy=BestOfN(8), steps=8, traces=20_000)
+    assert ds.validate(study).passed and not ds.validate(study, perturb=0.2).passed

@@ -37,9 +37,6 @@ def beta_cdf(a, b, x):
         return 1 - mpmath.quad(density, mpmath.linspace(x, min(mpmath.mpf(1), x + 24 * deviation), 13))
 
 
-# ---- Clopper-Pearson -------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
 @pytest.mark.parametrize("n", [1, 2, 7, 40])
 def test_clopper_pearson_solves_its_definition(n, level):
@@ -110,9 +107,6 @@ def test_counts_are_checked(law, hits, trials, said):
         law(hits, trials)
 
 
-# ---- means -----------------------------------------------------------------------------------------
-
-
 def test_mean_interval_is_the_normal_one_plus_a_guard():
     low, high = mean_interval(10.0, 4.0, 10_000, 200.0)
     half = 1.959963984540054 * 0.02 + 200 * math.log(40) / 10_000
@@ -153,9 +147,6 @@ def test_mean_p_with_a_span_never_rejects_too_often(n, p):
         plain = mean_p(3.0 * hits / n, 3.0 * p, 9.0 * p * (1 - p), n)
         assert worst_excess(plain, stats.binom.pmf(hits, n, p)) > 1e-5
     assert float(mean_p(0.3 + 8 * math.sqrt(0.21 / n), 0.3, 0.21, n, span=1.0)) < (1.0 if n < 100 else 1e-7)
-
-
-# ---- binomial test ---------------------------------------------------------------------------------
 
 
 def worst_excess(p_values, law):
@@ -213,9 +204,6 @@ def test_binomial_z_is_the_standard_score():
     assert binomial_z([40, 50], 100, 0.5) == pytest.approx([-2.0, 0.0])
 
 
-# ---- goodness of fit -------------------------------------------------------------------------------
-
-
 def geometric_law(r=0.05, last=200):
     """A hitting-time law with a long thin tail and a last bin for "beyond"."""
     k = np.arange(1, last + 1)
@@ -268,9 +256,6 @@ def test_impossible_counts_and_single_bins():
     assert goodness_of_fit([0, 0], [0.5, 0.5]) == (0.0, 0, 1.0)
     statistic, dof, p = goodness_of_fit([500, 0, 500], [0.5, 0.0, 0.5])
     assert (statistic, dof, p) == (0.0, 1, 1.0)
-
-
-# ---- Holm ------------------------------------------------------------------------------------------
 
 
 def step_down(p_values, a):

@@ -87,9 +87,6 @@ def small_graph(rng, size, score=None):
     )
 
 
-# ---- ToT tensors ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("success", [0.0, 1e-18, 1e-6, 0.2, 0.999999, 1.0])
 @pytest.mark.parametrize("branches", [1, 2, 5, 1000, 2**20])
 def test_chain_is_equation_6(success, branches):
@@ -236,9 +233,6 @@ def test_refused_settings(options, fragment):
             policy(**options)
 
 
-# ---- scores ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("discount", [0.5, 0.99, 0.999999])
 @pytest.mark.parametrize(
     "graph",
@@ -312,9 +306,6 @@ def test_nearly_equal_user_scores_are_one_class():
     for base in (1.0, 1e-200, -5.0, 1e200):
         close, apart = classes(base, base * (1 + 1e-13)), classes(base, base * (1 + 1e-11))
         assert close[1] == close[2] and apart[1] != apart[2]
-
-
-# ---- micro-simulation -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("branches", "error"), [(2, 0.0), (4, 0.0), (4, 0.3)])

@@ -1,7 +1,5 @@
 """Sweeps: points, strategies side by side, distributions of tasks, stores, and the choice of a strategy."""
 
-from __future__ import annotations
-
 import json
 import math
 import signal
@@ -70,9 +68,6 @@ def points_of(plan, store=None, progress=None):
 
 def chosen(plan):
     return choose(plan).to_dict()
-
-
-# ---- points -------------------------------------------------------------------------------------
 
 
 TASK = "[graph]\nskills = 3\nsuccess = 0.3\n[budget]\nsteps = [7, 20]\n[engine]\ntraces = 2000\n"
@@ -145,9 +140,6 @@ def test_hundreds_of_points_compile_a_handful_of_kernels(tmp_path):
     assert sum(traced.values()) - before <= 4
 
 
-# ---- equal FLOPs --------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("attention", [True, False])
 def test_match_gives_every_strategy_the_flops_of_one_chain(tmp_path, attention):
     text = BASE + '[sweep]\nmatch = "flops"\n[sweep.axes]\n"cost.parameters" = [1e7, 1e9, 1e12]\n'
@@ -166,9 +158,6 @@ def test_match_gives_every_strategy_the_flops_of_one_chain(tmp_path, attention):
             assert float(cost.flops(25 * (row.steps_per_trace + 1), branches, n)) > most
     rows = points_of(plan)[0]["results"]
     assert [row["steps"] for row in rows if row["strategy"] == "cot"] == [12, 40]
-
-
-# ---- distributions of tasks ---------------------------------------------------------------------
 
 
 def test_a_distribution_over_skills_and_loss_is_the_weighted_mean(tmp_path):
@@ -220,9 +209,6 @@ kind = "exact"
     given = f"[model]\nloss = {1.69 + 406.4 * 1e9**-0.34 + 410.7 * 2e10**-0.28!r}\n"
     a, b = (points_of(sweep_of(tmp_path, text + model))[0]["results"] for model in (by_law, given))
     assert a[0]["success"]["estimate"] == pytest.approx(b[0]["success"]["estimate"], rel=1e-12)
-
-
-# ---- the store ----------------------------------------------------------------------------------
 
 
 def test_a_store_gives_the_same_numbers_and_goes_on(tmp_path):
@@ -295,9 +281,6 @@ def test_ctrl_c_keeps_and_says_so(tmp_path):
         assert len(json.loads(out)["points"]) <= len(found.keys())
 
 
-# ---- choosing -----------------------------------------------------------------------------------
-
-
 def test_the_best_strategy_is_found_with_its_certainty(tmp_path):
     text = BASE.replace("steps = [12, 40]", "tokens = [300, 2000]").replace("traces = 4000", "traces = 20000")
     result = chosen(sweep_of(tmp_path, text))
@@ -348,9 +331,6 @@ def test_choosing_needs_equal_costs_and_two_strategies(tmp_path):
         choose(sweep_of(tmp_path, BASE))
     with pytest.raises(InputError, match="two strategies"):
         choose(sweep_of(tmp_path, PLAIN))
-
-
-# ---- the command line ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("sweep-*.toml")))

@@ -1,7 +1,5 @@
 """[model] kind = "tripartite" in run and sweep, tasks of levels of skills, and ``ds3sim train``."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -49,9 +47,6 @@ def plan_of(tmp_path, text, *overrides):
 
 def one_point(tmp_path, text, *overrides):
     return run(plan_of(tmp_path, text, *overrides)).to_dict()
-
-
-# ---- the AIME study -----------------------------------------------------------------------------
 
 
 def test_the_authors_numbers(tmp_path):
@@ -203,9 +198,6 @@ def test_a_cost_model_of_ones_own(tmp_path):
     assert row["budget_flops"] == pytest.approx(2 * float(n) * 1000 + 2 * 10 * 1000 * (1000 * 999 / 2), rel=1e-12)
 
 
-# ---- budgets that are not whole -----------------------------------------------------------------
-
-
 @pytest.mark.parametrize("aggregate", [None, BestOfN(3), Majority(3)])
 def test_real_budgets_are_the_whole_ones_where_they_are_whole(aggregate):
     more = {} if aggregate is None else {"aggregate": aggregate}
@@ -229,9 +221,6 @@ def test_moments_lie_between_those_of_whole_budgets():
     assert np.all(first <= chain.expected_steps(4, 0.3, np.ceil(k)))
     assert np.all(second >= first**2)
     assert chain.real_moments(4.0, np.float64(0.0), k)[0].tolist() == k.tolist()
-
-
-# ---- train --------------------------------------------------------------------------------------
 
 
 def test_train_reports_the_study(tmp_path):
@@ -310,9 +299,6 @@ def test_sampled_skills_repeat_and_do_not_depend_on_the_number_of_models():
     one, two = sample_skills([0.9], 4000.0, training, 3), sample_skills([0.9, 0.1], 4000.0, training, 3)
     assert np.array_equal(one.p[0], two.p[0]) and np.all(two.p[1] <= two.p[0])
     assert not np.array_equal(one.p[0], sample_skills([0.9], 4000.0, training, 4).p[0])
-
-
-# ---- configs, figures, broken inputs ------------------------------------------------------------
 
 
 def test_the_aime_study_is_near_the_published_points(cli):

@@ -1,7 +1,5 @@
 """Peeling: formulas against mpmath and known numbers, simulations against sets, enumeration and exact laws."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import mpmath as mp
@@ -142,9 +140,6 @@ def test_excess_entropy():
         error, bound = excess_entropy(concepts, delta)
         assert error == pytest.approx(float(e), rel=1e-10, abs=1e-18)
         assert bound == pytest.approx(error**2 / 2)
-
-
-# ---- simulation --------------------------------------------------------------------------------------
 
 
 def peel_with_sets(texts_of: list[list[int]], texts: int) -> set[int]:

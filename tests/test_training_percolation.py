@@ -1,7 +1,5 @@
 """Sampled skill graphs: components against networkx and enumeration, walks against formulas; checks for validate."""
 
-from __future__ import annotations
-
 import networkx as nx
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Skills, levels, accuracy over task mixtures: mpmath, brute force, and the numbers of the paper's AIME study."""
 
-from __future__ import annotations
-
 import math
 
 import mpmath as mp
@@ -177,9 +175,6 @@ def test_feasibility_matters_for_many_traces():
 def test_bad_input(make, said):
     with pytest.raises(InputError, match=said):
         make()
-
-
-# ---- simulation --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("big_r", "mean", "rest"), [(5_000, 6.0, 0.3), (50_000, 9.0, 0.0), (40, 10.0, 0.5)])

@@ -1,48 +1,20 @@
-"""What commands share: tables for the terminal, JSON, messages, and what happens on Ctrl-C."""
+"""What commands share on the terminal: JSON, files, messages, progress bars, and what happens on Ctrl-C."""
 
 from __future__ import annotations
 
 import json
-import math
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ds3sim as ds
-from ds3sim.cli import progress
 from ds3sim.core.errors import Interrupted
 from ds3sim.core.files import write_file
-from ds3sim.core.runtime import configure_process
-from ds3sim.core.text import terminal_number as number
 
 if TYPE_CHECKING:
     from ds3sim.core.record import Record
-
-
-def terminal() -> Any:
-    """Where tables go: the console of rich on stdout."""
-    from rich.console import Console
-
-    # A pipe has no width: make lines as long as the table needs.
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
-
-
-def new_table(columns: list[tuple[str, bool]]) -> Any:
-    """A table of rich's; ``columns`` are titles, and whether they hold numbers."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, numeric in columns:
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=True)
-    return table
-
-
-def axis_value(value: object) -> str:
-    """The value of an axis."""
-    return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
 def kept(compute: Callable[..., Any], *given: Any, **options: Any) -> tuple[Any, bool]:
@@ -53,36 +25,19 @@ def kept(compute: Callable[..., Any], *given: Any, **options: Any) -> tuple[Any,
         return stop.result, True
 
 
-def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
-    """(record, interrupted) of a run, a sweep or a choice, with its bar and its store."""
-    config = config_of(args)
-    engine = config.engine
-    if engine.random:
-        configure_process()
-    axes = config.origin.axes
-    if axes and compute is ds.run:
-        told = f"{args.config}: [sweep] is for ds3sim sweep: this is the point of the tables as they stand"
-        args.notes, axes = (*args.notes, told), ()
-    points = math.prod(map(len, axes))
-    # Trials are known where the engine counts them and their number is fixed.
-    trials = engine.traces * len(config.by_name) if engine.random and engine.relative_error is None else None
-    with progress.study_bar(args.quiet, points, trials) as advance:
-        return kept(compute, config, store=args.store, progress=advance)
-
-
-def config_of(args: Namespace) -> Any:
-    """The config of a command; its notes are told on stderr when the command is done."""
-    config = ds.read_config(args.config, overrides_of(args))
-    args.notes = config.notes
-    return config
-
-
-def show(args: Namespace, record: Record, table: Callable[[Any], None]) -> None:
-    """Print a record: as JSON, or its table."""
+def show(args: Namespace, record: Record, table: Callable[[Any], None]) -> int:
+    """Print a record: as JSON, or its table; the exit code of success."""
     if args.json:
         sys.stdout.write(record.to_json() + "\n")
     else:
         table(record)
+    return 0
+
+
+def print_json(value: Any) -> int:
+    """Print a value as JSON; the exit code of success."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    return 0
 
 
 def write_record(record: Record, out: str) -> Path:
@@ -92,30 +47,56 @@ def write_record(record: Record, out: str) -> Path:
     return record.save(out)
 
 
-def finish(args: Namespace, interrupted: bool, done: str) -> int:
-    """The exit code; after Ctrl-C, a line that says what was kept."""
-    if not interrupted:
-        return 0
-    kept = f"{args.store} keeps what was simulated; the same command goes on from there"
-    print(
-        f"interrupted: {done} done; {kept if args.store else 'with --store FILE more would be kept'}", file=sys.stderr
-    )
-    return 130
-
-
-def overrides_of(args: Namespace) -> list[str | tuple[str, str]]:
-    """--set and the options that are short for it, in this order."""
-    short = {"seed": "seed", "traces": "engine.traces", "engine": "engine.kind", "chunk": "engine.chunk"}
-    typed = [(name, key, getattr(args, name, None)) for name, key in short.items()]
-    return [*args.set, *((f"{key}={value}", f"--{name} {value}") for name, key, value in typed if value is not None)]
-
-
-def print_json(value: Any) -> None:
-    """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
 def say(args: Namespace, message: str) -> None:
     """A message on stderr, unless --quiet."""
     if not args.quiet:
         print(message, file=sys.stderr)
+
+
+@contextmanager
+def case_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A function to call with (name, number, of) before each case, or None where stderr is no terminal."""
+    with _bar(quiet) as bar:
+        job = bar and bar.add_task("", total=None, said="")
+
+        def advance(name: str, number: int, of: int) -> None:
+            bar.update(job, completed=number, total=of, description=name, said=f"{number:,} of {of:,}")
+
+        yield bar and advance
+
+
+@contextmanager
+def study_bar(quiet: bool, points: int, trials: int | None) -> Iterator[Callable[[int, int], None] | None]:
+    """A function to call with (trials, points) just done, or None where stderr is no terminal. The trials of a point at
+    most, if known, move the bar between points.
+    """
+    with _bar(quiet) as bar:
+        job = bar and bar.add_task("", total=float(points), said="")
+        done = {"trials": 0, "points": 0}
+
+        def advance(more_trials: int, more_points: int) -> None:
+            done["trials"] += more_trials
+            done["points"] += more_points
+            reached = min(points, done["trials"] / trials) if trials else 0.0
+            seconds = bar.tasks[0].elapsed or 0.0
+            said = f"{done['points']:,} of {points:,} points" if points > 1 else f"{done['trials']:,} trials"
+            if seconds and done["trials"]:
+                said += f", {done['trials'] / seconds:.3g} trials/s"
+            bar.update(job, completed=max(done["points"], reached), said=said)
+
+        yield bar and advance
+
+
+@contextmanager
+def _bar(quiet: bool) -> Iterator[Any]:
+    """rich's bar on stderr; None where nobody sees it."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    texts = (TextColumn("{task.description}", markup=False), TextColumn("{task.fields[said]}", markup=False))
+    clocks = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(texts[0], BarColumn(), texts[1], *clocks, console=Console(stderr=True), transient=True) as bar:
+        yield bar

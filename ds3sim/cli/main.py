@@ -15,29 +15,15 @@ import signal
 import sys
 import threading
 import time
+from argparse import HelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from importlib import import_module
+from types import FrameType
 from typing import Any, NoReturn
 
+from ds3sim import __version__, figures
+from ds3sim.cli.commands import COMMANDS
 from ds3sim.core.errors import InputError
-
-COMMANDS = (
-    "run",
-    "sweep",
-    "choose",
-    "validate",
-    "report",
-    "merge",
-    "export",
-    "reproduce",
-    "allocate",
-    "train",
-    "fit",
-    "plan",
-    "schema",
-    "doctor",
-)
-"""Modules of ``ds3sim.cli``, each with ``add_parser``; a parser's ``function`` default runs the command."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,47 +33,38 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see {self.prog} --help)")
 
 
-class Version(argparse.Action):
-    """``--version``, looked up only when asked for."""
-
-    def __init__(self, option_strings: Any, dest: str, **options: Any) -> None:
-        super().__init__(option_strings, dest, nargs=0, **options)
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
-        from ds3sim.core.environment import version
-
-        print(f"ds3sim {version()}")
-        parser.exit()
-
-
 def build_parser() -> Parser:
     """The parser of all commands."""
-    parser = Parser(
-        prog="ds3sim",
-        description="Simulate reasoning as directed stochastic skill search: success and cost at every budget.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action=Version, help="print the version and exit")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        import_module(f"ds3sim.cli.{name}").add_parser(commands)
+    about = "Simulate reasoning as directed stochastic skill search: success and cost at every budget."
+    parser = Parser(prog="ds3sim", description=about, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"ds3sim {__version__}")
+    groups = {"": parser.add_subparsers(dest="command", metavar="COMMAND", required=True)}
+    for name, (line, options) in COMMANDS.items():
+        group, _, last = name.rpartition(" ")
+        said, layout = line[0].upper() + line[1:], HelpFormatter
+        if name == "reproduce":
+            said, layout = f"{said}. Names:\n{_figures()}", RawDescriptionHelpFormatter
+        made = groups[group].add_parser(last, help=line, description=said, formatter_class=layout, allow_abbrev=False)
+        for option, how in options:
+            made.add_argument(option, **how)
+        if name == "fit":
+            groups[name] = made.add_subparsers(dest="what", metavar="WHAT", required=True)
     return parser
 
 
+def _figures() -> str:
+    """The names of the paper's figures, for the help."""
+    every = {**figures(), "all": "every figure that needs no data, or has it"}
+    return "\n".join(f"  {name:<24}{about}" for name, about in every.items())
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        argv: arguments without the program's name; None takes those of the process.
-
-    Returns:
-        The exit code.
-    """
+    """Run one command; ``argv`` without the program's name, None takes the process'. Returns the exit code."""
     try:
         _tolerant(sys.stdout)
         args = build_parser().parse_args(argv)
         with one_interrupt():
-            code = args.function(args)
+            code = getattr(import_module("ds3sim.cli.actions"), args.command)(args)
             for note in () if getattr(args, "quiet", False) else getattr(args, "notes", ()):
                 print(f"note: {note}", file=sys.stderr)
             sys.stdout.flush()
@@ -120,14 +97,14 @@ def one_interrupt() -> Iterator[None]:
     before, report = signal.getsignal(signal.SIGINT), sys.unraisablehook
     last = -math.inf
 
-    def interrupt(number, frame):
+    def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= 1.0:
             last = now
             signal.default_int_handler(number, frame)
 
-    def unraisable(dropped):
+    def unraisable(dropped: Any) -> None:
         nonlocal last
         if not issubclass(dropped.exc_type, KeyboardInterrupt):
             return report(dropped)
@@ -148,7 +125,7 @@ def one_interrupt() -> Iterator[None]:
             sys.unraisablehook = report
 
 
-def _tolerant(stream) -> None:
+def _tolerant(stream: Any) -> None:
     """Names that the terminal's encoding lacks are escaped rather than fatal."""
     if hasattr(stream, "reconfigure") and (getattr(stream, "encoding", None) or "").lower() not in ("utf-8", "utf8"):
         stream.reconfigure(errors="backslashreplace")

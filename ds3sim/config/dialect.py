@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
-from ds3sim.config.say import dotted, shown
+from ds3sim.config.say import Place, dotted, shown
 from ds3sim.config.values import is_number
 from ds3sim.core.errors import InputError
 
@@ -18,26 +17,16 @@ RENAMED = {
 }
 """Old key -> new one in the same table."""
 
-Place = Callable[[tuple], str]
+
+Notes = dict[str, list[str]]
+"""What was read as something else, by place, which is the file or an override."""
 
 
-class Notes:
-    """What was read as something else: a line for each place, which is the file or an override."""
-
-    def __init__(self) -> None:
-        self._said: dict[str, dict[str, None]] = {}
-
-    def add(self, place: str, said: str) -> None:
-        """Note it, once."""
-        self._said.setdefault(place, {})[said] = None
-
-    def lines(self) -> tuple[str, ...]:
-        """The lines."""
-        return tuple(f"{place}: {', '.join(said)}" for place, said in self._said.items())
-
-    def has(self, said: str) -> bool:
-        """Whether it was noted."""
-        return any(said in own for own in self._said.values())
+def note(notes: Notes, place: str, said: str) -> None:
+    """Note it, once."""
+    own = notes.setdefault(place, [])
+    if said not in own:
+        own.append(said)
 
 
 def _said(at: tuple, old: str, new: str) -> str:
@@ -49,17 +38,13 @@ def rename_path(path: tuple[str, ...], place: str, notes: Notes) -> tuple[str, .
     """The path of an override as it is spelled now."""
     for old, new in RENAMED.items():
         if path[: len(old)] == old:
-            notes.add(place, _said(old[:-1], old[-1], new))
+            note(notes, place, _said(old[:-1], old[-1], new))
             return (*old[:-1], new, *path[len(old) :])
     return path
 
 
 def rename_keys(data: dict[str, Any], place: Place, notes: Notes) -> None:
-    """Put new names into raw tables, in place.
-
-    Raises:
-        InputError: an old name stands beside the new one.
-    """
+    """Put new names into raw tables, in place. InputError: an old name stands beside the new one."""
     for old, new in RENAMED.items():
         for at, table in _tables(data, old[:-1]):
             if old[-1] in table:
@@ -67,33 +52,29 @@ def rename_keys(data: dict[str, Any], place: Place, notes: Notes) -> None:
                 if new in table:
                     raise InputError(f"{where}: {said}, and both are given: keep {dotted((*at, new))}")
                 table[new] = table.pop(old[-1])
-                notes.add(where, said)
+                note(notes, where, said)
 
 
-def _tables(data: Mapping[str, Any], path: tuple[str, ...]) -> list[tuple[tuple, dict[str, Any]]]:
+def _tables(data: Any, path: tuple[str, ...], at: tuple = ()) -> list[tuple[tuple, dict[str, Any]]]:
     """The tables at a path, each with its own path; several in a list of tables."""
-    found: list[tuple[tuple, Any]] = [((), data)]
-    for name in path:
-        inner = [((*at, name), table[name]) for at, table in found if isinstance(table, dict) and name in table]
-        found = []
-        for at, value in inner:
-            items = enumerate(value) if isinstance(value, list | tuple) else ()
-            found += [((*at, i), item) for i, item in items] or [(at, value)]
-    return [(at, table) for at, table in found if isinstance(table, dict)]
+    if isinstance(data, list | tuple):
+        return [found for i, item in enumerate(data) for found in _tables(item, path, (*at, i))]
+    if not isinstance(data, dict):
+        return []
+    if not path:
+        return [(at, data)]
+    return _tables(data[path[0]], path[1:], (*at, path[0])) if path[0] in data else []
 
 
 def read_tasks(data: dict[str, Any], place: Place, notes: Notes) -> None:
     """Old meanings in [tasks], in place: two numbers beside ``level`` are an inclusive range, unless ``zip`` or
-    ``weights`` takes them one by one.
-
-    Raises:
-        InputError: weights beside ``L0``, which stood the other way round.
+    ``weights`` takes them one by one. InputError: weights beside ``L0``, which stood the other way round.
     """
     tasks = data.get("tasks")
     if not isinstance(tasks, dict) or tasks.get("zip"):
         return
     weights = tasks.get("weights")
-    if weights is not None and notes.has(_said(("tasks",), "L0", "difficulty")):
+    if weights is not None and any(_said(("tasks",), "L0", "difficulty") in said for said in notes.values()):
         raise InputError(
             f"{place(('tasks', 'weights'))}: tasks.weights beside tasks.L0 was one row for each L0: write"
             " tasks.difficulty, and weights as one row for each m, in it one number for each L0"
@@ -106,6 +87,5 @@ def read_tasks(data: dict[str, Any], place: Place, notes: Notes) -> None:
             continue
         if "level" in tasks and wanted != 2:
             tasks[key] = {"range": list(value)}
-            notes.add(
-                place(("tasks", key)), f"tasks.{key} = {shown(value)} is read as a range, {{range = {shown(value)}}}"
-            )
+            said = f"tasks.{key} = {shown(value)} is read as a range, {{range = {shown(value)}}}"
+            note(notes, place(("tasks", key)), said)

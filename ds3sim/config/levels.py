@@ -29,12 +29,8 @@ from ds3sim.training.reasoning import Reasoning, Ways, reason, reason_steps
 def chains(
     tasks: TasksTable, model: TripartiteModel, strategy: Strategy, per_trace: Sequence[int | float]
 ) -> TaskMixture:
-    """The distribution as chains, each task at the best level for this strategy at each budget.
-
-    Args:
-        tasks, model: of the config.
-        strategy: one strategy.
-        per_trace: K of one trace, real [B].
+    """The distribution as chains, each task at the best level for this strategy at each budget; ``per_trace`` is K of
+    one trace, real [B].
     """
     skills, level, weight = tasks.each
     kept = weight > 0
@@ -48,7 +44,7 @@ def chains(
 def _value(strategy: Strategy, whole: bool) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     able_first = strategy.feasibility == "per_trace"
 
-    def value(m, r, able, steps) -> tuple[np.ndarray, np.ndarray]:
+    def value(m: np.ndarray, r: np.ndarray, able: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         q = strategy.step.advance_rate(r)
         one = chain.success(m, q, steps) if whole else chain.real_success(m, q, steps)
         used = chain.expected_steps(m, q, steps) if whole else chain.real_moments(m, q, steps)[0]
@@ -56,9 +52,6 @@ def _value(strategy: Strategy, whole: bool) -> Callable[..., tuple[np.ndarray, n
         return success if able_first else able * success, able * used + (1.0 - able) * steps
 
     return value
-
-
-# ---- the authors' cost --------------------------------------------------------------------------
 
 
 def authors_flops(
@@ -115,15 +108,11 @@ def priced(
     omega: float,
     engine: str,
 ) -> tuple[tuple[BudgetRow, ...], tuple[float, ...] | None]:
-    """Rows with the authors' cost, and the real steps of a trace where steps are not rounded.
-
-    Raises:
-        InputError: steps that are not rounded, and an engine that walks.
+    """Rows with the authors' cost, and the real steps of a trace where steps are not rounded. InputError: steps that
+    are not rounded, and an engine that walks.
     """
-    require(
-        model.round_steps or engine == "closed_form",
-        "model.round_steps = false works with engine.kind = closed_form: other engines take whole steps",
-    )
+    whole = "model.round_steps = false works with engine.kind = closed_form: other engines take whole steps"
+    require(model.round_steps or engine == "closed_form", whole)
     each = tuple(row.steps_per_trace for row in rows)
     found = authors_flops(tasks, model, strategy, each, omega)
     told = tuple(replace(row, authors_flops=flops) for row, flops in zip(rows, found, strict=True))

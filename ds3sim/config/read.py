@@ -12,7 +12,18 @@ from pydantic import ValidationError
 
 from ds3sim.config.axes import points, read_axes
 from ds3sim.config.dialect import Notes, read_tasks, rename_keys, rename_path
-from ds3sim.config.say import KINDS, Place, choose_from, dotted, first_error, known_keys, shown, value_at
+from ds3sim.config.say import (
+    KINDS,
+    Place,
+    choose_from,
+    dotted,
+    first_error,
+    generic,
+    known_keys,
+    shown,
+    split,
+    value_at,
+)
 from ds3sim.config.tables import Config, Origin, SweepTable
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
@@ -56,15 +67,11 @@ def read_config(path: str | Path, overrides: Iterable[str | tuple[str, str] | Ov
 def config_of(
     tables: Mapping[str, Any], source: str = "config", folder: Path = Path(), overrides: Iterable[Override] = ()
 ) -> Config:
-    """The checked config of raw tables; see :func:`read_config`.
-
-    Args:
-        tables: as TOML gives them.
-        source: how errors name them.
-        folder: what paths in them are relative to.
-        overrides: from :func:`parse_override`.
+    """The checked config of raw tables, as :func:`read_config`; errors name ``source``, paths are relative to
+    ``folder``, overrides are those of :func:`parse_override`.
     """
-    notes, data = Notes(), copy.deepcopy(dict(tables))
+    notes: Notes = {}
+    data = copy.deepcopy(dict(tables))
     rename_keys(data, lambda _: source, notes)
     changes = tuple((rename_path(at, text, notes), value, text) for at, value, text in overrides)
     data, origin = apply_overrides(data, changes), Origin(source, folder, overrides=changes)
@@ -78,7 +85,8 @@ def config_of(
     swept = {path for axis in axes for path in axis.paths}
     for path, _, text in origin.overrides:
         require(path not in swept, f"{text}: {dotted(path)} is an axis of the sweep: change sweep.axes instead")
-    origin = Origin(source, folder, raw, axes, changes, notes.lines())
+    told = tuple(f"{place}: {', '.join(said)}" for place, said in notes.items())
+    origin = Origin(source, folder, raw, axes, changes, told)
     config = config_at(origin, next(points(axes)))
     if config.name is None:
         name = Path(source).stem.encode(errors="replace").decode() or "study"
@@ -90,9 +98,7 @@ def config_of(
 
 def config_at(origin: Origin, point: Mapping[str, Any]) -> Config:
     """The config at one point of its axes, without [sweep]; checked as a whole, so that its errors are the best.
-
-    Raises:
-        InputError: what is wrong, and whose value it is: the file's, an override's, or an axis'.
+    InputError: what is wrong, and whose value it is: the file's, an override's, or an axis'.
     """
     changes = tuple(
         (path, axis.value(point[key]), f"{origin.source}: sweep.axes")
@@ -117,35 +123,29 @@ def _sweep(data: Mapping[str, Any], origin: Origin) -> SweepTable:
 
 
 def choose_kinds(data: dict[str, Any], place: Place) -> None:
-    """Fill in or refuse ``kind`` where it decides which keys there are.
-
-    Raises:
-        InputError: an unknown kind.
-    """
+    """Fill in or refuse ``kind`` where it decides which keys there are. InputError: an unknown kind."""
     several = data.get("strategies")
-    names = list(several) if isinstance(several, dict) else []
+    names = several if isinstance(several, dict) else ()
     homes = [("strategy",), *(("strategies", name) for name in names)]
+    model = "loss" if any(key in data for key in STUDIED) else "tripartite"
     for path in [("graph",), ("model",), *((*home, "errors") for home in homes)]:
-        table = value_at(data, path)
+        table, kinds = value_at(data, path), KINDS[generic(path)]
         if not isinstance(table, dict):
             continue
-        if path == ("graph",):
-            default, kinds = "file" if "path" in table else "edges" if "edges" in table else "chain", KINDS[path]
-        elif path == ("model",):
-            default, kinds = "loss" if any(key in data for key in STUDIED) else "tripartite", KINDS[path]
-        else:
-            default, kinds = "weights" if "weights" in table else "geometric", KINDS["strategy", "errors"]
-        kind = table.setdefault("kind", default)
+        defaults = {
+            "graph": "file" if "path" in table else "edges" if "edges" in table else "chain",
+            "model": model,
+            "errors": "weights" if "weights" in table else "geometric",
+        }
+        kind = table.setdefault("kind", defaults[path[-1]])
         if not isinstance(kind, str) or kind not in kinds:
             key = (*path, "kind")
             raise InputError(f"{place(key)}: {dotted(key)} = {shown(kind)}: {choose_from(kind, list(kinds))}")
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """The tables of a TOML file.
-
-    Raises:
-        InputError: the file is missing, is a folder, cannot be read, is not UTF-8, or is not TOML.
+    """The tables of a TOML file. InputError: the file is missing, is a folder, cannot be read, is not UTF-8, or is not
+    TOML.
     """
     return parse_toml(read_text(path, most=MOST_BYTES, advice="that is no config"), str(path))
 
@@ -174,25 +174,18 @@ def parse_toml(text: str, label: str) -> dict:
 
 
 def parse_override(change: str | tuple[str, str]) -> Override:
-    """``a.b=value`` as (path, value, what the user typed). The value is read as TOML, else it is a text.
-
-    Raises:
-        InputError: there is no ``=`` or the key is not a dotted key.
+    """``a.b=value`` as (path, value, what the user typed). The value is read as TOML, else it is a text. InputError:
+    there is no ``=`` or the key is not a dotted key.
     """
     text, typed = (change, f"--set {change}") if isinstance(change, str) else change
     label = typed if len(typed) <= 206 else typed[:203] + "..."
     key, equals, value = text.partition("=")
     require(equals == "=" and key.strip() != "", f"{label}: is not key=value: write it as in --set engine.traces=1e6")
     try:
-        node: object = tomllib.loads(f"{key} = 0")
+        path = split(key)
     except (ValueError, RecursionError):
         raise InputError(f"{label}: {shown(key)} is not a dotted key: write it as in --set engine.traces=1e6") from None
-    path: tuple[str, ...] = ()
-    while isinstance(node, dict):
-        require(len(node) == 1, f"{label}: {shown(key)} is not one dotted key")
-        name, node = next(iter(node.items()))
-        path += (name,)
-        require(len(path) <= MOST_LEVELS, f"{label}: the key has more than {MOST_LEVELS} parts: no config needs that")
+    require(len(path) <= MOST_LEVELS, f"{label}: the key has more than {MOST_LEVELS} parts: no config needs that")
     return path, override_value(value.strip()), label
 
 

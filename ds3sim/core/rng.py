@@ -77,12 +77,8 @@ def draw(
     lane: arrays.UInt32[arrays.Array, "*#lanes"],
     number: arrays.UInt32[arrays.Array, "*#lanes"],
 ) -> tuple[arrays.UInt32[arrays.Array, "*_"], arrays.UInt32[arrays.Array, "*_"]]:
-    """64 random bits as two uint32 words for each lane.
-
-    Args:
-        key: uint32 [2].
-        lane: uint32, which trace (or trial) of the batch.
-        number: uint32, which draw of that lane; broadcast against ``lane``.
+    """64 random bits as two uint32 words for each uint32 lane; ``number`` says which draw of that lane, broadcast
+    against ``lane``; key uint32 [2].
     """
     return threefry2x32(key[0], key[1], lane, number)
 

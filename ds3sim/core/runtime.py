@@ -67,23 +67,16 @@ def in_order(launch: Callable, work: Iterable[tuple], threads: int, take: Callab
             raise
 
 
-def cache_folder() -> Path:
-    """Where the command line keeps compiled kernels: $DS3SIM_CACHE, else the user's cache folder."""
-    base = os.environ.get("DS3SIM_CACHE")
-    if base:
-        return Path(base)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ds3sim"
-
-
 def configure_process() -> None:
     """Settings for a process that is ours (the command line): keep compiled kernels on disk.
 
     The library never calls this; importing ds3sim changes no setting of JAX. A cache folder that
-    cannot be written is left alone.
+    cannot be written is left alone. The folder is $DS3SIM_CACHE, else the user's cache folder.
     """
     import jax
 
-    folder = cache_folder() / "xla"
+    base = os.environ.get("DS3SIM_CACHE")
+    folder = Path(base or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ds3sim") / "xla"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -24,9 +24,8 @@ from ds3sim.fit.latent_fit import LatentFit
 from ds3sim.fit.votes import VoteFit
 from ds3sim.report import run_figures
 from ds3sim.report.curves import Curve, theory_curves
-from ds3sim.report.fit_page import fit_page
-from ds3sim.report.page import config_text, result_page
-from ds3sim.report.rows import run_table
+from ds3sim.report.page import config_text, fit_page, result_page
+from ds3sim.report.tables import run_table
 from ds3sim.results.result import Result
 from ds3sim.store.store import Store
 
@@ -115,9 +114,6 @@ def _saved(path: Path) -> Record:
     """A file that ``save`` wrote, or that ``run --json`` or ``sweep --json`` printed."""
     data = files.parsed(files.read_text(path), str(path))
     return Record.load(path) if isinstance(data, dict) and "record" in data else Result.load(path)
-
-
-# ---- folders ------------------------------------------------------------------------------------
 
 
 def write_run(result: Result, out: str | os.PathLike[str]) -> Path:

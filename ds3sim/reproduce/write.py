@@ -13,7 +13,7 @@ from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, StoppedEarly, require
 from ds3sim.core.figure import data_uri, render
 from ds3sim.core.folder import Marker, add_files, check_folder
-from ds3sim.report.html import rendered
+from ds3sim.report.page import rendered
 from ds3sim.reproduce.drawing import Drawing, Options
 from ds3sim.reproduce.registry import FIGURES, Entry, chosen
 

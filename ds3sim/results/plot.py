@@ -10,8 +10,7 @@ import numpy as np
 
 from ds3sim.core import figure
 from ds3sim.core.text import in_words
-from ds3sim.results.columns import COLUMNS, axis_column, columns_of, unit_of
-from ds3sim.results.labels import BUDGETS, is_number
+from ds3sim.results.labels import BUDGETS, COLUMNS, axis_column, columns_of, is_number, unit_of
 from ds3sim.results.row import Row
 
 if TYPE_CHECKING:
@@ -54,10 +53,8 @@ class Lines:
 
 
 def lines_of(axes: Sequence[str], rows: Sequence[Row]) -> Lines:
-    """The axis or budget with the most values goes along x; everything else that varies makes lines, at most eight.
-
-    Args:
-        axes, rows: of a result; one row or more.
+    """The axis or budget with the most values goes along x; everything else that varies makes lines, at most eight. At
+    least one row is needed.
     """
     table = columns_of(axes, rows)
     names = [axis_column(axis) for axis in axes]

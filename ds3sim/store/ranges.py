@@ -49,11 +49,7 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, tally: Tally) -> Row:
-        """The row of a tally.
-
-        Raises:
-            InputError: a tally of several ranges of trials.
-        """
+        """The row of a tally. InputError: a tally of several ranges of trials."""
         require(
             len(tally.ranges) == 1 and tally.ranges[0][2] - tally.ranges[0][1] == tally.traces,
             f"a tally of {len(tally.ranges)} ranges of trials cannot be one row: add the tally of each range",
@@ -71,11 +67,7 @@ class Row(NamedTuple):
         return self[:5]
 
     def tally(self) -> Tally:
-        """The counts.
-
-        Raises:
-            Damaged: the row contradicts itself.
-        """
+        """The counts. Damaged: the row contradicts itself."""
         if checksum(*self[:-1]) != self.code:
             raise Damaged("its checksum is wrong")
         return Tally(
@@ -118,10 +110,8 @@ def encode(task_hits: np.ndarray, hits: np.ndarray, deaths: np.ndarray) -> bytes
 
 
 def decode(blob: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The inverse of :func:`encode`: task_hits, hits, deaths, int64 [K + 1] each.
-
-    Raises:
-        Damaged: these are not bytes that ``encode`` wrote.
+    """The inverse of :func:`encode`: task_hits, hits, deaths, int64 [K + 1] each. Damaged: these are not bytes that
+    ``encode`` wrote.
     """
     try:
         kind, size = _HEAD.unpack_from(blob)
@@ -189,15 +179,4 @@ def gaps(covered: Sequence[Range], first: int, end: int) -> list[Range]:
         first = max(first, stop)
     if first < end:
         out.append((first, end))
-    return out
-
-
-def joined(ranges: Iterable[Range]) -> list[Range]:
-    """Sorted disjoint ranges with neighbours merged."""
-    out: list[Range] = []
-    for begin, stop in sorted(ranges):
-        if out and out[-1][1] == begin:
-            out[-1] = (out[-1][0], stop)
-        else:
-            out.append((begin, stop))
     return out

@@ -13,18 +13,16 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.engine.limits import Stopping
 from ds3sim.engine.tally import Tally
+from ds3sim.results.result import Result
+from ds3sim.results.row import rows_of
 from ds3sim.store import file as store_file
 from ds3sim.store.contents import Point, Problem, StoreContents, Sweep
 from ds3sim.store.ranges import Damaged, Range, Row, cover, gaps
-
-if TYPE_CHECKING:
-    from ds3sim.results.result import Result
-    from ds3sim.results.rows import Place
 
 KEY = "identity, engine, seed, first, end"
 _PARTS = "part JOIN problem ON id = problem"
@@ -207,31 +205,29 @@ class Store:
         Raises:
             InputError: the store holds no sweep (of this name).
         """
-        from ds3sim.results.result import Result
-        from ds3sim.results.rows import rows_of
-
         every = self.sweeps()
         sweeps = [sweep for sweep in every if name in (None, sweep.name)]
         known = ", ".join(sorted({sweep.name for sweep in every}))
         have = f"it has {known}" if known else "ds3sim sweep --store writes one"
         require(len(sweeps) > 0, f"{self.path}: has no sweep{f' called {name}' if name else ''}: {have}")
         numbers: dict[str, int] = {}
-        found: list[tuple[Place, list[Tally], str]] = []
+        found: list[tuple[Point, list[Tally]]] = []
         for point in sweeps[-1].points:
-            tallies = [self.tally(part.identity, point.engine) for part in point.parts]
+            tallies = [self.tally(identity, point.engine) for identity in point.identities]
             there = [tally for tally in tallies if tally is not None]
             if there and len(there) == len(tallies):
-                place = point.place(numbers.setdefault(repr(point.axes), len(numbers)))
-                found.append((place, there, point.engine))
+                number = numbers.setdefault(repr(point.axes), len(numbers))
+                found.append((replace(point, point=number), there))
         found.sort(key=lambda one: one[0].point)
-        rows = rows_of([place for place, _, _ in found], [tallies for _, tallies, _ in found])
-        seeds = sorted({r[0] for _, tallies, _ in found for tally in tallies for r in tally.ranges})
+        points = [point for point, _ in found]
+        rows = rows_of(points, [tallies for _, tallies in found])
+        seeds = sorted({r[0] for _, tallies in found for tally in tallies for r in tally.ranges})
         return Result(
             name=sweeps[-1].name,
-            engine=", ".join(sorted({engine for _, _, engine in found})),
+            engine=", ".join(sorted({point.engine for point in points})),
             seed=seeds[0] if seeds else None,
-            axes=tuple(dict.fromkeys(axis for place, _, _ in found for axis in place.axes)),
-            strategies=tuple(dict.fromkeys(place.strategy for place, _, _ in found)),
+            axes=tuple(dict.fromkeys(axis for point in points for axis in point.axes)),
+            strategies=tuple(dict.fromkeys(point.strategy for point in points)),
             rows=tuple(row for own in rows for row in own),
             missing=len(sweeps[-1].points) - len(found),
             seeds=tuple(seeds),

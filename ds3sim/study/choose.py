@@ -26,8 +26,7 @@ from ds3sim.core.estimate import Estimate
 from ds3sim.engine.law import Counted, Law, mixed
 from ds3sim.engine.limits import NUMBERS
 from ds3sim.results.choice import Choice, Decision, Gap
-from ds3sim.results.row import Row
-from ds3sim.results.rows import place_of, rows_of
+from ds3sim.results.row import Row, rows_of
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.store.store import Store
 from ds3sim.study.evaluate import Progress, about, evaluate, opened
@@ -88,7 +87,7 @@ def choose(
     try:
         with opened(store) as kept:
             for entries, laws, _ in evaluate(study, kept, progress, whole_points=True):
-                rows = rows_of([place_of(entry) for entry in entries], laws)
+                rows = rows_of(entries, laws)
                 for at in range(0, len(entries), len(names)):
                     part = slice(at, at + len(names))
                     out += _decisions(entries[part], laws[part], rows[part], pairs)
@@ -164,7 +163,7 @@ def _z(level: float) -> float:
     return float(-ndtri(0.5 * (1 - level)))
 
 
-def _probability_best(entries: Sequence[Entry], found) -> np.ndarray:
+def _probability_best(entries: Sequence[Entry], found: Sequence) -> np.ndarray:
     """Posterior chance to be the best, float64 [strategies, budgets]; from ``DRAWS`` draws."""
     rng = np.random.default_rng(entries[0].seed)
     budgets = len(entries[0].rows)
@@ -180,7 +179,7 @@ def _probability_best(entries: Sequence[Entry], found) -> np.ndarray:
     return out
 
 
-def _posterior(entry: Entry, laws) -> np.ndarray:
+def _posterior(entry: Entry, laws: Sequence[Law]) -> np.ndarray:
     """Shape parameters of the Beta posterior of success, float64 [2, B]."""
     steps = entry.tasks[0].budgets
     mean, variance = np.zeros(len(steps)), np.zeros(len(steps))

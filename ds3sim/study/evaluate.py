@@ -52,17 +52,8 @@ def evaluate(
     """(entries, for each the laws of its tasks, Ctrl-C came), block by block, in the order of the points.
 
     A block holds all strategies of its points and bounded memory. After Ctrl-C come the leading complete points of
-    the block, or of a study of one point the strategies with any traces, and then the KeyboardInterrupt.
-
-    Args:
-        study: what is asked.
-        store: keeps what random engines simulate, and goes on from there.
-        progress: told of trials and points.
-        whole_points: keep no part of a point, though it be the only one.
-
-    Raises:
-        InputError: an engine cannot do a task, or the store cannot keep what it gives.
-        KeyboardInterrupt: Ctrl-C, after the blocks done until then.
+    the block, or of a study of one point the strategies with any traces (unless ``whole_points``), and then the
+    KeyboardInterrupt. InputError: an engine cannot do a task, or the store cannot keep what it gives.
     """
     entries: Iterable[Entry] = study.entries()
     whole = whole_points or study.count > 1
@@ -121,7 +112,9 @@ def _name(entry: Entry, task: Task) -> tuple:
     return task.identity, budgets, entry.real, entry.engine, entry.seed
 
 
-def _block(study: Study, block: Sequence[Entry], store: Store | None, progress, laws: dict, whole: bool) -> None:
+def _block(
+    study: Study, block: Sequence[Entry], store: Store | None, progress: Progress | None, laws: dict, whole: bool
+) -> None:
     """Fill ``laws`` for all tasks of a block."""
     wanted: dict[tuple, tuple] = {}
     for entry in block:
@@ -149,7 +142,7 @@ def _cut_short(law: Law) -> bool:
 
 
 def _laws(
-    entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence, store: Store | None, progress
+    entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence, store: Store | None, progress: Progress | None
 ) -> Sequence[Law]:
     """The laws of tasks that share engine options and seed."""
     first = entries[0]

@@ -16,8 +16,7 @@ from ds3sim.core.errors import InputError, Interrupted
 from ds3sim.engine.law import Sampled
 from ds3sim.engine.limits import EngineOptions, Stopping
 from ds3sim.results.result import Result
-from ds3sim.results.row import Row
-from ds3sim.results.rows import place_of, rows_of
+from ds3sim.results.row import Row, rows_of
 from ds3sim.store.store import Store
 from ds3sim.study.evaluate import Progress, about, evaluate, opened
 from ds3sim.study.references import References
@@ -126,7 +125,7 @@ def _result(
                     known = refer(entries)
                 except KeyboardInterrupt:  # what was simulated is kept without
                     stopped = True
-                for own in rows_of([place_of(entry) for entry in entries], laws, known):
+                for own in rows_of(entries, laws, known):
                     rows += own
                 if study.count == 1:
                     for entry, own in zip(entries, laws, strict=True):

@@ -13,7 +13,6 @@ import numpy as np
 
 from ds3sim.config.read import read_config
 from ds3sim.config.tables import Config, SimulationTable
-from ds3sim.config.training import trained_model
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
 from ds3sim.core.estimate import Estimate
@@ -246,7 +245,7 @@ def train(
     begun = time.perf_counter()
     if not isinstance(config, Config):
         config = read_config(Path(config), overrides)
-    asked, source = trained_model(config), config.origin.source
+    asked, source = config.trained_model, config.origin.source
     try:
         model = asked.trained
     except InputError as error:
