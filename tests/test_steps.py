@@ -155,12 +155,7 @@ def test_one_branch_is_cot():
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(
-    st.integers(2, 7),
-    st.integers(2, 2**20),
-    st.sampled_from([1.0, 1e-3, 1e-12, 1e-200]),
-    st.integers(0, 2**32),
-)
+@given(st.integers(2, 7), st.integers(2, 2**20), st.sampled_from([1.0, 1e-3, 1e-12, 1e-200]), st.integers(0, 2**32))
 def test_best_of_b_against_high_precision(size, branches, scale, seed):
     """Rows with chances down to 1e-200: every entry keeps its leading digits, rows sum to 1."""
     rng = np.random.default_rng(seed)

@@ -147,9 +147,7 @@ def test_no_death_is_the_plain_chain():
             chain.expected_steps(m, r, steps, 0.0, on_dead), chain.expected_steps(m, r, steps), rtol=1e-13
         )
         np.testing.assert_allclose(
-            chain.expected_square_steps(m, r, steps, 0.0, on_dead),
-            chain.expected_square_steps(m, r, steps),
-            rtol=1e-12,
+            chain.expected_square_steps(m, r, steps, 0.0, on_dead), chain.expected_square_steps(m, r, steps), rtol=1e-12
         )
     np.testing.assert_array_equal(chain.success(m, r, steps), binomial_tails(m, steps, r)[0])
 
