@@ -21,11 +21,9 @@ from ds3sim.study.run import run, sweep
 from ds3sim.task.aggregate import BestOfN, Majority
 from ds3sim.task.task import Task
 from ds3sim.theory import chain
-from ds3sim.theory.skills import giant
-from ds3sim.theory.trained import compute_optimal, train
-from ds3sim.training.components import giant_shares, largest_component
+from ds3sim.theory.skills import compute_optimal, giant, train
 from ds3sim.training.reasoning import Reasoning, reason, reason_steps
-from ds3sim.training.sampled_model import sample_skills
+from ds3sim.training.skill_graphs import giant_shares, largest_component, sample_skills
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 MODEL = '[model]\nkind = "tripartite"\ntraining_flops = 3.35e25\n'
@@ -320,7 +318,7 @@ def test_the_shipped_configs_train(cli):
 
 def test_published_points_are_read(tmp_path):
     from ds3sim.core.errors import InputError
-    from ds3sim.reproduce.figures.aime import DATA, published
+    from ds3sim.reproduce.figures.reasoning import DATA, published
 
     assert published(None)[0].tolist() == [2183, 5417, 8075, 13792, 19566, 22490]
     assert published(tmp_path)[1][0] == 0.314
