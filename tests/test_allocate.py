@@ -11,11 +11,11 @@ from ds3sim.allocate.solve import Problem, least_compute, solve
 from ds3sim.core.errors import InputError
 from ds3sim.stats.slopes import exponent
 from ds3sim.theory import chain
-from ds3sim.theory.difficulty import Bridge, Mixture
+from ds3sim.theory.difficulty import Bridge, Difficulty
 from ds3sim.theory.loss import CONSTANTS, loss, loss_optimal, step_success
 from ds3sim.theory.spending import Architecture, Box, best_training, cheapest_training, tied_training
 
-TASKS = Mixture.grid([1.0, 2.0, 3.5], [1, 2, 4, 7], np.arange(1.0, 13.0).reshape(3, 4))
+TASKS = Difficulty.grid([1.0, 2.0, 3.5], [1, 2, 4, 7], np.arange(1.0, 13.0).reshape(3, 4))
 ATTENTION = Architecture.of_aspect(64)
 
 
@@ -51,10 +51,10 @@ def brute(p: Problem, compute: float, pairs) -> float:
 
 @pytest.mark.parametrize("dense", [True, False])
 def test_moments_against_the_chain(dense):
-    tasks = Mixture.grid([0.0, 1.5, 2.0, 9.0], np.arange(1, 21), bridge=Bridge(b=40.0))
-    assert tasks._table is not None
+    tasks = Difficulty.grid([0.0, 1.5, 2.0, 9.0], np.arange(1, 21), bridge=Bridge(b=40.0))
+    assert tasks.dense
     if not dense:
-        object.__setattr__(tasks, "_table", None)
+        object.__setattr__(tasks, "dense", False)
     level, k = np.array([[1.7], [2.5]]), np.array([0, 1, 7, 20, 400, 10**6])
     got = tasks.moments(level, k)
     r = step_success(level[..., None], tasks.ease, b=40.0)
@@ -67,15 +67,15 @@ def test_moments_against_the_chain(dense):
 
 
 def test_moments_where_steps_never_or_always_succeed():
-    never = Mixture.grid([0.0], [1, 2, 3], bridge=Bridge(d=-0.5)).moments(3.0, [0, 5])
+    never = Difficulty.grid([0.0], [1, 2, 3], bridge=Bridge(d=-0.5)).moments(3.0, [0, 5])
     np.testing.assert_allclose([never.success, never.steps, never.square_steps], [[0, 0], [0, 5], [0, 25]], rtol=1e-14)
-    sure = Mixture.grid([9.0], [1, 2, 3], bridge=Bridge(iota=2.0)).moments(1.0, [2, 5])
+    sure = Difficulty.grid([9.0], [1, 2, 3], bridge=Bridge(iota=2.0)).moments(1.0, [2, 5])
     np.testing.assert_allclose([sure.success, sure.steps], [[2 / 3, 1], [5 / 3, 2]], rtol=1e-14)
 
 
 def test_weights_and_refusals_of_mixtures():
-    twice = Mixture(*map(np.array, ([1.0, 1.0, 2.0], [3, 3, 5], [1, 1, 2]))).moments(2.0, 30).success
-    once = Mixture(*map(np.array, ([1.0, 2.0], [3, 5], [2, 2]))).moments(2.0, 30).success
+    twice = Difficulty(*map(np.array, ([1.0, 1.0, 2.0], [3, 3, 5], [1, 1, 2]))).moments(2.0, 30).success
+    once = Difficulty(*map(np.array, ([1.0, 2.0], [3, 5], [2, 2]))).moments(2.0, 30).success
     assert twice == pytest.approx(float(once), rel=1e-14)
     for bad, said in (
         (([1.0], [0], [1]), "skills = 0"),
@@ -85,7 +85,7 @@ def test_weights_and_refusals_of_mixtures():
         (([1.0], [2], [0]), "not all be 0"),
     ):
         with pytest.raises(InputError, match=said):
-            Mixture(*map(np.array, bad))
+            Difficulty(*map(np.array, bad))
     with pytest.raises(InputError, match="b = -1"):
         Bridge(b=-1.0)
 
@@ -195,7 +195,7 @@ def test_fixed_demand_against_a_grid_and_at_no_demand():
 
 
 def test_inference_optimal_against_all_steps():
-    p = problem(tasks=Mixture.grid([2.5], [7], bridge=Bridge(b=20.0)))
+    p = problem(tasks=Difficulty.grid([2.5], [7], bridge=Bridge(b=20.0)))
     found = solve(p, 2e10, "inference_optimal")
     k = np.arange(1.0, 20_001.0)
     n = 2e10 / (2 * 25 * k)
@@ -241,7 +241,7 @@ def test_bounds_and_refusals():
         solve(small, 1e20, "best")
     with pytest.raises(InputError, match="kappa = 1e-09"):
         tied_training(1e20, 0.0, 0.0, 1e-9, CONSTANTS["hoffmann"], Box(), Architecture())
-    full = solve(problem(tasks=Mixture.grid([4.0], [1])), 1e22)
+    full = solve(problem(tasks=Difficulty.grid([4.0], [1])), 1e22)
     assert full.saturated
 
 

@@ -18,7 +18,7 @@ from ds3sim.engine.traces.walk import traced
 from ds3sim.store.store import Store
 from ds3sim.study.choose import choose
 from ds3sim.study.run import run, sweep
-from ds3sim.theory.difficulty import Bridge, Mixture
+from ds3sim.theory.difficulty import Bridge, Difficulty
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 BASE = """
@@ -175,7 +175,7 @@ steps = [5, 30]
 kind = "closed_form"
 """
     point = points_of(sweep_of(tmp_path, text))[0]
-    phi = Mixture.grid([1.8, 2.5], [1, 4, 9], np.array([[1, 3, 2], [2, 1, 1]]), Bridge(b=4.0))
+    phi = Difficulty.grid([1.8, 2.5], [1, 4, 9], np.array([[1, 3, 2], [2, 1, 1]]), Bridge(b=4.0))
     for row, k in zip(point["results"], (5, 30), strict=True):
         moments = phi.moments(2.1, k)
         assert row["success"]["estimate"] == pytest.approx(float(moments.success), rel=1e-12)

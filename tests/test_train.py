@@ -21,11 +21,9 @@ from ds3sim.study.run import run, sweep
 from ds3sim.task.aggregate import BestOfN, Majority
 from ds3sim.task.task import Task
 from ds3sim.theory import chain
-from ds3sim.theory.skills import giant
-from ds3sim.theory.trained import compute_optimal, train
-from ds3sim.training.components import giant_shares, largest_component
+from ds3sim.theory.skills import compute_optimal, giant, train
 from ds3sim.training.reasoning import Reasoning, reason, reason_steps
-from ds3sim.training.sampled_model import sample_skills
+from ds3sim.training.skill_graphs import giant_shares, largest_component, sample_skills
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 MODEL = '[model]\nkind = "tripartite"\ntraining_flops = 3.35e25\n'
@@ -43,6 +41,12 @@ def plan_of(tmp_path, text, *overrides):
     path = tmp_path / "t.toml"
     path.write_text(text, encoding="utf-8")
     return study_of(read_config(path, overrides))
+
+
+def near(found: dict, known: float) -> bool:
+    """Whether a 95% interval, stretched to the whole family of tests, holds the known value."""
+    half = max(found["high"] - found["estimate"], found["estimate"] - found["low"])
+    return abs(found["estimate"] - known) <= MOST_Z / 1.96 * half
 
 
 def one_point(tmp_path, text, *overrides):
@@ -106,13 +110,7 @@ def test_engines_agree(tmp_path):
         assert a["success"]["estimate"] == pytest.approx(b["success"]["estimate"], abs=1e-11)
         assert a["expected_steps"]["estimate"] == pytest.approx(b["expected_steps"]["estimate"], rel=1e-10)
         assert known["success"] == pytest.approx(a["success"]["estimate"], abs=1e-12)
-        p = c["success"]
-        # 95% intervals, stretched to the whole family of tests
-        half = max(p["high"] - p["estimate"], p["estimate"] - p["low"])
-        assert abs(p["estimate"] - a["success"]["estimate"]) <= MOST_Z / 1.96 * half
-        s = c["expected_steps"]
-        half = max(s["high"] - s["estimate"], s["estimate"] - s["low"])
-        assert abs(s["estimate"] - a["expected_steps"]["estimate"]) <= MOST_Z / 1.96 * half
+        assert all(near(c[what], a[what]["estimate"]) for what in ("success", "expected_steps"))
         assert c["mean_flops"] == pytest.approx(2 * 5.28361e11 * c["expected_tokens"], rel=1e-5)
 
 
@@ -320,7 +318,7 @@ def test_the_shipped_configs_train(cli):
 
 def test_published_points_are_read(tmp_path):
     from ds3sim.core.errors import InputError
-    from ds3sim.reproduce.figures.aime import DATA, published
+    from ds3sim.reproduce.figures.reasoning import DATA, published
 
     assert published(None)[0].tolist() == [2183, 5417, 8075, 13792, 19566, 22490]
     assert published(tmp_path)[1][0] == 0.314
@@ -337,6 +335,4 @@ def test_the_other_engines_of_single_traces(tmp_path, kind):
     """Long chains among the parts: in ``importance`` the tilt's generating function underflows on the way."""
     row = one_point(tmp_path, SMALL, f"engine.kind={kind}", "engine.traces=300", "tasks.level=[62, 66]")["results"][1]
     known = one_point(tmp_path, SMALL, "engine.kind=closed_form", "tasks.level=[62, 66]")["results"][1]
-    p = row["success"]
-    half = max(p["high"] - p["estimate"], p["estimate"] - p["low"])
-    assert abs(p["estimate"] - known["success"]["estimate"]) <= MOST_Z / 1.96 * half
+    assert near(row["success"], known["success"]["estimate"])

@@ -9,12 +9,20 @@ from statistics_budget import LEVEL, agrees
 
 from ds3sim.core.errors import InputError
 from ds3sim.stats.tests import goodness_of_fit
-from ds3sim.theory.degrees import fixed_point, regular, scale_squared, threshold
-from ds3sim.theory.peeling import VARIANTS, ensemble, excess_entropy, large_graph, peeling
+from ds3sim.theory.peeling import (
+    VARIANTS,
+    ensemble,
+    excess_entropy,
+    fixed_point,
+    large_graph,
+    peeling,
+    regular,
+    scale_squared,
+    threshold,
+)
 from ds3sim.training.bernoulli_rows import EDGES, bernoulli_rows, identity, keys, precise
 from ds3sim.training.finite_size import fit_law, is_stuck, simulate_stuck
-from ds3sim.training.peel_counts import chances, peel_counts, peeling_law
-from ds3sim.training.peel_graphs import peel_graphs
+from ds3sim.training.peeling import chances, peel_counts, peel_graphs, peeling_law
 
 
 def h(x, concepts, texts, degree, eps):

@@ -10,8 +10,15 @@ from ds3sim.stats.tests import goodness_of_fit, holm
 from ds3sim.theory import chain
 from ds3sim.theory.skills import giant
 from ds3sim.training.bernoulli_rows import LINKS, generator, identity
-from ds3sim.training.components import all_in, component_labels, giant_shares, largest_component_law, links
-from ds3sim.training.walks import READINGS, walk_models
+from ds3sim.training.skill_graphs import (
+    READINGS,
+    all_in,
+    component_labels,
+    giant_shares,
+    largest_component_law,
+    links,
+    walk_models,
+)
 from ds3sim.validate.training import checks
 
 

@@ -10,12 +10,21 @@ from scipy.special import betainc
 from statistics_budget import agrees
 
 from ds3sim.core.errors import InputError
-from ds3sim.theory.skills import acquired, acquired_exact, divergence, giant, skill_levels, sure_concepts
-from ds3sim.theory.trained import Training, compute_optimal, train
+from ds3sim.theory.skills import (
+    Training,
+    acquired,
+    acquired_exact,
+    compute_optimal,
+    divergence,
+    giant,
+    skill_levels,
+    sure_concepts,
+    train,
+)
 from ds3sim.training.bernoulli_rows import CONCEPTS, keys
-from ds3sim.training.peel_graphs import peel_graphs
+from ds3sim.training.peeling import peel_graphs
 from ds3sim.training.reasoning import Reasoning, reason, reason_steps
-from ds3sim.training.sampled_model import sample_skills, skills_with_concepts
+from ds3sim.training.skill_graphs import sample_skills, skills_with_concepts
 
 AUTHORS = Reasoning(round_steps=False, steps="min", feasibility="per_trace", level_ties="lowest")
 

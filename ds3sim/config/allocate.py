@@ -9,7 +9,7 @@ from ds3sim.config.models import LossModel, TripartiteModel
 from ds3sim.config.say import missing
 from ds3sim.config.tables import AllocateTable, Config, CostTable
 from ds3sim.core.errors import InputError, require
-from ds3sim.theory.difficulty import Mixture
+from ds3sim.theory.difficulty import Difficulty
 from ds3sim.theory.loss import LossConstants
 from ds3sim.theory.spending import Box
 
@@ -42,7 +42,7 @@ def problem_of(config: Config, constants: LossConstants | None = None) -> Proble
         assert tasks.skills is not None
         skills, ease, weights = (np.reshape(v, (len(tasks.skills), -1)).T.ravel() for v in (skills, ease, weights))
     return Problem(
-        tasks=Mixture(ease, skills, weights, model.bridge),
+        tasks=Difficulty(ease, skills, weights, model.bridge),
         demand=table.tasks,
         constants=constants or table.constants,
         kappa=table.kappa,

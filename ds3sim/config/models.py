@@ -12,7 +12,7 @@ from ds3sim.config import values as v
 from ds3sim.core.errors import InputError
 from ds3sim.theory.difficulty import Bridge
 from ds3sim.theory.loss import loss
-from ds3sim.theory.trained import Trained, Training, compute_optimal, train
+from ds3sim.theory.skills import Trained, Training, compute_optimal, train
 
 AIME_FLOPS = 3.35e25
 

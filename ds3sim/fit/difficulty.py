@@ -87,7 +87,7 @@ def predicted(
     z, weight = _quadrature()
     total = np.zeros(n.shape)
     for m, share, mu, sigma in zip(skills, *map(np.asarray, (shares, mean, deviation)), strict=True):
-        rate = np.clip(step_success(loss, mu + sigma * z, a, d, iota, b), 0.0, 1.0)
+        rate = step_success(loss, mu + sigma * z, a, d, iota, b)
         one = binomial_tails(float(m), float(steps), rate)[0]
         with np.errstate(divide="ignore"):
             total += share * (-np.expm1(n[..., None] * np.log1p(-one)) @ weight)
@@ -125,8 +125,7 @@ def _loss_for(skills: tuple[int, ...], models: int, a: float, d: float) -> Calla
         total = jnp.zeros(n.shape)
         for j, m in enumerate(skills):
             ease = mean[j] + deviation[j] * z
-            rate = iota[:, None] * (a * jax.nn.sigmoid(b * (ease[None, :] - losses[:, None])) + d)
-            rate = jnp.clip(rate, 1e-12, 1.0 - 1e-12)
+            rate = jnp.clip(step_success(losses[:, None], ease, a, d, iota[:, None], b), 1e-12, 1.0 - 1e-12)
             if m == 1:
                 log_miss = steps[:, None] * jnp.log1p(-rate)
             else:

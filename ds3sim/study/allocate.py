@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ds3sim.allocate.allocation import Allocation, Other
+from ds3sim.allocate.allocation import Allocation, Other, words
 from ds3sim.allocate.curves import Comparison, compare
-from ds3sim.allocate.sentences import words
 from ds3sim.allocate.solve import Optimum, Problem, solve
 from ds3sim.config.allocate import allocate_table, problem_of
 from ds3sim.config.read import read_config

@@ -98,7 +98,9 @@ def choose(
     return result(False)
 
 
-def _decisions(entries: Sequence[Entry], laws: Sequence, rows: Sequence[tuple[Row, ...]], pairs: int) -> list[Decision]:
+def _decisions(
+    entries: Sequence[Entry], laws: Sequence[Sequence[Law]], rows: Sequence[tuple[Row, ...]], pairs: int
+) -> list[Decision]:
     """The decisions at one point, one for each budget."""
     names = [str(entry.strategy) for entry in entries]
     level = 1 - (1 - LEVEL) / pairs
@@ -163,7 +165,7 @@ def _z(level: float) -> float:
     return float(-ndtri(0.5 * (1 - level)))
 
 
-def _probability_best(entries: Sequence[Entry], found: Sequence) -> np.ndarray:
+def _probability_best(entries: Sequence[Entry], found: Sequence[Sequence[Law]]) -> np.ndarray:
     """Posterior chance to be the best, float64 [strategies, budgets]; from ``DRAWS`` draws."""
     rng = np.random.default_rng(entries[0].seed)
     budgets = len(entries[0].rows)

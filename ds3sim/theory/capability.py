@@ -12,7 +12,7 @@ _SLACK = 1e-9
 """A product this close above a whole number, relatively, is that number: (1 + 0.1) * 10 is 11, not 12."""
 
 
-def _ceiling(x) -> np.ndarray:
+def _ceiling(x: np.ndarray) -> np.ndarray:
     return np.ceil(x * (1.0 - _SLACK))
 
 
@@ -25,9 +25,6 @@ def relevant_skills(m: Numbers, beta: Numbers) -> np.ndarray:
 
     Returns:
         float64 whole numbers of the broadcast shape.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     m = whole_array("m", m, 1)
     beta = numbers("beta", beta, low=0)
@@ -51,12 +48,6 @@ def success_from_capability(
         beta: as :func:`relevant_skills`.
         rho: in [0, 1]; 1 searches the relevant set blindly, 0 knows which skill is next.
         quality: q(p) as an array in [0, 1]; None means q(p) = p.
-
-    Returns:
-        float64 of the broadcast shape.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     p = fraction_array("p", p)
     q = p if quality is None else fraction_array("quality", quality)
@@ -76,9 +67,6 @@ def skills_at_level(m: Numbers, level: Numbers, other: Numbers, sigma: Numbers) 
 
     Returns:
         float64 whole numbers (they can exceed any integer type); infinite where they overflow.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     sigma = np.asarray(sigma, dtype=np.float64)
     require(

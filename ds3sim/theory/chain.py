@@ -30,9 +30,6 @@ def success(m: Numbers, r: Numbers, steps: Numbers, q: Numbers = 0.0) -> np.ndar
 
     Returns:
         float64 of the broadcast shape; 0 where K < m.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     m, r, steps, q = _chain(m, r, steps, q)
     return (_ratio(r, q) ** m * binomial_tails(m, steps, r + q)[0])[()]
@@ -44,9 +41,6 @@ def pmf(m: Numbers, r: Numbers, k: Numbers) -> np.ndarray:
     Args:
         m, r: as :func:`success`.
         k: step, whole, >= 0.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     m, r, k, _ = _chain(m, r, k, 0.0)
     late = r * binomial_pmf(m - 1, k - 1, r)  # the last success falls on step k
@@ -84,9 +78,6 @@ def branch_success(r: Numbers, b: Numbers, evaluator_error: Numbers = 0.0) -> np
         r: probability that one proposal moves on.
         b: proposals a step, whole, >= 1.
         evaluator_error: e, chance that a random proposal is kept instead.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     r, b, e = np.broadcast_arrays(
         fraction_array("r", r), whole_array("b", b, 1), fraction_array("evaluator_error", evaluator_error)

@@ -17,7 +17,7 @@ import numpy as np
 from ds3sim.core.check import Numbers, fraction_array, numbers, positive, whole_array
 from ds3sim.core.errors import require
 from ds3sim.theory import votes
-from ds3sim.theory.gamma import log_ratio, log_rising
+from ds3sim.theory.binomial import log_ratio, log_rising
 
 MOST_EXACT = 2**22
 """Largest N whose beta-binomial law is written out."""
@@ -31,9 +31,6 @@ def pass_at_n(n: Numbers, solvable: Numbers, alpha: Numbers, beta: Numbers) -> N
 
     Returns:
         float64 of the broadcast shape; relative error below 1e-12 for N up to 1e12.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     n = numbers("n", n, low=0)
     solvable, alpha, beta = check(solvable, alpha, beta)
@@ -74,9 +71,6 @@ def count_law(n: int, alpha: float, beta: float) -> np.ndarray:
 
     Returns:
         float64 [n+1]; relative error about 1e-11.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     size = int(whole_array("n", n, 1))
     require(size <= MOST_EXACT, f"n = {size} is more than {MOST_EXACT}, the most whose law is written out")
@@ -159,9 +153,6 @@ def vote_at_n(
         weights: c_j of the wrong answers, sum 1.
         ties: ``random`` or ``wrong``.
         quick: with an error of about 1e-5, for fits.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     size = int(whole_array("n", n, 1))
     solvable, alpha, beta = (float(v) for v in check(solvable, alpha, beta))

@@ -22,8 +22,7 @@ import numpy as np
 
 from ds3sim.core.check import Numbers, fraction, fraction_array, one_of, whole_array, whole_number
 from ds3sim.core.errors import require
-from ds3sim.theory.binomial import binomial_pmf, binomial_tails
-from ds3sim.theory.gamma import stirling_error
+from ds3sim.theory.binomial import binomial_pmf, binomial_tails, stirling_error
 
 EXACT = 2048
 """Most votes for which every Q_k is computed; above, the transition from 0 to 1 is interpolated."""
@@ -47,9 +46,6 @@ def geometric_weights(categories: int, decay: float) -> np.ndarray:
 
     Returns:
         float64 [M-1], sums to 1.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     categories = whole_number("categories", categories, 2)
     powers = np.power(fraction("decay", decay), np.arange(categories - 1))
@@ -74,9 +70,6 @@ def plurality(n: int, weights: Numbers, ties: str = "random", quick: bool = Fals
     Returns:
         float64 [n+1], read-only (it is cached). Relative error about 1e-12 up to ``EXACT`` for values above 1e-290;
         above, absolute error below 1e-6.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     size = int(whole_array("n", n, 1))
     require(size <= LARGEST, f"n = {size} votes are more than {LARGEST}")
@@ -95,9 +88,6 @@ def vote_success(p1: Numbers, n: int, weights: Numbers, ties: str = "random") ->
 
     Returns:
         float64 of the shape of ``p1``.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     p1, n = fraction_array("p1", p1), whole_number("n", n, 1)
     if n <= EXACT:
@@ -124,9 +114,6 @@ def authors_vote(p1: Numbers, n: int, answers: int) -> np.ndarray:
         p1: success probability of one trace, any shape.
         n: votes, >= 1.
         answers: A >= 2.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     p1 = fraction_array("p1", p1)
     n, answers = whole_number("n", n, 1), whole_number("answers", answers, 2)

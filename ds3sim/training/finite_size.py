@@ -10,8 +10,7 @@ import numpy as np
 from ds3sim.core.check import Numbers
 from ds3sim.core.runtime import cores
 from ds3sim.theory.peeling import peeling
-from ds3sim.training.peel_counts import peel_counts
-from ds3sim.training.peel_graphs import peel_graphs
+from ds3sim.training.peeling import peel_counts, peel_graphs
 
 
 @dataclass(frozen=True)

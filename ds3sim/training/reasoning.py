@@ -17,7 +17,7 @@ from ds3sim.theory import chain
 from ds3sim.theory.aggregate import best_of_n
 from ds3sim.theory.capability import skills_at_level, success_from_capability
 from ds3sim.theory.cost import CostModel
-from ds3sim.theory.trained import Trained
+from ds3sim.theory.skills import Trained
 from ds3sim.theory.votes import geometric_weights, vote_success
 
 AIME_TASKS = tuple(v.ravel() for v in np.meshgrid(np.arange(60, 71), np.arange(2, 16), indexing="ij"))
@@ -236,9 +236,6 @@ def reason(
         how: None is CoT.
         tasks: l and m of the tasks, whole, [T] each.
         weights: phi >= 0 of the tasks, [T]; scaled to sum 1.
-
-    Returns:
-        :class:`Outcome`.
 
     Raises:
         InputError: an argument outside its range, a task above the levels of the model.

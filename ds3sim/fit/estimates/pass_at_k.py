@@ -15,7 +15,7 @@ from ds3sim.fit.estimates.curve import Curve, several_k, usable
 from ds3sim.fit.logs.log import MOST_SAMPLES, Log
 from ds3sim.fit.logs.read import LogLike, log_of
 from ds3sim.stats.bootstrap import RESAMPLES, bootstrap, two_level
-from ds3sim.theory.gamma import stirling_error
+from ds3sim.theory.binomial import stirling_error
 
 UNITS = ("problems", "both", "samples")
 """What an interval may be over."""
