@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ds3sim import Beam, BestOfN, GeometricErrors, Majority, SkillGraph, Task, ToT, Verifier, WeightErrors, simulate
-from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.limits import EngineOptions
+from ds3sim.engine.simulate import evaluate
 
 FILE = Path(__file__).parent / "golden" / "tallies.json"
 CHUNK = 1024

@@ -25,8 +25,7 @@ from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.lump import ChainForm
 from ds3sim.task.budget import BudgetRow, budget_rows, matched_rows
 from ds3sim.task.mixture import TaskMixture
-from ds3sim.task.strategy import Strategy
-from ds3sim.task.task import Task
+from ds3sim.task.task import Strategy, Task
 from ds3sim.theory.cost import CostModel
 
 AnyTable = TypeVar("AnyTable", bound=Table)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ds3sim.core.errors import require
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import Stopping
 from ds3sim.engine.tally import Tally
 
 Range = tuple[int, int]

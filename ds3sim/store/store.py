@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.results.result import Result
 from ds3sim.results.row import rows_of

@@ -15,9 +15,8 @@ from ds3sim.core.check import Numbers, fraction, number, numbers, one_of, positi
 from ds3sim.core.errors import require
 from ds3sim.theory import chain
 from ds3sim.theory.aggregate import best_of_n
-from ds3sim.theory.capability import skills_at_level, success_from_capability
 from ds3sim.theory.cost import CostModel
-from ds3sim.theory.skills import Trained
+from ds3sim.theory.skills import Trained, skills_at_level, success_from_capability
 from ds3sim.theory.votes import geometric_weights, vote_success
 
 AIME_TASKS = tuple(v.ravel() for v in np.meshgrid(np.arange(60, 71), np.arange(2, 16), indexing="ij"))
