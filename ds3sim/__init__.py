@@ -45,8 +45,7 @@ if TYPE_CHECKING:
     from ds3sim.study.train import TrainingResult, train
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
-    from ds3sim.task.strategy import Strategy
-    from ds3sim.task.task import Task
+    from ds3sim.task.task import Strategy, Task
     from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
     from ds3sim.theory.cost import CostModel
     from ds3sim.validate.checks import Validation
@@ -127,7 +126,7 @@ _HOME = {
     "Verifier": "task.aggregate",
     "GeometricErrors": "task.wrong_answers",
     "WeightErrors": "task.wrong_answers",
-    "Strategy": "task.strategy",
+    "Strategy": "task.task",
     "Study": "config.study",
     "export_chain": "study.export",
     "read_config": "config.read",

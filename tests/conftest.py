@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".pytest_cache" / "kernels"
 """Kernels of this run and of earlier ones; may be deleted at any time."""
 TYPED = ("core/rng.py", "theory/*.py", "stats/*.py", "training/*.py", "engine/traces/*.py", "engine/e*.py")
-LEFT_OUT = {"ds3sim.theory.cost", "ds3sim.stats.intervals", "ds3sim.engine.evaluate", "ds3sim.engine.exact"}
+LEFT_OUT = {"ds3sim.theory.cost", "ds3sim.stats.intervals", "ds3sim.engine.exact"}
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a process has a core; threads on small matrices only wait
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE / "xla"))

@@ -51,7 +51,7 @@ def toy(task: Task, traces: int, seed: int, first: int = 0) -> Tally:
 
 
 def toy_engine(tasks, forms, options, seed=0, *, firsts=None, progress=None):
-    """In place of :func:`ds3sim.engine.evaluate.evaluate`."""
+    """In place of :func:`ds3sim.engine.simulate.evaluate`."""
     out = []
     for task, first in zip(tasks, firsts or [0] * len(tasks), strict=True):
         out.append(toy(task, options.traces, seed, first))

@@ -91,10 +91,7 @@ ERRORS = [
         "report none --out y.html",
         "none: no such file or folder: give a folder of run --out or a store of sweep --store",
     ),
-    (
-        "validate --seed 1.5",
-        "--seed = 1.5 is not allowed: it must be a whole number between 0 and 9223372036854775807",
-    ),
+    ("validate --seed 1.5", "--seed = 1.5 is not allowed: it must be a whole number between 0 and 9223372036854775807"),
     (
         "validate x.toml --set seed=1",
         "--set seed=1: has no effect on validate, whose simulations have their own: use --seed",
@@ -240,7 +237,9 @@ ALLOCATIONS = [
     (["tasks.skills={range=[5, 1]}"], "range must be"),
     (["box=3"], "must be a table"),
 ]
+EXPORT = ["--format", "drn", "--out", "model"]
 CASES = [
+    ("export", SEVERAL, EXPORT, "x.toml: has 2 strategies: choose one with strategy = cot or tot"),
     *(("sweep", f"{CHAIN}[sweep.axes]\n{axis}\n", [], said) for axis, said in AXES),
     *(("sweep", text, options, said) for text, options, said in SWEEPS),
     *(("run", f"[tasks]\n{tasks}\n[budget]\nsteps = 5\n", [], said) for tasks, said in TASKS),

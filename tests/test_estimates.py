@@ -15,7 +15,6 @@ from statistics_budget import MOST_Z, agrees
 
 from ds3sim.core.errors import InputError
 from ds3sim.fit.estimates import vote_at_k as majority
-from ds3sim.fit.estimates.curve import largest_k, mean_tokens
 from ds3sim.fit.estimates.pass_at_k import chance_of_all, chance_of_any, pass_at_k
 from ds3sim.fit.estimates.vote_at_k import vote_at_k, vote_exact, vote_sampled, vote_table
 from ds3sim.fit.logs.log import MISSING, Log, Samples, count
@@ -232,7 +231,6 @@ def test_a_curve_averages_over_problems():
     assert curve.k.tolist() == [1, 4, 2] and curve.problems.tolist() == [2, 2, 2]
     assert curve.success.estimate == pytest.approx([(0.25 + 1) / 2, 1.0, (0.5 + 1) / 2])
     assert pass_at_k(log, [4], kind="pass^k").success.estimate == pytest.approx([0.5])
-    assert largest_k(log) == 4
 
 
 def test_beyond_n_it_takes_a_model():
@@ -252,14 +250,6 @@ def test_beyond_n_it_takes_a_model():
 def test_k_is_checked(bad):
     with pytest.raises(InputError, match="k "):
         pass_at_k(counts(4, [1]), bad)
-
-
-def test_mean_tokens_is_over_problems():
-    log = counts(4, [1, 1, 1], tokens=np.array([10.0, 30.0, np.nan]))
-    tokens = mean_tokens(log)
-    assert float(tokens) == 20 and tokens.low < 20 < tokens.high
-    with pytest.raises(InputError, match="no numbers of tokens"):
-        mean_tokens(counts(4, [1]))
 
 
 def test_tokens_of_a_tidy_table():

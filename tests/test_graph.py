@@ -171,10 +171,9 @@ def test_fewest_steps_against_floyd_warshall():
         assert np.array_equal(fewest_steps(*np.nonzero(there), ends), expected)
 
 
-def test_generated_chain_is_its_own_form():
-    assert SkillGraph.chain(10, 0.2).chain_form() == ChainForm(10, 0.2)
-    assert SkillGraph.chain(1, 1.0).chain_form() == ChainForm(1, 1.0)
-    assert SkillGraph.chain(1, 1e-300).chain_form() == ChainForm(1, 1e-300)
+@pytest.mark.parametrize(("skills", "success"), [(10, 0.2), (1, 1.0), (1, 1e-300)])
+def test_generated_chain_is_its_own_form(skills, success):
+    assert SkillGraph.chain(skills, success).chain_form() == ChainForm(skills, success)
 
 
 def test_goal_out_of_reach():
@@ -196,20 +195,21 @@ def test_layered_graph_lumps_under_cot_and_tot(branches):
     assert np.allclose(chain_law(form, 40), law(tensor, graph.start, graph.goal, 40), rtol=1e-11, atol=1e-15)
 
 
-def test_nodes_that_the_walk_never_meets_do_not_matter():
-    edges = [("a", "b", 0.5), ("b", "z", 0.5), ("u", "a", 0.9), ("u", "z", 0.1)]
-    assert SkillGraph.from_edges(edges, start="a", goal="z").chain_form() == ChainForm(2, 0.5)
-
-
-def test_lost_without_a_dead_node():
-    edges = [("a", "b", 0.5), ("a", "pit", 0.25), ("b", "z", 0.5), ("b", "x", 0.25)]
-    form = SkillGraph.from_edges(edges, start="a", goal="z", dead="x").chain_form()
-    assert form == ChainForm(2, 0.5, 0.25, at_dead=False)
-
-
-def test_start_spread_over_one_layer():
-    edges = [("a", "z", 0.5), ("b", "z", 0.5), ("b", "a", 0.25)]
-    assert SkillGraph.from_edges(edges, start=["a", "b"], goal="z").chain_form() == ChainForm(1, 0.5)
+@pytest.mark.parametrize(
+    ("edges", "start", "form"),
+    [  # nodes that the walk never meets; lost without a dead node; a start spread over one layer
+        ([("a", "b", 0.5), ("b", "z", 0.5), ("u", "a", 0.9), ("u", "z", 0.1)], "a", ChainForm(2, 0.5)),
+        (
+            [("a", "b", 0.5), ("a", "pit", 0.25), ("b", "z", 0.5), ("b", "x", 0.25)],
+            "a",
+            ChainForm(2, 0.5, 0.25, at_dead=False),
+        ),
+        ([("a", "z", 0.5), ("b", "z", 0.5), ("b", "a", 0.25)], ["a", "b"], ChainForm(1, 0.5)),
+    ],
+)
+def test_chain_form_of_edges(edges, start, form):
+    dead = [name for name in "x" if any(name in edge for edge in edges)]
+    assert SkillGraph.from_edges(edges, start=start, goal="z", dead=dead).chain_form() == form
 
 
 @pytest.mark.parametrize(

@@ -52,26 +52,6 @@ def test_imports_point_to_lower_layers():
     only({module.name: upward(module) for module in INSIDE})
 
 
-@pytest.mark.parametrize(
-    ("layer", "source", "good"),
-    [
-        ("core", "from ds3sim.graph.graph import SkillGraph", False),
-        ("graph", "from ds3sim.core.errors import InputError", True),
-        ("task", "def f():\n    import ds3sim.engine.traces.walk", False),
-        ("engine", "from ..study import run", False),
-        ("study", "from ds3sim.engine.simulate import simulate", True),
-        ("report", "if TYPE_CHECKING:\n    from ds3sim.cli.main import main", False),
-        ("stats", "from ds3sim.graph import graph", False),
-        ("theory", "from ds3sim.core import errors", True),
-        ("task", "from ds3sim import simulate", False),
-        ("core", "from ds3sim.stats import intervals", False),
-        ("cli", "import ds3sim as ds", True),
-    ],
-)
-def test_the_check_of_layers(layer, source, good):
-    assert (upward(parsed(f"ds3sim.{layer}.here", source)) == []) is good
-
-
 def test_no_module_imports_itself_by_a_detour():
     """Every import counts: at the top, inside a function, for type checkers."""
     names = {module.name for module in INSIDE}
@@ -105,23 +85,6 @@ def test_heavy_packages_are_imported_inside_functions():
 def test_underscore_names_stay_in_their_file():
     everywhere = [*MODULES, *modules("benchmarks")]
     only({m.name: [f"line {line}: {name}" for name, line in m.foreign_underscores()] for m in everywhere})
-
-
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("from ds3sim.theory.gamma import _stirling", 1),
-        ("from ds3sim.theory import gamma\ngamma._stirling(1)", 1),
-        ("import jax\njax._src.core.Tracer", 1),
-        ("from jax._src import core", 1),
-        ("def _own(): pass\n_own()", 0),
-        ("class A:\n    def f(self, other):\n        self._x = 1\n        return other._x", 0),
-        ("def f(record): return record._data", 1),
-        ("def f(pair): return pair._replace(x=1), pair.__class__", 0),
-    ],
-)
-def test_the_check_of_underscores(source, found):
-    assert len(list(parsed("ds3sim.core.here", source).foreign_underscores())) == found
 
 
 # ---- sizes and annotations ------------------------------------------------------------------------
@@ -161,21 +124,6 @@ def test_public_functions_are_annotated():
     only({module.name: unannotated(module) for module in MODULES})
 
 
-@pytest.mark.parametrize(
-    ("source", "count"),
-    [
-        ("def f(x: int, *a: int, y: int = 1, **k: int) -> int: ...", 0),
-        ("def f(x): ...", 1),
-        ("def f(*a) -> int: ...", 1),
-        ("def _f(x): ...", 0),
-        ("class A:\n    def f(self, x: int) -> int:\n        def g(y): ...", 0),
-        ("class A:\n    @staticmethod\n    def f(x) -> int: ...", 1),
-    ],
-)
-def test_the_check_of_annotations(source, count):
-    assert len(unannotated(parsed("ds3sim.core.here", source))) == count
-
-
 # ---- tests ----------------------------------------------------------------------------------------
 
 
@@ -198,21 +146,6 @@ def vague(module: Module) -> list[str]:
 
 def test_tests_can_fail():
     only({module.name: vague(module) for module in TESTS})
-
-
-@pytest.mark.parametrize(
-    ("source", "count"),
-    [
-        ("def test_f():\n    with pytest.raises(InputError, match='x = 1'):\n        f()", 0),
-        ("def test_f():\n    with pytest.raises(InputError):\n        f()", 1),
-        ("def test_f():\n    with pytest.raises(ds.InputError) as caught:\n        f()", 1),
-        ("def test_f():\n    f()", 1),
-        ("def test_f():\n    np.testing.assert_allclose(f(), 1)", 0),
-        ("class TestF:\n    def test_f(self):\n        assert f()", 0),
-    ],
-)
-def test_the_check_of_tests(source, count):
-    assert len(vague(parsed("tests.test_here", source))) == count
 
 
 # ---- the command line -----------------------------------------------------------------------------
@@ -240,20 +173,6 @@ def private_to_the_package(module: Module) -> list[str]:
 
 def test_the_command_line_uses_public_names_only():
     only({module.name: private_to_the_package(module) for module in MODULES if module.folder == "cli"})
-
-
-@pytest.mark.parametrize(
-    ("source", "count"),
-    [
-        ("import ds3sim as ds\nds.simulate(ds.Task)", 0),
-        ("import ds3sim as ds\nds.engine", 1),
-        ("from ds3sim import simulate, graph", 1),
-        ("from ds3sim.core.errors import InputError\nfrom ds3sim.cli import main", 0),
-        ("def f():\n    from ds3sim.engine.simulate import simulate", 1),
-    ],
-)
-def test_the_check_of_the_command_line(source, count):
-    assert len(private_to_the_package(parsed("ds3sim.cli.here", source))) == count
 
 
 def commands(parser: argparse.ArgumentParser, prefix: str = "") -> list[str]:
@@ -306,12 +225,7 @@ def used_by(folders: tuple[str, ...]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("extra", "folders"),
-    [
-        (None, ("ds3sim",)),
-        ("test", ("tests", "benchmarks")),
-        ("bench", ("benchmarks",)),
-        ("zarr", ("ds3sim", "tests")),
-    ],
+    [(None, ("ds3sim",)), ("test", ("tests", "benchmarks")), ("bench", ("benchmarks",)), ("zarr", ("ds3sim", "tests"))],
 )
 def test_each_declared_dependency_is_used(extra, folders):
     declared = PROJECT["dependencies"] if extra is None else PROJECT["optional-dependencies"][extra]
@@ -343,3 +257,53 @@ def test_pins_cover_what_is_declared():
     declared = distributions([*PROJECT["dependencies"], *extras["test"], *extras["bench"]])
     assert {name.replace("_", "-") for name in declared} <= pinned
     assert metadata.version("ds3sim") == PROJECT["version"]
+
+
+@pytest.mark.parametrize(
+    ("check", "layer", "source", "count"),
+    [
+        (upward, "core", "from ds3sim.graph.graph import SkillGraph", 1),
+        (upward, "graph", "from ds3sim.core.errors import InputError", 0),
+        (upward, "task", "def f():\n    import ds3sim.engine.traces.walk", 1),
+        (upward, "engine", "from ..study import run", 1),
+        (upward, "study", "from ds3sim.engine.simulate import simulate", 0),
+        (upward, "report", "if TYPE_CHECKING:\n    from ds3sim.cli.main import main", 1),
+        (upward, "stats", "from ds3sim.graph import graph", 1),
+        (upward, "theory", "from ds3sim.core import errors", 0),
+        (upward, "task", "from ds3sim import simulate", 1),
+        (upward, "core", "from ds3sim.stats import intervals", 1),
+        (upward, "cli", "import ds3sim as ds", 0),
+        (Module.foreign_underscores, "core", "from ds3sim.theory.gamma import _stirling", 1),
+        (Module.foreign_underscores, "core", "from ds3sim.theory import gamma\ngamma._stirling(1)", 1),
+        (Module.foreign_underscores, "core", "import jax\njax._src.core.Tracer", 1),
+        (Module.foreign_underscores, "core", "from jax._src import core", 1),
+        (Module.foreign_underscores, "core", "def _own(): pass\n_own()", 0),
+        (
+            Module.foreign_underscores,
+            "core",
+            "class A:\n    def f(self, other):\n        self._x = 1\n        return other._x",
+            0,
+        ),
+        (Module.foreign_underscores, "core", "def f(record): return record._data", 1),
+        (Module.foreign_underscores, "core", "def f(pair): return pair._replace(x=1), pair.__class__", 0),
+        (unannotated, "core", "def f(x: int, *a: int, y: int = 1, **k: int) -> int: ...", 0),
+        (unannotated, "core", "def f(x): ...", 1),
+        (unannotated, "core", "def f(*a) -> int: ...", 1),
+        (unannotated, "core", "def _f(x): ...", 0),
+        (unannotated, "core", "class A:\n    def f(self, x: int) -> int:\n        def g(y): ...", 0),
+        (unannotated, "core", "class A:\n    @staticmethod\n    def f(x) -> int: ...", 1),
+        (private_to_the_package, "cli", "import ds3sim as ds\nds.simulate(ds.Task)", 0),
+        (private_to_the_package, "cli", "import ds3sim as ds\nds.engine", 1),
+        (private_to_the_package, "cli", "from ds3sim import simulate, graph", 1),
+        (private_to_the_package, "cli", "from ds3sim.core.errors import InputError\nfrom ds3sim.cli import main", 0),
+        (private_to_the_package, "cli", "def f():\n    from ds3sim.engine.simulate import simulate", 1),
+        (vague, "core", "def test_f():\n    with pytest.raises(InputError, match='x = 1'):\n        f()", 0),
+        (vague, "core", "def test_f():\n    with pytest.raises(InputError):\n        f()", 1),
+        (vague, "core", "def test_f():\n    with pytest.raises(ds.InputError) as caught:\n        f()", 1),
+        (vague, "core", "def test_f():\n    f()", 1),
+        (vague, "core", "def test_f():\n    np.testing.assert_allclose(f(), 1)", 0),
+        (vague, "core", "class TestF:\n    def test_f(self):\n        assert f()", 0),
+    ],
+)
+def test_the_checks_find_what_is_wrong(check, layer, source, count):
+    assert len(list(check(parsed(f"ds3sim.{layer}.here", source)))) == count

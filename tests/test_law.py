@@ -8,11 +8,9 @@ import pytest
 from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.closed_form import closed_forms
-from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.law import Counted, Law, Mixture, Sampled, mixed
-from ds3sim.engine.limits import ENGINES, EngineOptions
-from ds3sim.engine.simulate import closed_form, exact, simulate
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import ENGINES, EngineOptions, Stopping
+from ds3sim.engine.simulate import closed_form, evaluate, exact, simulate
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.task.aggregate import BestOfN

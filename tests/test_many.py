@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from ds3sim.core.errors import InputError
-from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.limits import EngineOptions
-from ds3sim.engine.simulate import simulate
+from ds3sim.engine.simulate import evaluate, simulate
 from ds3sim.engine.traces.pack import BATCH
 from ds3sim.engine.traces.tables import macro_tables, walk_of
 from ds3sim.engine.traces.walk import traced

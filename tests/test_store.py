@@ -35,11 +35,7 @@ def asked(monkeypatch):
     return out
 
 
-@given(
-    st.lists(st.integers(0, 2**62), min_size=1, max_size=40),
-    st.integers(0, 200),
-    st.integers(0, 2**32),
-)
+@given(st.lists(st.integers(0, 2**62), min_size=1, max_size=40), st.integers(0, 200), st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_histograms_survive_packing(values, zeros, seed):
     rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ import pytest
 from ds3sim.core.errors import InputError
 from ds3sim.theory import chain
 from ds3sim.theory.binomial import binomial_pmf, binomial_tails
-from ds3sim.theory.capability import relevant_skills, skills_at_level, success_from_capability
+from ds3sim.theory.skills import relevant_skills, skills_at_level, success_from_capability
 
 
 def tails_by_sum(m: int, r: float, steps: int):
@@ -147,9 +147,7 @@ def test_no_death_is_the_plain_chain():
             chain.expected_steps(m, r, steps, 0.0, on_dead), chain.expected_steps(m, r, steps), rtol=1e-13
         )
         np.testing.assert_allclose(
-            chain.expected_square_steps(m, r, steps, 0.0, on_dead),
-            chain.expected_square_steps(m, r, steps),
-            rtol=1e-12,
+            chain.expected_square_steps(m, r, steps, 0.0, on_dead), chain.expected_square_steps(m, r, steps), rtol=1e-12
         )
     np.testing.assert_array_equal(chain.success(m, r, steps), binomial_tails(m, steps, r)[0])
 
@@ -191,21 +189,19 @@ def test_binomial_law():
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [(-1, 0.5, 3), (1.5, 0.5, 3), (2, 1.5, 3), (2, float("nan"), 3), (2, 0.5, -1), ("a", 0.5, 1), (2, 0.5, np.inf)],
+    ("call", "said"),
+    [
+        *((lambda m=m: chain.success(m, 0.5, 3), "m = .* is not") for m in (-1, 1.5, "a")),
+        *((lambda r=r: chain.success(2, r, 3), "r = .* is not") for r in (1.5, float("nan"))),
+        *((lambda k=k: chain.success(2, 0.5, k), "steps = .* is not") for k in (-1, np.inf)),
+        (lambda: chain.success(3, 0.6, 10, 0.5), r"r \+ q"),
+        (lambda: chain.expected_steps(3, 0.6, 10, 0.1, "wait"), "on_dead"),
+        (lambda: chain.branch_success(0.5, 0), "b ="),
+    ],
 )
-def test_bad_arguments(arguments):
-    with pytest.raises(InputError, match="not"):
-        chain.success(*arguments)
-
-
-def test_more_bad_arguments():
-    with pytest.raises(InputError, match="r \\+ q"):
-        chain.success(3, 0.6, 10, 0.5)
-    with pytest.raises(InputError, match="on_dead"):
-        chain.expected_steps(3, 0.6, 10, 0.1, "wait")
-    with pytest.raises(InputError, match="b ="):
-        chain.branch_success(0.5, 0)
+def test_bad_arguments(call, said):
+    with pytest.raises(InputError, match=said):
+        call()
 
 
 def test_capability():

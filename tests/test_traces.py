@@ -1,5 +1,7 @@
 """The traces engine: the law it samples, and what must not change it."""
 
+import itertools
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +16,7 @@ from ds3sim.engine.traces.walk import traced
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.stats.tests import goodness_of_fit
 from ds3sim.task.aggregate import BestOfN, Majority, Verifier
+from ds3sim.task.scores import score_classes
 from ds3sim.task.steps import Beam, CoT, ToT
 from ds3sim.task.task import Task
 from ds3sim.task.wrong_answers import GeometricErrors
@@ -136,34 +139,29 @@ def test_bad_arguments(name, value):
         simulate(TASKS["chain"], **traces, **{name: value})
 
 
-def test_aggregators_against_exact():
-    budgets = [5, 20, 45, 90]
-    for aggregate in (BestOfN(3, Verifier(0.2, 0.6)), Majority(5, GeometricErrors(3, 0.4), "wrong"), Majority(4)):
-        for feasibility in ("per_task", "per_trace"):
-            task = Task(SkillGraph.chain(4, 0.3, feasible=0.6), CoT(), aggregate, budgets, feasibility)
-            tally, traces = simulate(task, 100_000, seed=5), 100_000
-            expected = np.asarray(exact(task).success(budgets))
-            error = np.sqrt(expected * (1 - expected) / traces)
-            assert agrees(tally.success(budgets).estimate, expected, error), task.aggregate
-            steps, numbers = tally.expected_steps(budgets), np.asarray(exact(task).expected_steps(budgets))
-            assert agrees(steps.estimate, numbers, (steps.high - steps.low) / 3.92)
+UNSURE = SkillGraph.chain(4, 0.3, feasible=0.6)
+JUDGED = (BestOfN(3, Verifier(0.2, 0.6)), Majority(5, GeometricErrors(3, 0.4), "wrong"), Majority(4))
 
 
-def test_votes_of_many_traces():
-    task = Task(SkillGraph.chain(1, 0.02), CoT(), Majority(1000, GeometricErrors(3, 0.9)), 1000 * 20)
-    tally = simulate(task, 4000, seed=2)
-    p = float(exact(task).success(20_000))
-    assert 0.01 < p < 0.99
-    assert agrees(float(tally.success(20_000)), p, np.sqrt(p * (1 - p) / 4000))
+@pytest.mark.parametrize(
+    ("task", "traces"),
+    [
+        *((Task(UNSURE, CoT(), how, [5, 20, 45, 90], "per_task"), 100_000) for how in JUDGED),
+        *((Task(UNSURE, CoT(), how, [5, 20, 45, 90], "per_trace"), 100_000) for how in JUDGED),
+        (Task(SkillGraph.chain(1, 0.02), CoT(), Majority(1000, GeometricErrors(3, 0.9)), 1000 * 20), 4000),
+    ],
+)
+def test_aggregators_against_exact(task, traces):
+    tally, known = simulate(task, traces, seed=5), exact(task)
+    expected = np.asarray(known.success(task.budgets))
+    assert 0.01 < expected[-1] < 0.99
+    assert agrees(tally.success(task.budgets).estimate, expected, np.sqrt(expected * (1 - expected) / traces))
+    steps = tally.expected_steps(task.budgets)
+    assert agrees(steps.estimate, np.asarray(known.expected_steps(task.budgets)), (steps.high - steps.low) / 3.92)
 
 
 def product_chain(graph, w, b, error, steps):
     """P(T <= k) of a beam by enumerating all states of its w particles and all w*b proposals."""
-    import itertools
-    from collections import defaultdict
-
-    from ds3sim.task.scores import score_classes
-
     tensor, rank = graph.transition_tensor(), score_classes(graph, 0.99)
 
     def best(proposals, chance):

@@ -43,6 +43,12 @@ def plan_of(tmp_path, text, *overrides):
     return study_of(read_config(path, overrides))
 
 
+def near(found: dict, known: float) -> bool:
+    """Whether a 95% interval, stretched to the whole family of tests, holds the known value."""
+    half = max(found["high"] - found["estimate"], found["estimate"] - found["low"])
+    return abs(found["estimate"] - known) <= MOST_Z / 1.96 * half
+
+
 def one_point(tmp_path, text, *overrides):
     return run(plan_of(tmp_path, text, *overrides)).to_dict()
 
@@ -104,13 +110,7 @@ def test_engines_agree(tmp_path):
         assert a["success"]["estimate"] == pytest.approx(b["success"]["estimate"], abs=1e-11)
         assert a["expected_steps"]["estimate"] == pytest.approx(b["expected_steps"]["estimate"], rel=1e-10)
         assert known["success"] == pytest.approx(a["success"]["estimate"], abs=1e-12)
-        p = c["success"]
-        # 95% intervals, stretched to the whole family of tests
-        half = max(p["high"] - p["estimate"], p["estimate"] - p["low"])
-        assert abs(p["estimate"] - a["success"]["estimate"]) <= MOST_Z / 1.96 * half
-        s = c["expected_steps"]
-        half = max(s["high"] - s["estimate"], s["estimate"] - s["low"])
-        assert abs(s["estimate"] - a["expected_steps"]["estimate"]) <= MOST_Z / 1.96 * half
+        assert all(near(c[what], a[what]["estimate"]) for what in ("success", "expected_steps"))
         assert c["mean_flops"] == pytest.approx(2 * 5.28361e11 * c["expected_tokens"], rel=1e-5)
 
 
@@ -335,6 +335,4 @@ def test_the_other_engines_of_single_traces(tmp_path, kind):
     """Long chains among the parts: in ``importance`` the tilt's generating function underflows on the way."""
     row = one_point(tmp_path, SMALL, f"engine.kind={kind}", "engine.traces=300", "tasks.level=[62, 66]")["results"][1]
     known = one_point(tmp_path, SMALL, "engine.kind=closed_form", "tasks.level=[62, 66]")["results"][1]
-    p = row["success"]
-    half = max(p["high"] - p["estimate"], p["estimate"] - p["low"])
-    assert abs(p["estimate"] - known["success"]["estimate"]) <= MOST_Z / 1.96 * half
+    assert near(row["success"], known["success"]["estimate"])

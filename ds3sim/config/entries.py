@@ -25,8 +25,7 @@ from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.lump import ChainForm
 from ds3sim.task.budget import BudgetRow, budget_rows, matched_rows
 from ds3sim.task.mixture import TaskMixture
-from ds3sim.task.strategy import Strategy
-from ds3sim.task.task import Task
+from ds3sim.task.task import Strategy, Task
 from ds3sim.theory.cost import CostModel
 
 AnyTable = TypeVar("AnyTable", bound=Table)
@@ -39,13 +38,8 @@ MOST_KEPT = 50_000
 class Place:
     """Where the rows of one strategy at one point belong, and what its steps cost.
 
-    Attributes:
-        point: number of the point; axes: its axis values.
-        strategy: name, None where there is a single one.
-        n: traces of a task; proposals: of a step, each of ``tokens_per_step`` tokens (omega).
-        cost: the cost model (None: no FLOPs).
-        weights: of the tasks, sum 1, or for each task a row of weights, one for each budget, whose columns sum to 1.
-        rows: the budgets.
+    A step has ``proposals`` of ``tokens_per_step`` tokens (omega). Weights of the tasks sum to 1, or are for each task
+    a row, one for each budget, whose columns sum to 1. Without a cost model there are no FLOPs.
     """
 
     point: int
@@ -64,7 +58,7 @@ class Entry(Place):
     """One strategy at one point.
 
     Attributes:
-        tasks: the tasks of the distribution, one for a plain graph.
+        tasks: of the distribution, one for a plain graph.
         forms: the chain (m, r) of each task's graph where it is one by construction, else None.
         engine, seed: how it is computed.
         said: what the tasks are, as plain data for the store.
@@ -105,8 +99,6 @@ class Entries:
                 told = f"{self.source}: points x strategies x tasks of [tasks] are more than {MOST_PARTS:,}"
                 require(parts <= MOST_PARTS, f"{told}: shorten an axis")
                 yield entry
-
-    # ---- pieces, each made once for all points that share it ------------------------------------
 
     def _entry(self, number: int, axes: Mapping[str, Any], name: str | None) -> Entry:
         home = ("strategy",) if name is None else ("strategies", name)
@@ -229,8 +221,6 @@ class Entries:
         with within(self.source):
             tasks.check(model)
             return priced(tasks, model, plan, rows, omega, engine.kind)
-
-    # ---- tables at a point ----------------------------------------------------------------------
 
     def _raw(self, path: tuple[str, ...], axes: Mapping[str, Any]) -> dict[str, Any]:
         """The raw table at a path with the point's values in."""

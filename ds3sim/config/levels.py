@@ -20,7 +20,7 @@ from ds3sim.task.aggregate import BestOfN, Majority, Single
 from ds3sim.task.budget import BudgetRow
 from ds3sim.task.mixture import TaskMixture
 from ds3sim.task.steps import Beam
-from ds3sim.task.strategy import Strategy
+from ds3sim.task.task import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors
 from ds3sim.theory import chain
 from ds3sim.training.reasoning import Reasoning, Ways, reason, reason_steps

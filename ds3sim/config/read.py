@@ -216,9 +216,6 @@ def apply_overrides(data: dict, overrides: Iterable[Override]) -> dict:
     return data
 
 
-# ---- old spellings: read as the new ones, with a line that says so, or refused where they are ambiguous ---------
-
-
 def note(notes: Notes, place: str, said: str) -> None:
     """Note it, once."""
     own = notes.setdefault(place, [])

@@ -16,7 +16,7 @@ from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Tex
 from ds3sim.core.errors import InputError, shown
 from ds3sim.task.aggregate import AGGREGATORS, MOST_TRACES_PER_TASK, Single, Verifier
 from ds3sim.task.steps import MOST_BRANCHES, STEP_POLICIES
-from ds3sim.task.strategy import Strategy
+from ds3sim.task.task import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
 from ds3sim.theory.votes import zipf_weights
 

@@ -21,8 +21,7 @@ from ds3sim.config.strategy import table_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.task.strategy import Strategy
-from ds3sim.task.task import Task
+from ds3sim.task.task import Strategy, Task
 from ds3sim.theory.cost import CostModel
 
 ARGUMENTS = r"steps_per_trace|steps|tokens|flops|on_dead|traces|relative_error|max_traces|chunk"
@@ -175,8 +174,6 @@ class Study:
             idle = f"{told}: budget.flops gives all strategies equal FLOPs already: remove match"
             require(config.budget.unit != "flops", idle)
 
-    # ---- what it is -----------------------------------------------------------------------------
-
     @property
     def count(self) -> int:
         """Number of points."""
@@ -267,9 +264,6 @@ def study_of(
     study = object.__new__(Study)
     study._begin(config, graph, (axes or {}).get("graph"))
     return study
-
-
-# ---- arguments as tables -----------------------------------------------------------------------------
 
 
 def _strategies(given: Mapping[str, Any] | None) -> dict[str, Any] | None:

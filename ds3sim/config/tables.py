@@ -1,8 +1,6 @@
 """The config file as one frozen model: which keys there are, of what type, and in what range.
 
-Reading, overrides and old spellings live in :mod:`ds3sim.config.read`, error texts in :mod:`ds3sim.config.say`, the
-way to tasks in :mod:`ds3sim.config.study`. Keys with a default may be left out; which tables a config needs depends on
-the command.
+Keys with a default may be left out; which tables a config needs depends on the command.
 """
 
 from __future__ import annotations
@@ -164,9 +162,6 @@ class SimulationTable(v.Table):
     models: Annotated[v.Whole, Field(ge=1, le=10_000)] = v.key(4, "models whose skills are sampled")
 
 
-# ---- allocations --------------------------------------------------------------------------------
-
-
 def _known_constants(value: Any) -> LossConstants:
     if not isinstance(value, str | Mapping | LossConstants):
         raise v.refuse("must be a name or a table with E, A, B, alpha, beta")
@@ -231,9 +226,6 @@ class BoxTable(v.Table):
             if not low < high:
                 raise v.refuse("must be in order: [least, most]", name)
         return self
-
-
-# ---- the whole ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,7 @@
 """The [tasks] table: distributions of tasks, in place of [graph].
 
-A task is a chain of m skills (docs/theory.md section 1a). Its step success r is given as such, or
-follows by (25) from the difficulty L0 and the model's training loss, or a task is of m skills of level l and
-the model's training decides (:mod:`ds3sim.config.levels`). Success and steps of a distribution phi are
-the weighted means over its tasks.
+A task is a chain of m skills (docs/theory.md section 1a). Its step success r is given as such, or follows by (25) from
+the difficulty L0 and the model's training loss, or a task is of m skills of level l and the model's training decides.
 """
 
 from __future__ import annotations

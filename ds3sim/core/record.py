@@ -95,8 +95,6 @@ class Record:
         """
         raise NotImplementedError(f"{type(self).__name__} has no figure")
 
-    # ---- files --------------------------------------------------------------------------------
-
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the record to a file, whole or not at all; the ending decides the format.
 
@@ -145,8 +143,6 @@ class Record:
             raise InputError(f"{where}: {error}") from None
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise InputError(f"{where}: is broken: {short(error, 120)}: save the record again") from None
-
-    # ---- in Python and in a notebook ------------------------------------------------------------
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -214,8 +210,6 @@ def _write_parquet(frame: pandas.DataFrame, file: Path) -> None:
     schema = pyarrow.schema(fields, metadata=arrow.schema.metadata)
     pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrow.columns, schema=schema), file)
 
-
-# ---- fields as JSON and back ----------------------------------------------------------------------
 
 KIND = "$"
 """The key that says what a JSON object stands for, where it is not a plain dictionary."""

@@ -52,10 +52,7 @@ def batch_keys(
 ) -> arrays.UInt32[np.ndarray, "names purposes 2"]:
     """The keys of several batches of trials, uint32 [len(identities), len(purposes), 2].
 
-    Args:
-        seed: any int in [0, 2^63).
-        identities: hex digests (``Task.identity``); batches: number of the batch of each.
-        purposes: ``WALK``, ``FEASIBLE``, ...
+    The seed is any int in [0, 2^63), identities are hex digests (``Task.identity``), each with the number of its batch.
     """
     shape = len(identities), len(purposes)
     key = (np.zeros(shape, np.uint32), np.zeros(shape, np.uint32))

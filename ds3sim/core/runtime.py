@@ -31,9 +31,8 @@ def devices() -> list:
 def workers_per_device(device: Any, count: int) -> int:
     """Host threads that feed one device.
 
-    XLA runs our loops on one core of a CPU device, and runs calls from different threads side by
-    side, so a CPU device gets its share of the cores; an accelerator gets two, so that the next
-    launch is queued while one runs.
+    XLA runs our loops on one core of a CPU device, and calls from different threads side by side: such a device gets
+    its share of the cores. An accelerator gets two, so that the next launch is queued while one runs.
     """
     return max(1, cores() // count) if device.platform == "cpu" else 2
 

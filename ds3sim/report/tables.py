@@ -83,8 +83,7 @@ FIELDS = ("steps", "steps_per_trace", "budget_tokens", "budget_flops",
 def run_table(result: Result) -> list[dict[str, Any]]:
     """Tidy rows of ``results.csv``; the units are in the names.
 
-    ``expected_tokens_FLOP`` is the cost of a task that uses exactly the expected tokens, ``mean_FLOP`` the mean
-    of the cost over tasks. They differ where attention is counted, for its cost grows with the square.
+    ``expected_tokens_FLOP`` and ``mean_FLOP`` differ where attention is counted, for its cost grows with the square.
     """
     out = []
     for one in compared(result):

@@ -11,10 +11,9 @@ from itertools import pairwise
 from typing import Any, cast
 
 from ds3sim.core.errors import StoppedEarly, require
-from ds3sim.engine.evaluate import evaluate
-from ds3sim.engine.limits import ENGINES, EngineOptions
+from ds3sim.engine.limits import ENGINES, FIRST_ROUND, EngineOptions, Stopping
 from ds3sim.engine.population import BATCH
-from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.simulate import evaluate
 from ds3sim.engine.tally import Tally, enough
 from ds3sim.store.store import Store
 from ds3sim.task.task import Task

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ds3sim.core.errors import require
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import Stopping
 from ds3sim.engine.tally import Tally
 
 Range = tuple[int, int]
@@ -135,11 +135,10 @@ def checksum(*facts: str | int | bytes) -> int:
 
 
 def cover(rows: Iterable[Range], first: int = 0, end: int | None = None) -> list[Range]:
-    """Disjoint rows inside [first, end) that hold the most trials, sorted.
+    """Disjoint rows inside [first, end) that hold the most trials, sorted; overlapping ones would count trials twice.
 
-    Rows overlap when two machines cut the same trials differently; adding both would count trials
-    twice. Of several best choices the one with the fewest rows is taken, then the one whose rows
-    begin first, so that the choice depends on the rows alone.
+    Of several best choices the one with the fewest rows is taken, then the one whose rows begin first, so that the
+    choice depends on the rows alone.
     """
     inside = sorted({r for r in rows if r[0] >= first and (end is None or r[1] <= end)})
     if all(a[1] <= b[0] for a, b in pairwise(inside)):

@@ -14,9 +14,9 @@ from ds3sim.config.study import Study
 from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.core.runtime import environment
 from ds3sim.engine.closed_form import real_law
-from ds3sim.engine.evaluate import evaluate as evaluate_tasks
 from ds3sim.engine.law import Law, Sampled
 from ds3sim.engine.limits import ENGINES, NUMBERS
+from ds3sim.engine.simulate import evaluate as evaluate_tasks
 from ds3sim.store.collect import collect, require_storable
 from ds3sim.store.contents import Point
 from ds3sim.store.store import Store

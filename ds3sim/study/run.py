@@ -14,8 +14,7 @@ from ds3sim.config.study import Study, study_of
 from ds3sim.config.tables import Config
 from ds3sim.core.errors import InputError, Interrupted
 from ds3sim.engine.law import Sampled
-from ds3sim.engine.limits import EngineOptions
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import EngineOptions, Stopping
 from ds3sim.results.result import Result
 from ds3sim.results.row import Row, rows_of
 from ds3sim.store.store import Store

@@ -65,8 +65,8 @@ def packed_alias(probability: np.ndarray, code: np.ndarray) -> tuple[np.ndarray,
         code: int [R, W] in [0, 65536), what column c of row r stands for.
 
     Returns:
-        threshold uint32 [R, W] and outcome uint32 [R, W] (low half: the column's own code, high
-        half: its alias). Each probability is kept to within 2^-32 absolutely.
+        threshold and outcome, uint32 [R, W] (low half: the column's own code, high half: its alias). Each probability
+        is kept to within 2^-32 absolutely.
     """
     threshold, alias = alias_tables(probability)
     other = np.take_along_axis(code, alias, axis=1)
@@ -75,15 +75,10 @@ def packed_alias(probability: np.ndarray, code: np.ndarray) -> tuple[np.ndarray,
 
 
 def row_tables(stacks: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray, int]]:
-    """Flat packed tables of the rows of each law, over its possible outcomes only.
+    """Flat packed tables of the rows of each law, over its possible outcomes only: threshold and outcome, uint32 [R *
+    W], and W, a power of two. Laws of one width share the passes over the columns of their tables.
 
-    Laws of one width share the passes over the columns of their tables.
-
-    Args:
-        stacks: laws of equal shape each, float64 [T, R, C], rows sum to 1; an outcome's code is its column.
-
-    Returns:
-        for each law of each stack threshold and outcome, uint32 [R * W], and W, a power of two.
+    ``stacks``: laws of equal shape each, float64 [T, R, C], rows sum to 1; an outcome's code is its column.
     """
     wide: dict[int, list[tuple[list[int], np.ndarray, np.ndarray]]] = {}  # width: places, chances and codes [T R, W]
     total = 0

@@ -29,14 +29,11 @@ ROWS_AT_ONCE = 4096
 class Table:
     """A flat alias table with one row per transient state and a last row for the start.
 
-    Codes: s in [0, S_t) transient; S_t + j reached the goal at sub-step j (0..L);
-    S_t + L + 1 + j died at sub-step j.
+    Codes: s in [0, S_t) transient; S_t + j reached the goal at sub-step j (0..L); S_t + L + 1 + j died at sub-step j.
 
     Attributes:
-        threshold, outcome: uint32 [rows * W].
-        width: W, a power of two.
-        transient: S_t.
-        steps: L.
+        threshold, outcome: uint32 [rows * W]; width: W, a power of two.
+        transient: S_t; steps: L.
     """
 
     threshold: np.ndarray
@@ -52,8 +49,7 @@ class Walk:
 
     Attributes:
         moves: float64 [S_t, S_t] among the transient states.
-        to_goal, to_dead: float64 [S_t].
-        start: float64 [S_t].
+        to_goal, to_dead, start: float64 [S_t].
         at_goal, at_dead: chance to begin there.
     """
 
@@ -66,14 +62,8 @@ class Walk:
 
 
 def walk_of(graph: SkillGraph, tensor: np.ndarray, start: np.ndarray | None = None) -> Walk:
-    """The transient part of a walk on ``graph`` under the transition tensor ``tensor``.
-
-    Args:
-        tensor: float64 [S, S], goal and dead rows absorbing. start: float64 [S], if not the graph's own.
-
-    Raises:
-        InputError: more than 65,000 states.
-    """
+    """The transient part of a walk on ``graph`` under the transition tensor ``tensor``, float64 [S, S], from ``start``,
+    float64 [S], if not the graph's own; InputError: more than 65,000 states."""
     inner, start = graph.transient, graph.start if start is None else start
     require(
         inner.size + 4 < MOST_CODES, f"{inner.size} transient states are too many for the traces engine: at most 65,000"

@@ -116,7 +116,7 @@ def far(panel: Panel, options: Options) -> None:
     curves["large graph (density evolution)"] = large_graph(4000, 4000 * ratio)
     for i, (name, value) in enumerate(curves.items()):
         panel.curve(name, ratio, value, i, name)
-    at = np.array([1.0, 2.0, 3.0, 4.0, 4.4, 4.8, 5.2])
+    at = np.array(options.pick((1.0, 2.0, 3.0, 4.0, 4.4, 4.8, 5.2), (1.0, 2.0, 4.8)))
     left = np.array([peel_counts(2_048, 4000, round(4000 * t), seed=options.seed) for t in at]) / 4000
     mean, error = left.mean(axis=1), left.std(axis=1) / np.sqrt(2_048)
     panel.points("chain of counts", at, around(mean, error, mean, 2_048), 0, "simulated", color=LIGHT.ink)
