@@ -186,7 +186,7 @@ sys.modules[__name__].__class__ = _Package
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        value = import_module("ds3sim.core.environment").version()
+        value = import_module("ds3sim.core.runtime").version()
     elif name in _HOME:
         value = getattr(import_module(f"ds3sim.{_HOME[name]}"), name)
     else:

@@ -9,7 +9,7 @@ import pytest
 from ds3sim.core.errors import InputError
 from ds3sim.theory import chain
 from ds3sim.theory.binomial import binomial_pmf, binomial_tails
-from ds3sim.theory.capability import relevant_skills, skills_at_level, success_from_capability
+from ds3sim.theory.skills import relevant_skills, skills_at_level, success_from_capability
 
 
 def tails_by_sum(m: int, r: float, steps: int):

@@ -196,9 +196,6 @@ def reproduce(args: Namespace) -> int:
     return 0
 
 
-# ---- logs -----------------------------------------------------------------------------------------
-
-
 def above_zero(name: str, text: str | None, whole: bool = False) -> Any:
     """The number above 0 of an option, None where it is not given."""
     return None if text is None else typed_number(f"--{name.replace('_', '-')}", text, whole=whole, above=0)
@@ -236,13 +233,14 @@ def fit(args: Namespace) -> int:
     return _told(args, as_plain(found.to_dict(curve=args.out is not None)), table)
 
 
-def _rates(args: Namespace) -> str | tuple[float, ...] | None:
+def _rates(args: Namespace) -> str | tuple[float, float, float] | None:
     require(args.pass_at_n is None or args.latent is None, "give --pass-at-n or --latent, not both")
     if args.latent is None:
         return args.pass_at_n
     parts = args.latent.split(",")
     require(len(parts) == 3, f"--latent = {args.latent} is not allowed: it must be three numbers A,ALPHA,BETA")
-    return tuple(above_zero("latent", part.strip()) for part in parts)
+    solvable, alpha, beta = (above_zero("latent", part.strip()) for part in parts)
+    return solvable, alpha, beta
 
 
 def plan(args: Namespace) -> int:

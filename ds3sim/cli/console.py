@@ -67,9 +67,7 @@ def case_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None] | 
 
 @contextmanager
 def study_bar(quiet: bool, points: int, trials: int | None) -> Iterator[Callable[[int, int], None] | None]:
-    """A function to call with (trials, points) just done, or None where stderr is no terminal. The trials of a point at
-    most, if known, move the bar between points.
-    """
+    """A function to call with (trials, points) just done, or None where nobody sees it; ``trials`` of a point."""
     with _bar(quiet) as bar:
         job = bar and bar.add_task("", total=float(points), said="")
         done = {"trials": 0, "points": 0}

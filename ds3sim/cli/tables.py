@@ -59,9 +59,6 @@ def axis_value(value: object) -> str:
     return number(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
-# ---- runs, sweeps, choices --------------------------------------------------------------------------
-
-
 def print_result(result: ds.Result) -> None:
     """One line for each point, strategy and budget; of a sweep 200 lines at most."""
     head = f"{result.name}: engine {result.engine}"
@@ -157,9 +154,6 @@ def print_validation(found: ds.Validation) -> None:
     say(table, f"{len(found.checks)} cases, family-wise error {found.family_wise_error:g}: {verdict}.")
 
 
-# ---- allocations and trainings ----------------------------------------------------------------------
-
-
 def print_allocation(found: ds.Allocation) -> None:
     """The table and the sentences."""
     columns = ["compute", "N", "D", "D/N", "steps", "tokens a task", "inference", "loss", "accuracy"]
@@ -238,16 +232,13 @@ def shown_levels(levels: list[dict]) -> list[dict]:
     return [row for at, row in enumerate(levels) if at in near]
 
 
-# ---- logs -------------------------------------------------------------------------------------------
-
-
 def print_rates(result: dict[str, Any]) -> None:
     """The success rates of a log, and pass@N."""
     table = new_table(["parameter<", "value", "standard error", "95% interval<"])
     for name in ("solvable", "alpha", "beta"):
         mark = " (at its bound)" if name in result["at_bound"] else ""
-        error = number(result["standard_errors"][name], 3)
-        table.add_row(name, number(result[name]) + mark, error, interval(*result["intervals"][name], number))
+        error, (low, high) = number(result["standard_errors"][name], 3), result["intervals"][name]
+        table.add_row(name, number(result[name]) + mark, error, interval(low, high, number))
     if "squared_error" in result:
         quality = f"squared error {result['squared_error']:.6g} over {result['points']} points"
     else:
@@ -291,9 +282,6 @@ def print_plan(result: dict[str, Any]) -> None:
     best = result["recommended"]
     said = best and f"recommended: {best['strategy'].replace('_', ' ')} with {best['n']:,} samples"
     say(table, said or "no strategy reaches the target")
-
-
-# ---- stores and the self-test -----------------------------------------------------------------------
 
 
 def print_merged(found: Any) -> None:

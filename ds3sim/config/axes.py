@@ -24,18 +24,11 @@ ALONE = ("name", "sweep", "simulation", "allocate", "box")
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis, of one key or of several zipped ones.
-
-    Attributes:
-        keys: dotted keys.
-        paths: the same, split.
-        values: one tuple for each position on the axis, with a value for each key; a table's is its label.
-        tables: the tables by label.
-    """
+    """One axis, of one key or of several zipped ones, and the tables whose labels are among its values."""
 
     keys: tuple[str, ...]
     paths: tuple[tuple[str, ...], ...]
-    values: tuple[tuple, ...]
+    values: tuple[tuple, ...]  # one for each position, with a value for each key
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def value(self, label: Any) -> Any:
@@ -57,9 +50,7 @@ def points(axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
 
 
 def read_axes(table: Any, zipped: Any, data: Mapping, place: Callable[[tuple], str]) -> tuple[Axis, ...]:
-    """The axes of a [sweep] table; ``data`` is the raw config, ``place`` says who is to blame for a path. InputError:
-    one line naming the key, the value, the cause and the fix.
-    """
+    """The axes of a [sweep] table of the raw config ``data``, or an InputError that names the key and the fix."""
     where = place(("sweep", "axes"))
     found: dict[str, tuple[tuple[str, ...], list]] = {}
     tables: dict[str, Mapping[str, Any]] = {}

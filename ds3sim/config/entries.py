@@ -38,13 +38,8 @@ MOST_KEPT = 50_000
 class Place:
     """Where the rows of one strategy at one point belong, and what its steps cost.
 
-    Attributes:
-        point: number of the point; axes: its axis values.
-        strategy: name, None where there is a single one.
-        n: traces of a task; proposals: of a step, each of ``tokens_per_step`` tokens (omega).
-        cost: the cost model (None: no FLOPs).
-        weights: of the tasks, sum 1, or for each task a row of weights, one for each budget, whose columns sum to 1.
-        rows: the budgets.
+    A step has ``proposals`` of ``tokens_per_step`` tokens (omega). Weights of the tasks sum to 1, or are for each task
+    a row, one for each budget, whose columns sum to 1. Without a cost model there are no FLOPs.
     """
 
     point: int
@@ -63,7 +58,7 @@ class Entry(Place):
     """One strategy at one point.
 
     Attributes:
-        tasks: the tasks of the distribution, one for a plain graph.
+        tasks: of the distribution, one for a plain graph.
         forms: the chain (m, r) of each task's graph where it is one by construction, else None.
         engine, seed: how it is computed.
         said: what the tasks are, as plain data for the store.
@@ -104,8 +99,6 @@ class Entries:
                 told = f"{self.source}: points x strategies x tasks of [tasks] are more than {MOST_PARTS:,}"
                 require(parts <= MOST_PARTS, f"{told}: shorten an axis")
                 yield entry
-
-    # ---- pieces, each made once for all points that share it ------------------------------------
 
     def _entry(self, number: int, axes: Mapping[str, Any], name: str | None) -> Entry:
         home = ("strategy",) if name is None else ("strategies", name)
@@ -204,7 +197,7 @@ class Entries:
             else:
                 found = tasks.mixture(model)
             told = {"kind": "levels" if self._levels else "tasks", "parts": len(found)}
-            return self._chains(found), found.forms, found.weights, told
+            return self._chains(found, axes), found.forms, found.weights, told
 
     def _graph(self, axes: Mapping[str, Any]) -> tuple:
         table = self._table(GRAPHS[self._raw(("graph",), axes)["kind"]], ("graph",), axes)
@@ -216,14 +209,9 @@ class Entries:
         form = ChainForm(table.skills, table.success) if isinstance(table, ChainGraph) else None
         return (graph,), (form,), (1.0,), table.model_dump(exclude_none=True)
 
-    def _chains(self, mixture: TaskMixture) -> tuple[SkillGraph, ...]:
-        out = []
-        for chain in zip(mixture.skills, mixture.success, mixture.feasible, strict=True):
-            key = ("chain", *chain)
-            if key not in self._kept:
-                self._kept[key] = SkillGraph.chain(*chain)
-            out.append(self._kept[key])
-        return tuple(out)
+    def _chains(self, mixture: TaskMixture, axes: Mapping[str, Any]) -> tuple[SkillGraph, ...]:
+        each = zip(mixture.skills, mixture.success, mixture.feasible, strict=True)
+        return tuple(self._once(("chain", *one), lambda _, one=one: SkillGraph.chain(*one), axes) for one in each)
 
     def _priced(
         self, axes: Mapping[str, Any], plan: Strategy, rows: Sequence[BudgetRow], omega: float, engine: EngineOptions
@@ -233,8 +221,6 @@ class Entries:
         with within(self.source):
             tasks.check(model)
             return priced(tasks, model, plan, rows, omega, engine.kind)
-
-    # ---- tables at a point ----------------------------------------------------------------------
 
     def _raw(self, path: tuple[str, ...], axes: Mapping[str, Any]) -> dict[str, Any]:
         """The raw table at a path with the point's values in."""

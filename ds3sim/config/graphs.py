@@ -33,7 +33,6 @@ class _Made(GraphTable):
     maker: ClassVar[str]
 
     def build(self, folder: Path) -> SkillGraph:
-        """The graph."""
         return getattr(SkillGraph, self.maker)(**self.model_dump(exclude={"kind"}))
 
 
@@ -119,7 +118,6 @@ class EdgesGraph(_Graph):
     nodes: tuple[v.Name, ...] = v.key((), "nodes in their order; that of the edges when left out")
 
     def build(self, folder: Path) -> SkillGraph:
-        """The graph."""
         options = {name: _plain(getattr(self, name)) for name in ("start", "goal", "dead", "nodes")}
         return SkillGraph.from_edges(
             self.edges, **options, score=self.score, feasible=self.feasible, where="graph.edges"

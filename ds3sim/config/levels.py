@@ -29,9 +29,7 @@ from ds3sim.training.reasoning import Reasoning, Ways, reason, reason_steps
 def chains(
     tasks: TasksTable, model: TripartiteModel, strategy: Strategy, per_trace: Sequence[int | float]
 ) -> TaskMixture:
-    """The distribution as chains, each task at the best level for this strategy at each budget; ``per_trace`` is K of
-    one trace, real [B].
-    """
+    """The distribution as chains, each task at its best level at each budget; ``per_trace`` is K of a trace, [B]."""
     skills, level, weight = tasks.each
     kept = weight > 0
     ways = Ways.of(model.trained, level[kept], skills[kept], model.relevant_factor, model.search)
@@ -101,16 +99,9 @@ def _reasoning(strategy: Strategy, model: TripartiteModel, omega: float) -> Reas
 
 
 def priced(
-    tasks: TasksTable,
-    model: TripartiteModel,
-    strategy: Strategy,
-    rows: Sequence[BudgetRow],
-    omega: float,
-    engine: str,
+    tasks: TasksTable, model: TripartiteModel, strategy: Strategy, rows: Sequence[BudgetRow], omega: float, engine: str
 ) -> tuple[tuple[BudgetRow, ...], tuple[float, ...] | None]:
-    """Rows with the authors' cost, and the real steps of a trace where steps are not rounded. InputError: steps that
-    are not rounded, and an engine that walks.
-    """
+    """Rows with the authors' cost, and the real steps of a trace where they are not rounded (closed_form alone)."""
     whole = "model.round_steps = false works with engine.kind = closed_form: other engines take whole steps"
     require(model.round_steps or engine == "closed_form", whole)
     each = tuple(row.steps_per_trace for row in rows)

@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from ds3sim.config.axes import points, read_axes
-from ds3sim.config.dialect import Notes, read_tasks, rename_keys, rename_path
 from ds3sim.config.say import (
     KINDS,
     Place,
@@ -25,6 +24,7 @@ from ds3sim.config.say import (
     value_at,
 )
 from ds3sim.config.tables import Config, Origin, SweepTable
+from ds3sim.config.values import is_number
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
 from ds3sim.task.budget import UNITS
@@ -36,6 +36,20 @@ Override = tuple[tuple[str, ...], Any, str]
 """Path, value, and what the user typed."""
 STUDIED = ("graph", "tasks", "budget", "sweep", "allocate")
 """With none of these tables a config is a training."""
+
+
+RENAMED = {
+    ("model", "a"): "scale",
+    ("model", "b"): "steepness",
+    ("model", "d"): "offset",
+    ("tasks", "L0"): "difficulty",
+    ("tasks", "groups", "L0"): "difficulty",
+}
+"""Old key -> new one in the same table."""
+
+
+Notes = dict[str, list[str]]
+"""What was read as something else, by place, which is the file or an override."""
 
 
 def read_config(path: str | Path, overrides: Iterable[str | tuple[str, str] | Override] = ()) -> Config:
@@ -67,9 +81,7 @@ def read_config(path: str | Path, overrides: Iterable[str | tuple[str, str] | Ov
 def config_of(
     tables: Mapping[str, Any], source: str = "config", folder: Path = Path(), overrides: Iterable[Override] = ()
 ) -> Config:
-    """The checked config of raw tables, as :func:`read_config`; errors name ``source``, paths are relative to
-    ``folder``, overrides are those of :func:`parse_override`.
-    """
+    """The checked config of raw tables, as :func:`read_config`; errors name ``source``."""
     notes: Notes = {}
     data = copy.deepcopy(dict(tables))
     rename_keys(data, lambda _: source, notes)
@@ -79,7 +91,10 @@ def config_of(
     read_tasks(data, origin.place, notes)
     choose_kinds(data, origin.place)
     known_keys(data, (), origin.place)
-    sweep = _sweep(data, origin)
+    try:
+        sweep = SweepTable.model_validate(data.get("sweep", {}))
+    except ValidationError as error:
+        raise first_error(error, data, origin.place, ("sweep",)) from None
     raw = {key: value for key, value in data.items() if key != "sweep"}
     axes = read_axes(sweep.axes, sweep.zip, raw, origin.place)
     swept = {path for axis in axes for path in axis.paths}
@@ -97,9 +112,7 @@ def config_of(
 
 
 def config_at(origin: Origin, point: Mapping[str, Any]) -> Config:
-    """The config at one point of its axes, without [sweep]; checked as a whole, so that its errors are the best.
-    InputError: what is wrong, and whose value it is: the file's, an override's, or an axis'.
-    """
+    """The config at one point of its axes, without [sweep], or an InputError that says whose value is wrong."""
     changes = tuple(
         (path, axis.value(point[key]), f"{origin.source}: sweep.axes")
         for axis in origin.axes
@@ -113,13 +126,6 @@ def config_at(origin: Origin, point: Mapping[str, Any]) -> Config:
         return Config.model_validate(data)
     except ValidationError as error:
         raise first_error(error, data, place) from None
-
-
-def _sweep(data: Mapping[str, Any], origin: Origin) -> SweepTable:
-    try:
-        return SweepTable.model_validate(data.get("sweep", {}))
-    except ValidationError as error:
-        raise first_error(error, data, origin.place, ("sweep",)) from None
 
 
 def choose_kinds(data: dict[str, Any], place: Place) -> None:
@@ -144,9 +150,7 @@ def choose_kinds(data: dict[str, Any], place: Place) -> None:
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """The tables of a TOML file. InputError: the file is missing, is a folder, cannot be read, is not UTF-8, or is not
-    TOML.
-    """
+    """The tables of a TOML file; an InputError where it cannot be read, is not UTF-8, or is not TOML."""
     return parse_toml(read_text(path, most=MOST_BYTES, advice="that is no config"), str(path))
 
 
@@ -174,9 +178,7 @@ def parse_toml(text: str, label: str) -> dict:
 
 
 def parse_override(change: str | tuple[str, str]) -> Override:
-    """``a.b=value`` as (path, value, what the user typed). The value is read as TOML, else it is a text. InputError:
-    there is no ``=`` or the key is not a dotted key.
-    """
+    """``a.b=value`` as (path, value, what the user typed); what is no TOML value is a text."""
     text, typed = (change, f"--set {change}") if isinstance(change, str) else change
     label = typed if len(typed) <= 206 else typed[:203] + "..."
     key, equals, value = text.partition("=")
@@ -212,3 +214,72 @@ def apply_overrides(data: dict, overrides: Iterable[Override]) -> dict:
                 node.pop(unit, None)
         node[path[-1]] = value
     return data
+
+
+def note(notes: Notes, place: str, said: str) -> None:
+    """Note it, once."""
+    own = notes.setdefault(place, [])
+    if said not in own:
+        own.append(said)
+
+
+def _said(at: tuple, old: str, new: str) -> str:
+    names = [dotted(part for part in (*at, key) if not isinstance(part, int)) for key in (old, new)]
+    return " is now ".join(names)
+
+
+def rename_path(path: tuple[str, ...], place: str, notes: Notes) -> tuple[str, ...]:
+    """The path of an override as it is spelled now."""
+    for old, new in RENAMED.items():
+        if path[: len(old)] == old:
+            note(notes, place, _said(old[:-1], old[-1], new))
+            return (*old[:-1], new, *path[len(old) :])
+    return path
+
+
+def rename_keys(data: dict[str, Any], place: Place, notes: Notes) -> None:
+    """Put new names into raw tables, in place. InputError: an old name stands beside the new one."""
+    for old, new in RENAMED.items():
+        for at, table in _tables(data, old[:-1]):
+            if old[-1] in table:
+                where, said = place((*at, old[-1])), _said(at, old[-1], new)
+                if new in table:
+                    raise InputError(f"{where}: {said}, and both are given: keep {dotted((*at, new))}")
+                table[new] = table.pop(old[-1])
+                note(notes, where, said)
+
+
+def _tables(data: Any, path: tuple[str, ...], at: tuple = ()) -> list[tuple[tuple, dict[str, Any]]]:
+    """The tables at a path, each with its own path; several in a list of tables."""
+    if isinstance(data, list | tuple):
+        return [found for i, item in enumerate(data) for found in _tables(item, path, (*at, i))]
+    if not isinstance(data, dict):
+        return []
+    if not path:
+        return [(at, data)]
+    return _tables(data[path[0]], path[1:], (*at, path[0])) if path[0] in data else []
+
+
+def read_tasks(data: dict[str, Any], place: Place, notes: Notes) -> None:
+    """Old meanings in [tasks], in place: two numbers beside ``level`` are an inclusive range, unless ``zip`` or
+    ``weights`` takes them one by one. InputError: weights beside ``L0``, which stood the other way round.
+    """
+    tasks = data.get("tasks")
+    if not isinstance(tasks, dict) or tasks.get("zip"):
+        return
+    weights = tasks.get("weights")
+    if weights is not None and any(_said(("tasks",), "L0", "difficulty") in said for said in notes.values()):
+        raise InputError(
+            f"{place(('tasks', 'weights'))}: tasks.weights beside tasks.L0 was one row for each L0: write"
+            " tasks.difficulty, and weights as one row for each m, in it one number for each L0"
+        )
+    rows = len(weights) if isinstance(weights, list | tuple) else None
+    columns = len(weights[0]) if isinstance(weights, list | tuple) and rows and isinstance(weights[0], list) else None
+    for key, wanted in (("level", columns), ("skills", rows)):
+        value = tasks.get(key)
+        if not isinstance(value, list | tuple) or len(value) != 2 or not all(is_number(v) for v in value):
+            continue
+        if "level" in tasks and wanted != 2:
+            tasks[key] = {"range": list(value)}
+            said = f"tasks.{key} = {shown(value)} is read as a range, {{range = {shown(value)}}}"
+            note(notes, place(("tasks", key)), said)

@@ -123,9 +123,7 @@ def choose_from(value: object, options: Sequence[str]) -> str:
 
 
 def known_keys(table: Mapping, path: tuple, place: Place) -> None:
-    """Refuse unknown keys of a table and of those in it, in the order of the file, with the nearest known one.
-    InputError: one line that names the key.
-    """
+    """Refuse unknown keys of a table and of those in it, in the order of the file, with the nearest known one."""
     model = model_at(path, table)
     if model is not None:
         for key in table:

@@ -63,7 +63,6 @@ class UniformTable(_Record):
     categories: Categories = key(11, "M, answers, the correct one included")
 
     def build(self) -> GeometricErrors:
-        """The record."""
         return GeometricErrors(self.categories, 1.0)
 
 
@@ -75,7 +74,6 @@ class ZipfTable(_Record):
     exponent: Annotated[NotNegative, Field(le=100)] = key(1.0, "s of j^-s")
 
     def build(self) -> WeightErrors:
-        """The record."""
         return WeightErrors(tuple(zipf_weights(self.categories, self.exponent).tolist()))
 
 
@@ -86,7 +84,6 @@ class WeightsTable(_Record):
     weights: Annotated[tuple[Share, ...], NUMBERS] = key(..., "one chance for each wrong answer, sum 1")
 
     def build(self) -> WeightErrors:
-        """The record."""
         return WeightErrors(self.weights)
 
 
@@ -173,9 +170,7 @@ else:
 
 
 def table_of(given: object, told: str) -> dict[str, Any] | None:
-    """The table of a strategy as Python users give it: a record, a step policy, an aggregator, a tuple of them, or a
-    table; None stays None. InputError: something else, naming ``told``.
-    """
+    """The table of a strategy as Python users give it: a record, a policy, an aggregator, a tuple, or a table."""
     if given is None or isinstance(given, Mapping):
         return None if given is None else dict(given)
     parts = (given.step, given.aggregate) if isinstance(given, Strategy) else given

@@ -174,8 +174,6 @@ class Study:
             idle = f"{told}: budget.flops gives all strategies equal FLOPs already: remove match"
             require(config.budget.unit != "flops", idle)
 
-    # ---- what it is -----------------------------------------------------------------------------
-
     @property
     def count(self) -> int:
         """Number of points."""
@@ -215,12 +213,8 @@ class Study:
         found = self.config.model_dump(exclude_none=True, exclude={"strategy", "strategies", "tasks", "sweep"})
         idle = {"simulation", "allocate", "box"} - self.config.model_fields_set
         named = {name: table.dump() for name, table in self.config.by_name.items()}
-        out: dict[str, Any] = {}
-        for key, value in found.items():
-            if key not in idle:
-                out[key] = value
-            if key == "seed":
-                out |= {"tasks": self._origin.raw["tasks"]} if "tasks" in self._origin.raw else {}
+        out: dict[str, Any] = {key: value for key, value in found.items() if key not in idle}
+        out |= {"tasks": self._origin.raw["tasks"]} if "tasks" in self._origin.raw else {}
         if isinstance(self.config.graph, FileGraph):
             out["graph"]["path"] = str((self._origin.folder / self.config.graph.path).resolve())
         out |= {"strategy": named[None]} if None in named else {"strategies": named}
@@ -270,9 +264,6 @@ def study_of(
     study = object.__new__(Study)
     study._begin(config, graph, (axes or {}).get("graph"))
     return study
-
-
-# ---- arguments as tables -----------------------------------------------------------------------------
 
 
 def _strategies(given: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -1,8 +1,6 @@
 """The config file as one frozen model: which keys there are, of what type, and in what range.
 
-Reading, overrides and old spellings live in :mod:`ds3sim.config.read`, error texts in :mod:`ds3sim.config.say`, the
-way to tasks in :mod:`ds3sim.config.study`. Keys with a default may be left out; which tables a config needs depends on
-the command.
+Keys with a default may be left out; which tables a config needs depends on the command.
 """
 
 from __future__ import annotations
@@ -164,9 +162,6 @@ class SimulationTable(v.Table):
     models: Annotated[v.Whole, Field(ge=1, le=10_000)] = v.key(4, "models whose skills are sampled")
 
 
-# ---- allocations --------------------------------------------------------------------------------
-
-
 def _known_constants(value: Any) -> LossConstants:
     if not isinstance(value, str | Mapping | LossConstants):
         raise v.refuse("must be a name or a table with E, A, B, alpha, beta")
@@ -233,20 +228,12 @@ class BoxTable(v.Table):
         return self
 
 
-# ---- the whole ----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Origin:
     """Where a config comes from; of no account when configs are compared.
 
-    Attributes:
-        source: the file as the user named it.
-        folder: what paths in the config are relative to.
-        raw: its tables, checked and in today's spelling, without [sweep].
-        axes: of the sweep.
-        overrides: (path, value, what the user typed) of what was changed.
-        notes: one line for each old spelling.
+    Its name, the folder of its paths, its tables in today's spelling, its axes, what was changed (path, value, what the
+    user typed), and a line for each old spelling.
     """
 
     source: str = field(default="config", compare=False)

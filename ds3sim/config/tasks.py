@@ -1,9 +1,7 @@
 """The [tasks] table: distributions of tasks, in place of [graph].
 
-A task is a chain of m skills (docs/theory.md section 1a). Its step success r is given as such, or
-follows by (25) from the difficulty L0 and the model's training loss, or a task is of m skills of level l and
-the model's training decides (:mod:`ds3sim.config.levels`). Success and steps of a distribution phi are
-the weighted means over its tasks.
+A task is a chain of m skills (docs/theory.md section 1a). Its step success r is given as such, or follows by (25) from
+the difficulty L0 and the model's training loss, or a task is of m skills of level l and the model's training decides.
 """
 
 from __future__ import annotations
@@ -122,9 +120,7 @@ class TasksTable(v.Table):
         return skills, value, weight
 
     def mixture(self, model: LossModel | TripartiteModel | None) -> TaskMixture:
-        """The distribution over (m, r), of tasks whose success or difficulty is given. InputError: difficulties without
-        the model that they need, or a model without effect.
-        """
+        """The distribution over (m, r), of tasks whose success or difficulty is given; errors as :meth:`check`."""
         self.check(model)
         skills, value, weight = self.each
         if self.kind == "difficulty":

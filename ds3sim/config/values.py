@@ -119,9 +119,7 @@ def is_spread(value: object) -> bool:
 
 
 def spread(value: Mapping, whole: bool) -> list[int] | list[float]:
-    """The numbers that such a table stands for, rising; whole ones are rounded, each once. InputError: what is wrong,
-    for the caller to put the key in front.
-    """
+    """The numbers that such a table stands for, rising; whole ones are rounded, each once; or an InputError."""
     require(len(value) == 1, "must be one of {log = [lo, hi, points]}, {linear = ...} and {range = [first, last]}")
     how, ends = next(iter(value.items()))
     require(how in SPREADS, f"{how} is not known: choose log, linear or range")

@@ -1,4 +1,4 @@
-"""Checks of arguments, each in one wording: ``name = value is not allowed: it must be ...``.
+"""Checks of arguments, each raising an InputError in one wording: ``name = value is not allowed: it must be ...``.
 
 Numbers of Python, NumPy and JAX are numbers, also as arrays without axes; ``True`` is none. Bounds: ``low`` and
 ``high`` are allowed, ``above`` and ``below`` are not.
@@ -27,9 +27,7 @@ MOST_TRIALS = 10**15
 
 
 def whole_number(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
-    """``value`` as an int in [low, high], with every digit. InputError: it is out of range, a bool, a fraction, NaN,
-    infinite or no number.
-    """
+    """``value`` as an int in [low, high], with every digit; no bool, fraction, NaN or infinity."""
     return _whole(name, value, low=low, high=high)
 
 
@@ -42,9 +40,7 @@ def _whole(name: str, value: Any, **bounds: float | None) -> int:
 
 
 def number(name: str, value: Any, **bounds: float | None) -> float:
-    """``value`` as a finite float within ``bounds``: any of low, above, high, below. InputError: it is out of range, a
-    bool, NaN, infinite or no number.
-    """
+    """``value`` as a finite float within ``bounds`` (any of low, above, high, below); no bool and no NaN."""
     found = _plain(value)
     try:
         out = math.nan if found is None else float(found)
@@ -56,13 +52,12 @@ def number(name: str, value: Any, **bounds: float | None) -> float:
 
 
 def typed_number(name: str, text: str, *, whole: bool = False, **bounds: float | None) -> int | float:
-    """A number that was typed, within ``bounds``: 1000, 1_000 and 1e3 are the same. InputError: as :func:`whole_number`
-    where ``whole``, else as :func:`number`.
-    """
+    """A number that was typed, within ``bounds``: 1000, 1_000 and 1e3 are the same."""
     value: int | float | str = text
-    for kind in (float, lambda digits: int(digits, 0)):
-        with suppress(ValueError):
-            value = kind(text)
+    with suppress(ValueError):
+        value = float(text)
+    with suppress(ValueError):
+        value = int(text, 0)
     return _whole(name, value, **bounds) if whole else number(name, value, **bounds)
 
 
@@ -79,9 +74,7 @@ def positive_number(name: str, value: Any) -> float:
 def numbers(
     name: str, values: Any, *, whole: bool = False, infinite: bool = False, **bounds: float | None
 ) -> np.ndarray:
-    """``values`` as float64 of any shape, each within ``bounds``: any of low, above, high, below. InputError: not
-    numbers, NaN, out of range; a fraction where ``whole``; infinite unless ``infinite``.
-    """
+    """``values`` as float64 of any shape within ``bounds``; no NaN, and infinite or fractions only where allowed."""
     kind = "a whole number" if whole else "a number"
     try:
         array = np.asarray(None if _traced(values) else values)

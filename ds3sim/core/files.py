@@ -64,9 +64,7 @@ def _no_utf16(data: bytes, where: str) -> None:
 
 
 def lines_of(path: Path, where: str) -> Iterator[tuple[int, str]]:
-    """(number, line) of a UTF-8 text file, streamed; the line keeps its end. InputError: UTF-16, a NUL byte, bytes that
-    are not UTF-8, a line above ``LONGEST_LINE``.
-    """
+    """What has the most values goes along x; all else that varies makes lines, at most eight. Needs a row."""
     try:
         with path.open("rb") as stream:
             number = 0

@@ -95,8 +95,6 @@ class Record:
         """
         raise NotImplementedError(f"{type(self).__name__} has no figure")
 
-    # ---- files --------------------------------------------------------------------------------
-
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the record to a file, whole or not at all; the ending decides the format.
 
@@ -146,8 +144,6 @@ class Record:
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise InputError(f"{where}: is broken: {short(error, 120)}: save the record again") from None
 
-    # ---- in Python and in a notebook ------------------------------------------------------------
-
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
@@ -174,9 +170,7 @@ class Record:
 
 
 def check_out(path: str | os.PathLike[str]) -> Path:
-    """The file for a record, looked at before any work: its ending is known and it can be written. InputError: an
-    ending that is not known, a missing package, or a place that cannot be written.
-    """
+    """The file for a record, looked at before any work: its ending is known and it can be written."""
     path = files.check_file(path, folder_with="zarr.json" if str(path).lower().endswith(".zarr") else None)
     ending = path.suffix.lower()
     require(ending in PACKAGES, f"{path}: the ending decides the format: choose one of {', '.join(PACKAGES)}")
@@ -216,8 +210,6 @@ def _write_parquet(frame: pandas.DataFrame, file: Path) -> None:
     schema = pyarrow.schema(fields, metadata=arrow.schema.metadata)
     pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrow.columns, schema=schema), file)
 
-
-# ---- fields as JSON and back ----------------------------------------------------------------------
 
 KIND = "$"
 """The key that says what a JSON object stands for, where it is not a plain dictionary."""

@@ -1,11 +1,14 @@
-"""Devices and threads: where kernels run."""
+"""Devices and threads: where kernels run, and what a result was computed with."""
 
 from __future__ import annotations
 
 import os
+import platform
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +31,8 @@ def devices() -> list:
 def workers_per_device(device: Any, count: int) -> int:
     """Host threads that feed one device.
 
-    XLA runs our loops on one core of a CPU device, and runs calls from different threads side by
-    side, so a CPU device gets its share of the cores; an accelerator gets two, so that the next
-    launch is queued while one runs.
+    XLA runs our loops on one core of a CPU device, and calls from different threads side by side: such a device gets
+    its share of the cores. An accelerator gets two, so that the next launch is queued while one runs.
     """
     return max(1, cores() // count) if device.platform == "cpu" else 2
 
@@ -85,3 +87,35 @@ def configure_process() -> None:
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+def version() -> str:
+    """The installed version of ds3sim."""
+    return _version("ds3sim") or "0+unknown"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def environment() -> dict:
+    """Versions, device and threads. JAX is asked for its device only where it was used."""
+    from jaxlib import version as jaxlib
+
+    jax = sys.modules.get("jax")
+    devices = jax.devices() if jax is not None else []
+    return {
+        "ds3sim": version(),
+        "jax": _version("jax"),
+        "jaxlib": jaxlib.__version__,
+        "numpy": _version("numpy"),
+        "scipy": _version("scipy"),
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "device": getattr(devices[0], "device_kind", str(devices[0])) if devices else "cpu",
+        "devices": max(1, len(devices)),
+        "threads": cores(),
+    }

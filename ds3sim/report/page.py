@@ -47,14 +47,7 @@ def rendered(package: str, template: str, **values: Any) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure on a page.
-
-    Attributes:
-        title, caption: above and below it.
-        alt: what it shows, for who cannot see it.
-        light, dark: addresses that hold it, for a light and a dark page.
-        wide: as wide as the page.
-    """
+    """A figure on a page, as addresses that hold it; ``alt`` is what it shows, for who cannot see it."""
 
     title: str
     caption: str
@@ -71,9 +64,7 @@ def picture(draw: Callable[[Theme], Any], title: str, caption: str, alt: str = "
 
 
 def result_page(result: Result, curves: Sequence[Curve] = ()) -> str:
-    """The page of a run or a sweep as HTML, with the theory between the budgets of a run. InputError: the result has no
-    rows.
-    """
+    """The page of a run or a sweep as HTML, with the theory between the budgets of a run."""
     rows = compared(result)
     z = [abs(v) for one in rows for v in (one.z_success, one.z_steps) if v is not None]
     usual = NormalDist().inv_cdf(1 - 0.025 / len(z)) if z else math.inf
@@ -140,7 +131,7 @@ def sweep_pictures(result: Result) -> list[Picture]:
             caption += " Bars are 95% intervals, often smaller than the point."
         if drawn.total > len(drawn.lines):
             caption += f" {len(drawn.lines)} of {drawn.total:,} lines are shown, evenly chosen."
-        out.append(picture(lambda theme, column=column: _lines_figure(drawn, column, theme), title, caption))
+        out.append(picture(partial(_lines_figure, drawn, column), title, caption))
     return out
 
 

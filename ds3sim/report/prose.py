@@ -57,14 +57,13 @@ def filled(words: str, table: Table, **more: Any) -> str:
 def asked(result: Result) -> list[tuple[str, str]]:
     """What was asked, as (heading, sentences) pairs."""
     config = result.config
-    out = [("Graph", graph_words(config["graph"]))] if config.get("graph") else []
-    out += [("Tasks", tasks_words(config["tasks"]))] if config.get("tasks") else []
-    out += [("Model", model_words(config["model"]))] if config.get("model") and config.get("tasks") else []
+    parts = {"graph": graph_words, "tasks": tasks_words, "model": model_words}
+    out = [(key.capitalize(), words(config[key])) for key, words in parts.items() if config.get(key)]
     if config.get("strategies"):
         out += [(f"Strategy {name}", strategy_words(s)) for name, s in config["strategies"].items()]
     else:
         out.append(("Strategy", strategy_words(config.get("strategy") or {})))
-    out += [("Budget", budget_words(config.get("budget") or {}, result))]
+    out.append(("Budget", budget_words(config.get("budget") or {}, result)))
     out += [("Cost", cost_words(config["cost"]))] if config.get("cost") else []
     return [*out, ("Engine", engine_words(result))]
 

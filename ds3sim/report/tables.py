@@ -19,9 +19,7 @@ from ds3sim.stats.tests import binomial_p, binomial_z
 
 @dataclass(frozen=True)
 class Compared:
-    """A row, and its distances from the reference in standard errors: of success (for traces by the exact binomial law)
-    and of expected steps; None without a reference or where nothing is random.
-    """
+    """A row, and how far success and expected steps lie from the reference in standard errors; None: not known."""
 
     row: Row
     z_success: float | None
@@ -85,8 +83,7 @@ FIELDS = ("steps", "steps_per_trace", "budget_tokens", "budget_flops",
 def run_table(result: Result) -> list[dict[str, Any]]:
     """Tidy rows of ``results.csv``; the units are in the names.
 
-    ``expected_tokens_FLOP`` is the cost of a task that uses exactly the expected tokens, ``mean_FLOP`` the mean
-    of the cost over tasks. They differ where attention is counted, for its cost grows with the square.
+    ``expected_tokens_FLOP`` and ``mean_FLOP`` differ where attention is counted, for its cost grows with the square.
     """
     out = []
     for one in compared(result):
@@ -212,6 +209,6 @@ def theory_table(result: Result, rows: Sequence[Compared], usual: float) -> Tabl
         _value("budget", "steps", "steps"),
         *quantity("success", "success", "z_success", probability),
         *quantity("steps", "expected_steps", "z_steps", number, 5),
-        Column(Head("theory by", text=True), lambda one: one.row.reference.by.replace("_", " ")),
+        Column(Head("theory by", text=True), lambda one: getattr(one.row.reference, "by", NONE).replace("_", " ")),
     ]
     return table_of("Comparison with theory", columns, rows)

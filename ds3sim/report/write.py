@@ -29,9 +29,6 @@ from ds3sim.report.tables import run_table
 from ds3sim.results.result import Result
 from ds3sim.store.store import Store
 
-OTHERS = {".ds3sim-reproduce": "ds3sim reproduce: its page is index.html"}
-"""Markers of folders that have no report."""
-
 
 def report(
     source: Record | Store | str | os.PathLike[str],
@@ -104,16 +101,11 @@ def _record(source: Record | Store | str | os.PathLike[str], sweep: str | None) 
     except (OSError, ValueError) as error:
         why = "no such file or folder" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
         raise InputError(f"{source}: {why}: give a folder of run --out or a store of sweep --store") from None
-    if start.startswith(b"{"):
-        return _saved(path)
+    if start.startswith(b"{"):  # saved, or printed by run --json or sweep --json
+        data = files.parsed(files.read_text(path), str(path))
+        return Record.load(path) if isinstance(data, dict) and "record" in data else Result.load(path)
     with Store.open(path, create=False, readonly=True) as store:
         return store.result(sweep)
-
-
-def _saved(path: Path) -> Record:
-    """A file that ``save`` wrote, or that ``run --json`` or ``sweep --json`` printed."""
-    data = files.parsed(files.read_text(path), str(path))
-    return Record.load(path) if isinstance(data, dict) and "record" in data else Result.load(path)
 
 
 def write_run(result: Result, out: str | os.PathLike[str]) -> Path:
@@ -153,8 +145,8 @@ def _json(value: Any) -> bytes:
 
 def _folder_page(folder: Path) -> str:
     """The page of a folder that ``run --out`` or ``fit --out`` wrote, made anew from its files."""
-    for marker, said in OTHERS.items():
-        require(not (folder / marker).is_file(), f"{folder}: was written by {said}")
+    reproduced = f"{folder}: was written by ds3sim reproduce: its page is index.html"
+    require(not (folder / ".ds3sim-reproduce").is_file(), reproduced)
     if (folder / LatentFit.folder.name).is_file():
         path = _part(folder, "result.json")
         return fit_page(files.parsed(files.read_text(path), str(path)), _part(folder, "fit.svg").read_bytes())

@@ -125,5 +125,9 @@ class Choice(Tidy):
         return {name: table[:, i] for i, name in enumerate(names)}
 
     def _said(self) -> dict[str, Any]:
-        about = {"name": self.name, "engine": self.engine, "seed": self.seed, "match": self.match}
-        return {**about, "level": self.level, "comparisons": self.comparisons, "environment": dict(self.environment)}
+        return {
+            **super()._said(),
+            "level": self.level,
+            "comparisons": self.comparisons,
+            "environment": dict(self.environment),
+        }

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Column:
-    """A quantity of a row: its unit ("1" is a pure number, "" is text), its meaning, and its name in files that hold no
-    units.
-    """
+    """A quantity of a row: its unit ("1": a pure number, "": text), meaning, and name in files without units."""
 
     unit: str
     meaning: str
@@ -95,9 +93,7 @@ def unit_of(name: str) -> str:
 def columns_of(
     axes: Sequence[str], rows: Sequence[Row], more: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
-    """One array for each axis, ``strategy`` and each of ``COLUMNS`` that some row fills, all as long as ``rows``; then
-    those of ``more``.
-    """
+    """One array for each axis, ``strategy`` and each of ``COLUMNS`` that some row fills, and ``more``."""
     values: dict[str, list] = {axis_column(axis): [row.axes.get(axis) for row in rows] for axis in axes}
     values["strategy"] = [row.strategy for row in rows]
     for name in COLUMNS:

@@ -178,9 +178,8 @@ class Result(Tidy):
         return self.rows
 
     def _said(self) -> dict[str, Any]:
-        about = {"name": self.name, "engine": self.engine, "seed": self.seed, "match": self.match}
         more = {"stopping": self.stopping or None, "missing": self.missing or None}
-        return {**about, **more, "environment": dict(self.environment) or None}
+        return {**super()._said(), **more, "environment": dict(self.environment) or None}
 
 
 def _points(data: Any) -> Sequence[Mapping[str, Any]]:

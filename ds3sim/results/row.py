@@ -33,28 +33,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One strategy at one budget of one point.
+    """One strategy at one budget of one point. What the numbers mean, and their units, is in ``labels.COLUMNS``.
 
     Attributes:
         point: number of the point, 0, 1, ... in row-major order of the axes.
         axes: the point's value on each axis, by dotted key; empty without axes.
         strategy: name, None where there is a single one.
-        steps: budget of a task in steps, shared by its n traces.
-        steps_per_trace: budget of one trace in steps.
-        traces: trials of the whole task; 0 where the numbers are not random.
-        success, success_low, success_high: probability that the task is solved within the budget, with its 95%
-            interval.
-        expected_steps, expected_steps_low, expected_steps_high: steps of a task, summed over its traces, with the
-            95% interval.
-        expected_tokens: output tokens of a task.
-        expected_flops: FLOPs of a task that uses the expected tokens; None without a cost model.
-        mean_flops: mean FLOPs of a task; None without a cost model.
-        budget_tokens: output tokens of a task that uses its whole budget.
-        budget_flops: FLOPs of a task that uses its whole budget; None without a cost model.
-        tokens, flops: the budget of a task as the config gives it, in tokens or FLOPs; None where it is in steps.
-        cot_steps, cot_tokens: the chain-of-thought budget of equal FLOPs, where a sweep matches FLOPs.
-        authors_flops: mean FLOPs of a task as the authors' code counts them, for tasks of levels of skills; NaN where
-            their code has no such strategy.
+        traces: 0 where the numbers are not random; intervals then have no width.
+        expected_flops, mean_flops, budget_flops: None without a cost model.
+        tokens, flops: None where the budget is in steps.
+        authors_flops: for tasks of levels of skills; NaN where the authors' code has no such strategy.
         reference: what a formula or linear algebra gives for the same row, where it can be had.
     """
 
@@ -118,9 +106,7 @@ def read_rows(
     references: Iterable[Mapping[str, Any]],
     traces: int = 0,
 ) -> tuple[Row, ...]:
-    """The rows of a point from what ``--json`` printed, as :meth:`Row.to_dict` and :meth:`Row.reference_dict` make it;
-    ``traces`` is for rows that do not say theirs. InputError: not such rows.
-    """
+    """The rows of a point from what ``--json`` printed; ``traces`` is for rows that do not say theirs."""
     try:
         known = {(row.get("strategy"), row["steps"]): row for row in references}
         return tuple(_read(point, axes, row, known.get((row.get("strategy"), row["steps"])), traces) for row in results)
@@ -218,5 +204,6 @@ def _rows(place: Place, found: _Measured, flops: np.ndarray | None, references: 
         price = (tokens * k[0], at_mean, mean, float(tokens * place.n * given.steps_per_trace), full)
         asked = (given.tokens, given.flops, given.cot_steps, given.cot_tokens, given.authors_flops)
         budget = (given.steps, given.steps_per_trace, found.traces)
-        out.append(Row(place.point, place.axes, place.strategy, *budget, *p, *k, *price, *asked, known))
+        values = [place.point, place.axes, place.strategy, *budget, *p, *k, *price, *asked, known]
+        out.append(Row(*values))
     return tuple(out)

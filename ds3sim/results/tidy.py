@@ -73,7 +73,7 @@ class Tidy(Record):
         raise NotImplementedError
 
     def _said(self) -> dict[str, Any]:
-        raise NotImplementedError
+        return {name: getattr(self, name) for name in ("name", "engine", "seed", "match")}
 
     def _more(self) -> dict[str, np.ndarray]:
         return {}

@@ -50,8 +50,9 @@ class Point(Place):
     @classmethod
     def of(cls, entry: Entry) -> Point:
         """The point of an entry of a study."""
-        place = [getattr(entry, field.name) for field in fields(Place)]
-        return cls(*place, entry.engine.kind, tuple(task.identity for task in entry.tasks))
+        own = [getattr(entry, field.name) for field in fields(Place)]
+        own += [entry.engine.kind, tuple(task.identity for task in entry.tasks)]
+        return cls(*own)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as the file keeps it."""
@@ -72,7 +73,8 @@ class Point(Place):
     def from_dict(cls, data: Mapping[str, Any]) -> Point:
         """What :meth:`to_dict` gave. InputError: it lacks something."""
         try:
-            weights = [part["weight"] for part in data["parts"]]
+            given = [part["weight"] for part in data["parts"]]
+            weights: Any = tuple(tuple(w) if isinstance(w, list) else float(w) for w in given)
             return cls(
                 0,
                 data["axes"],
@@ -81,7 +83,7 @@ class Point(Place):
                 int(data["proposals"]),
                 float(data["tokens_per_step"]),
                 CostModel(**data["cost"]) if data["cost"] else None,
-                tuple(tuple(w) if isinstance(w, list) else float(w) for w in weights),
+                weights,
                 tuple(BudgetRow(**row) for row in data["rows"]),
                 data["engine"],
                 tuple(part["identity"] for part in data["parts"]),

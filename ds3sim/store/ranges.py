@@ -28,11 +28,7 @@ class Damaged(ValueError):
 class Row(NamedTuple):
     """The counts of trials first .. end - 1 of one problem, engine and seed, as the file keeps them.
 
-    Attributes:
-        identity, engine, seed, first, end: the key, which decides all the rest.
-        n, shared, stop, feasible: ``n``, ``shared_feasibility``, ``stop_on_dead`` and ``feasible`` of the tally.
-        counts: its three histograms, packed by :func:`encode`.
-        code: checksum of all of it.
+    The first five decide all the rest; ``counts`` are histograms packed by :func:`encode`, ``code`` is a checksum.
     """
 
     identity: str
@@ -110,9 +106,7 @@ def encode(task_hits: np.ndarray, hits: np.ndarray, deaths: np.ndarray) -> bytes
 
 
 def decode(blob: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The inverse of :func:`encode`: task_hits, hits, deaths, int64 [K + 1] each. Damaged: these are not bytes that
-    ``encode`` wrote.
-    """
+    """The inverse of :func:`encode`: task_hits, hits, deaths, int64 [K + 1] each; Damaged where it wrote no such."""
     try:
         kind, size = _HEAD.unpack_from(blob)
         raw = np.frombuffer(zlib.decompress(blob[_HEAD.size :]), dtype=np.uint8)
@@ -141,11 +135,10 @@ def checksum(*facts: str | int | bytes) -> int:
 
 
 def cover(rows: Iterable[Range], first: int = 0, end: int | None = None) -> list[Range]:
-    """Disjoint rows inside [first, end) that hold the most trials, sorted.
+    """Disjoint rows inside [first, end) that hold the most trials, sorted; overlapping ones would count trials twice.
 
-    Rows overlap when two machines cut the same trials differently; adding both would count trials
-    twice. Of several best choices the one with the fewest rows is taken, then the one whose rows
-    begin first, so that the choice depends on the rows alone.
+    Of several best choices the one with the fewest rows is taken, then the one whose rows begin first, so that the
+    choice depends on the rows alone.
     """
     inside = sorted({r for r in rows if r[0] >= first and (end is None or r[1] <= end)})
     if all(a[1] <= b[0] for a, b in pairwise(inside)):

@@ -59,9 +59,7 @@ class Store:
         """Open a store.
 
         Args:
-            path: the file.
             create: make it where it is missing.
-            readonly: for reading only.
             wait: seconds to wait for another process that is writing.
 
         Raises:
@@ -84,8 +82,6 @@ class Store:
         """Close the file. May be called again."""
         self._db.close()
 
-    # ---- tallies ------------------------------------------------------------------------------
-
     def put_problems(self, problems: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Say what problems are: (identity, plain data). The first description of an identity is kept."""
         with store_file.transaction(self._db, self.path):
@@ -97,13 +93,10 @@ class Store:
         self.add_all([tally])
 
     def add_all(self, tallies: Iterable[Tally]) -> int:
-        """Add tallies, each of one range of trials, in one transaction.
+        """Add tallies, each of one range of trials, in one transaction; returns the number of rows that are new.
 
-        A row that is there already is left alone. A row that overlaps others is kept beside them;
-        reading never counts a trial twice.
-
-        Returns:
-            The number of rows that are new.
+        A row that is there already is left alone. A row that overlaps others is kept beside them; reading never counts
+        a trial twice.
 
         Raises:
             InputError: a tally of several ranges, or one whose counts differ from those stored for the
@@ -122,13 +115,10 @@ class Store:
         return self._all(f"{query} ORDER BY first, end", (identity, engine, seed))
 
     def tally(self, identity: str, engine: str, seed: int | None = None, end: int | None = None) -> Tally | None:
-        """The sum of the rows within [0, end), or None where there are none.
+        """The sum of the rows within [0, end), or None where there are none; ``end`` None reads everything.
 
-        Args:
-            seed: None adds up all seeds; the tally then has the first of them.
-            end: None reads everything.
-
-        Where rows overlap, disjoint ones that hold the most trials are taken.
+        Without a seed all are added up; the tally then has the first of them. Where rows overlap, disjoint ones that
+        hold the most trials are taken.
         """
         total = None
         for one in self.seeds(identity, engine) if seed is None else [seed]:
@@ -147,16 +137,11 @@ class Store:
         """(identity, engine, seed, first, end) of every row, sorted."""
         return self._all(f"SELECT {KEY} FROM {_PARTS} ORDER BY {KEY}")
 
-    # ---- contents -----------------------------------------------------------------------------
-
     def put_points(self, name: str, points: Iterable[Point], common: Mapping[str, Any] | None = None) -> None:
-        """Keep a sweep's table of contents.
+        """Keep a sweep's table of contents, its points in order.
 
-        Args:
-            name: of the sweep.
-            points: in order.
-            common: what all points share, as the resolved config without axes. Lists with equal name and
-                ``common`` are read as one. None: the list stands alone.
+        ``common`` is what all points share, as the resolved config without axes. Lists with equal name and ``common``
+        are read as one; None: the list stands alone.
         """
         plain = [point.to_dict() for point in points]
         shared = "" if common is None else _digest(common)
@@ -235,8 +220,6 @@ class Store:
             config=(sweeps[-1].common or {}).get("config", {}),
         )
 
-    # ---- merging ------------------------------------------------------------------------------
-
     def tables(self) -> Tables:
         """Everything there is, checked row by row.
 
@@ -273,8 +256,6 @@ class Store:
                         (digest, name, shared, body),
                     )
         return new
-
-    # ---- pieces -------------------------------------------------------------------------------
 
     def _all(self, query: str, values: tuple = ()) -> list[tuple]:
         with store_file.one_line(self.path):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ds3sim.core import rng, runtime
-from ds3sim.core.environment import environment
 from ds3sim.core.figure import new_axes
 from ds3sim.core.record import Record
+from ds3sim.core.runtime import environment
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.task import Task
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study
-from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError, StoppedEarly
+from ds3sim.core.runtime import environment
 from ds3sim.engine.closed_form import real_law
 from ds3sim.engine.law import Law, Sampled
 from ds3sim.engine.limits import ENGINES, NUMBERS
@@ -128,17 +128,14 @@ def _block(
         try:
             laws.update(zip(names, _laws(entries, tasks, forms, store, progress), strict=True))
         except StoppedEarly as stop:
-            done = ((name, law) for name, law in zip(names, stop.partial, strict=True) if law is not None)
-            laws.update((name, law) for name, law in done if not (whole and _cut_short(law)))
+            done = [(name, law) for name, law in zip(names, stop.partial, strict=True) if law is not None]
+            cut = {name for name, law in done if whole and isinstance(law, Sampled) and law.stopping.interrupted}
+            laws.update((name, law) for name, law in done if name not in cut)
             raise KeyboardInterrupt from None
         except InputError as error:
             told = str(error)
             where = "" if told.startswith(study.source) else f"{study.source}: engine.kind = {options.kind}: "
             raise type(error)(f"{where}{told}") from None
-
-
-def _cut_short(law: Law) -> bool:
-    return isinstance(law, Sampled) and law.stopping.interrupted
 
 
 def _laws(

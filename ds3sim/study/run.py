@@ -58,7 +58,13 @@ def run(
     [0.9453, 0.9998]
     """
     study = study_of(source, seed=seed, budgets=budgets, engine=engine, traces=traces, cost=cost)
-    return _result(_without_axes(study) if study.axes else study, store, progress)
+    if study.axes:
+        try:
+            study = study_of(study, {})
+        except InputError as error:
+            keys = ", ".join(key for axis in study.axes for key in axis.keys)
+            raise InputError(f"{error}; run leaves the axes ({keys}) aside: use sweep for them") from None
+    return _result(study, store, progress)
 
 
 def sweep(
@@ -86,14 +92,6 @@ def sweep(
     [0.4744, 0.9453]
     """
     return _result(study_of(source, axes, seed=seed), store, progress, swept=True)
-
-
-def _without_axes(study: Study) -> Study:
-    try:
-        return study_of(study, {})
-    except InputError as error:
-        keys = ", ".join(key for axis in study.axes for key in axis.keys)
-        raise InputError(f"{error}; run leaves the axes ({keys}) aside: use sweep for them") from None
 
 
 def _result(

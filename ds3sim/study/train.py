@@ -13,12 +13,12 @@ import numpy as np
 
 from ds3sim.config.read import read_config
 from ds3sim.config.tables import Config, SimulationTable
-from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import new_axes
 from ds3sim.core.plain import as_plain
 from ds3sim.core.record import Record
+from ds3sim.core.runtime import environment
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.stats.tests import binomial_z
 from ds3sim.theory.peeling import Peeling, excess_entropy, large_graph, peeling

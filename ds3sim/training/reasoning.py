@@ -15,12 +15,11 @@ from ds3sim.core.check import Numbers, fraction, number, numbers, one_of, positi
 from ds3sim.core.errors import require
 from ds3sim.theory import chain
 from ds3sim.theory.aggregate import best_of_n
-from ds3sim.theory.capability import skills_at_level, success_from_capability
 from ds3sim.theory.cost import CostModel
-from ds3sim.theory.skills import Trained
+from ds3sim.theory.skills import Trained, skills_at_level, success_from_capability
 from ds3sim.theory.votes import geometric_weights, vote_success
 
-AIME_TASKS = tuple(v.ravel() for v in np.meshgrid(np.arange(60, 71), np.arange(2, 16), indexing="ij"))
+AIME_TASKS = np.repeat(np.arange(60, 71), 14), np.tile(np.arange(2, 16), 11)
 """l and m of the AIME study of [DS3], all as likely."""
 
 Value = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -282,7 +281,7 @@ def _outcome(
     phi = np.broadcast_to(numbers("weights", weights, low=0), level.shape)
     require(bool(phi.sum() > 0), "weights are not allowed: they must not all be 0")
     shape = (*model.parameters.shape, steps.shape[1])
-    accuracy, spent = np.zeros((2, *steps.shape))
+    accuracy, spent = np.zeros(steps.shape), np.zeros(steps.shape)
     for i, (p, share) in enumerate(zip(model.p.reshape(-1, count), model.giant.reshape(-1, count), strict=True)):
         ways = Ways.of(replace(model, p=p, giant=share), level, m, how.relevant_factor, how.search)
         best = ways.best(steps[i], how.curves)

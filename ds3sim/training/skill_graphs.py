@@ -27,8 +27,7 @@ import numpy as np
 from ds3sim.core.check import Numbers, fraction, one_of, whole_number
 from ds3sim.core.errors import require
 from ds3sim.theory import chain
-from ds3sim.theory.capability import search_weight
-from ds3sim.theory.skills import Training, giant
+from ds3sim.theory.skills import Training, giant, search_weight
 from ds3sim.training.bernoulli_rows import (
     CONCEPTS,
     LINKS,

@@ -63,7 +63,7 @@ def _known_numbers() -> list[Check]:
         name = f"density evolution d_t={degree:g} T/R={ratio:g}"
         rows.append((name, "fixed point below the threshold", below, 0.0, 0.02))
         rows.append((name, "fixed point above the threshold / x_BP", above, 1.0, 0.02))
-    return [Check(*told, float(e), x, None, float(abs(float(e) - x) <= off)) for *told, e, x, off in rows]
+    return [Check(name, what, float(e), x, None, float(abs(float(e) - x) <= off)) for name, what, e, x, off in rows]
 
 
 def _normal(name: str, quantity: str, estimate: Numbers, expected: Numbers, error: Numbers) -> Check:
