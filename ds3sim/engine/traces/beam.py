@@ -33,7 +33,7 @@ def _best(
 
     places = max(1, (len(proposed) - 1).bit_length())
     if w > 64 or classes + places > 12:
-        return lax.sort((rank, shuffle, proposed), dimension=0, num_keys=2)[2][:w]
+        return lax.sort([jnp.asarray(part) for part in (rank, shuffle, proposed)], dimension=0, num_keys=2)[2][:w]
     place = jnp.arange(len(proposed), dtype=jnp.uint32)[:, None]
     noise = (shuffle >> np.uint32(classes + places)) << np.uint32(places)
     key = (rank.astype(jnp.uint32) << np.uint32(32 - classes)) | noise | place
@@ -91,7 +91,7 @@ def beam(
         return rng.draw(keys[purpose], lane, number)
 
     # The whole beam starts at one node: one draw, copied. Lanes are the last axis throughout.
-    begins = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, np.uint32(0)))
+    begins = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, jnp.uint32(0)))
     node = jnp.broadcast_to(begins, (w, width))
     state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
 

@@ -72,7 +72,7 @@ def several_k(log: Log, k: ArrayLike | None) -> np.ndarray:
     """``k`` as int64 [K]; None takes up to 12, spread evenly by their logarithms, to the smallest n. InputError: not
     whole numbers of at least 1."""
     if k is None:
-        return np.unique(np.rint(np.geomspace(1, log.need_counts().samples.min(), 12)).astype(np.int64))
+        return np.unique(np.rint(np.geomspace(1, int(log.need_counts().samples.min()), 12)).astype(np.int64))
     array = np.atleast_1d(numbers("k", k, whole=True, low=1, high=MOST_SAMPLES))
     require(array.ndim == 1 and array.size > 0, "k must be a whole number or a list of whole numbers")
     return array.astype(np.int64)
