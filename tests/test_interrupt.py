@@ -1,7 +1,5 @@
 """Ctrl-C: it is never lost, and no launch that is only queued is begun after it."""
 
-from __future__ import annotations
-
 import gc
 import signal
 import threading

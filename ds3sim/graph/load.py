@@ -24,7 +24,7 @@ KINDS = {".csv": "CSV edge list", ".json": "node-link JSON", ".graphml": "GraphM
 
 @reads("graph")
 def load(
-    path: str | bytes | os.PathLike,
+    path: str | bytes | os.PathLike[str],
     *,
     start: Names = None,
     goal: Names = None,

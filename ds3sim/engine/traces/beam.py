@@ -6,7 +6,6 @@ With w = 1 this is ToT step by step, which the tests hold against its compiled t
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 
 import numpy as np
 
@@ -21,11 +20,10 @@ from ds3sim.task.task import Task
 PROPOSALS_PER_STEP = 2**12
 
 
-def _best(rank, shuffle, proposed, w: int, classes: int):
-    """The w proposals of least rank, equal ranks in random order; int32 [w, lanes].
-
-    Args:
-        rank, shuffle, proposed: int32, uint32, int32 [w * b, lanes].
+def _best(
+    rank: arrays.Array, shuffle: arrays.Array, proposed: arrays.Array, w: int, classes: int
+) -> arrays.Int32[arrays.Array, "w lanes"]:
+    """The w of the w * b proposals of least rank, equal ranks in random order.
 
     Rank, random bits and place go into one 32-bit key, so the next best is one minimum away. A key
     needs 20 random bits (a tie between those falls to the lower place); else a full sort does it.
@@ -35,12 +33,12 @@ def _best(rank, shuffle, proposed, w: int, classes: int):
 
     places = max(1, (len(proposed) - 1).bit_length())
     if w > 64 or classes + places > 12:
-        return lax.sort((rank, shuffle, proposed), dimension=0, num_keys=2)[2][:w]
+        return lax.sort([jnp.asarray(part) for part in (rank, shuffle, proposed)], dimension=0, num_keys=2)[2][:w]
     place = jnp.arange(len(proposed), dtype=jnp.uint32)[:, None]
     noise = (shuffle >> np.uint32(classes + places)) << np.uint32(places)
     key = (rank.astype(jnp.uint32) << np.uint32(32 - classes)) | noise | place
 
-    def take(key, _):
+    def take(key: arrays.Array, _: None) -> tuple[arrays.Array, arrays.Array]:
         found = key == key.min(axis=0)
         return jnp.where(found, np.uint32(2**32 - 1), key), jnp.where(found, proposed, 0).sum(axis=0, dtype=jnp.int32)
 
@@ -48,7 +46,7 @@ def _best(rank, shuffle, proposed, w: int, classes: int):
     return lax.scan(take, key, length=w)[1]
 
 
-def _settled(kind, node, time, state):
+def _settled(kind: arrays.Array, node: arrays.Array, time: arrays.Array, state: arrays.Array) -> arrays.Array:
     """Lanes whose beam holds the goal, or only dead nodes, are done."""
     import jax.numpy as jnp
 
@@ -58,7 +56,7 @@ def _settled(kind, node, time, state):
     return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
 
 
-def _beam(
+def beam(
     rows: Rows,
     error: arrays.UInt32[arrays.Array, " 2"],
     threshold: arrays.UInt32[arrays.Array, " entries"],
@@ -87,27 +85,25 @@ def _beam(
     traced["beam"] += 1
     lane, walking = (part[0] for part in lanes_of(rows, width))
     keys, max_steps, columns = rows.keys[0], rows.numbers[7, 0], mask.astype(jnp.int32) + 1
-    rank, kind = jnp.asarray(rank), jnp.asarray(kind)
+    rank, settle = jnp.asarray(rank), functools.partial(_settled, jnp.asarray(kind))
 
-    settle = functools.partial(_settled, kind)
-
-    def draws(purpose, number):
+    def draws(purpose: int, number: arrays.Array) -> tuple[arrays.Array, arrays.Array]:
         return rng.draw(keys[purpose], lane, number)
 
     # The whole beam starts at one node: one draw, copied. Lanes are the last axis throughout.
-    begins = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, np.uint32(0)))
+    begins = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, jnp.uint32(0)))
     node = jnp.broadcast_to(begins, (w, width))
     state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
 
-    def unfinished(carry):
+    def unfinished(carry: tuple) -> arrays.Array:
         return (carry[2] < max_steps) & jnp.any(carry[1] >= 0)
 
-    def advance(carry):
+    def advance(carry: tuple) -> tuple[arrays.Array, arrays.Array, arrays.Array]:
         node, state, time = carry
         at_random = rng.below(*draws(rng.PRIORITY, time.astype(jnp.uint32)), error)
         number = time.astype(jnp.uint32) * np.uint32(PROPOSALS_PER_STEP)
 
-        def propose(place):
+        def propose(place: arrays.Array) -> tuple[arrays.Array, arrays.Array, arrays.Array]:
             parent = node[place // np.uint32(b)] * columns
             proposed = lookup(threshold, outcome, parent, mask, *draws(rng.WALK, number + place))
             return jnp.where(at_random, 0, rank[proposed]), draws(rng.KEEP, number + place)[0], proposed
@@ -120,20 +116,9 @@ def _beam(
     return endings(lax.while_loop(unfinished, advance, (node, state, jnp.int32(0)))[1], max_steps)[None]
 
 
-@functools.cache
-def beam_kernel() -> Callable:
-    """:func:`_beam`, jitted on first use."""
-    import jax
-
-    return jax.jit(_beam, static_argnames=("width", "w", "b", "classes"))
-
-
 def beam_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
-    """(arrays, static arguments) of :func:`beam_kernel` after those that every kernel takes.
-
-    Raises:
-        InputError: more proposals or steps than a beam's random stream has numbers for.
-    """
+    """(arrays, static arguments) of :func:`beam` after those that every kernel takes; InputError: more proposals or
+    steps than a beam's random stream has numbers for."""
     step, graph = task.step, task.graph
     assert isinstance(step, Beam)
     require(
@@ -142,16 +127,9 @@ def beam_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
     )
     most = 2**32 // PROPOSALS_PER_STEP - 1
     require(task.max_steps <= most, f"steps = {task.max_steps} per trace is more than a beam can do ({most})")
-    threshold, outcome, width = row_tables(np.vstack([graph.transition_tensor(), graph.start])[None])[0]
+    threshold, outcome, width = row_tables([np.vstack([graph.transition_tensor(), graph.start])[None]])[0]
     kind = np.where(graph.goal, 1, np.where(graph.dead, 2, 0)).astype(np.int32)
     rank = score_classes(graph, step.discount).astype(np.int32)
-    arguments = (
-        rng.threshold(step.evaluator_error),
-        padded(threshold),
-        padded(outcome),
-        np.uint32(width - 1),
-        np.int32(graph.size * width),
-        rank,
-        kind,
-    )
+    tables = (rng.threshold(step.evaluator_error), padded(threshold), padded(outcome))
+    arguments = (*tables, np.uint32(width - 1), np.int32(graph.size * width), rank, kind)
     return arguments, {"w": step.width, "b": step.branches, "classes": max(1, int(rank.max()).bit_length())}

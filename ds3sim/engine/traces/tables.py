@@ -6,9 +6,9 @@ numbers of each are bit for bit those that it would get alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain, groupby
 
 import numpy as np
 
@@ -22,21 +22,18 @@ TABLE_BYTES = 128 * 2**20
 USUAL_STEPS = 32
 
 ROWS_AT_ONCE = 4096
-"""Rows of one stack of alias tables: large enough to share the passes, small enough for the cache."""
+"""Rows of alias tables that are made together: enough to share the passes, few enough for the cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
     """A flat alias table with one row per transient state and a last row for the start.
 
-    Codes: s in [0, S_t) transient; S_t + j reached the goal at sub-step j (0..L);
-    S_t + L + 1 + j died at sub-step j.
+    Codes: s in [0, S_t) transient; S_t + j reached the goal at sub-step j (0..L); S_t + L + 1 + j died at sub-step j.
 
     Attributes:
-        threshold, outcome: uint32 [rows * W].
-        width: W, a power of two.
-        transient: S_t.
-        steps: L.
+        threshold, outcome: uint32 [rows * W]; width: W, a power of two.
+        transient: S_t; steps: L.
     """
 
     threshold: np.ndarray
@@ -52,8 +49,7 @@ class Walk:
 
     Attributes:
         moves: float64 [S_t, S_t] among the transient states.
-        to_goal, to_dead: float64 [S_t].
-        start: float64 [S_t].
+        to_goal, to_dead, start: float64 [S_t].
         at_goal, at_dead: chance to begin there.
     """
 
@@ -66,14 +62,8 @@ class Walk:
 
 
 def walk_of(graph: SkillGraph, tensor: np.ndarray, start: np.ndarray | None = None) -> Walk:
-    """The transient part of a walk on ``graph`` under the transition tensor ``tensor``.
-
-    Args:
-        tensor: float64 [S, S], goal and dead rows absorbing. start: float64 [S], if not the graph's own.
-
-    Raises:
-        InputError: more than 65,000 states.
-    """
+    """The transient part of a walk on ``graph`` under the transition tensor ``tensor``, float64 [S, S], from ``start``,
+    float64 [S], if not the graph's own; InputError: more than 65,000 states."""
     inner, start = graph.transient, graph.start if start is None else start
     require(
         inner.size + 4 < MOST_CODES, f"{inner.size} transient states are too many for the traces engine: at most 65,000"
@@ -104,18 +94,17 @@ def macro_steps(walk: Walk, max_steps: int) -> int:
 
 def macro_tables(walks: Sequence[tuple[Walk, int]]) -> list[Table]:
     """The tables of many (walk, L), each bit for bit what it is alone."""
-    shapes: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for i, (walk, steps) in enumerate(walks):
-        shapes[len(walk.moves), steps].append(i)
-    out: list[Table | None] = [None] * len(walks)
-    for (rows, steps), members in shapes.items():
-        size = max(1, ROWS_AT_ONCE // (rows + 1))
-        for at in range(0, len(members), size):
-            part = members[at : at + size]
-            law = _laws([walks[i][0] for i in part], rows, steps)
-            for i, (threshold, outcome, width) in zip(part, row_tables(law), strict=True):
-                out[i] = Table(threshold, outcome, width, rows, steps)
-    return [table for table in out if table is not None]
+    shapes = [(len(walk.moves), steps) for walk, steps in walks]
+    order = sorted(range(len(walks)), key=shapes.__getitem__)
+    filled = accumulate(shapes[i][0] + 1 for i in order)
+    block = {i: end // ROWS_AT_ONCE for i, end in zip(order, filled, strict=True)}
+    out = {}
+    for _, members in groupby(order, block.__getitem__):
+        stacks = [list(alike) for _, alike in groupby(members, shapes.__getitem__)]
+        laws = [_laws([walks[i][0] for i in alike], *shapes[alike[0]]) for alike in stacks]
+        for i, table in zip(chain(*stacks), row_tables(laws), strict=True):
+            out[i] = Table(*table, *shapes[i])
+    return [out[i] for i in range(len(walks))]
 
 
 def _laws(walks: Sequence[Walk], rows: int, steps: int) -> np.ndarray:
