@@ -322,7 +322,7 @@ def _compared(docs: list[_Doc], choice: _Choice) -> list[list[Graded]]:
 def _graded_again(docs: Iterable[_Doc], choice: _Choice) -> Iterator[tuple[_Doc, list[Graded]]]:
     """Each response graded by what the pattern extracts; counts where the harness' values agree."""
     for doc in docs:
-        found = [choice.comparison.of_completion(text, doc.targets) for text in doc.responses]
+        found: list[Graded] = [choice.comparison.of_completion(text, doc.targets) for text in doc.responses]
         said = _agrees(doc, [grade for grade, _ in found], choice.threshold)
         if said is not None:
             choice.compared += 1

@@ -1,0 +1,62 @@
+"""A search over whole numbers of steps, that several local optima do not catch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from ds3sim.core.progress import working
+
+STEPS_TOLERANCE = 1e-6
+"""K is the best whole number where that is finer than this relative width, else a best within it."""
+PEAKS = 3
+PEAK_POINTS = 80
+"""Local optima that are looked at closer, and about how many K each takes."""
+
+
+def zoom(evaluate: Callable, most: int, sign: int) -> tuple[np.ndarray, tuple, int]:
+    """Whole K in [1, most] at which sign * evaluate(K)[0] is largest: a grid, then the best places closer.
+
+    Returns all points looked at in order, what ``evaluate`` gave there, and the index of the best.
+    """
+    small = np.arange(1, 33)
+    large = np.geomspace(33, max(most, 33), max(2, int(np.log(max(most, 33) / 33) / 0.2)))
+    grid = np.unique(np.concatenate([small, np.round(large)]))
+    points = grid[grid <= most].astype(np.float64)
+    seen: list[tuple[np.ndarray, tuple]] = []
+    with working("budgets K", points.size + PEAKS * PEAK_POINTS) as stage:
+
+        def look(steps: np.ndarray) -> np.ndarray:
+            seen.append((steps, evaluate(steps)))
+            stage.advance(steps.size)
+            return sign * seen[-1][1][0]
+
+        score = look(points)
+        padded = np.concatenate([[-np.inf], score, [-np.inf]])
+        peaks = np.flatnonzero((padded[1:-1] >= padded[:-2]) & (padded[1:-1] >= padded[2:]) & np.isfinite(score))
+        peaks = peaks[np.argsort(-score[peaks], kind="stable")][:PEAKS]
+        for number, peak in enumerate(peaks, 1):
+            low, high = float(points[max(peak - 1, 0)]), float(points[min(peak + 1, points.size - 1)])
+            while high - low > 2 and high - low > STEPS_TOLERANCE * high:
+                inner = np.unique(np.round(np.linspace(low, high, 13)))
+                top = int(np.argmax(look(inner)))
+                low, high = float(inner[max(top - 1, 0)]), float(inner[min(top + 1, inner.size - 1)])
+            few = high - low <= 2
+            look(np.arange(low, high + 1) if few else np.array([low, float(round((low + high) / 2)), high]))
+            stage.total = stage.done + (len(peaks) - number) * PEAK_POINTS
+    values = seen[0][1]
+    steps = np.concatenate([s for s, _ in seen])
+    steps, first = np.unique(steps, return_index=True)
+    merged = tuple(_merge([v[i] for _, v in seen], first) for i in range(len(values)))
+    return steps, merged, int(np.argmax(sign * merged[0]))
+
+
+def _merge(parts: list, index: np.ndarray) -> Any:
+    """Arrays, or records of arrays, one after the other, at ``index``."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)[index]
+    names = [field.name for field in fields(parts[0])]
+    return type(parts[0])(**{name: np.concatenate([getattr(p, name) for p in parts])[index] for name in names})
