@@ -157,7 +157,8 @@ def _recognizes(file: LogFile) -> bool:
         return True
     listed = any(isinstance(file.first.get(key), list) for key in GRADES)
     named = not NAMES.isdisjoint(file.columns)
-    return (listed and named) or isinstance(file.first.get("samples"), list)
+    samples = file.first.get("samples")
+    return (listed and named) or (isinstance(samples, list) and all(isinstance(s, str) for s in samples))
 
 
 READER = Reader("monkeys", "Large Language Monkeys' YAML or rows", ((*GRADES, "samples"),), _recognizes, read_monkeys)
