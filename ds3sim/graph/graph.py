@@ -26,12 +26,15 @@ from ds3sim.graph.from_edges import Names, build
 from ds3sim.graph.load import load
 from ds3sim.graph.lump import ChainForm, chain_form, fewest_steps
 from ds3sim.graph.parts import Parts
+from ds3sim.graph.tensor import DENSE_NODES
 
 if TYPE_CHECKING:
     import pandas
     import xarray
     from matplotlib.axes import Axes
     from scipy.sparse import csr_array
+
+    from ds3sim.graph.tensor import Tensor
 
 DENSE_LIMIT = 2**30
 """Largest dense transition tensor, in bytes."""
@@ -99,9 +102,13 @@ class SkillGraph(Parts, Record):
         require(
             need <= DENSE_LIMIT,
             f"a graph of {self.size} nodes needs a dense transition tensor of {need / 2**30:.1f} GiB, more than the"
-            f" {DENSE_LIMIT / 2**30:.0f} GiB allowed: split the procedure into smaller graphs or merge skills",
+            f" {DENSE_LIMIT / 2**30:.0f} GiB allowed: use sparse_tensor()",
         )
         return self.sparse_tensor().toarray()
+
+    def tensor(self) -> Tensor:
+        """P as engines use it: dense up to ``DENSE_NODES`` nodes, else a ``scipy.sparse.csr_array``."""
+        return self.transition_tensor() if self.size <= DENSE_NODES else self.sparse_tensor()
 
     @cached_property
     def steps_to_goal(self) -> np.ndarray:
@@ -126,7 +133,7 @@ class SkillGraph(Parts, Record):
         Raises:
             NoClosedForm: it lumps to none; the message says which node breaks which condition.
         """
-        return chain_form(self.transition_tensor(), self.start, self.goal, self.dead, self.names)
+        return chain_form(self.tensor(), self.start, self.goal, self.dead, self.names)
 
     # ---- as a record --------------------------------------------------------------------------
 
