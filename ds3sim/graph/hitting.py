@@ -32,29 +32,29 @@ def hitting_system(moves: csr_array, leave: np.ndarray, discount: float) -> csr_
     return csr_array(diags_array(pivot) - discount * others)
 
 
-def hitting_values(moves: csr_array, arrive: np.ndarray, lost: np.ndarray, discount: float) -> np.ndarray:
-    """The v that solves v = d (arrive + P v), float64 [S]; all terms are nonnegative.
+def hitting_values(moves: csr_array, leave: np.ndarray, discount: float, right: np.ndarray) -> np.ndarray:
+    """The v that solves v = d P v + ``right``, float64 [S]; all terms are nonnegative.
 
     A Krylov method finds v nearly; sweeps of Gauss and Seidel, nearest nodes first, then settle every value to its
-    own leading digits. Relative to the value, the error is at most ``RESIDUAL`` times the mean number of steps that
-    the tilted walk takes.
+    own leading digits. Relative to the value, the error is about ``RESIDUAL`` times the mean number of steps of the
+    tilted walk. Values below ``SMALLEST`` are not accurate.
 
     Args:
         moves: float64 [S, S], P among the nodes from which the goal can be reached, nearest to the goal first.
-        arrive: float64 [S], chance of a step to the goal. lost: chance of a step to where the goal is out of reach.
+        leave: float64 [S], chance of a step away from these nodes.
         discount: d in (0, 1].
+        right: float64 [S]; d times the chance of a step to the goal for v = E[d^T].
 
     Raises:
-        InputError: the values are too small for float64, or the sweeps do not settle.
+        InputError: the sweeps do not settle.
     """
     from scipy.sparse import csc_array, tril, triu
     from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 
-    size = arrive.size
-    system = hitting_system(moves, arrive + lost, discount)
+    size = right.size
+    system = hitting_system(moves, leave, discount)
     lower, behind = tril(system), -triu(system, 1)
     near = splu(csc_array(lower), permc_spec="NATURAL", diag_pivot_thresh=0.0, options={"SymmetricMode": True}).solve
-    right = discount * arrive
     nearly = LinearOperator((size, size), matvec=near, dtype=np.float64)
     value, _ = bicgstab(system, right, rtol=1e-14, atol=0.0, maxiter=500, M=nearly)
     value = np.where(np.isfinite(value), np.maximum(value, 0.0), 0.0)
@@ -62,9 +62,9 @@ def hitting_values(moves: csr_array, arrive: np.ndarray, lost: np.ndarray, disco
         after = near(right + behind @ value)
         change = np.max(np.abs(after - value) / np.maximum(after, SMALLEST), initial=0.0)
         value = after
-        if change <= RESIDUAL and value.min(initial=1.0) > SMALLEST:
+        if change <= RESIDUAL:
             return value
     raise InputError(
-        f"the hitting values of {size} nodes do not settle in {SWEEPS} sweeps (or are below {SMALLEST:g}): give every"
-        " node a score, or use step = cot and engine traces, population or exact"
+        f"the hitting values of a graph of {size} nodes do not settle in {SWEEPS} sweeps: give every node a score, or"
+        " use step = cot and engine traces, population or exact"
     )

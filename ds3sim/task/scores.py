@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ds3sim.core.errors import require
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.graph.hitting import hitting_system, hitting_values
+from ds3sim.graph.hitting import SMALLEST, hitting_system, hitting_values
 from ds3sim.graph.lump import fewest_steps
 from ds3sim.graph.tensor import entries, part, sums
 
@@ -66,13 +67,14 @@ def _hitting_value(tensor: Tensor, goal: np.ndarray, discount: float) -> tuple[n
         matrix = -discount * rows[:, inner]
         matrix[np.arange(inner.size), np.arange(inner.size)] = pivot
     else:
-        moves, lost = part(tensor, inner, inner), sums(tensor, inner, np.flatnonzero(~np.isfinite(distance)))
+        moves, leave = part(tensor, inner, inner), arrive + sums(tensor, inner, np.flatnonzero(~np.isfinite(distance)))
         if _envelope(*entries(moves)[:2], inner.size) > MOST_ENVELOPE:
             near = np.arange(inner.size)[::-1]
-            value = hitting_values(part(moves, near, near), arrive[near], lost[near], discount)[near]
+            value = hitting_values(part(moves, near, near), leave[near], discount, discount * arrive[near])[near]
+            require(value.min() > SMALLEST, "some default scores are below 1e-290: give every node a score")
             mantissa[inner], exponent[inner] = np.frexp(value)
             return mantissa, exponent
-        matrix = hitting_system(moves, arrive + lost, discount)
+        matrix = hitting_system(moves, leave, discount)
     value, column = _eliminate(matrix.T, discount * arrive)
     inner_mantissa, inner_exponent = np.frexp(value)
     inner_exponent = inner_exponent.astype(np.int64)
