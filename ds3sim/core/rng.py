@@ -13,6 +13,7 @@ with the authors' known answers and with JAX's own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -93,12 +94,12 @@ def threshold(probability: ArrayLike, words: int = 2) -> arrays.UInt32[np.ndarra
     A uniform number of so many words is then below it with this probability, to 2^-53 relatively and one unit
     absolutely; 1 is exact through saturation plus one unit.
     """
-    left = np.asarray(probability, dtype=np.float64)
-    digits = []
+    left: np.ndarray[Any, np.dtype[np.float64]] = np.asarray(probability, dtype=np.float64)
+    digits: list[np.ndarray[Any, np.dtype[np.float64]]] = []
     for _ in range(words):  # exact: floats are fractions of 2^k
-        left = np.ldexp(left, 32)
-        digits.append(np.floor(left))
-        left = left - digits[-1]
+        scaled = left * 2.0**32
+        digits.append(np.floor(scaled))
+        left = scaled - digits[-1]
     whole = digits[0][..., None] < 2.0**32
     return np.where(whole, np.stack(digits, axis=-1), 2.0**32 - 1).astype(np.uint32)
 

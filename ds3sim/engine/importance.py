@@ -26,7 +26,7 @@ from ds3sim.engine.traces.run import check_steps, run
 from ds3sim.engine.traces.tables import RARE, has_rare, walk_of
 from ds3sim.graph.hitting import hitting_values
 from ds3sim.graph.lump import fewest_steps
-from ds3sim.graph.tensor import entries, part, sums
+from ds3sim.graph.tensor import assembled, entries, part, sparse, sums
 from ds3sim.stats.intervals import mean_interval
 from ds3sim.task.task import Task
 
@@ -56,7 +56,12 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
     Raises:
         InputError: a large graph on which h does not settle.
     """
-    values = (_dense_values if isinstance(tensor, np.ndarray) else _sparse_values)(tensor, goal, reaches)
+    # Any theta gives the right mean; on a large graph, where h takes time, one near the best will do.
+    values, near = (
+        (_dense_values(tensor, goal, reaches), 0.0)
+        if isinstance(tensor, np.ndarray)
+        else (_sparse_values(tensor, goal, reaches), 1e-3)
+    )
 
     def solve(theta: float) -> tuple[np.ndarray, float, float]:
         h, slope = values(theta)
@@ -70,10 +75,11 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
             h, total, mean = solve(float(np.exp(middle)))
             if total > 0 and mean > steps:
                 high = middle
-            elif total > 0:
-                low = middle
             else:
                 low = middle
+            if total > 0 and abs(mean - steps) < near * steps:
+                low = high = middle
+                break
         theta = float(np.exp(0.5 * (low + high)))
     else:
         theta = 1.0
@@ -117,7 +123,7 @@ def _sparse_values(tensor: csr_array, goal: np.ndarray, reaches: np.ndarray) -> 
     distance = fewest_steps(row[kept], column[kept], goal)
     inner = np.flatnonzero(reaches & ~goal)
     inner = inner[np.argsort(distance[inner], kind="stable")]
-    moves, arrive = part(tensor, inner, inner), sums(tensor, inner, np.flatnonzero(goal))
+    moves, arrive = sparse(part(tensor, inner, inner)), sums(tensor, inner, np.flatnonzero(goal))
     leave = arrive + sums(tensor, inner, np.flatnonzero(~reaches))
 
     def values(theta: float) -> tuple[np.ndarray, np.ndarray]:
@@ -130,16 +136,12 @@ def _sparse_values(tensor: csr_array, goal: np.ndarray, reaches: np.ndarray) -> 
 
 
 def _sparse_tilted(tensor: csr_array, theta: float, h: np.ndarray, fixed: np.ndarray) -> csr_array:
-    from scipy.sparse import coo_array
-
     row, column, chance = entries(tensor)
     kept = ~np.isin(row, fixed)
     row, column = np.append(row[kept], fixed), np.append(column[kept], fixed)
     weight = np.append(theta * chance[kept] * h[column[: kept.sum()]] / h[row[: kept.sum()]], np.ones(fixed.size))
     weight /= np.bincount(row, weight)[row]
-    tilted = coo_array((weight, (row, column)), shape=tensor.shape).tocsr()
-    tilted.eliminate_zeros()
-    return tilted
+    return assembled(row, column, weight, (h.size, h.size))
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,7 +90,7 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | No
             count = min(BATCH, traces - done)
             key = np.random.SeedSequence([seed, int(task.identity, 16), (first + done) // BATCH])
             rng = np.random.Generator(np.random.Philox(key))
-            able = _binomial(rng, count, graph.feasible)
+            able = binomial(rng, count, graph.feasible)
             batch_hits, batch_deaths = _walk(rng, able, graph, tensor, task.max_steps)
             hits, deaths, feasible, done = hits + batch_hits, deaths + batch_deaths, feasible + able, done + count
             if progress is not None:
@@ -120,7 +120,7 @@ def _walk(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hits and deaths by time, int64 [max_steps + 1] each, of one population."""
     hits, deaths = np.zeros(max_steps + 1, np.int64), np.zeros(max_steps + 1, np.int64)
-    counts = _multinomial(rng, traces, graph.start)
+    counts = multinomial(rng, traces, graph.start)
     # Only possible successors, so that a rounded last probability cannot leak into an impossible one.
     row, column, chance = entries(tensor)
     bounds = np.searchsorted(row, np.arange(1, graph.size))
@@ -134,12 +134,12 @@ def _walk(
             break
         after = np.zeros_like(counts)
         for s in occupied:
-            after[rows[s]] += _multinomial(rng, counts[s], laws[s])
+            after[rows[s]] += multinomial(rng, counts[s], laws[s])
         counts = after
     return hits, deaths
 
 
-def _multinomial(rng: np.random.Generator, count: int, law: np.ndarray) -> np.ndarray:
+def multinomial(rng: np.random.Generator, count: int, law: np.ndarray) -> np.ndarray:
     """How ``count`` traces split by ``law``, int64 of its shape; rare outcomes are drawn first, one after the other."""
     rare = np.flatnonzero((law > 0) & (law < RARE))
     if not rare.size:
@@ -147,14 +147,14 @@ def _multinomial(rng: np.random.Generator, count: int, law: np.ndarray) -> np.nd
     out = np.zeros(law.size, np.int64)
     left, rest = int(count), 1.0
     for i in rare.tolist():
-        out[i] = _binomial(rng, left, law[i] / rest)
+        out[i] = binomial(rng, left, law[i] / rest)
         left, rest = left - out[i], rest - law[i]
     usual = np.flatnonzero(law >= RARE)
     out[usual] = rng.multinomial(left, law[usual] / law[usual].sum())
     return out
 
 
-def _binomial(rng: np.random.Generator, count: int, chance: float) -> int:
+def binomial(rng: np.random.Generator, count: int, chance: float) -> int:
     """Binomial(count, chance) at the full relative accuracy of a rare chance: who is in a share of a share of ..."""
     if 0.0 < chance < RARE:
         while 0.0 < chance < THINNED and count:

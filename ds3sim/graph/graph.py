@@ -26,7 +26,7 @@ from ds3sim.graph.from_edges import Names, build
 from ds3sim.graph.load import load
 from ds3sim.graph.lump import ChainForm, chain_form, fewest_steps
 from ds3sim.graph.parts import Parts
-from ds3sim.graph.tensor import DENSE_NODES
+from ds3sim.graph.tensor import DENSE_NODES, assembled
 
 if TYPE_CHECKING:
     import pandas
@@ -77,8 +77,6 @@ class SkillGraph(Parts, Record):
 
     def sparse_tensor(self) -> csr_array:
         """The transition tensor as a ``scipy.sparse.csr_array``, float64 [S, S], rows sum to 1."""
-        from scipy.sparse import coo_array
-
         moving = ~(self.goal | self.dead)[self.source]
         source, target, weight = self.source[moving], self.target[moving], self.probability[moving]
         sums = np.bincount(source, weight, self.size)
@@ -88,9 +86,7 @@ class SkillGraph(Parts, Record):
         rows = np.concatenate([source, everyone])
         columns = np.concatenate([target, everyone])
         values = np.concatenate([weight / scale[source], stay])
-        matrix = coo_array((values, (rows, columns)), shape=(self.size, self.size)).tocsr()
-        matrix.eliminate_zeros()
-        return matrix
+        return assembled(rows, columns, values, (self.size, self.size))
 
     def transition_tensor(self) -> np.ndarray:
         """The dense transition tensor P, float64 [S, S]; rows sum to 1, goal and dead rows absorb.

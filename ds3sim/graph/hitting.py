@@ -55,7 +55,7 @@ def hitting_values(moves: csr_array, leave: np.ndarray, discount: float, right: 
     system = hitting_system(moves, leave, discount)
     lower, behind = tril(system), -triu(system, 1)
     near = splu(csc_array(lower), permc_spec="NATURAL", diag_pivot_thresh=0.0, options={"SymmetricMode": True}).solve
-    nearly = LinearOperator((size, size), matvec=near, dtype=np.float64)
+    nearly = LinearOperator((size, size), matvec=near, dtype=np.float64)  # pyright: ignore[reportCallIssue]
     value, _ = bicgstab(system, right, rtol=1e-14, atol=0.0, maxiter=500, M=nearly)
     value = np.where(np.isfinite(value), np.maximum(value, 0.0), 0.0)
     for _ in range(SWEEPS):

@@ -22,7 +22,7 @@ def entries(tensor: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if isinstance(tensor, np.ndarray):
         row, column = np.nonzero(tensor)
         return row, column, tensor[row, column]
-    row = np.repeat(np.arange(tensor.shape[0]), np.diff(tensor.indptr))
+    row = np.repeat(np.arange(tensor.indptr.size - 1), np.diff(tensor.indptr))
     return row, tensor.indices.astype(np.int64), tensor.data
 
 
@@ -46,3 +46,12 @@ def sparse(tensor: Tensor) -> csr_array:
     from scipy.sparse import csr_array
 
     return csr_array(tensor)
+
+
+def assembled(row: np.ndarray, column: np.ndarray, value: np.ndarray, shape: tuple[int, int]) -> csr_array:
+    """The sparse array of these entries; those of one place are added."""
+    from scipy.sparse import coo_array
+
+    matrix = coo_array((value, (row, column)), shape=shape).tocsr()
+    matrix.eliminate_zeros()
+    return matrix

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ds3sim.core.errors import require
-from ds3sim.graph.tensor import entries
+from ds3sim.graph.tensor import assembled, entries
 from ds3sim.task.task import Task
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ def markov_chain(task: Task) -> MarkovChain:
     Raises:
         InputError: a beam has no small tensor.
     """
-    from scipy.sparse import coo_array
-
     graph, tensor = task.graph, task.tensor
     labels = {"goal": graph.goal.copy(), "dead": graph.dead.copy()}
     starts = np.flatnonzero(graph.start > 0)
@@ -65,8 +63,7 @@ def markov_chain(task: Task) -> MarkovChain:
     more = np.array([1.0 - graph.feasible, 1.0])[: 2 * doomed]
     row = np.concatenate([row, np.full(size, size), np.arange(size, size + more.size)])
     column = np.concatenate([column, np.arange(size), np.full(more.size, size + 1)])
-    wide = coo_array((np.concatenate([chance, first, more]), (row, column)), shape=(size + 1 + doomed,) * 2).tocsr()
-    wide.eliminate_zeros()
+    wide = assembled(row, column, np.concatenate([chance, first, more]), (size + 1 + doomed, size + 1 + doomed))
     names = (*graph.names, "(before the first step)")
     if doomed:
         names = (*names, "(infeasible)")

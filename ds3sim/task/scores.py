@@ -10,7 +10,7 @@ from ds3sim.core.errors import require
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.hitting import SMALLEST, hitting_system, hitting_values
 from ds3sim.graph.lump import fewest_steps
-from ds3sim.graph.tensor import entries, part, sums
+from ds3sim.graph.tensor import assembled, entries, part, sparse, sums
 
 if TYPE_CHECKING:
     from ds3sim.graph.tensor import Tensor
@@ -67,10 +67,15 @@ def _hitting_value(tensor: Tensor, goal: np.ndarray, discount: float) -> tuple[n
         matrix = -discount * rows[:, inner]
         matrix[np.arange(inner.size), np.arange(inner.size)] = pivot
     else:
-        moves, leave = part(tensor, inner, inner), arrive + sums(tensor, inner, np.flatnonzero(~np.isfinite(distance)))
+        moves, leave = (
+            sparse(part(tensor, inner, inner)),
+            arrive + sums(tensor, inner, np.flatnonzero(~np.isfinite(distance))),
+        )
         if _envelope(*entries(moves)[:2], inner.size) > MOST_ENVELOPE:
             near = np.arange(inner.size)[::-1]
-            value = hitting_values(part(moves, near, near), leave[near], discount, discount * arrive[near])[near]
+            value = hitting_values(sparse(part(moves, near, near)), leave[near], discount, discount * arrive[near])[
+                near
+            ]
             require(value.min() > SMALLEST, "some default scores are below 1e-290: give every node a score")
             mantissa[inner], exponent[inner] = np.frexp(value)
             return mantissa, exponent
@@ -173,7 +178,7 @@ def best_of_b(tensor: Tensor, classes: np.ndarray, branches: int) -> Tensor:
     new_row = np.concatenate([[True], row[1:] != row[:-1]])
     group = np.cumsum(new_row | np.concatenate([[True], kind[1:] != kind[:-1]])) - 1
     slot = group - np.maximum.accumulate(np.where(new_row, group, 0))
-    most = np.zeros(tensor.shape[0], dtype=np.int64)
+    most = np.zeros(classes.size, dtype=np.int64)
     np.maximum.at(most, row, slot)
     most = 1 << np.ceil(np.log2(most + 1)).astype(np.int64)
     best = np.empty_like(weight)
@@ -189,12 +194,7 @@ def best_of_b(tensor: Tensor, classes: np.ndarray, branches: int) -> Tensor:
         law = np.zeros_like(tensor)
         law[row, column] = best
         return law / law.sum(axis=1, keepdims=True)
-    from scipy.sparse import coo_array
-
-    best /= np.bincount(row, best)[row]
-    law = coo_array((best, (row, column)), shape=tensor.shape).tocsr()
-    law.eliminate_zeros()
-    return law
+    return assembled(row, column, best / np.bincount(row, best)[row], (classes.size, classes.size))
 
 
 def _kept(mass: np.ndarray, branches: int) -> np.ndarray:

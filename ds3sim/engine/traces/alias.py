@@ -123,7 +123,7 @@ def uniform_tables(law: csr_array, width: int) -> tuple[np.ndarray, np.ndarray]:
     Args:
         law: float64 [R, C], rows sum to 1. width: a power of two, at least the entries of any row.
     """
-    found = [_packed_alias(chance, code) for _, chance, code in _filled(law, np.full(law.shape[0], width))]
+    found = [_packed_alias(chance, code) for _, chance, code in _filled(law, np.full(law.indptr.size - 1, width))]
     return np.concatenate([t.ravel() for t, _ in found]), np.concatenate([o.ravel() for _, o in found])
 
 
@@ -152,7 +152,7 @@ def wide_tables(law: csr_array) -> tuple[np.ndarray, ...]:
 
 def wide_entries(law: csr_array) -> int:
     """Entries of :func:`wide_tables` at most."""
-    return 2 * (law.nnz + law.shape[0])
+    return 2 * (law.nnz + law.indptr.size)
 
 
 def _filled(law: csr_array, widths: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -215,7 +215,8 @@ def wide_lookup(
     tied = word1 == limit
 
     def settled():
-        return tied & rng.below(*more(), jnp.stack([middle[entry], low[entry]], axis=-1))
+        word2, word3 = more()
+        return tied & rng.below(word2, word3, jnp.stack([middle[entry], low[entry]], axis=-1))
 
     kept = (word1 < limit) | lax.cond(jnp.any(tied), settled, lambda: jnp.zeros_like(tied))
     return jnp.where(kept, both & np.uint32(0xFFFF), both >> np.uint32(16)).astype(jnp.int32)

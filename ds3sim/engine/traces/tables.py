@@ -16,7 +16,7 @@ import numpy as np
 from ds3sim.core.errors import require
 from ds3sim.engine.traces.alias import power_of_two, row_tables, uniform_tables, wide_entries, wide_tables
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.graph.tensor import dense, entries, part, sparse, sums
+from ds3sim.graph.tensor import assembled, dense, entries, part, sparse, sums
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -98,10 +98,11 @@ def walk_of(graph: SkillGraph, tensor: Tensor, start: np.ndarray | None = None, 
         " population",
     )
     moves = part(tensor, inner, inner)
-    ends = [sums(tensor, inner, np.flatnonzero(mask)) for mask in (graph.goal, graph.dead)]
+    to_goal, to_dead = (sums(tensor, inner, np.flatnonzero(mask)) for mask in (graph.goal, graph.dead))
     return Walk(
         moves,
-        *ends,
+        to_goal,
+        to_dead,
         start[inner],
         float(start[graph.goal].sum()),
         float(start[graph.dead].sum()),
@@ -189,10 +190,11 @@ def _sparse_table(walk: Walk, steps: int) -> Table:
 
 def _law_table(law: csr_array, rare: bool, steps: int) -> tuple:
     """threshold, outcome and width; and more where chances are rare or the rows are of very unequal length."""
+    rows = law.indptr.size - 1
     width = power_of_two(max(2, int(np.diff(law.indptr).max(initial=1))))
-    if not rare and law.shape[0] * width * 8 <= TABLE_BYTES:
+    if not rare and rows * width * 8 <= TABLE_BYTES:
         return *uniform_tables(law, width), width
-    _check_bytes(16 * wide_entries(law), law.shape[0], steps)
+    _check_bytes(16 * wide_entries(law), rows, steps)
     threshold, outcome, *wide = wide_tables(law)
     return threshold, outcome, width, *wide
 
@@ -208,8 +210,6 @@ def _check_bytes(need: int, rows: int, steps: int) -> None:
 
 def _one_step(walk: Walk) -> csr_array:
     """The law of one step of every state and of the start, float64 [rows + 1, C], from the entries alone."""
-    from scipy.sparse import coo_array
-
     rows = walk.start.size
     row, column, value = entries(sparse(walk.moves))
     begin = walk.start @ sparse(walk.moves)
@@ -220,9 +220,7 @@ def _one_step(walk: Walk) -> csr_array:
         np.concatenate([column, np.full(rows, rows + 1), np.full(rows, rows + 3), np.arange(rows + 4)]),
     )
     chance = np.concatenate([value, walk.to_goal, walk.to_dead, begin, ends])
-    law = coo_array((chance, where), shape=(rows + 1, rows + 4)).tocsr()
-    law.eliminate_zeros()
-    return law
+    return assembled(*where, chance, (rows + 1, rows + 4))
 
 
 def _laws(walks: Sequence[Walk], rows: int, steps: int) -> np.ndarray:
