@@ -59,6 +59,19 @@ def _settled(kind, node, time, state):
     return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
 
 
+def _successor(tables: tuple, mask, draws: Callable, row, purpose: int, number, more):
+    """The node drawn from the row at ``row``; ``more`` numbers the words that settle a draw from a wide table."""
+    import jax.numpy as jnp
+
+    threshold, outcome, *wide = tables
+    words = draws(purpose, number)
+    if not wide:
+        return lookup(threshold, outcome, row, mask, *words)
+    *fine, places = wide
+    place = jnp.asarray(places)[row].astype(jnp.int32)
+    return wide_lookup((threshold, outcome, *fine), place, *words, functools.partial(draws, rng.SPARE, more))
+
+
 def _beam(
     rows: Rows,
     error: arrays.UInt32[arrays.Array, " 2"],
@@ -95,14 +108,7 @@ def _beam(
     def draws(purpose, number):
         return rng.draw(keys[purpose], lane, number)
 
-    def successor(row, purpose, number, more):
-        """The node drawn from the row that begins at ``row``; ``more`` numbers the words that settle a wide table's."""
-        words = draws(purpose, number)
-        if not wide:
-            return lookup(threshold, outcome, row, mask, *words)
-        *fine, places = wide
-        place = jnp.asarray(places)[row].astype(jnp.int32)
-        return wide_lookup((threshold, outcome, *fine), place, *words, functools.partial(draws, rng.SPARE, more))
+    successor = functools.partial(_successor, (threshold, outcome, *wide), mask, draws)
 
     # The whole beam starts at one node: one draw, copied. Lanes are the last axis throughout.
     begins = successor(jnp.broadcast_to(begin, (width,)), rng.SPARE, np.uint32(0), np.uint32(2**32 - 1))
