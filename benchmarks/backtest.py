@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ds3sim.core.errors import InputError
-from ds3sim.fit.estimates.pass_at_k import chance_of_any
+from ds3sim.fit.estimates.subsets import chance_of_any
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.read import read_log
 from ds3sim.fit.pass_at_n import fit_pass_at_n

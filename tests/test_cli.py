@@ -369,14 +369,11 @@ def start(arguments, cwd):
 
 # Ctrl-C comes when the first launch is done.
 INTERRUPTED = """
-import contextlib, os, signal, sys
+import os, signal, sys
 from ds3sim.cli import main as cli
-from ds3sim.cli import progress as commands
+from ds3sim.core import progress
 signal.signal(signal.SIGINT, signal.default_int_handler)
-@contextlib.contextmanager
-def bar(*_):
-    yield lambda *done: os.kill(os.getpid(), signal.SIGINT)
-commands.study_bar = bar
+progress.Stage.advance = lambda *_: os.kill(os.getpid(), signal.SIGINT)
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -398,11 +395,11 @@ def test_ctrl_c_keeps_what_was_computed(here, tmp_path):
 
 # The second one strikes while the engine waits for its threads.
 INTERRUPTED_TWICE = INTERRUPTED.replace(
-    "commands.study_bar = bar",
-    """commands.study_bar = bar
-from concurrent.futures import ThreadPoolExecutor as Pool
+    "sys.exit",
+    """from concurrent.futures import ThreadPoolExecutor as Pool
 leave = Pool.__exit__
-Pool.__exit__ = lambda self, *what: [signal.raise_signal(signal.SIGINT), leave(self, *what)][1]""",
+Pool.__exit__ = lambda self, *what: [signal.raise_signal(signal.SIGINT), leave(self, *what)][1]
+sys.exit""",
 )
 
 

@@ -138,7 +138,7 @@ def test_match_is_a_number(capsys, tmp_path):
         (["fit", "votes", "{counts}", "--problems", "3"], "no effect"),
         (["fit", "pass-at-n", "{curve}", "--parameters", "1e9"], "no effect"),
         (["fit", "votes", "{curve}", "--latent", "1,2,3", "--pass-at-n", "{curve}"], "not both"),
-        (["fit", "pass-at-n", "{curve}", "--match", "x", "--pattern", "a"], "--match x"),
+        (["fit", "pass-at-n", "{curve}", "--match", "x", "--pattern", "a"], "--match = 'x'"),
         (["fit", "pass-at-n", "{curve}", "--match", "1"], "no option match"),
     ],
 )

@@ -18,7 +18,8 @@ from statistics_budget import MOST_Z, agrees
 from ds3sim.core.errors import InputError
 from ds3sim.fit.estimates import vote_at_k as majority
 from ds3sim.fit.estimates.curve import largest_k, mean_tokens
-from ds3sim.fit.estimates.pass_at_k import chance_of_all, chance_of_any, pass_at_k
+from ds3sim.fit.estimates.pass_at_k import pass_at_k
+from ds3sim.fit.estimates.subsets import chance_of_all, chance_of_any
 from ds3sim.fit.estimates.vote_at_k import vote_at_k, vote_exact, vote_sampled, vote_table
 from ds3sim.fit.logs.log import MISSING, Log, Samples, count
 from ds3sim.stats.bootstrap import _resampled_means, bootstrap

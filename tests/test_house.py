@@ -42,6 +42,8 @@ LAZY = {
     "xarray",
     "h5netcdf",
     "zarr",
+    "math_verify",
+    "sympy",
     "tomli_w",
     "numba",
     "stormpy",
@@ -273,6 +275,7 @@ MODULE_OF = {
     "tomli-w": "tomli_w",
     "backports.zstd": "backports.zstd",
     "pytest-xdist": "xdist",
+    "math-verify": "math_verify",
 }
 TOOLS = {"ruff": "ruff", "pyright": "pyright", "pytest-xdist": "--numprocesses"}
 """Distributions that are run and not imported, with the word that a script or page runs them by."""
@@ -305,6 +308,7 @@ def used_by(folders: tuple[str, ...]) -> set[str]:
         ("test", ("tests", "benchmarks")),
         ("bench", ("benchmarks",)),
         ("zarr", ("ds3sim", "tests")),
+        ("math", ("ds3sim", "tests")),
     ],
 )
 def test_each_declared_dependency_is_used(extra, folders):
@@ -323,10 +327,11 @@ def test_each_import_is_declared():
     from sys import stdlib_module_names
 
     extras = PROJECT["optional-dependencies"]
-    declared = distributions([*PROJECT["dependencies"], *extras["zarr"]])
+    declared = distributions([*PROJECT["dependencies"], *extras["zarr"], *extras["math"]])
     known = {MODULE_OF.get(name, name).split(".")[0] for name in declared}
     used = {source.split(".")[0] for module in MODULES for source, _, _ in module.imports()}
-    ours = {"ds3sim", "pydantic_core", "compression", "jaxtyping"}  # part of pydantic; of Python 3.14; of annotations
+    # Parts of pydantic, of Python 3.14, of annotations and of math-verify.
+    ours = {"ds3sim", "pydantic_core", "compression", "jaxtyping", "sympy"}
     assert used - stdlib_module_names - known - ours == set()
 
 

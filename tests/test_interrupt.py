@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import ds3sim as ds
-from ds3sim.cli.main import one_interrupt
+from ds3sim.cli.stop import one_interrupt
 from ds3sim.core import runtime
 from ds3sim.study import references
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ds3sim.allocate.solve import Optimum, Problem, least_compute, solve
 from ds3sim.core.check import whole_array
 from ds3sim.core.errors import require
+from ds3sim.core.progress import working
 from ds3sim.stats.slopes import Exponent, exponent
 from ds3sim.theory.difficulty import Bridge
 from ds3sim.theory.loss import LossConstants, constants_of, loss
@@ -51,12 +52,16 @@ class Comparison:
 
 def compare(problem: Problem, compute: float) -> Comparison:
     """:class:`Comparison` at one compute. Errors as :func:`ds3sim.allocate.solve.solve`."""
-    best, tied = solve(problem, compute, "global"), solve(problem, compute, "chinchilla")
-    assert best.accuracy is not None and tied.accuracy is not None
     extra = None
-    if not best.saturated and best.accuracy > 0:
-        needed = least_compute(problem, best.accuracy, "chinchilla") / compute
-        extra = float(needed) if np.isfinite(needed) else None
+    with working("", 3) as stage:
+        best = solve(problem, compute, "global")
+        stage.advance()
+        tied = solve(problem, compute, "chinchilla")
+        stage.advance()
+        assert best.accuracy is not None and tied.accuracy is not None
+        if not best.saturated and best.accuracy > 0:
+            needed = least_compute(problem, best.accuracy, "chinchilla") / compute
+            extra = float(needed) if np.isfinite(needed) else None
     return Comparison(best, tied, best.accuracy - tied.accuracy, extra)
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from ds3sim.allocate.solve import Problem
 from ds3sim.core.errors import require
+from ds3sim.core.memory import require_memory
 
 if TYPE_CHECKING:
     from jax import Array
@@ -116,6 +117,11 @@ def _starts(problem: Problem, compute: float) -> list[tuple[float, float]]:
 
 def _constants(problem: Problem, compute: float) -> dict:
     mixture, c = problem.tasks, problem.constants
+    require_memory(
+        3 * 8.0 * (mixture.hardest + _TAIL) ** 2,
+        f"allocate.check with tasks of {mixture.hardest:,} skills",
+        "take fewer skills, or leave check out",
+    )
     levels, group = np.unique(mixture.ease, return_inverse=True)
     table = np.zeros((levels.size, mixture.hardest))
     np.add.at(table, (group, mixture.skills.astype(np.int64) - 1), mixture.weights)

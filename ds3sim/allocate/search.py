@@ -8,8 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ds3sim.core.progress import working
+
 STEPS_TOLERANCE = 1e-6
 """K is the best whole number where that is finer than this relative width, else a best within it."""
+PEAKS = 3
+PEAK_POINTS = 80
+"""Local optima that are looked at closer, and about how many K each takes."""
 
 
 def zoom(evaluate: Callable, most: int, sign: int) -> tuple[np.ndarray, tuple, int]:
@@ -21,22 +26,28 @@ def zoom(evaluate: Callable, most: int, sign: int) -> tuple[np.ndarray, tuple, i
     large = np.geomspace(33, max(most, 33), max(2, int(np.log(max(most, 33) / 33) / 0.2)))
     grid = np.unique(np.concatenate([small, np.round(large)]))
     points = grid[grid <= most].astype(np.float64)
-    values = evaluate(points)
-    score = sign * values[0]
-    padded = np.concatenate([[-np.inf], score, [-np.inf]])
-    peaks = np.flatnonzero((padded[1:-1] >= padded[:-2]) & (padded[1:-1] >= padded[2:]) & np.isfinite(score))
-    peaks = peaks[np.argsort(-score[peaks], kind="stable")][:3]
-    seen = [(points, values)]
-    for peak in peaks:
-        low, high = float(points[max(peak - 1, 0)]), float(points[min(peak + 1, points.size - 1)])
-        while high - low > 2 and high - low > STEPS_TOLERANCE * high:
-            inner = np.unique(np.round(np.linspace(low, high, 13)))
-            found = evaluate(inner)
-            seen.append((inner, found))
-            top = int(np.argmax(sign * found[0]))
-            low, high = float(inner[max(top - 1, 0)]), float(inner[min(top + 1, inner.size - 1)])
-        last = np.arange(low, high + 1) if high - low <= 2 else np.array([low, float(round((low + high) / 2)), high])
-        seen.append((last, evaluate(last)))
+    seen: list[tuple[np.ndarray, tuple]] = []
+    with working("budgets K", points.size + PEAKS * PEAK_POINTS) as stage:
+
+        def look(steps: np.ndarray) -> np.ndarray:
+            seen.append((steps, evaluate(steps)))
+            stage.advance(steps.size)
+            return sign * seen[-1][1][0]
+
+        score = look(points)
+        padded = np.concatenate([[-np.inf], score, [-np.inf]])
+        peaks = np.flatnonzero((padded[1:-1] >= padded[:-2]) & (padded[1:-1] >= padded[2:]) & np.isfinite(score))
+        peaks = peaks[np.argsort(-score[peaks], kind="stable")][:PEAKS]
+        for number, peak in enumerate(peaks, 1):
+            low, high = float(points[max(peak - 1, 0)]), float(points[min(peak + 1, points.size - 1)])
+            while high - low > 2 and high - low > STEPS_TOLERANCE * high:
+                inner = np.unique(np.round(np.linspace(low, high, 13)))
+                top = int(np.argmax(look(inner)))
+                low, high = float(inner[max(top - 1, 0)]), float(inner[min(top + 1, inner.size - 1)])
+            few = high - low <= 2
+            look(np.arange(low, high + 1) if few else np.array([low, float(round((low + high) / 2)), high]))
+            stage.total = stage.done + (len(peaks) - number) * PEAK_POINTS
+    values = seen[0][1]
     steps = np.concatenate([s for s, _ in seen])
     steps, first = np.unique(steps, return_index=True)
     merged = tuple(_merge([v[i] for _, v in seen], first) for i in range(len(values)))

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from ds3sim.allocate.search import at, zoom
 from ds3sim.core.check import number
 from ds3sim.core.errors import require
+from ds3sim.core.progress import working
 from ds3sim.task.budget import whole_steps
 from ds3sim.theory.cost import training_flops
 from ds3sim.theory.difficulty import Mixture, Moments
@@ -225,16 +226,22 @@ def _evaluate(problem: Problem, compute: float, steps: np.ndarray, mode: str) ->
     training = _train(problem, compute, np.zeros(steps.shape), np.zeros(steps.shape), mode)
     n, d, level = (np.array(v) for v in (training.parameters, training.tokens, training.loss))
     going = np.arange(steps.size)
-    for _ in range(_MOST_ROUNDS):
-        tokens, price = problem.spending(problem.tasks.moments(level[going], steps[going]))
-        new = _train(problem, compute, tokens, price, mode)
-        n[going], d[going] = new.parameters, new.tokens
-        with np.errstate(invalid="ignore"):
-            moved = (new.loss - level[going]) > _LOSS_TOLERANCE * level[going]
-        level[going] = new.loss
-        going = going[moved & np.isfinite(new.loss)]
-        if going.size == 0:
-            break
+    with working("", 1.0, steps.size) as stage:
+        for _ in range(_MOST_ROUNDS):
+            tokens, price = problem.spending(problem.tasks.moments(level[going], steps[going]))
+            new = _train(problem, compute, tokens, price, mode)
+            n[going], d[going] = new.parameters, new.tokens
+            with np.errstate(invalid="ignore"):
+                change, least = new.loss - level[going], _LOSS_TOLERANCE * level[going]
+                moved = change > least
+            level[going] = new.loss
+            kept = moved & np.isfinite(new.loss)
+            going = going[kept]
+            if going.size == 0:
+                break
+            # The changes fall by about the same share in every round.
+            rounds = np.log(change[kept] / least[kept]) / -np.log(_LOSS_TOLERANCE)
+            stage.done = 1.0 - float(np.clip(rounds, 0.0, 1.0).sum()) / steps.size
     moments = problem.tasks.moments(level, steps)
     success = np.where(np.isfinite(level), moments.success, -1.0)
     return Training(n, d, level), Moments(success, moments.steps, moments.square_steps)
@@ -262,10 +269,12 @@ def _cost_of_accuracy(problem: Problem, accuracy: float, steps: np.ndarray, mode
     reached = problem.tasks.success(low, steps) >= accuracy
     easy = problem.tasks.success(high, steps) >= accuracy
     low, high = np.where(easy, high, low), high
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        good = problem.tasks.success(middle, steps) >= accuracy
-        low, high = np.where(good, middle, low), np.where(good, high, middle)
+    with working("", 60, steps.size) as stage:
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            good = problem.tasks.success(middle, steps) >= accuracy
+            low, high = np.where(good, middle, low), np.where(good, high, middle)
+            stage.advance()
     tokens, price = problem.spending(problem.tasks.moments(low, steps))
     if mode == "global":
         cost = cheapest_training(low, tokens, price, c, box, problem.shape)[1]

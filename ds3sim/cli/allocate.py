@@ -25,11 +25,8 @@ def run(args: Namespace) -> int:
     """The command; returns the exit code."""
     import ds3sim as ds
     from ds3sim.cli.console import config_of, show
-    from ds3sim.cli.progress import case_bar
 
-    with case_bar(args.quiet) as progress:
-        found = ds.allocate(config_of(args), progress=progress)
-    show(args, found, print_allocation)
+    show(args, ds.allocate(config_of(args)), print_allocation)
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -11,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ds3sim as ds
-from ds3sim.cli import progress
+from ds3sim.cli.progress import make_way
+from ds3sim.cli.stop import stop
 from ds3sim.core.errors import Interrupted
 from ds3sim.core.files import write_file
 from ds3sim.core.runtime import configure_process
@@ -46,28 +46,24 @@ def axis_value(value: object) -> str:
 
 
 def kept(compute: Callable[..., Any], *given: Any, **options: Any) -> tuple[Any, bool]:
-    """(what was computed, whether Ctrl-C ended it)."""
+    """(what was computed, whether a signal ended it); what follows is the writing of it."""
     try:
-        return compute(*given, **options), False
-    except Interrupted as stop:
-        return stop.result, True
+        found, interrupted = compute(*given, **options), False
+    except Interrupted as ended:
+        found, interrupted = ended.result, True
+    stop.finishing = True
+    return found, interrupted
 
 
 def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
-    """(record, interrupted) of a run, a sweep or a choice, with its bar and its store."""
+    """(record, interrupted) of a run, a sweep or a choice, with its store."""
     config = config_of(args)
-    engine = config.engine
-    if engine.random:
+    if config.engine.random:
         configure_process()
-    axes = config.origin.axes
-    if axes and compute is ds.run:
+    if config.origin.axes and compute is ds.run:
         told = f"{args.config}: [sweep] is for ds3sim sweep: this is the point of the tables as they stand"
-        args.notes, axes = (*args.notes, told), ()
-    points = math.prod(map(len, axes))
-    # Trials are known where the engine counts them and their number is fixed.
-    trials = engine.traces * len(config.by_name) if engine.random and engine.relative_error is None else None
-    with progress.study_bar(args.quiet, points, trials) as advance:
-        return kept(compute, config, store=args.store, progress=advance)
+        args.notes = (*args.notes, told)
+    return kept(compute, config, store=args.store)
 
 
 def config_of(args: Namespace) -> Any:
@@ -79,6 +75,7 @@ def config_of(args: Namespace) -> Any:
 
 def show(args: Namespace, record: Record, table: Callable[[Any], None]) -> None:
     """Print a record: as JSON, or its table."""
+    make_way()
     if args.json:
         sys.stdout.write(record.to_json() + "\n")
     else:
@@ -118,4 +115,5 @@ def print_json(value: Any) -> None:
 def say(args: Namespace, message: str) -> None:
     """A message on stderr, unless --quiet."""
     if not args.quiet:
+        make_way()
         print(message, file=sys.stderr)

@@ -2,24 +2,24 @@
 
 Data go to stdout, progress and messages to stderr. Exit codes: 0 done (validate: all agree),
 1 validate found disagreement, 2 bad input (one line ``error: ...``), 130 Ctrl-C with what was
-computed kept, 141 the reader of stdout went away.
+computed kept, 129 and 143 the same for SIGHUP and SIGTERM, 141 the reader of stdout went away.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 import os
-import signal
 import sys
-import threading
-import time
-from collections.abc import Iterator
+import warnings
 from importlib import import_module
 from typing import Any, NoReturn
 
-from ds3sim.core.errors import InputError
+from ds3sim.cli.progress import make_way, progress_line
+from ds3sim.cli.stop import Stop, one_interrupt
+from ds3sim.core.errors import InputError, Note
+
+_show_warning = warnings.showwarning
 
 COMMANDS = (
     "run",
@@ -86,16 +86,18 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _tolerant(sys.stdout)
         args = build_parser().parse_args(argv)
-        with one_interrupt():
-            code = args.function(args)
-            for note in () if getattr(args, "quiet", False) else getattr(args, "notes", ()):
-                print(f"note: {note}", file=sys.stderr)
-            sys.stdout.flush()
-        return code
-    except SystemExit as stop:  # --help and --version
-        return int(stop.code or 0)
+        quiet = getattr(args, "quiet", False)
+        with one_interrupt() as stop, warnings.catch_warnings(), progress_line(quiet):
+            warnings.simplefilter("always", Note)
+            warnings.showwarning = _notes
+            return stop.code(_run(args, stop))
+    except SystemExit as end:  # --help and --version
+        return int(end.code or 0)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"error: out of memory ({error or 'no more is free'}): ask for less at once", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: nothing was finished", file=sys.stderr)
@@ -106,46 +108,41 @@ def main(argv: list[str] | None = None) -> int:
         return 141
 
 
-@contextlib.contextmanager
-def one_interrupt() -> Iterator[None]:
-    """Ctrl-C counts once a second, and is never lost.
+def tell(args: argparse.Namespace) -> None:
+    """The notes of what was read, also where the command then fails."""
+    for note in () if getattr(args, "quiet", False) else getattr(args, "notes", ()):
+        print(f"note: {note}", file=sys.stderr)
 
-    ``timeout -s INT`` and some terminals send it twice in a row; the second would strike while what
-    was computed is being put together. Where it strikes in a callback of the garbage collector (JAX has one), Python
-    drops it: it is sent again.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before, report = signal.getsignal(signal.SIGINT), sys.unraisablehook
-    last = -math.inf
 
-    def interrupt(number, frame):
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= 1.0:
-            last = now
-            signal.default_int_handler(number, frame)
-
-    def unraisable(dropped):
-        nonlocal last
-        if not issubclass(dropped.exc_type, KeyboardInterrupt):
-            return report(dropped)
-        last = -math.inf
-        # After the callback; by a signal of the system, so that a wait for a lock ends too.
-        main = threading.main_thread().ident or 0
-        threading.Timer(0.01, signal.pthread_kill, (main, signal.SIGINT)).start()
-
-    if before is signal.default_int_handler:
-        signal.signal(signal.SIGINT, interrupt)
-        if hasattr(signal, "pthread_kill"):
-            sys.unraisablehook = unraisable
+def _run(args: argparse.Namespace, stop: Stop) -> int:
+    """The command itself; what a closed terminal no longer takes is not missed."""
     try:
-        yield
-    finally:
-        if before is signal.default_int_handler:
-            signal.signal(signal.SIGINT, before)
-            sys.unraisablehook = report
+        try:
+            code = args.function(args)
+        except InputError:
+            tell(args)
+            raise
+        tell(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            print("interrupted: nothing was finished", file=sys.stderr)
+        return 130
+    except OSError:
+        if stop.first is None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 130
+
+
+def _notes(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Notes are lines of ours; other warnings look as Python prints them."""
+    if issubclass(category, Note):
+        make_way()
+        print(f"note: {message}", file=sys.stderr)
+    else:
+        _show_warning(message, category, *where, **more)
 
 
 def _tolerant(stream) -> None:

@@ -22,15 +22,15 @@ def number_of(text: str) -> int | float | str:
     return text
 
 
-def whole(option: str, text: str) -> int:
-    """A whole number below 2^63: 1000, 1_000 and 1e3 are the same, as in a config.
+def whole(option: str, text: str, low: int = 0) -> int:
+    """A whole number from ``low`` to below 2^63: 1000, 1_000 and 1e3 are the same, as in a config.
 
     Raises:
         InputError: it is none.
     """
     from ds3sim.core.check import whole_text
 
-    return whole_text(option, text, 0, 2**63 - 1)
+    return whole_text(option, text, low, 2**63 - 1)
 
 
 def add_command(commands: Any, name: str, about: str, **more: Any) -> ArgumentParser:

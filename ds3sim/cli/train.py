@@ -29,13 +29,10 @@ def run(args: Namespace) -> int:
     """The command; returns the exit code."""
     import ds3sim as ds
     from ds3sim.cli.console import config_of, show
-    from ds3sim.cli.progress import case_bar
     from ds3sim.core.runtime import configure_process
 
     configure_process()
-    with case_bar(args.quiet) as progress:
-        found = ds.train(config_of(args), progress=progress)
-    show(args, found, print_training)
+    show(args, ds.train(config_of(args)), print_training)
     return 0
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import ds3sim as ds
 from ds3sim.cli.console import config_of, kept, new_table, overrides_of, say, show, terminal, write_record
 from ds3sim.cli.options import add_command, config_option, engine_options, output_options, whole
-from ds3sim.cli.progress import case_bar
 from ds3sim.core.errors import require
 from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
@@ -42,8 +41,7 @@ def validate(args: Namespace) -> int:
     for path, _, text in [] if config is None else config.origin.overrides:
         require(path != ("seed",), f"{text}: has no effect on validate, whose simulations have their own: use --seed")
     configure_process()
-    with case_bar(args.quiet) as progress:
-        found, interrupted = kept(ds.validate, config, **options, progress=progress)
+    found, interrupted = kept(ds.validate, config, **options)
     if args.out is not None:
         say(args, f"results: {write_record(found, args.out)}")
     show(args, found, print_validation)

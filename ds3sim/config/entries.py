@@ -19,6 +19,7 @@ from ds3sim.config.say import dotted, first_error, shown, value_at
 from ds3sim.config.strategy import StrategyTable
 from ds3sim.config.tasks import TasksTable
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.progress import working
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.lump import ChainForm
@@ -213,15 +214,20 @@ class Entries:
             with within(self.source if isinstance(table, FileGraph | EdgesGraph) else f"{self.source}: graph"):
                 graph = table.build(self._origin.folder)
         form = ChainForm(table.skills, table.success) if isinstance(table, ChainGraph) else None
-        return (graph,), (form,), (1.0,), table.model_dump(exclude_none=True)
+        told = table.model_dump(exclude_none=True)
+        if isinstance(table, FileGraph):
+            told["digest"] = graph.digest
+        return (graph,), (form,), (1.0,), told
 
     def _chains(self, mixture: TaskMixture) -> tuple[SkillGraph, ...]:
         out = []
-        for chain in zip(mixture.skills, mixture.success, mixture.feasible, strict=True):
-            key = ("chain", *chain)
-            if key not in self._kept:
-                self._kept[key] = SkillGraph.chain(*chain)
-            out.append(self._kept[key])
+        with working("tasks made", len(mixture)) as stage:
+            for chain in zip(mixture.skills, mixture.success, mixture.feasible, strict=True):
+                key = ("chain", *chain)
+                if key not in self._kept:
+                    self._kept[key] = SkillGraph.chain(*chain)
+                out.append(self._kept[key])
+                stage.advance()
         return tuple(out)
 
     def _priced(self, axes: Mapping[str, Any], plan: Strategy, rows, omega: float, engine: EngineOptions) -> tuple:

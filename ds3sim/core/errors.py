@@ -1,10 +1,11 @@
 """Errors a user can cause. Each message names the value, the cause and the fix."""
 
+import warnings
 from typing import Any
 
 from ds3sim.core.text import shown
 
-__all__ = ["InputError", "NoClosedForm", "StoppedEarly", "require", "shown"]
+__all__ = ["InputError", "NoClosedForm", "Note", "StoppedEarly", "note", "require", "shown"]
 
 
 class InputError(ValueError):
@@ -53,6 +54,15 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, result: Any) -> None:
         super().__init__("stopped by Ctrl-C; what was finished is kept")
         self.result = result
+
+
+class Note(UserWarning):
+    """Something a user should know of a result that is right as it stands. The command line prints ``note: ...``."""
+
+
+def note(message: str) -> None:
+    """Tell the user at once: a warning in Python, a line on stderr on the command line."""
+    warnings.warn(message, Note, stacklevel=3)
 
 
 def require(condition: bool, message: str) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.packed import unpacked
 from ds3sim.core.text import short
 
 LONGEST_LINE = 256 * 2**20
@@ -51,7 +55,7 @@ def _cannot(where: str, error: Exception) -> InputError:
 def head_of(path: Path, where: str, size: int = 65536) -> bytes:
     """The first bytes; an InputError for a file that is empty or cannot be read."""
     try:
-        with path.open("rb") as stream:
+        with unpacked(path, where) as stream:
             head = stream.read(size)
     except (OSError, ValueError) as error:
         raise _cannot(where, error) from None
@@ -72,7 +76,7 @@ def lines_of(path: Path, where: str) -> Iterator[tuple[int, str]]:
         InputError: UTF-16, a NUL byte, bytes that are not UTF-8, a line above ``LONGEST_LINE``.
     """
     try:
-        with path.open("rb") as stream:
+        with unpacked(path, where) as stream:
             number = 0
             while line := stream.readline(LONGEST_LINE + 1):
                 number += 1
@@ -137,13 +141,13 @@ def read_text(
             f"{where}: the file has {found.st_size / 2**20:,.0f} MiB, more than the {most / 2**20:,.0f} MiB that are"
         )
         require(found.st_size <= most, f"{large} read: {advice}")
-        with path.open("rb") as stream:
+        with unpacked(path, where) as stream:
             data = stream.read(most + 1)
     except InputError:
         raise
     except (OSError, ValueError) as error:
         raise _cannot(where, error) from None
-    require(len(data) <= most, f"{where}: the file grew beyond {most / 2**20:,.0f} MiB while it was read")
+    require(len(data) <= most, f"{where}: more than {most / 2**20:,.0f} MiB when it is read or unpacked: {advice}")
     _no_utf16(data, where)
     zero = data.find(b"\0")
     if zero >= 0:
@@ -184,8 +188,8 @@ def needed(row: dict, key: str, place: str) -> Any:
     return row[key]
 
 
-def parquet_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int, dict]]]:
-    """Columns, and (row, object), of a Parquet file, in batches. Rows count from 1."""
+def parquet_rows(path: Path, where: str, batch: int = 4096) -> tuple[list[str], Iterator[tuple[int, dict]]]:
+    """Columns, and (row, object), of a Parquet file, ``batch`` rows at a time. Rows count from 1."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -200,11 +204,11 @@ def parquet_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int,
     def rows():
         number = 0
         try:
-            for batch in file.iter_batches(batch_size=4096):
-                for row in batch.to_pylist():
+            for part in file.iter_batches(batch_size=batch):
+                for row in part.to_pylist():
                     number += 1
                     yield number, row
-        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
             raise InputError(f"{where}, after row {number}: cannot be read ({short(error, 120)})") from None
 
     return names, rows()
@@ -257,12 +261,35 @@ def write_file(out: str | os.PathLike, content: str | bytes | Callable[[Path], o
                 content(new)
             else:
                 new.write_bytes(content.encode(errors="replace") if isinstance(content, str) else content)
-            _replace(new, path, folder / "old")
+            with undisturbed():
+                _replace(new, path, folder / "old")
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            with undisturbed():
+                shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
     return path
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ctrl-C, and signals that the program handles, wait until the block is done: for blocks that are short."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    names = (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
+    before = {number: signal.getsignal(number) for number in names if number is not None}
+    handled = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in handled:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handled.items():
+            signal.signal(number, handler)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
 
 
 def _replace(new: Path, path: Path, old: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.files import undisturbed
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,13 @@ def write_folder(out: str | os.PathLike, contents: Mapping[str, bytes], marker: 
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)
-        _take_place(temporary, target, {*marker.files, *contents})
+        with undisturbed():
+            _take_place(temporary, target, {*marker.files, *contents})
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with undisturbed():
+            shutil.rmtree(temporary, ignore_errors=True)
     return [target / name for name in contents if name != marker.name]
 
 
@@ -140,10 +143,12 @@ def add_files(out: str | os.PathLike, contents: Mapping[str, bytes], marker: Mar
         try:
             for name, content in contents.items():
                 (temporary / name).write_bytes(content)
-            for name in contents:
-                os.replace(temporary / name, target / name)
+            with undisturbed():
+                for name in contents:
+                    os.replace(temporary / name, target / name)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            with undisturbed():
+                shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from error
     return [target / name for name in contents]

@@ -20,6 +20,9 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core import arrays
 
+STREAM = 1
+"""Version of the random stream: raised by every change after which a seed gives other tallies."""
+
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
 

@@ -94,7 +94,12 @@ def duration(seconds: float) -> str:
     """A time that something took."""
     if seconds < 1:
         return f"{1000 * seconds:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    for most, unit, name in ((120, 60, "min"), (48, 3600, "h"), (730, 86400, "days")):
+        if seconds < most * unit:
+            return f"{seconds / unit:.1f} {name}"
+    return f"{amount(seconds / (365.25 * 86400))} years"
 
 
 # ---- in the terminal ------------------------------------------------------------------------------

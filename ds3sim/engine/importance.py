@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.estimate import Estimate
+from ds3sim.core.progress import working
 from ds3sim.engine.law import LawRecord, like
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.stopping import Stopping
@@ -218,13 +219,15 @@ def weighted_tallies(
     """
     jobs: dict[tuple[str, int], tuple[Tilt, Job]] = {}
     budgets = []
-    for task in tasks:
-        _check(task)
-        budgets.append(sorted({int(k) for k in task.budgets}))
-        for k in budgets[-1]:
-            shortest, name = task.graph.shortest_path, (task.identity, k)
-            if shortest is not None and k >= shortest and name not in jobs:
-                jobs[name] = _job(task, k, options)
+    with working("tilted walks", sum(len(task.budgets) for task in tasks)) as stage:
+        for task in tasks:
+            _check(task)
+            budgets.append(sorted({int(k) for k in task.budgets}))
+            for k in budgets[-1]:
+                shortest, name = task.graph.shortest_path, (task.identity, k)
+                if shortest is not None and k >= shortest and name not in jobs:
+                    jobs[name] = _job(task, k, options)
+                stage.advance()
     stopped = False
     try:
         run([job for _, job in jobs.values()], options, seed, progress)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ds3sim.core.errors import StoppedEarly, require
+from ds3sim.core.progress import Stage, working
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
 from ds3sim.engine.stopping import FIRST_ROUND, Stopping
 from ds3sim.engine.tally import Tally, enough
@@ -46,16 +47,18 @@ def tallies(
         StoppedEarly: on Ctrl-C; ``.partial`` has None for tasks of which nothing is done.
     """
     out: list[Tally | None] = [None] * len(tasks)
-    for i, (task, first) in enumerate(zip(tasks, firsts, strict=True)):
-        try:
-            for out[i] in _rounds(task, options, seed, first, progress):
-                pass
-        except StoppedEarly as stop:
-            # Each round simulates all of its traces anew: the larger one counts.
-            best = max((tally for tally in (out[i], stop.partial) if tally is not None), key=lambda t: t.traces)
-            ended = Stopping.of(options, reached=False, interrupted=True)
-            out[i] = replace(best, stopping=ended) if best.traces else None
-            raise StoppedEarly(out) from None
+    with working("tasks", len(tasks)) as stage:
+        for i, (task, first) in enumerate(zip(tasks, firsts, strict=True)):
+            try:
+                for out[i] in _rounds(task, options, seed, first, progress):
+                    pass
+            except StoppedEarly as stop:
+                # Each round simulates all of its traces anew: the larger one counts.
+                best = max((tally for tally in (out[i], stop.partial) if tally is not None), key=lambda t: t.traces)
+                ended = Stopping.of(options, reached=False, interrupted=True)
+                out[i] = replace(best, stopping=ended) if best.traces else None
+                raise StoppedEarly(out) from None
+            stage.advance()
     return [tally for tally in out if tally is not None]
 
 
@@ -86,15 +89,18 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | No
     hits, deaths = np.zeros(task.max_steps + 1, np.int64), np.zeros(task.max_steps + 1, np.int64)
     done, feasible, stopped = 0, 0, False
     try:
-        while done < traces:
-            count = min(BATCH, traces - done)
-            key = np.random.SeedSequence([seed, int(task.identity, 16), (first + done) // BATCH])
-            rng = np.random.Generator(np.random.Philox(key))
-            able = binomial(rng, count, graph.feasible)
-            batch_hits, batch_deaths = _walk(rng, able, graph, tensor, task.max_steps)
-            hits, deaths, feasible, done = hits + batch_hits, deaths + batch_deaths, feasible + able, done + count
-            if progress is not None:
-                progress(count)
+        with working("traces", traces) as stage:
+            while done < traces:
+                count = min(BATCH, traces - done)
+                key = np.random.SeedSequence([seed, int(task.identity, 16), (first + done) // BATCH])
+                rng = np.random.Generator(np.random.Philox(key))
+                able = binomial(rng, count, graph.feasible)
+                with working("steps", task.max_steps + 1, count) as walk:
+                    batch_hits, batch_deaths = _walk(rng, able, graph, tensor, task.max_steps, walk)
+                stage.advance(count)
+                hits, deaths, feasible, done = hits + batch_hits, deaths + batch_deaths, feasible + able, done + count
+                if progress is not None:
+                    progress(count)
     except KeyboardInterrupt:
         stopped = True
     tally = Tally(
@@ -116,7 +122,7 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | No
 
 
 def _walk(
-    rng: np.random.Generator, traces: int, graph: SkillGraph, tensor: Tensor, max_steps: int
+    rng: np.random.Generator, traces: int, graph: SkillGraph, tensor: Tensor, max_steps: int, stage: Stage
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hits and deaths by time, int64 [max_steps + 1] each, of one population."""
     hits, deaths = np.zeros(max_steps + 1, np.int64), np.zeros(max_steps + 1, np.int64)
@@ -129,6 +135,7 @@ def _walk(
     for step in range(max_steps + 1):
         hits[step], deaths[step] = counts[graph.goal].sum(), counts[graph.dead].sum()
         counts[graph.goal | graph.dead] = 0
+        stage.advance()
         occupied = np.flatnonzero(counts)
         if not occupied.size or step == max_steps:
             break

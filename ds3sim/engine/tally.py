@@ -45,6 +45,8 @@ class Tally(LawRecord):
         stop_on_dead: a dead trace uses no more steps.
         ranges: ((seed, first, end), ...), the trials counted, sorted and disjoint.
         stopping: the rule by which the run ended; sums of runs join theirs.
+        squares: sum over trials of the squared number of correct traces, where the traces of a trial share a success
+            rate; None where they are independent given feasibility.
 
     >>> task = ds.Task(ds.SkillGraph.chain(3, 0.5), steps=20)
     >>> tally = ds.simulate(task, 1000) + ds.simulate(task, 500, first=1000)
@@ -65,6 +67,7 @@ class Tally(LawRecord):
     stop_on_dead: bool = False
     ranges: tuple[tuple[int, int, int], ...] = ()
     stopping: Stopping = field(default_factory=Stopping)
+    squares: int | None = None
 
     def __post_init__(self) -> None:
         if self.stopping == Stopping():  # counts made by hand
@@ -128,22 +131,27 @@ class Tally(LawRecord):
     def trace_success(self, steps: ArrayLike) -> Estimate:
         """Success probability of one trace at its share floor(K/n) of each budget.
 
-        The interval treats all traces as independent; with shared feasibility below 1 it counts
-        trials instead.
+        Where the traces of a trial share something (feasibility, a success rate) the trial is the unit of the
+        interval, else the trace.
         """
         hits = np.cumsum(self.hits)[self._per_trace(steps)]
         total = self.traces * self.n
         low, high = clopper_pearson(hits, total)
         if self.shared_feasibility and self.n > 1:
-            mean, square = hits / max(1, total), self._task_square(hits)
-            low, high = mean_interval(mean, square / self.n**2 - mean**2, self.traces, 1.0)
+            variance = self._correct_variance(hits) / self.n**2
+            low, high = mean_interval(hits / max(1, total), variance, self.traces, 1.0)
         return like(steps, hits / max(1, total), low, high)
 
-    def _task_square(self, hits: np.ndarray) -> np.ndarray:
-        """E[(number of correct traces of a trial)^2], traces independent given feasibility."""
-        tasks = max(1, self.feasible // self.n)
-        p = hits / (tasks * self.n)
-        return (self.n * p * (1 - p) + (self.n * p) ** 2) * tasks / max(1, self.traces)
+    def _correct_variance(self, hits: np.ndarray) -> np.ndarray:
+        """Variance of the number of correct traces of a trial, float64 [B]; ``hits`` of all traces are correct."""
+        trials = max(1, self.traces)
+        if self.squares is None:  # independent given feasibility
+            tasks = max(1, self.feasible // self.n)
+            p = hits / (tasks * self.n)
+            square = (self.n * p * (1 - p) + (self.n * p) ** 2) * tasks / trials
+        else:  # one step decides such traces: all are correct at once, or none
+            square = np.where(hits > 0, self.squares / trials, 0.0)
+        return np.maximum(0.0, square - (hits / trials) ** 2)
 
     def _moments(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and second moment of the steps of one feasible trace at budget k, float64 [B]."""
@@ -159,14 +167,18 @@ class Tally(LawRecord):
     def expected_steps(self, steps: ArrayLike) -> Estimate:
         """Expected steps of a task at each budget, summed over its n traces, with 95% intervals.
 
-        An infeasible trace uses its whole share floor(K/n). Units: steps per task.
+        An infeasible trace uses its whole share floor(K/n). Units: steps per task. The unit of the interval is the
+        trial, as for :meth:`trace_success`.
         """
         k = self._per_trace(steps)
         mean, square = self._moments(k)
         share = self.feasible / max(1, self.traces * self.n)
         estimate = self.n * (share * mean + (1 - share) * k)
         spread = self.n * np.maximum(0.0, square - mean**2)
-        if self.shared_feasibility:
+        if self.squares is not None and not self.stop_on_dead:
+            # A correct trace has used one step, any other its whole share.
+            variance = np.maximum(k - 1, 0) ** 2 * self._correct_variance(np.cumsum(self.hits)[k])
+        elif self.shared_feasibility:
             variance = share * spread + share * (1 - share) * (self.n * (k - mean)) ** 2
         else:
             variance = share * spread + self.n * share * (1 - share) * (k - mean) ** 2
@@ -200,6 +212,7 @@ class Tally(LawRecord):
             deaths=self.deaths + other.deaths,
             ranges=ranges,
             stopping=self.stopping + other.stopping,
+            squares=None if self.squares is None or other.squares is None else self.squares + other.squares,
         )
 
 

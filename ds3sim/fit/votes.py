@@ -123,7 +123,7 @@ class VoteFit(Forecast):
             "plateau_interval": [float(plateau.low), float(plateau.high)],
             "latent": self.rates.summary(),
             "warnings": list(self.warnings),
-            "notes": list(self.log.notes),
+            "notes": list(dict.fromkeys((*self.log.notes, *self.rates.log.notes))),
         }
 
     def plot(self, ax: Axes | None = None) -> Axes:

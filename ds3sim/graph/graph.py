@@ -6,6 +6,7 @@ built from it on demand (:meth:`SkillGraph.transition_tensor`).
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,19 @@ class SkillGraph(Parts, Record):
     def size(self) -> int:
         """S, the number of nodes."""
         return len(self.names)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex digest of all that the graph says, names too, 32 digits; the order of nodes and edges does not matter."""
+        order = sorted(range(self.size), key=self.names.__getitem__)
+        nodes = [
+            (self.names[i], self.start[i], self.goal[i], self.dead[i], self.score is not None and self.score[i])
+            for i in order
+        ]
+        ends = ((self.names[i], self.names[j]) for i, j in zip(self.source, self.target, strict=True))
+        edges = sorted(zip(ends, self.probability, strict=True))
+        said = repr(([[str(x) for x in node] for node in nodes], [[*ab, str(p)] for ab, p in edges], self.feasible))
+        return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()[:32]
 
     @cached_property
     def transient(self) -> np.ndarray:

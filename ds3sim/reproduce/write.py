@@ -13,6 +13,7 @@ from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, StoppedEarly, require
 from ds3sim.core.figure import data_uri, render
 from ds3sim.core.folder import Marker, add_files, check_folder
+from ds3sim.core.progress import working
 from ds3sim.report.html import rendered
 from ds3sim.reproduce.drawing import Drawing, Options
 from ds3sim.reproduce.registry import FIGURES, Entry, chosen
@@ -65,16 +66,19 @@ def reproduce(
     tell = progress or (lambda line: None)
     done: list[str] = []
     try:
-        for number, entry in enumerate(entries, 1):
-            if name == "all" and entry.data is not None and folder is None:
-                tell(f"{entry.name}: left out, it needs --data with {entry.data}")
-                continue
-            begun = time.perf_counter()
-            drawing = entry.make(options)
-            taken = time.perf_counter() - begun
-            write_drawing(entry, drawing, out, options, taken)
-            done.append(entry.name)
-            tell(f"[{number}/{len(entries)}] {entry.name}: {taken:.1f} s. {drawing.check()}")
+        with working("figures", len(entries)) as stage:
+            for number, entry in enumerate(entries, 1):
+                if name == "all" and entry.data is not None and folder is None:
+                    tell(f"{entry.name}: left out, it needs --data with {entry.data}")
+                    continue
+                begun = time.perf_counter()
+                with working(f"simulations of {entry.name}"):
+                    drawing = entry.make(options)
+                taken = time.perf_counter() - begun
+                write_drawing(entry, drawing, out, options, taken)
+                done.append(entry.name)
+                stage.advance()
+                tell(f"[{number}/{len(entries)}] {entry.name}: {taken:.1f} s. {drawing.check()}")
     except KeyboardInterrupt:
         raise StoppedEarly(tuple(done)) from None
     return Path(os.path.abspath(out)) / PAGE

@@ -62,7 +62,8 @@ def collect(
 ) -> list[Tally]:
     """The tally of every task, bit for bit that of ``simulate`` alone, simulating only what the store lacks.
 
-    What has been simulated is committed group by group, so that a crash costs the last seconds. The
+    What has been simulated is committed group by group, so that a crash costs the last seconds; while another process
+    holds the file, it is kept in memory (:class:`ds3sim.store.patient.Patient`). The
     result does not depend on what the store held before, nor on how often the work was interrupted.
 
     Args:
@@ -78,7 +79,8 @@ def collect(
             is None, where the task is not done.
     """
     require_storable(options)
-    store.put_problems({task.identity: said for task, said in reversed(items)}.items())
+    problems = {task.identity: said for task, said in reversed(items)}
+    store.patient.do(lambda kept: kept.put_problems(problems.items()))
     tasks = [task for task, _ in items]
     run = _Run(store, options, seed, progress)
     if options.relative_error is None:
@@ -145,16 +147,17 @@ class _Run:
             self._simulate(self._missing(traces, {task.identity: task for task in tasks}.values()))
         except KeyboardInterrupt:
             ended = replace(rule, reached=False, interrupted=True)
-            found = [self._kept(task, traces) for task in tasks]
+            whole = self.store.whole()
+            found = [self._kept(task, traces, whole) for task in tasks]
             partial = [t and replace(t, stopping=rule if t.traces == traces else ended) for t in found]
             raise StoppedEarly(partial) from None
-        found = [self._kept(task, traces) for task in tasks]
+        found = [self._kept(task, traces, self.store) for task in tasks]
         whole = [replace(tally, stopping=rule) for tally in found if tally is not None and tally.traces == traces]
         require(len(whole) == len(tasks), f"{self.store.path}: lost trials: is it on a sound disk?")
         return whole
 
-    def _kept(self, task: Task, traces: int) -> Tally | None:
-        return self.store.tally(task.identity, self.options.kind, self.seed, traces)
+    def _kept(self, task: Task, traces: int, store: Store) -> Tally | None:
+        return store.tally(task.identity, self.options.kind, self.seed, traces)
 
     def _missing(self, traces: int, tasks: Iterable[Task]) -> list[_Piece]:
         """What has to be simulated."""
@@ -190,11 +193,15 @@ class _Run:
                 elif took < COMMIT_S / 4 and full:
                     size *= 2
                 if time.monotonic() - since >= COMMIT_S:
-                    self.store.add_all(kept)
+                    self._keep(kept)
                     kept, since = [], time.monotonic()
         finally:
-            if kept:
-                self.store.add_all(kept)
+            self._keep(kept)
+        self.store.patient.finish()
+
+    def _keep(self, tallies: list[Tally]) -> None:
+        if tallies:
+            self.store.patient.do(lambda store: store.add_all(tallies))
 
     def _tallies(self, group: list[_Piece]) -> list[Tally]:
         """The tallies of a group, checked to be what was asked."""

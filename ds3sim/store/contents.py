@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ds3sim.config.entries import Entry
+from ds3sim.core import rng
 from ds3sim.core.errors import InputError
 from ds3sim.core.figure import new_axes
 from ds3sim.core.record import Record
@@ -57,6 +58,7 @@ class Point:
         tokens_per_step: omega.
         cost: the cost model, None without FLOPs.
         rows: the budgets.
+        graph: digest of the graph, where it was read from a file.
     """
 
     axes: Mapping[str, Any]
@@ -68,6 +70,7 @@ class Point:
     tokens_per_step: float
     cost: CostModel | None
     rows: tuple[BudgetRow, ...]
+    graph: str | None = None
 
     @classmethod
     def of(cls, entry: Entry) -> Point:
@@ -83,6 +86,7 @@ class Point:
             entry.tokens_per_step,
             entry.cost,
             entry.rows,
+            entry.said["tasks"].get("digest"),
         )
 
     def place(self, number: int) -> Place:
@@ -102,6 +106,7 @@ class Point:
             "tokens_per_step": self.tokens_per_step,
             "cost": None if self.cost is None else asdict(self.cost),
             "rows": [row.to_dict() for row in self.rows],
+            **({} if self.graph is None else {"graph": self.graph}),
         }
 
     @classmethod
@@ -123,6 +128,7 @@ class Point:
                 float(data["tokens_per_step"]),
                 CostModel(**data["cost"]) if data["cost"] else None,
                 tuple(BudgetRow(**row) for row in data["rows"]),
+                data.get("graph"),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"a point of the sweep cannot be read: {type(error).__name__}: {error}") from None
@@ -143,6 +149,18 @@ class Sweep:
     points: tuple[Point, ...]
 
 
+def sweep_identity(common: Mapping[str, Any], points: Iterable[Point]) -> dict[str, Any]:
+    """What tells a sweep from others: what its points share, with the content of the graph file in place of its path,
+    and the random stream."""
+    out = dict(common) if rng.STREAM == 1 else {**common, "stream": rng.STREAM}
+    table = common.get("config", {}).get("graph", {})
+    digests = {point.graph for point in points} - {None}
+    if "path" in table and digests:
+        own = {key: value for key, value in table.items() if key != "path"} | {"digests": sorted(map(str, digests))}
+        out["config"] = {**common["config"], "graph": own}
+    return out
+
+
 @dataclass(frozen=True, eq=False)
 class StoreContents(Record):
     """What a store holds.
@@ -151,6 +169,7 @@ class StoreContents(Record):
         file: its name.
         problems: the tasks, in the order in which they came.
         sweeps: the tables of contents, the one used last at the end.
+        versions: of the engines that made the rows, sorted.
 
     >>> task = ds.Task(ds.SkillGraph.chain(3, 0.4), steps=10)
     >>> with ds.Store.open("tallies.ds3") as store:
@@ -163,6 +182,7 @@ class StoreContents(Record):
     file: str
     problems: tuple[Problem, ...]
     sweeps: tuple[Sweep, ...]
+    versions: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -182,6 +202,7 @@ class StoreContents(Record):
             "rows": self.rows,
             "trials": self.trials,
             "sweeps": [{"name": sweep.name, "points": len(sweep.points)} for sweep in self.sweeps],
+            "versions": list(self.versions),
         }
 
     def to_dataset(self) -> xarray.Dataset:

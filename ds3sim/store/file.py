@@ -20,14 +20,16 @@ from ds3sim.core.errors import InputError, require
 Name = str | os.PathLike[str]
 
 APPLICATION = 0x64733373  # "ds3s"
-SCHEMA = 2
-"""Format of the file; one with a larger number was written by a newer ds3sim. Format 1 has one table more, unused."""
+SCHEMA = 3
+"""Format of the file; one with a larger number was written by a newer ds3sim. Format 1 has one table more, unused;
+rows of formats 1 and 2 lack ``squares`` and ``version``, which opening for writing adds."""
 
 _TABLES = """
 CREATE TABLE problem (id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, description BLOB);
 CREATE TABLE part (problem INTEGER NOT NULL REFERENCES problem, engine TEXT NOT NULL, seed INTEGER NOT NULL,
   first INTEGER NOT NULL, end INTEGER NOT NULL, n INTEGER NOT NULL, shared INTEGER NOT NULL, stop INTEGER NOT NULL,
   feasible INTEGER NOT NULL, counts BLOB NOT NULL, code INTEGER NOT NULL,
+  squares INTEGER, version TEXT,
   UNIQUE (problem, engine, seed, first, end));
 CREATE TABLE sweep (digest TEXT PRIMARY KEY, name TEXT NOT NULL, common TEXT NOT NULL, used INTEGER NOT NULL,
   body BLOB NOT NULL);
@@ -46,6 +48,10 @@ _SAID = {
 }
 
 
+class Locked(InputError):
+    """Another process holds the file."""
+
+
 @contextmanager
 def one_line(path: Name) -> Iterator[None]:
     """Turn SQLite's errors into an InputError that names the file, the cause and the fix."""
@@ -54,7 +60,8 @@ def one_line(path: Name) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         said = _SAID.get(code, "cannot be used ({}): take another file")
-        raise InputError(f"{path}: {said.format(error)}") from None
+        kind = Locked if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else InputError
+        raise kind(f"{path}: {said.format(error)}") from None
 
 
 def connect(path: Name, *, create: bool, readonly: bool, wait: float) -> sqlite3.Connection:
@@ -150,6 +157,17 @@ def _accept(db: sqlite3.Connection, path: Name, readonly: bool) -> None:
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     missing = {"problem", "part", "sweep"} - tables
     require(not missing, damaged.format("tables are missing"))
+    if version < SCHEMA and not readonly:
+        with transaction(db, path):
+            if not has_versions(db):  # another process may have been faster
+                db.execute("ALTER TABLE part ADD COLUMN squares INTEGER")
+                db.execute("ALTER TABLE part ADD COLUMN version TEXT")
+            db.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def has_versions(db: sqlite3.Connection) -> bool:
+    """Whether rows have the columns of format 3."""
+    return "version" in {row[1] for row in db.execute("PRAGMA table_info(part)")}
 
 
 def _is_empty(db: sqlite3.Connection) -> bool:

@@ -97,6 +97,7 @@ def merge(stores: Sequence[Name], out: Name) -> Merged:
         _compare(read)
     with Store.open(out) as store:
         new = store.take([tables for _, tables in read])
+        store.tell_versions(store.versions())
         return Merged(tuple(held), store.contents(), new)
 
 

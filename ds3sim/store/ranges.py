@@ -14,6 +14,7 @@ import numpy as np
 from ds3sim.core.errors import require
 from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
+from ds3sim.engine.version import engine_version
 
 Range = tuple[int, int]
 """(first, end): the trials first .. end - 1."""
@@ -33,6 +34,8 @@ class Row(NamedTuple):
         n, shared, stop, feasible: ``n``, ``shared_feasibility``, ``stop_on_dead`` and ``feasible`` of the tally.
         counts: its three histograms, packed by :func:`encode`.
         code: checksum of all of it.
+        squares: of the tally.
+        version: of the engine that counted; None in rows of files before format 3, which lack ``squares`` too.
     """
 
     identity: str
@@ -46,6 +49,8 @@ class Row(NamedTuple):
     feasible: int
     counts: bytes
     code: int
+    squares: int | None = None
+    version: str | None = None
 
     @classmethod
     def of(cls, tally: Tally) -> Row:
@@ -62,8 +67,9 @@ class Row(NamedTuple):
         flags = (int(tally.shared_feasibility), int(tally.stop_on_dead))
         counts = encode(tally.task_hits, tally.hits, tally.deaths)
         key = (tally.identity, tally.engine, seed, first, end)
-        facts = (*key, int(tally.n), *flags, int(tally.feasible), counts)
-        return cls(*facts, checksum(*facts))
+        squares = None if tally.squares is None else int(tally.squares)
+        row = cls(*key, int(tally.n), *flags, int(tally.feasible), counts, 0, squares, engine_version(tally.engine))
+        return row._replace(code=row.checksum())
 
     @property
     def key(self) -> tuple:
@@ -76,8 +82,12 @@ class Row(NamedTuple):
         Raises:
             Damaged: the row contradicts itself.
         """
-        if checksum(*self[:-1]) != self.code:
+        if self.checksum() != self.code:
             raise Damaged("its checksum is wrong")
+        task_hits, hits, deaths = decode(self.counts)
+        squares = self.squares
+        if squares is None and self.may_share(hits, deaths):
+            squares = self.n * int(hits.sum())  # as if all traces of a trial were correct, or none: the widest interval
         return Tally(
             self.identity,
             self.engine,
@@ -85,16 +95,31 @@ class Row(NamedTuple):
             self.n,
             self.end - self.first,
             self.feasible,
-            *decode(self.counts),
+            task_hits,
+            hits,
+            deaths,
             shared_feasibility=bool(self.shared),
             stop_on_dead=bool(self.stop),
             ranges=((self.seed, self.first, self.end),),
             stopping=Stopping(traces=self.end - self.first),
+            squares=squares,
         )
 
+    def may_share(self, hits: np.ndarray, deaths: np.ndarray) -> bool:
+        """Whether it is of a file before format 3, and its traces may share a success rate: one step decides them."""
+        told = self.version is not None or self.n == 1 or not self.shared
+        return not told and 0 < int(hits[1:2].sum()) < self.feasible == int(hits[1:2].sum() + deaths[1:2].sum())
+
+    def checksum(self) -> int:
+        """CRC-32 of everything else: the key, the numbers and the blob."""
+        code = 0
+        for fact in (*self[:10], *(fact for fact in self[11:] if fact is not None)):
+            code = zlib.crc32(fact if isinstance(fact, bytes) else f"{fact}\0".encode(), code)
+        return code
+
     def agrees(self, other: Row) -> bool:
-        """Whether the counts are equal, however they are packed."""
-        same = self[:9] == other[:9]
+        """Whether the counts are equal, however they are packed and whichever version counted."""
+        same = self[:9] == other[:9] and (None in (self.squares, other.squares) or self.squares == other.squares)
         return same and all(map(np.array_equal, decode(self.counts), decode(other.counts)))
 
 
@@ -140,14 +165,6 @@ def decode(blob: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     except (struct.error, zlib.error, ValueError, IndexError, MemoryError) as error:
         raise Damaged(str(error)) from None
     return table[0] + table[1], table[1], table[2]
-
-
-def checksum(*facts: str | int | bytes) -> int:
-    """CRC-32 of a row: its key, its numbers and its blob."""
-    code = 0
-    for fact in facts:
-        code = zlib.crc32(fact if isinstance(fact, bytes) else f"{fact}\0".encode(), code)
-    return code
 
 
 def cover(rows: Iterable[Range], first: int = 0, end: int | None = None) -> list[Range]:

@@ -13,13 +13,15 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ds3sim.core.errors import InputError, require
+from ds3sim.core.errors import InputError, note, require
 from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.store import file as store_file
-from ds3sim.store.contents import Point, Problem, StoreContents, Sweep
+from ds3sim.store.contents import Point, Problem, StoreContents, Sweep, sweep_identity
+from ds3sim.store.patient import Patient
 from ds3sim.store.ranges import Damaged, Range, Row, cover, gaps
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 KEY = "identity, engine, seed, first, end"
 _PARTS = "part JOIN problem ON id = problem"
-_ROW = f"SELECT {KEY}, n, shared, stop, feasible, counts, code FROM {_PARTS}"
+_ROW = f"SELECT {KEY}, n, shared, stop, feasible, counts, code, {{}} FROM {_PARTS}"
+_BEFORE = "a ds3sim before versions were kept"
 
 
 class Tables(NamedTuple):
@@ -55,6 +58,24 @@ class Store:
 
     def __init__(self, db: sqlite3.Connection, path: store_file.Name) -> None:
         self._db, self.path = db, path
+        self._row = _ROW.format("squares, version" if store_file.has_versions(db) else "NULL, NULL")
+        self._told: set[tuple] = set()
+
+    @cached_property
+    def patient(self) -> Patient[Store]:
+        """Writes for which nothing is lost while another process holds the file."""
+        return Patient(self, self.path)
+
+    def whole(self) -> Store:
+        """Itself, or where something could not be written a copy in memory that has it."""
+        if self.patient.flush():
+            return self
+        note(f"{self.path}: is still held by another process: it lacks what was simulated last, and is counted here")
+        copy = Store.in_memory()
+        copy.take([self.tables()])
+        for write in self.patient.left:
+            write(copy)
+        return copy
 
     @classmethod
     def open(cls, path: store_file.Name, *, create: bool = True, readonly: bool = False, wait: float = 5.0) -> Store:
@@ -130,14 +151,20 @@ class Store:
             seed: None adds up all seeds; the tally then has the first of them.
             end: None reads everything.
 
-        Where rows overlap, disjoint ones that hold the most trials are taken.
+        Where rows overlap, disjoint ones that hold the most trials are taken. Rows of two versions of the engine are
+        added with a note.
         """
-        total = None
+        total, versions = None, set()
         for one in self.seeds(identity, engine) if seed is None else [seed]:
             for first, stop in cover(self.rows(identity, engine, one), 0, end):
-                (row,) = self._all(f"{_ROW} WHERE ({KEY}) = (?, ?, ?, ?, ?)", (identity, engine, one, first, stop))
-                part = self._tally(Row(*row))
+                (found,) = self._all(
+                    f"{self._row} WHERE ({KEY}) = (?, ?, ?, ?, ?)", (identity, engine, one, first, stop)
+                )
+                row = Row(*found)
+                part = self._tally(row)
+                versions.add(row.version or _BEFORE)
                 total = part if total is None else total + part
+        self.tell_versions(versions)
         return None if total is None else replace(total, stopping=Stopping(traces=total.traces))
 
     def seeds(self, identity: str, engine: str) -> list[int]:
@@ -158,10 +185,12 @@ class Store:
             name: of the sweep.
             points: in order.
             common: what all points share, as the resolved config without axes. Lists with equal name and
-                ``common`` are read as one. None: the list stands alone.
+                ``common`` are read as one, where graph files have equal content wherever they lie. None: the list
+                stands alone.
         """
+        points = list(points)
         plain = [point.to_dict() for point in points]
-        shared = "" if common is None else _digest(common)
+        shared = "" if common is None else _digest(sweep_identity(common, points))
         digest = _digest([name, shared, plain])
         with store_file.transaction(self._db, self.path):
             latest = self._db.execute("SELECT coalesce(max(used), 0) + 1 FROM sweep").fetchone()[0]
@@ -181,7 +210,12 @@ class Store:
             trials = sum(end - first for ranges in own for first, end in cover(ranges))
             said = self._unpack(body) if body else {}
             problems.append(Problem(identity, said, sum(map(len, own)), trials))
-        return StoreContents(str(self.path), tuple(problems), self.sweeps())
+        return StoreContents(str(self.path), tuple(problems), self.sweeps(), self.versions())
+
+    def versions(self) -> tuple[str, ...]:
+        """The versions of the engines that made the rows, sorted."""
+        column = "version" if "version" in self._row else "NULL"
+        return tuple(sorted({said or _BEFORE for (said,) in self._all(f"SELECT DISTINCT {column} FROM part")}))
 
     def sweeps(self) -> tuple[Sweep, ...]:
         """The tables of contents, the one used last at the end. Of two lists of one sweep the later wins."""
@@ -215,6 +249,9 @@ class Store:
         known = ", ".join(sorted({sweep.name for sweep in every}))
         have = f"it has {known}" if known else "ds3sim sweep --store writes one"
         require(len(sweeps) > 0, f"{self.path}: has no sweep{f' called {name}' if name else ''}: {have}")
+        files = [{point.graph for point in sweep.points} for sweep in sweeps if sweep.name == sweeps[-1].name]
+        if any(graphs != files[-1] for graphs in files):
+            note(f"{self.path}: has sweeps called {sweeps[-1].name} of other graphs: this is the one used last")
         numbers: dict[str, int] = {}
         found: list[tuple[Place, list[Tally], str]] = []
         for point in sweeps[-1].points:
@@ -249,7 +286,7 @@ class Store:
         """
         out = Tables(
             self._all("SELECT identity, description FROM problem ORDER BY id"),
-            [Row(*row) for row in self._all(f"{_ROW} ORDER BY {KEY}")],
+            [Row(*row) for row in self._all(f"{self._row} ORDER BY {KEY}")],
             self._all("SELECT * FROM sweep ORDER BY used, digest"),
         )
         for row in out.part:
@@ -294,10 +331,10 @@ class Store:
     def _insert(self, row: Row) -> int:
         """1 for a new row, 0 for one that was there; inside a transaction."""
         self._problem(row.identity, None)
-        found = self._db.execute(f"{_ROW} WHERE ({KEY}) = (?, ?, ?, ?, ?)", row.key).fetchone()
+        found = self._db.execute(f"{self._row} WHERE ({KEY}) = (?, ?, ?, ?, ?)", row.key).fetchone()
         if found is None:
             self._db.execute(
-                "INSERT INTO part SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM problem WHERE identity = ?",
+                "INSERT INTO part SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM problem WHERE identity = ?",
                 (*row[1:], row.identity),
             )
             return 1
@@ -311,9 +348,26 @@ class Store:
             )
         return 0
 
+    def tell_versions(self, versions: Iterable[str]) -> None:
+        """Say once that rows of several versions are added."""
+        name = tuple(sorted(versions))
+        if len(name) > 1 and name not in self._told:
+            self._told.add(name)
+            note(
+                f"{self.path}: counts of {len(name)} versions of the engine are added: {'; '.join(name)}: where one of"
+                " them was wrong, use a new store"
+            )
+
     def _tally(self, row: Row) -> Tally:
         try:
-            return row.tally()
+            tally = row.tally()
+            if row.squares is None is not tally.squares and ("old",) not in self._told:
+                self._told.add(("old",))
+                note(
+                    f"{self.path}: holds counts of a ds3sim that did not keep how the traces of a task vary together:"
+                    " intervals of expected steps are the widest possible; a new store has narrower ones"
+                )
+            return tally
         except Damaged as error:
             raise InputError(
                 f"{self.path}: is damaged: trials {row.first}..{row.end} of problem {row.identity[:8]}: {error}:"

@@ -17,6 +17,7 @@ from ds3sim.config.read import read_config
 from ds3sim.config.tables import AllocateTable, Config
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
+from ds3sim.core.progress import Stage, working
 from ds3sim.theory.loss import CONSTANTS
 
 
@@ -49,15 +50,20 @@ def allocate(
         config = read_config(Path(config), overrides)
     table, problem, source = allocate_table(config), problem_of(config), config.origin.source
     options = {"tokens_per_task": table.tokens_per_task, "demand_tokens": table.demand_tokens}
-    try:
-        points, comparison = _optima(table, problem, options, progress)
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from None
-    gradient = None
-    if table.check and table.mode == "global":
-        from ds3sim.allocate.gradient import maximise
+    rest = [constants for constants in CONSTANTS.values() if constants != table.constants]
+    gradient, others = None, []
+    with working("compute values", len(table.compute) + len(rest)) as stage:
+        try:
+            points, comparison = _optima(table, problem, options, stage, progress)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None
+        if table.check and table.mode == "global":
+            from ds3sim.allocate.gradient import maximise
 
-        gradient = maximise(problem, points[-1].compute)
+            gradient = maximise(problem, points[-1].compute)
+        for constants in rest:
+            others.append(_other(problem_of(config, constants), points[-1].compute, table.mode, options))
+            stage.advance()
     found = Allocation(
         name=config.name or Path(source).stem or "allocation",
         mode=table.mode,
@@ -66,11 +72,7 @@ def allocate(
         kappa=table.kappa,
         points=tuple(points),
         comparison=tuple(comparison),
-        others=tuple(
-            _other(problem_of(config, constants), points[-1].compute, table.mode, options)
-            for constants in CONSTANTS.values()
-            if constants != table.constants
-        ),
+        others=tuple(others),
         gradient=gradient,
     )
     return replace(found, words=words(found), environment={**environment(), "wall_s": time.perf_counter() - begun})
@@ -80,6 +82,7 @@ def _optima(
     table: AllocateTable,
     problem: Problem,
     options: dict[str, float | None],
+    stage: Stage,
     progress: Callable[[str, int, int], None] | None,
 ) -> tuple[list[Optimum], list[Comparison]]:
     """The optimum at every compute, and beside D = kappa N where that is wanted."""
@@ -91,6 +94,7 @@ def _optima(
             points.append(comparison[-1].best)
         else:
             points.append(solve(problem, compute, table.mode, **options))
+        stage.advance()
         if progress is not None:
             progress("allocating", len(points), len(table.compute))
     return points, comparison

@@ -23,6 +23,7 @@ from ds3sim.config.entries import Entry
 from ds3sim.config.study import study_of
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.estimate import Estimate
+from ds3sim.core.progress import working
 from ds3sim.engine.law import Counted, Law, mixed
 from ds3sim.engine.limits import NUMBERS
 from ds3sim.results.choice import Choice, Decision, Gap
@@ -173,10 +174,12 @@ def _probability_best(entries: Sequence[Entry], found) -> np.ndarray:
     same = {}
     owner = [same.setdefault((tuple(t.identity for t in e.tasks), e.seed, e.weights), i) for i, e in enumerate(entries)]
     out = np.zeros((len(entries), budgets))
-    for i in range(budgets):
-        draws = np.stack([rng.beta(*shape[s, :, i], size=DRAWS) for s in range(len(entries))])[owner]
-        top = draws == draws.max(axis=0)
-        out[:, i] = (top / top.sum(axis=0)).mean(axis=1)
+    with working("budgets compared", budgets) as stage:
+        for i in range(budgets):
+            draws = np.stack([rng.beta(*shape[s, :, i], size=DRAWS) for s in range(len(entries))])[owner]
+            top = draws == draws.max(axis=0)
+            out[:, i] = (top / top.sum(axis=0)).mean(axis=1)
+            stage.advance()
     return out
 
 

@@ -13,6 +13,8 @@ from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError, StoppedEarly
+from ds3sim.core.memory import require_memory
+from ds3sim.core.progress import working
 from ds3sim.engine.closed_form import real_law
 from ds3sim.engine.evaluate import evaluate as evaluate_tasks
 from ds3sim.engine.law import Law, Sampled
@@ -23,7 +25,10 @@ from ds3sim.store.store import Store
 from ds3sim.task.task import Task
 
 HISTOGRAM_BYTES = 2**28
+"""Memory for the laws of the points that are computed together."""
 MOST_ENTRIES = 16384
+VALUE_BYTES, ROW_BYTES = 96, 1000
+"""Memory of a law's numbers at one budget while they are computed, and of one row of the results, about."""
 
 Progress = Callable[[int, int], None]
 """Called with the numbers of trials and points just done."""
@@ -64,26 +69,35 @@ def evaluate(
         InputError: an engine cannot do a task, or the store cannot keep what it gives.
         KeyboardInterrupt: Ctrl-C, after the blocks done until then.
     """
+    rows = study.count * len(study.strategies) * len(study.amounts)
+    require_memory(ROW_BYTES * rows, f"{study.source}: a result of {rows:,} rows", "take fewer budgets or points")
     entries: Iterable[Entry] = study.entries()
     whole = whole_points or study.count > 1
     if store is not None:
         entries = list(entries)
         for options in dict.fromkeys(entry.engine for entry in entries):
             require_storable(options, f"{study.source}: ")
-        store.put_points(study.name, map(Point.of, entries), study.common())
-    for block in _blocks(entries):
-        stopped = False
-        laws: dict[tuple, Law] = {}
-        try:
-            _block(study, block, store, progress, laws, whole)
-        except KeyboardInterrupt:
-            stopped = True
-        found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
-        done = _done(block, found, whole) if stopped else block
-        if done:
-            yield done, [[law for law in own if law is not None] for own in found[: len(done)]], stopped
-        if stopped:
-            raise KeyboardInterrupt
+        points, common = [Point.of(entry) for entry in entries], study.common()
+        store.patient.do(lambda kept: kept.put_points(study.name, points, common))
+    with working("points", study.count) as stage:
+        for block in _blocks(entries, study.source):
+            stopped = False
+            laws: dict[tuple, Law] = {}
+            try:
+                _block(study, block, store, progress, laws, whole)
+            except KeyboardInterrupt:
+                stopped = True
+            found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
+            done = _done(block, found, whole) if stopped else block
+            stage.advance(_points(done))
+            if done:
+                yield done, [[law for law in own if law is not None] for own in found[: len(done)]], stopped
+            if stopped:
+                raise KeyboardInterrupt
+
+
+def _points(entries: Iterable[Entry]) -> int:
+    return len({entry.point for entry in entries})
 
 
 def _done(block: list[Entry], found: list[list[Law | None]], whole: bool) -> list[Entry]:
@@ -94,16 +108,21 @@ def _done(block: list[Entry], found: list[list[Law | None]], whole: bool) -> lis
     return block[:lacking]
 
 
-def _blocks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Whole points, until their histograms fill the memory allowed."""
+def _blocks(entries: Iterable[Entry], source: str) -> Iterator[list[Entry]]:
+    """Whole points, until their laws fill the memory allowed."""
     block: list[Entry] = []
     used, seen = 0, set()
     for _, group in groupby(entries, key=lambda entry: entry.point):
         point = list(group)
         need = 0
         for task in (task for entry in point for task in entry.tasks):
+            need += VALUE_BYTES * len(task.budgets)
             if task.identity not in seen and point[0].engine.kind not in NUMBERS:
                 need += 24 * (task.max_steps + 64)
+        parts = sum(len(entry.tasks) for entry in point)
+        require_memory(
+            need, f"{source}: {parts:,} tasks with their budgets at one point", "take fewer tasks, or lower budgets"
+        )
         if block and (used + need > HISTOGRAM_BYTES or len(block) >= MOST_ENTRIES):
             yield block
             block, used, seen = [], 0, set()
@@ -130,18 +149,20 @@ def _block(study: Study, block: Sequence[Entry], store: Store | None, progress, 
     kinds: dict[tuple, list[tuple]] = {}
     for name, (entry, _, _) in wanted.items():
         kinds.setdefault((entry.engine, entry.seed, entry.real is not None), []).append(name)
-    for (options, _, _), names in kinds.items():
-        entries, tasks, forms = zip(*(wanted[name] for name in names), strict=True)
-        try:
-            laws.update(zip(names, _laws(entries, tasks, forms, store, progress), strict=True))
-        except StoppedEarly as stop:
-            done = ((name, law) for name, law in zip(names, stop.partial, strict=True) if law is not None)
-            laws.update((name, law) for name, law in done if not (whole and _cut_short(law)))
-            raise KeyboardInterrupt from None
-        except InputError as error:
-            told = str(error)
-            where = "" if told.startswith(study.source) else f"{study.source}: engine.kind = {options.kind}: "
-            raise type(error)(f"{where}{told}") from None
+    with working("", len(kinds), _points(block)) as stage:
+        for (options, _, _), names in kinds.items():
+            entries, tasks, forms = zip(*(wanted[name] for name in names), strict=True)
+            try:
+                laws.update(zip(names, _laws(entries, tasks, forms, store, progress), strict=True))
+            except StoppedEarly as stop:
+                done = ((name, law) for name, law in zip(names, stop.partial, strict=True) if law is not None)
+                laws.update((name, law) for name, law in done if not (whole and _cut_short(law)))
+                raise KeyboardInterrupt from None
+            except InputError as error:
+                told = str(error)
+                where = "" if told.startswith(study.source) else f"{study.source}: engine.kind = {options.kind}: "
+                raise type(error)(f"{where}{told}") from None
+            stage.advance()
 
 
 def _cut_short(law: Law) -> bool:

@@ -19,6 +19,7 @@ from ds3sim.core.errors import InputError
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import new_axes
 from ds3sim.core.plain import as_plain
+from ds3sim.core.progress import Stage, working
 from ds3sim.core.record import Record
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.stats.tests import binomial_z
@@ -256,7 +257,8 @@ def train(
     exact = acquired_exact(_concepts_per_skill(model), unlearnt, concepts, training.concepts_needed)
     simulation, notes = None, []
     if config.simulation.enabled:
-        simulation = _simulate(model, config.simulation, config.seed, notes, progress)
+        with working("parts", 2) as stage:
+            simulation = _simulate(model, config.simulation, config.seed, notes, stage, progress)
     return TrainingResult(
         name=config.name or Path(source).stem or "training",
         seed=config.seed,
@@ -280,7 +282,7 @@ def _concepts_per_skill(model: Trained) -> np.ndarray:
 
 
 def _simulate(
-    model: Trained, wanted: SimulationTable, seed: int, notes: list[str], progress: Progress | None
+    model: Trained, wanted: SimulationTable, seed: int, notes: list[str], stage: Stage, progress: Progress | None
 ) -> Simulated | None:
     """Peel graphs and sample skills; ``notes`` get what to know of it."""
     training, concepts = model.training, float(model.concepts)
@@ -311,6 +313,7 @@ def _simulate(
         theory=law,
         z_stuck=float(binomial_z(stuck, wanted.graphs, law.stuck)),
     )
+    stage.advance()
     if progress is not None:
         progress("skills", 1, 2)
     if _sizes(model).max() > MOST_SKILLS:

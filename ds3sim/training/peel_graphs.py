@@ -10,6 +10,7 @@ concepts). Every edge is used once. What peeling leaves does not depend on the o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,11 +21,15 @@ import numpy as np
 from jax import lax
 
 from ds3sim.core.check import number, whole_number
+from ds3sim.core.memory import require_memory
+from ds3sim.core.progress import working
 from ds3sim.core.runtime import cores
 from ds3sim.training.bernoulli_rows import EDGES, UNKNOWN, bernoulli_rows, generator, identity, keys, precise
 
 _UNION = 80_000
 """Concepts in one union of graphs, about: its padded edges (some 25 MB) stay close to the caches."""
+CELL_BYTES = 64
+"""Memory of a concept or an edge of a graph while it is peeled, about."""
 
 
 @dataclass(frozen=True)
@@ -145,11 +150,23 @@ def peel_graphs(
         real = np.arange(rows)[None, :] < sizes[low:high, None]
         left[low:high], isolated[low:high] = (~flags & real).sum(axis=1), (alone & real).sum(axis=1)
 
-    starts = range(0, graphs, batch)
-    one_union(0)  # compiles, once
-    with ThreadPoolExecutor(cores()) as pool:  # XLA runs such loops on one core
-        list(pool.map(one_union, starts[1:]))
+    _each(one_union, range(0, graphs, batch), batch, rows + texts * text_degree)
     return Peeled(sizes, left, isolated)
+
+
+def _each(one_union: Callable[[int], None], starts: range, batch: int, cells: float) -> None:
+    """Peel the unions that begin at these graphs, as many at once as there are cores."""
+    require_memory(
+        CELL_BYTES * min(len(starts), cores()) * batch * cells,
+        f"peeling graphs of {cells:,.0f} concepts and edges, {batch} in a union,",
+        "take fewer concepts, or a lower text_degree",
+    )
+    with working("graphs", len(starts) * batch) as stage:
+        one_union(0)  # compiles, once
+        stage.advance(batch)
+        with ThreadPoolExecutor(cores()) as pool:  # XLA runs such loops on one core
+            for _ in pool.map(one_union, starts[1:]):
+                stage.advance(batch)
 
 
 def _union(made, sizes, rows: int, texts: int, chance: float, block: int | None, batch: int):

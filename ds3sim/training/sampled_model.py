@@ -9,6 +9,7 @@ import numpy as np
 
 from ds3sim.core.check import Numbers
 from ds3sim.core.errors import require
+from ds3sim.core.progress import working
 from ds3sim.theory.trained import Training
 from ds3sim.training.bernoulli_rows import CONCEPTS, bernoulli_rows, generator, identity, precise
 
@@ -59,16 +60,18 @@ def sample_skills(learnt: Numbers, concepts: float, training: Training, seed: in
     name = identity("skills", big_r, repr(training))
     fractions = np.atleast_1d(np.asarray(learnt, dtype=np.float64))
     enough, p, giant = np.zeros((3, len(fractions), levels))
-    for i, fraction in enumerate(fractions.tolist()):
-        random = generator(seed, name, i, CONCEPTS)
-        below = np.ones(1, dtype=bool)
-        for level in range(levels):
-            skills = int(sizes[level])
-            has = random.binomial(round(fraction * big_r), chance[level], skills) >= training.concepts_needed
-            acquired = has & _prerequisites_met(random, below, skills, float(training.sigma[level]))
-            enough[i, level], p[i, level] = has.mean(), acquired.mean()
-            below = largest_component(random, skills, float(p[i, level]) ** 2)
-            giant[i, level] = below.mean()
+    with working("levels of skills", len(fractions) * levels) as stage:
+        for i, fraction in enumerate(fractions.tolist()):
+            random = generator(seed, name, i, CONCEPTS)
+            below = np.ones(1, dtype=bool)
+            for level in range(levels):
+                skills = int(sizes[level])
+                has = random.binomial(round(fraction * big_r), chance[level], skills) >= training.concepts_needed
+                acquired = has & _prerequisites_met(random, below, skills, float(training.sigma[level]))
+                enough[i, level], p[i, level] = has.mean(), acquired.mean()
+                below = largest_component(random, skills, float(p[i, level]) ** 2)
+                giant[i, level] = below.mean()
+                stage.advance()
     return SampledSkills(enough, p, giant)
 
 

@@ -9,6 +9,7 @@ from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study, study_of
 from ds3sim.core.check import fraction, whole_number
 from ds3sim.core.errors import Interrupted, require
+from ds3sim.core.progress import working
 from ds3sim.engine.limits import RANDOM
 from ds3sim.study.run import Source
 from ds3sim.task.steps import Beam, ToT
@@ -63,14 +64,16 @@ def validate(
         return Validation(name, adjusted(found), perturb=perturb, seed=seed, interrupted=interrupted)
 
     try:
-        for number, case in enumerate(cases):
-            if progress is not None:
-                progress(case.name, number, of)
-            found += compare(case, perturb, seed)
-        if study is None:
-            if progress is not None:
-                progress("training side", len(cases), of)
-            found += training_checks(perturb, seed)
+        with working("cases", of) as stage:
+            for number, case in enumerate(cases):
+                if progress is not None:
+                    progress(case.name, number, of)
+                found += compare(case, perturb, seed)
+                stage.advance()
+            if study is None:
+                if progress is not None:
+                    progress("training side", len(cases), of)
+                found += training_checks(perturb, seed)
     except KeyboardInterrupt:
         if not found:
             raise

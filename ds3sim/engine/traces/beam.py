@@ -101,15 +101,12 @@ def _beam(
     traced["beam"] += 1
     lane, walking = (part[0] for part in lanes_of(rows, width))
     keys, max_steps, columns = rows.keys[0], rows.numbers[7, 0], mask.astype(jnp.int32) + 1
-    rank, kind = jnp.asarray(rank), jnp.asarray(kind)
-
-    settle = functools.partial(_settled, kind)
+    rank, settle = jnp.asarray(rank), functools.partial(_settled, jnp.asarray(kind))
 
     def draws(purpose, number):
         return rng.draw(keys[purpose], lane, number)
 
     successor = functools.partial(_successor, (threshold, outcome, *wide), mask, draws)
-
     # The whole beam starts at one node: one draw, copied. Lanes are the last axis throughout.
     begins = successor(jnp.broadcast_to(begin, (width,)), rng.SPARE, np.uint32(0), np.uint32(2**32 - 1))
     node = jnp.broadcast_to(begins, (w, width))

@@ -147,6 +147,19 @@ def outcome_kernel() -> Callable:
     return jax.jit(_outcome, static_argnames=("n", "kind"))
 
 
+@functools.cache
+def correct_kernel() -> Callable:
+    """Endings [rows, lanes] to correct traces of each trial, int32 [rows, trials]; jitted on first use."""
+    import jax
+
+    def correct(ending, *, n: int):
+        trials = ending.shape[1] // n
+        reached = hitting_times(ending[:, : trials * n]) < NOT_REACHED
+        return reached.reshape(len(ending), trials, n).sum(axis=2, dtype="int32")
+
+    return jax.jit(correct, static_argnames="n")
+
+
 @functools.lru_cache(maxsize=256)
 def outcome_tables(aggregate: Aggregate) -> tuple[tuple, tuple[np.ndarray, ...]]:
     """(kind, tables): the static part and the arrays that :func:`outcome_kernel` needs."""

@@ -45,7 +45,7 @@ class Job:
         most: trials it may take, for the size of launches.
         walk: another walk than the task's own.
         ended: nothing is left to do; reached: the stopping rule is met.
-        hits, deaths, task_hits: as in :class:`Tally`; None before the first launch came back.
+        hits, deaths, task_hits, squares: as in :class:`Tally`; None before the first launch came back.
     """
 
     task: Task
@@ -61,6 +61,7 @@ class Job:
     hits: np.ndarray | None = None
     deaths: np.ndarray | None = None
     task_hits: np.ndarray | None = None
+    squares: int | None = None
 
     @classmethod
     def of(cls, task: Task, first: int, options: EngineOptions) -> Job:
@@ -68,7 +69,9 @@ class Job:
         goal = options.traces if options.relative_error is None else min(FIRST_ROUND, options.most)
         return cls(task, first, goal, options.most, task.identity)
 
-    def add(self, trials: int, infeasible: int, endings: np.ndarray, task_hits: np.ndarray) -> None:
+    def add(
+        self, trials: int, infeasible: int, endings: np.ndarray, task_hits: np.ndarray, squares: int | None
+    ) -> None:
         """Count a launch; ``endings`` int64 [2 max_steps + 4] counts its endings."""
         if self.hits is None or self.deaths is None or self.task_hits is None:
             self.hits, self.deaths, self.task_hits = endings[2::2].copy(), endings[3::2].copy(), task_hits.copy()
@@ -76,6 +79,8 @@ class Job:
             self.hits += endings[2::2]
             self.deaths += endings[3::2]
             self.task_hits += task_hits
+        if squares is not None:
+            self.squares = (self.squares or 0) + squares
         self.done += trials
         self.infeasible += infeasible
         self.ended = self.reached = self.done == self.goal
@@ -107,6 +112,7 @@ class Job:
             stop_on_dead=task.on_dead == "stop",
             ranges=((seed, self.first, self.first + self.done),),
             stopping=Stopping.of(options, reached=self.reached, interrupted=not self.ended),
+            squares=self.squares,
         )
 
 

@@ -16,11 +16,13 @@ import numpy as np
 
 from ds3sim.core import rng, runtime
 from ds3sim.core.errors import StoppedEarly, require
+from ds3sim.core.progress import working
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
 from ds3sim.engine.tally import Tally
 from ds3sim.engine.traces.alias import padded, power_of_two
-from ds3sim.engine.traces.outcome import outcome_kernel
+from ds3sim.engine.traces.outcome import correct_kernel, outcome_kernel
 from ds3sim.engine.traces.pack import TABLE_ENTRIES, Job, Ready, Row, Wave, packed, waves
+from ds3sim.engine.traces.urn import urn_kernel
 from ds3sim.engine.traces.walk import NOT_REACHED, NUMBERS, Rows, stage_sizes, walk_kernel
 from ds3sim.task.task import Task
 
@@ -85,21 +87,25 @@ def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callab
     def take(_, found: list) -> None:
         for job, *counts in found:
             job.add(*counts)
+        trials = sum(counts[0] for _, *counts in found)
+        stage.advance(trials)
         if progress is not None:
-            progress(sum(counts[0] for _, *counts in found))
+            progress(trials)
 
     def work(ready: Sequence[Ready], wave: Wave) -> Iterator[tuple[list[Row], Wave]]:
         return ((rows, wave) for rows in packed(ready, wave.trials, wave.rows))
 
     found = waves(jobs, lanes, options.macro_steps)
-    if options.relative_error is None:
-        runtime.in_order(launch, (args for wave in found for args in work(wave.ready, wave)), threads, take)
-        return
-    for wave in found:
-        ready = wave.ready
-        while ready:
-            runtime.in_order(launch, work(ready, wave), threads, take)
-            ready = [r for r in ready if r.job.goes_on(seed, options)]
+    with working("trials", sum(job.goal for job in jobs)) as stage:
+        if options.relative_error is None:
+            runtime.in_order(launch, (args for wave in found for args in work(wave.ready, wave)), threads, take)
+            return
+        for wave in found:
+            ready = wave.ready
+            while ready:
+                runtime.in_order(launch, work(ready, wave), threads, take)
+                ready = [r for r in ready if r.job.goes_on(seed, options)]
+                stage.total = sum(job.goal for job in jobs)
 
 
 class _Launch:
@@ -112,8 +118,8 @@ class _Launch:
         self.kept_tables: dict[int, tuple] = {}
         self.checked: set[tuple] = set()
 
-    def __call__(self, rows: list[Row], wave: Wave) -> list[tuple[Job, int, int, np.ndarray, np.ndarray]]:
-        """Run one launch: (job, trials, infeasible traces, counts of endings, task hitting times) of its jobs."""
+    def __call__(self, rows: list[Row], wave: Wave) -> list[tuple]:
+        """Run one launch: (job, and the arguments of :meth:`Job.add`) of each of its jobs."""
         import jax
 
         device = next(self.number) % len(self.devices)
@@ -137,11 +143,15 @@ class _Launch:
         spans = [(begin, end) for _, begin, end in pieces]
         endings = _counts(ending, spans, [2 * top + 4 for top in tops])
         hits = [c[2::2] for c in endings] if times is None else _counts(times, spans, [top + 1 for top in tops])
+        squares = None
+        if shape.kernel is urn_kernel:  # a single row
+            (correct,) = _counts(correct_kernel()(ending, n=n), spans, [n + 1])
+            squares = int(correct @ np.arange(n + 1) ** 2)
         out = []
         for (ready, begin, end), counts, own in zip(pieces, endings, hits, strict=True):
             trials = sum(row.count for row in rows[begin:end])
             idle = (end - begin) * wave.width - trials * n
-            out.append((ready.job, trials, int(counts[1]) - idle, counts, own))
+            out.append((ready.job, trials, int(counts[1]) - idle, counts, own, squares))
         return out
 
     def _rows(self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave) -> Rows:

@@ -1,66 +1,105 @@
-"""A log file before it is read: its container, the names of its columns or keys, its rows; and what a reader is."""
+"""A log file before it is read: its container, its columns or keys, its first rows; and what a reader is."""
 
 from __future__ import annotations
 
-import csv
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.files import as_path, head_of, json_rows, lines_of, parquet_rows
-from ds3sim.core.text import short, shown
+from ds3sim.core.files import as_path, head_of, json_rows, parquet_rows, parsed, read_text
+from ds3sim.core.packed import unpacked
+from ds3sim.core.text import short
+from ds3sim.fit.logs.csv_table import csv_rows
 from ds3sim.fit.logs.log import Log
+from ds3sim.fit.logs.zipped import Zip
 
 YAML = (".yaml", ".yml")
+HEAD_ROWS = 100
+"""So many rows are looked at."""
+
+CONTAINERS = {
+    "csv": "a text table with the columns",
+    "parquet": "a Parquet table with the columns",
+    "jsonl": "JSON lines with the keys",
+    "array": "a JSON array of objects with the keys",
+    "json": "a JSON document with the keys",
+    "yaml": "YAML with the keys",
+    "zip": "a zip file with the members",
+}
+"""What a file may be, in words."""
+
+MARKS = {
+    b"ARROW1": "an Arrow file: write it as Parquet (pyarrow.parquet.write_table)",
+    b"SQLite format 3": "an SQLite database: export the table as CSV",
+    b"\x89HDF": "an HDF5 file: export the table as CSV",
+    b"\x80\x04\x95": "a Python pickle, which is never read: write the table as CSV or Parquet",
+    b"%PDF": "a PDF: give the log itself",
+}
+"""First bytes of what is no log, and the way out."""
 
 
 @dataclass(frozen=True)
 class LogFile:
-    """A file or folder, looked at.
+    """A file, looked at.
 
     Attributes:
         path: where it is.
         where: its name in messages.
-        container: csv, jsonl, json (one document), parquet, zip, yaml or folder.
-        keys: names of the columns, keys of the first JSON object; as far as the head shows them.
-        first: the first JSON object, where the head holds it whole.
+        container: a key of :data:`CONTAINERS`.
+        columns: names of the columns, keys of the first objects, members of a zip file; as far as the head shows them.
+        head: the first rows, as far as they can be read; of a JSON document itself.
+        document: a JSON document, parsed; None for others.
         lines: of a text table, the first rows that are no comments.
     """
 
     path: Path
     where: str
     container: str
-    keys: frozenset[str] = frozenset()
-    first: dict[str, Any] | None = None
+    columns: tuple[str, ...] = ()
+    head: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    document: Any = field(default=None, repr=False)
     lines: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The first row, or the document; empty where there is none."""
+        return self.head[0] if self.head else {}
 
     @property
     def unit(self) -> str:
         """The word for the place of a row."""
-        return "row" if self.container == "parquet" else "line"
+        return "row" if self.container in ("parquet", "array") else "line"
+
+    @property
+    def about(self) -> str:
+        """What it is, in words."""
+        return f"{CONTAINERS[self.container]} {short(', '.join(self.columns), 200) or '(none)'}"
 
     def at(self, number: int) -> str:
         """How an error names a row."""
         return f"{self.where}, {self.unit} {number}"
 
     def rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """(number, row), in order."""
-        return self.table()[1]
-
-    def table(self) -> tuple[list[str], Iterator[tuple[int, dict[str, Any]]]]:
-        """Columns and rows of a CSV or Parquet file; of JSON lines the keys of the first row."""
+        """(number, row), in order; one row for a JSON document."""
         if self.container == "parquet":
-            return parquet_rows(self.path, self.where)
+            return parquet_rows(self.path, self.where)[1]
         if self.container == "csv":
-            return _csv_rows(self.path, self.where)
-        first = next(json_rows(self.path, self.where), None)
-        require(first is not None, f"{self.where}: the file is empty: it needs at least one row")
-        assert first is not None
-        return list(first[1]), json_rows(self.path, self.where)
+            return csv_rows(self.path, self.where)[1]
+        if self.container == "jsonl":
+            return json_rows(self.path, self.where)
+        require(self.container in ("array", "json"), f"{self.where}: {self.about}: it has no rows")
+        return self._objects()
+
+    def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        for number, row in enumerate(self.document if self.container == "array" else [self.document], 1):
+            require(isinstance(row, dict), f"{self.at(number)}: {short(row)} is not a JSON object")
+            yield number, row
 
 
 @dataclass(frozen=True)
@@ -69,126 +108,106 @@ class Reader:
 
     Attributes:
         name: of the format.
-        recognizes: whether a file looks like it.
-        read: the log of a file; its keyword arguments are the options of the format.
+        about: what its files are, for messages.
+        needs: what its rows or its document have: of each entry one of the names (``*`` stands for anything).
+        fits: whether a file that has them all is of this format, by the kinds of its values.
+        read: the log of files; its keyword arguments are the options of the format.
     """
 
     name: str
-    recognizes: Callable[[LogFile], bool]
+    about: str
+    needs: tuple[tuple[str, ...], ...]
+    fits: Callable[[LogFile], bool]
     read: Callable[..., Log]
 
+    def missing(self, file: LogFile) -> list[tuple[str, ...]]:
+        """Entries of ``needs`` that a file does not have."""
+        return [names for names in self.needs if not has(file.columns, names)]
 
-def fields_of(line: str) -> list[str]:
-    """Fields of a line: commas, else tabs or semicolons, else blanks."""
-    for mark in (",", "\t", ";"):
-        if mark in line:
-            return [f.strip().strip('"').strip() for f in line.strip().split(mark)]
-    return line.split()
+    def recognizes(self, file: LogFile) -> bool:
+        """Whether a file looks like it, as a whole."""
+        return not self.missing(file) and self.fits(file)
 
 
-def yaml_files(folder: Path) -> list[Path]:
-    """The YAML files of a folder, by name."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in YAML and p.is_file() and p.name[0] != ".")
+def has(columns: Iterable[str], names: Iterable[str]) -> bool:
+    """Whether one of the names is among the columns, whatever its case."""
+    names = tuple(names)
+    return any(fnmatchcase(column.strip().lower(), name) for column in columns for name in names)
 
 
 def look(source: object) -> LogFile:
-    """Container and keys of a file or folder, from its first bytes.
+    """Container, columns and first rows of a file.
 
     Raises:
-        InputError: not a path, missing, empty, not UTF-8, not readable.
+        InputError: not a path, a folder, missing, empty, not UTF-8, not readable.
     """
     path, where = as_path(source)
-    if path.is_dir():
-        return LogFile(path, where, "folder")
+    require(not path.is_dir(), f"{where}: is a folder: name the log file in it")
     head = head_of(path, where)
+    for mark, about in MARKS.items():
+        require(not head.startswith(mark), f"{where}: this is {about}")
     if head.startswith(b"PK\3\4"):
-        return LogFile(path, where, "zip")
+        with Zip(path, where) as file:
+            return LogFile(path, where, "zip", tuple(file.names))
     if head.startswith(b"PAR1"):
-        return LogFile(path, where, "parquet", frozenset(parquet_rows(path, where)[0]))
+        columns, rows = parquet_rows(path, where, HEAD_ROWS)
+        return LogFile(path, where, "parquet", tuple(columns), _head(rows))
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith(b"{"):
-        return _json(path, where, text)
+    if text.startswith((b"{", b"[")):
+        return _json(path, where)
+    shown = text.decode("utf-8", errors="replace")
     if path.suffix.lower() in YAML:
-        return LogFile(path, where, "yaml")
-    rows = (r for r in text.decode("utf-8", errors="replace").splitlines() if r.strip())
-    lines = tuple(r for r in rows if not r.lstrip().startswith("#"))[:2]
-    return LogFile(path, where, "csv", frozenset(f.lower() for f in fields_of(lines[0])) if lines else frozenset(),
-                   None, lines)  # fmt: skip
-
-
-def _json(path: Path, where: str, text: bytes) -> LogFile:
-    """JSON lines if the first line is a whole object, else one JSON document."""
-    line = text.split(b"\n", 1)[0]
-    if b"\n" not in text and path.stat().st_size > len(text):
-        with path.open("rb") as stream:  # a first line longer than the head
-            line = stream.readline(64 * 2**20)
+        return LogFile(path, where, "yaml", tuple(re.findall(r"^(\w+):", shown, re.MULTILINE)))
+    lines = [row for row in shown.splitlines() if row.strip() and not row.lstrip().startswith("#")]
     try:
-        first = json.loads(line.decode("utf-8").removeprefix("\ufeff"))
-        return LogFile(path, where, "jsonl", frozenset(first), first)
-    except (ValueError, RecursionError):  # a document of several lines, or a damaged line: they still show keys
-        keys = frozenset(re.findall(r'"(\w+)"\s*:', text.decode("utf-8", errors="replace")))
-        return LogFile(path, where, "json" if line.strip() == b"{" else "jsonl", keys)
+        columns, rows = csv_rows(path, where)
+    except InputError:
+        if not lines or re.search("[A-Za-z]", lines[0]):
+            raise
+        # Numbers without a header: a curve.
+        return LogFile(path, where, "csv", (), (), None, tuple(lines[:HEAD_ROWS]))
+    return LogFile(path, where, "csv", tuple(columns), _head(rows), None, tuple(lines[:HEAD_ROWS]))
 
 
-# ---- CSV ---------------------------------------------------------------------------------------
+def _head(rows: Iterator[tuple[int, dict[str, Any]]]) -> tuple[dict[str, Any], ...]:
+    """The first rows, up to one that cannot be read: reading will say why."""
+    found: list[dict[str, Any]] = []
+    try:
+        for _, row in itertools.islice(rows, HEAD_ROWS):
+            found.append(row)
+    except InputError:
+        pass
+    return tuple(found)
 
 
-def _csv_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int, dict[str, Any]]]]:
-    at = [0]
-    columns: list[str] = []
-
-    def content() -> Iterator[str]:
-        for at[0], line in lines_of(path, where):
-            # A field may run over lines, so a comment mark counts only before the header.
-            if columns or (line.strip() and not line.lstrip().startswith("#")):
-                yield line
-
-    reader = csv.reader(content(), strict=True, skipinitialspace=True)
-
-    def next_row() -> list[str] | None:
-        # answer_counts of many answers are long, lines_of bounds what is read; the limit is global, so it is put back
-        before = csv.field_size_limit(2**31 - 1)
-        try:
-            return next(reader, None)
-        except csv.Error as error:
-            raise InputError(f"{where}, line {at[0]}: not a CSV row ({error}): check the quotes and commas") from None
-        finally:
-            csv.field_size_limit(before)
-
-    header = next_row()
-    require(header is not None, f"{where}: the file is empty: it needs a header row and rows")
-    columns += _header(header or [], f"{where}, line {at[0]}")
-
-    def rows() -> Iterator[tuple[int, dict[str, Any]]]:
-        while True:
-            begin = at[0] + 1
-            row = next_row()
-            if row is None:
-                return
-            if not row or (len(row) == 1 and not row[0].strip()):
-                continue
-            if len(row) != len(columns):
-                raise InputError(
-                    f"{where}, line {begin}: {len(row)} fields where the header has {len(columns)}:"
-                    f" {shown(','.join(row))}; quote fields that hold a comma"
-                )
-            yield begin, dict(zip(columns, row, strict=True))
-
-    return columns, rows()
+def _keys(rows: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for row in rows if isinstance(row, dict) for key in row))
 
 
-def _header(row: Sequence[str], place: str) -> list[str]:
-    """Names of the columns, lower case."""
-    columns = [name.strip().lower() for name in row]
-    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
-        raise InputError(f"{place}: fields are separated by commas only: {shown(row[0])}")
-    double = [c for c in columns if columns.count(c) > 1]
-    require(not double, f"{place}: the column {shown(double[0]) if double else ''} is there twice")
-    return columns
+def _json(path: Path, where: str) -> LogFile:
+    """JSON lines if the first line is a whole object and another follows, else one JSON document."""
+    with unpacked(path, where) as stream:
+        lines = (line.removeprefix(b"\xef\xbb\xbf") for line in iter(lambda: stream.readline(64 * 2**20), b""))
+        first, second = [*itertools.islice(filter(bytes.strip, lines), 2), b""][:2]
+    whole = _object(first)
+    damaged = whole is None and first.startswith(b"{") and (second.startswith(b"{") or first.rstrip().endswith(b"}"))
+    if damaged:  # it still shows keys
+        names = re.findall(r'"([^"\\]+)"\s*:', first[:65536].decode("utf-8", errors="replace"))
+        return LogFile(path, where, "jsonl", tuple(dict.fromkeys(names)))
+    if whole is not None and second:
+        rows = _head(json_rows(path, where))
+        return LogFile(path, where, "jsonl", _keys(rows) or tuple(whole), rows or (whole,))
+    document = parsed(read_text(path, where, advice="split it, or give JSON lines"), where)
+    if isinstance(document, list) and document and all(isinstance(row, dict) for row in document[:HEAD_ROWS]):
+        return LogFile(path, where, "array", _keys(document[:HEAD_ROWS]), tuple(document[:HEAD_ROWS]), document)
+    head = (document,) if isinstance(document, dict) else ()
+    return LogFile(path, where, "json", _keys(head), head, document)
 
 
-def missing_columns(columns: Sequence[str], wanted: Sequence[str], where: str) -> None:
-    """InputError where a column is missing."""
-    missing = [c for c in wanted if c not in columns]
-    have = short(", ".join(map(str, columns)), 200)
-    require(not missing, f"{where}: the column {', '.join(missing)} is missing (there are {have})")
+def _object(line: bytes) -> dict[str, Any] | None:
+    """The object that a line is, None if it is none."""
+    try:
+        found = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.files import needed, parsed, read_text
-from ds3sim.core.text import short, shown
+from ds3sim.core.files import needed, parsed
+from ds3sim.core.text import short
 from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.log import Log
-from ds3sim.fit.logs.rows import Rows, answer_of, name_of, number_of, whole_of
+from ds3sim.fit.logs.rows import Rows
+from ds3sim.fit.logs.values import answer_of, name_of, number_of, value_of, whole_of
 from ds3sim.fit.logs.zipped import Zip
-
-GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
-"""inspect_ai.scorer.value_to_float: correct, partial, incorrect, no answer."""
 
 MOST_UNPACKED = 4 * 2**30
 """Above this many bytes of samples an .eval file's summaries are read in their place."""
+
+HEADERS = ("header.json", "_journal/start.json")
+"""Members that say what the evaluation was; the second one while it runs."""
 
 # A sample is one member, or (since 2026) a folder with sample.json as its head.
 _SAMPLE = re.compile(r"samples/.*_epoch_\d+(\.json|/sample\.json)", re.DOTALL)
@@ -32,61 +32,65 @@ _SAMPLE = re.compile(r"samples/.*_epoch_\d+(\.json|/sample\.json)", re.DOTALL)
 class _Choice:
     """What was asked for, and what was seen on the way."""
 
-    where: str
     scorer: str | None
     key: str | None
     model: str | None
-    errors: str
+    failures: str
     threshold: float | None
+    where: str = ""
+    evaluated: str | None = None
     scorers: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
     keyed: int = 0
     failed: int = 0
     invalid: int = 0
-    unscored: int = 0
     summed: int = 0
 
 
 def read_inspect(
-    file: LogFile,
+    files: Sequence[LogFile],
     *,
     scorer: str | None = None,
     key: str | None = None,
     model: str | None = None,
-    errors: str = "skip",
+    failures: str = "skip",
     threshold: float | None = None,
 ) -> Log:
-    """Samples of an Inspect log: problem = sample id, sample = epoch.
+    """Samples of Inspect logs: problem = sample id, sample = epoch.
 
     Values: C = 1, P = 0.5, I = N = 0, yes/no, true/false and numbers as they are; NaN, and a sample without a
     score, is unscored and left out. Tokens are ``output_tokens`` (reasoning included) of the evaluated model.
 
     Args:
+        files: logs of one model; of one task they are runs of the same problems.
         scorer: which scorer; may be left out where there is one.
         key: which entry of a value that is a dict or a list; may be left out where there is one.
         model: whose tokens; by default the evaluated model.
-        errors: samples that stopped with an error and have no score: ``skip`` leaves them out, ``wrong``
+        failures: samples that stopped with an error and have no score: ``skip`` leaves them out, ``wrong``
             counts them as wrong.
         threshold: from which value on a sample is correct; with it values need not lie in [0, 1], and
             ``Samples.correct`` is 0 or 1.
 
     Raises:
         InputError: not an Inspect log; a choice that has to be made; fields that are missing; a value that is
-            no grade; an (id, epoch) that is there twice; no scored sample.
+            no grade; an (id, epoch) that is there twice; no scored sample; logs of several models.
     """
-    one_of("errors", errors, ("skip", "wrong"))
+    one_of("failures", failures, ("skip", "wrong"))
     limit = None if threshold is None else number_of(threshold, "the option", "threshold")
-    notes: list[str] = []
-    choice = _Choice(file.where, scorer, key, model, errors, limit)
-    table = Rows(file.where)
-    read = _eval_samples(file, notes) if file.container == "zip" else _json_samples(file, notes)
-    header = next(read)[1]
-    choice.model = model or _text(header.get("eval"), "model")
-    for place, sample in read:
-        _add(table, sample, place, choice)
-    _conclude(choice, notes)
+    choice = _Choice(scorer, key, model, failures, limit)
+    table = Rows(files)
+    for file in files:
+        choice.where = file.where
+        read = _eval_samples(file, table) if file.container == "zip" else _json_samples(file, table)
+        spec = next(read)[1].get("eval")
+        choice.evaluated = _text(spec, "model")
+        table.open(file, _text(spec, "task"), choice.evaluated)
+        for place, sample in read:
+            _add(table, sample, place, choice)
+    choice.where = table.source
+    _conclude(choice, table)
     require(model is None or model in choice.models, _no_choice(choice.where, "model", model, choice.models))
-    return table.log("inspect", notes)
+    return table.log("inspect")
 
 
 def _no_choice(where: str, what: str, name: str | None, names: Counter[str]) -> str:
@@ -101,13 +105,12 @@ def _text(value: Any, key: str) -> str | None:
 # ---- the two containers ----------------------------------------------------------------------
 
 
-def _json_samples(file: LogFile, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _json_samples(file: LogFile, table: Rows) -> Iterator[tuple[str, dict[str, Any]]]:
     """The header, then every sample with its place."""
     where = file.where
-    log = parsed(read_text(file.path, where), where)
-    ok = isinstance(log, dict) and isinstance(log.get("eval"), dict)
-    require(ok, f"{where}: not an Inspect log: there is no object 'eval'")
-    _status(log, notes)
+    log = file.first
+    require(isinstance(log.get("eval"), dict), f"{where}: not an Inspect log: there is no object 'eval'")
+    _status(log, table)
     yield where, log
     samples = log.get("samples")
     if not isinstance(samples, list):
@@ -116,16 +119,16 @@ def _json_samples(file: LogFile, notes: list[str]) -> Iterator[tuple[str, dict[s
         yield f"samples[{i}]", sample
 
 
-def _eval_samples(source: LogFile, notes: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _eval_samples(source: LogFile, table: Rows) -> Iterator[tuple[str, dict[str, Any]]]:
     where = source.where
     with Zip(source.path, where) as file:
-        head = next((n for n in ("header.json", "_journal/start.json") if n in file.names), None)
+        head = next((n for n in HEADERS if n in file.names), None)
         require(head is not None, f"{where}: not an Inspect log: the zip file has no header.json")
         assert head is not None
         header = _member(file, head)
         if head != "header.json":
-            notes.append("the run did not finish: the file has no header.json, only a journal")
-        _status(header, notes)
+            table.note("the run did not finish: the file has no header.json, only a journal")
+        _status(header, table)
         yield head, header
         members = [n for n in file.names if _SAMPLE.fullmatch(n)]
         unpacked = sum(file.size(n) for n in members)
@@ -136,7 +139,7 @@ def _eval_samples(source: LogFile, notes: list[str]) -> Iterator[tuple[str, dict
         summaries = _summaries(file)
         require(bool(summaries), f"{where}: there are neither samples nor summaries in it (log_samples = false?)")
         why = "has no samples" if not members else f"holds {unpacked / 2**30:.1f} GiB of samples"
-        notes.append(f"the file {why}: its summaries were read; long answers are cut off in them")
+        table.note(f"the file {why}: its summaries were read; long answers are cut off in them")
         yield from summaries
 
 
@@ -164,10 +167,10 @@ def _member(file: Zip, name: str, kind: type = dict) -> Any:
     return value
 
 
-def _status(header: dict[str, Any], notes: list[str]) -> None:
+def _status(header: dict[str, Any], table: Rows) -> None:
     status = header.get("status")
     if isinstance(status, str) and status != "success":
-        notes.append(f"the run's status is {status!r}: samples may be missing")
+        table.note(f"the run's status is {status!r}: samples may be missing")
 
 
 # ---- one sample ------------------------------------------------------------------------------
@@ -194,14 +197,11 @@ def _add(table: Rows, sample: Any, place: str, choice: _Choice) -> None:
             entry = scores[name]
             require(isinstance(entry, dict) and "value" in entry, f"{at}: scores[{name!r}] has no value")
             value, answer = _grade(entry["value"], choice, f"{at}: {name}"), answer_of(entry.get("answer"))
-    if value is None:
-        if sample.get("error"):
-            choice.failed += 1
-            if choice.errors == "wrong":
-                table.add(problem, epoch, 0.0, None, tokens, place)
-        else:
-            choice.unscored += 1
-        return
+    if value is None and sample.get("error"):
+        choice.failed += 1
+        if choice.failures == "skip":
+            return
+        value = 0.0
     table.add(problem, epoch, value, answer, tokens, place)
 
 
@@ -224,15 +224,8 @@ def _grade(value: Any, choice: _Choice, at: str) -> float | None:
         name = _pick(list(value), choice.key, "key", at)
         require(name in value, f"{at}: the value has no key {name!r} (there are {short(', '.join(value), 200)})")
         value, at = value[name], f"{at}[{name!r}]"
-    if value is None:
-        return None
-    if isinstance(value, str) and value.strip().upper() in GRADES:
-        grade = GRADES[value.strip().upper()]
-        return grade if threshold is None else float(grade >= threshold)
-    if isinstance(value, dict | list):
-        raise InputError(f"{at}: value = {shown(value)} is not a grade")
-    grade = number_of(value, at, "value")
-    if math.isnan(grade):
+    grade = value_of(value, at, "value")
+    if grade is None:
         return None
     if threshold is not None:
         return float(grade >= threshold)
@@ -249,7 +242,8 @@ def _tokens(usage: Any, choice: _Choice, at: str) -> int | None:
         return None
     require(isinstance(usage, dict), f"{at}: model_usage must be an object, not {type(usage).__name__}")
     choice.models.update(usage.keys())
-    names = [choice.model] if choice.model in usage else list(usage)
+    asked = choice.model or choice.evaluated
+    names = [asked] if asked in usage else list(usage)
     if len(names) > 1:
         choice.summed += 1
     total = 0
@@ -260,30 +254,27 @@ def _tokens(usage: Any, choice: _Choice, at: str) -> int | None:
     return total
 
 
-def _conclude(choice: _Choice, notes: list[str]) -> None:
+def _conclude(choice: _Choice, table: Rows) -> None:
     found, named = choice.scorers, choice.scorer
     require(named is None or named in found, _no_choice(choice.where, "scorer", named, found))
     require(
         choice.key is None or choice.keyed > 0 or not found,
         f"{choice.where}: key = {choice.key} has no effect: no value of the scorer is an object or a list",
     )
-    done = "left out" if choice.errors == "skip" else "counted as wrong"
+    done, other = ("left out", "wrong") if choice.failures == "skip" else ("counted as wrong", "skip")
     if choice.failed:
-        other = "wrong" if choice.errors == "skip" else "skip"
-        notes.append(f"{choice.failed} samples stopped with an error: {done} (--errors {other} changes that)")
-    if choice.unscored:
-        notes.append(f"{choice.unscored} samples have no score: left out")
+        table.note(f"{choice.failed} samples stopped with an error: {done} (--failures {other} changes that)")
     if choice.invalid:
-        notes.append(f"{choice.invalid} samples were marked invalid: left out")
+        table.note(f"{choice.invalid} samples were marked invalid: left out")
     if choice.summed:
-        notes.append(f"in {choice.summed} samples tokens are summed over all models (--model chooses one)")
+        table.note(f"in {choice.summed} samples tokens are summed over all models (--model chooses one)")
 
 
 def _recognizes(file: LogFile) -> bool:
     if file.container == "zip":
-        return True
-    whole = {"eval": {}} if file.first is None else file.first
-    return isinstance(whole.get("eval"), dict) and {"eval"} < file.keys & {"eval", "status", "samples", "version"}
+        return file.path.suffix.lower() == ".eval" or any(name in file.columns for name in HEADERS)
+    spec = file.first.get("eval")
+    return file.container == "json" and isinstance(spec, dict) and not {"model", "task", "dataset"}.isdisjoint(spec)
 
 
-READER = Reader("inspect", _recognizes, read_inspect)
+READER = Reader("inspect", "an Inspect log (.eval or .json)", (), _recognizes, read_inspect)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ds3sim.core.errors import InputError, require
@@ -12,27 +14,78 @@ from ds3sim.core.files import needed
 from ds3sim.core.text import shown
 from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.grade import extractor, grader, normalized
+from ds3sim.fit.logs.harness import Counted, counted, is_average
 from ds3sim.fit.logs.log import Log
-from ds3sim.fit.logs.rows import Rows, answer_of, grade_of, name_of, number_of
+from ds3sim.fit.logs.rows import Rows
+from ds3sim.fit.logs.task_name import stem_of
+from ds3sim.fit.logs.values import answer_of, blank, grade_of, name_of
 
-PREFERRED = ("exact_match", "acc")
+PREFERRED = ("exact_match", "acc", "pass@1")
+"""Metrics that are taken by themselves where there are several."""
+
+_NAME = re.compile(r"samples_(.+?)(?:_\d{4}-\d\d-\d\dT.*)?")
+
+Graded = tuple[float | None, str | None]
+"""Grade and answer of a response."""
+
+
+@dataclass(frozen=True)
+class _Doc:
+    """A document under the chosen filter."""
+
+    file: LogFile
+    number: int
+    name: str
+    row: dict[str, Any]
+    size: int
+    """How many responses there are."""
+    responses: list[str]
+    """Their texts, where they have to be graded again."""
+    metric: str
+    value: Any
+    kept: list[str] | None
+    """The responses that the filter let through, where they are texts."""
+
+    @property
+    def place(self) -> str:
+        return self.file.at(self.number)
+
+    @property
+    def content(self) -> str | None:
+        """What the document is, to tell it from that of the same number in another file."""
+        told = self.row.get("doc_hash") or self.row.get("target")
+        return None if blank(told) else str(told)
+
+    @property
+    def targets(self) -> list[str]:
+        """The right answer, or those that are right."""
+        given = needed(self.row, "target", self.place)
+        found = [answer_of(one) for one in (given if isinstance(given, list) else [given])]
+        named = [one for one in found if one is not None]
+        require(bool(named), f"{self.place}: target is empty: there is nothing to grade against")
+        return named
 
 
 @dataclass
 class _Choice:
     """What was asked for, and what was seen on the way."""
 
-    asked: str | None
+    filter: str | None
+    metric: str | None
     extract: Callable[[str], str | None] | None
     threshold: float
-    metric: str = ""
     notes: list[str] = field(default_factory=list)
     compared: int = 0
     agree: int = 0
+    counted: int = 0
+
+    def agreement(self) -> str:
+        """On how many documents our grades are the harness'."""
+        return f"on {self.agree} of {self.compared} documents"
 
 
 def read_lm_eval(
-    file: LogFile,
+    files: Sequence[LogFile],
     *,
     filter: str | None = None,
     metric: str | None = None,
@@ -40,90 +93,108 @@ def read_lm_eval(
     match: int = 0,
     threshold: float | None = None,
 ) -> Log:
-    """One filter's samples of a log of lm-evaluation-harness.
+    """One filter's samples of logs of lm-evaluation-harness.
 
-    One response a document: the grade is the metric's. Several (``repeats``): the harness grades only
-    what its filter lets through, as a rule the first, so each response is graded again: with ``pattern``
-    against ``target``; without it where the filter kept one answer a response, by comparing with ``target``.
+    One response a document: the grade is the metric's. Several (``repeats``): the harness' own values where they
+    determine the counts, which are a list with a grade for each response, pass@k of all of them, or their mean. Else
+    each response is graded again: with ``pattern`` against ``target``; without it by comparing what the filter kept
+    with ``target``, where that agrees with the harness on every document.
 
     Args:
+        files: logs of one model; of one task (by their names) they are runs of the same documents.
         filter: which filter; may be left out where the log has one, or with ``pattern`` (filters change what
             is graded, not the responses).
-        metric: which metric; may be left out where there is one, or ``exact_match``.
+        metric: which metric; may be left out where there is one, or one of :data:`PREFERRED`.
         pattern, match: see :func:`ds3sim.fit.logs.grade.extractor`.
         threshold: from which grade on a sample is correct.
 
     Raises:
         InputError: a choice that has to be made; missing fields; a document twice under one filter; responses
-            whose number does not fit; repeats that cannot be graded.
+            whose number does not fit; repeats that cannot be graded, and on how many documents our grades are the
+            harness'.
     """
-    choice = _Choice(metric, None if pattern is None else extractor(pattern, match), threshold or 1.0)
-    table = Rows(file.where, file.unit)
+    extract = None if pattern is None else extractor(pattern, match)
+    choice = _Choice(filter, metric, extract, 1.0 if threshold is None else threshold)
+    table = Rows(files)
+    grades = _harness_grades if extract is None else _graded_again
+    for file in files:
+        table.open(file, _task(file.path))
+        for doc, graded in grades(_documents(file, choice), choice):
+            for value, answer in graded:
+                table.add(doc.name, None, value, answer, None, doc.number, content=doc.content)
+    _conclude(choice, table)
+    return table.log("lm-eval", threshold)
+
+
+def _task(path: Path) -> str | None:
+    """The task in the name of a file that the harness wrote."""
+    found = _NAME.fullmatch(stem_of(path))
+    return found.group(1) if found else None
+
+
+def _conclude(choice: _Choice, table: Rows) -> None:
+    table.note(*choice.notes)
+    if choice.counted:
+        table.note(
+            f"of {choice.counted} documents the harness' values determine how many responses are correct, not which:"
+            " their samples have no answers"
+        )
+    if choice.extract is not None:
+        share = f"; {choice.agreement()} its grades are the harness'" if choice.compared else ""
+        table.note(f"responses were graded again with the pattern{share}")
+        if choice.agree < 0.9 * choice.compared:
+            table.note("the pattern disagrees with the harness on more than a tenth of the documents: check it")
+    elif choice.compared:
+        table.note(f"responses were graded by comparing them with target: {choice.agreement()} as the harness did")
+
+
+# ---- documents -----------------------------------------------------------------------------------
+
+
+def _documents(file: LogFile, choice: _Choice) -> Iterator[_Doc]:
+    """The documents of a file under one filter."""
     filters: Counter[str] = Counter()
-    first_seen: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    metric = ""
     for number, row in file.rows():
         place, name = file.at(number), str(row.get("filter", "none"))
         filters[name] += 1
-        if name != (next(iter(filters)) if filter is None else filter):
+        if name != (next(iter(filters)) if choice.filter is None else choice.filter):
             continue  # all names are gathered, for the message
         doc = name_of(needed(row, "doc_id", place), place, "doc_id")
-        if doc in first_seen:
+        if doc in seen:
             raise InputError(
                 f"{place}: document {doc} is there twice under filter {name!r} (first in {file.unit}"
-                f" {first_seen[doc]}): the file holds two runs; split it"
+                f" {seen[doc]}): the file holds two runs; split it"
             )
-        first_seen[doc] = number
-        for sample, (value, answer) in enumerate(_graded(row, place, choice)):
-            table.add(doc, sample, value, answer, None, number)
-    _check_filter(filters, filter, choice, file.where)
-    if choice.extract is not None:
-        agree, of = choice.agree, choice.compared
-        share = f"; on {agree} of {of} documents its grade of the first response is the harness'" if of else ""
-        choice.notes.append(f"responses were graded again with the pattern{share}")
-        if of and agree < 0.9 * of:
-            choice.notes.append(
-                "the pattern disagrees with the harness on more than a tenth of the documents: check it"
+        seen[doc] = number
+        responses = _responses(row, place)
+        metric = metric or _metric(row, choice, place)
+        value = row.get(metric) if choice.extract is not None else needed(row, metric, place)
+        if metric == "bypass" and choice.extract is None:
+            raise InputError(
+                f"{place}: the run only predicted (metric bypass): nothing is graded: give a regular expression that"
+                " extracts the answer (--pattern); it is compared with target"
             )
-    return table.log("lm-eval", choice.notes, threshold)
+        slim = {key: row[key] for key in ("doc_hash", "target") if key in row}
+        texts = responses if choice.extract is not None else []
+        yield _Doc(file, number, doc, slim, len(responses), texts, metric, value, _kept(row))
+    _check_filter(filters, choice, file.where)
 
 
-def _graded(row: dict[str, Any], place: str, choice: _Choice) -> list[tuple[float, str | None]]:
-    """(grade, answer) of each response to a document."""
-    responses = _responses(row, place)
-    metric = choice.metric = choice.metric or _metric(row, choice.asked, place, choice.notes)
-    if choice.extract is None and len(responses) == 1:
-        return [(_value(needed(row, metric, place), place, metric), _filtered(row))]
-    target = answer_of(needed(row, "target", place))
-    if target is None:
-        raise InputError(f"{place}: target is empty: there is nothing to grade against")
-    if choice.extract is not None:
-        grade = grader(choice.extract, target)
-        grades = [grade(text) for text in responses]
-        if isinstance(row.get(metric), int | float):
-            choice.compared += 1
-            choice.agree += float(row[metric] >= choice.threshold) == grades[0][0]
-        return grades
-    kept = _kept(row, len(responses))
-    if kept is None:
-        raise InputError(
-            f"{place}: {len(responses)} responses, of which the harness graded one: give a regular expression"
-            " that extracts the answer (--pattern); it is compared with target"
-        )
-    return [(float(normalized(text) == normalized(target)), normalized(text) or None) for text in kept]
-
-
-def _check_filter(filters: Counter[str], chosen: str | None, choice: _Choice, where: str) -> None:
+def _check_filter(filters: Counter[str], choice: _Choice, where: str) -> None:
     names = ", ".join(sorted(filters))
     require(bool(filters), f"{where}: the file is empty: it needs at least one row")
-    if chosen is not None:
-        require(chosen in filters, f"{where}: there is no filter {chosen!r} (there are {names})")
+    if choice.filter is not None:
+        require(choice.filter in filters, f"{where}: there is no filter {choice.filter!r} (there are {names})")
     elif len(filters) > 1:
         require(
             choice.extract is not None,
             f"{where}: documents were scored under several filters ({names}): choose one (--filter)",
         )
-        names = ", ".join(filters)
-        choice.notes.append(f"the responses are the same under all filters ({names}): those of the first were read")
+        choice.notes.append(
+            f"the responses are the same under all filters ({', '.join(filters)}): those of the first were read"
+        )
 
 
 def _responses(row: dict[str, Any], place: str) -> list[str]:
@@ -143,49 +214,151 @@ def _responses(row: dict[str, Any], place: str) -> list[str]:
     return [""]  # a log likelihood: (value, is_greedy)
 
 
-def _metric(row: dict[str, Any], metric: str | None, place: str, notes: list[str]) -> str:
-    names = row.get("metrics")
-    if names is None:  # files written before metrics were listed
-        names = [m for m in PREFERRED if m in row]
-    names = [str(m) for m in names]
-    if metric is not None:
-        require(metric in row, f"{place}: there is no metric {metric!r} (there are {', '.join(names)})")
-        return metric
-    if len(names) == 1:
-        return names[0]
-    for name in PREFERRED:
-        if name in names:
-            notes.append(f"of the metrics {', '.join(names)}, {name} is used (--metric chooses another)")
-            return name
-    raise InputError(f"{place}: metrics {', '.join(names) or '(none)'}: choose one (--metric)")
-
-
-def _value(value: Any, place: str, metric: str) -> float:
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if isinstance(value, dict | list):
-        raise InputError(f"{place}: {metric} = {shown(value)} is not a grade: choose another metric (--metric)")
-    number = number_of(value, place, metric)
-    return grade_of(number, place, metric)
-
-
-def _filtered(row: dict[str, Any]) -> str | None:
-    """The answer that the filter extracted, for a generation task."""
-    kept = row.get("filtered_resps")
-    while isinstance(kept, list) and len(kept) == 1:
-        kept = kept[0]
-    answer = answer_of(kept) if isinstance(kept, str) else None
-    return None if answer == "[invalid]" else answer
-
-
-def _kept(row: dict[str, Any], repeats: int) -> list[str] | None:
-    """One extracted answer a response, where the filter kept them all."""
+def _kept(row: dict[str, Any]) -> list[str] | None:
+    """What the filter let through, as texts."""
     kept = row.get("filtered_resps")
     if isinstance(kept, list) and len(kept) == 1 and isinstance(kept[0], list):
         kept = kept[0]
-    if isinstance(kept, list) and len(kept) == repeats and all(isinstance(k, str) for k in kept):
+    if isinstance(kept, list) and kept and all(isinstance(k, str) for k in kept):
         return ["" if k == "[invalid]" else k for k in kept]
     return None
 
 
-READER = Reader("lm-eval", lambda file: "doc_id" in file.keys and bool({"resps", "filter"} & file.keys), read_lm_eval)
+def _metric(row: dict[str, Any], choice: _Choice, place: str) -> str:
+    listed = row.get("metrics")
+    names = [m for m in PREFERRED if m in row] if listed is None else [str(m) for m in listed]
+    if choice.metric is not None:
+        require(choice.metric in row, f"{place}: there is no metric {choice.metric!r} (there are {', '.join(names)})")
+        return choice.metric
+    if len(names) == 1:
+        return names[0]
+    for name in PREFERRED:
+        if name in names:
+            choice.notes.append(f"of the metrics {', '.join(names)}, {name} is used (--metric chooses another)")
+            return name
+    raise InputError(f"{place}: metrics {', '.join(names) or '(none)'}: choose one (--metric)")
+
+
+# ---- the harness' grades ---------------------------------------------------------------------------
+
+
+def _harness_grades(found: Iterable[_Doc], choice: _Choice) -> Iterator[tuple[_Doc, list[Graded]]]:
+    """Grades and answers of each document's responses, as far as the harness' values determine them."""
+    docs = list(found)
+    graded = [_from_value(doc, choice) for doc in docs]
+    open_ones = [doc for doc, known in zip(docs, graded, strict=True) if known is None]
+    rest: list[list[Graded]] = []
+    if any(is_average(doc.value) for doc in open_ones):
+        rest = [_counted(counted("pass@1", len(doc.kept or ()), doc.value, doc.place), choice) for doc in open_ones]
+        choice.notes.append(f"{open_ones[0].metric} was read as the mean over the responses that the filter kept")
+    elif open_ones:
+        rest = _compared(open_ones, choice)
+    again = iter(rest)
+    for doc, known in zip(docs, graded, strict=True):
+        yield doc, next(again) if known is None else known
+
+
+def _from_value(doc: _Doc, choice: _Choice) -> list[Graded] | None:
+    """The grades that one document's value tells; None where the filter kept several responses and it is one grade."""
+    value, size = doc.value, doc.size
+    if isinstance(value, list) and len(value) == size and (size > 1 or not isinstance(value[0], list)):
+        texts = doc.kept if doc.kept is not None and len(doc.kept) == size else [None] * size
+        pairs = enumerate(zip(value, texts, strict=True))
+        return [(grade_of(v, doc.place, f"{doc.metric}[{i}]"), normalized(t) if t else None) for i, (v, t) in pairs]
+    if isinstance(value, dict | list):
+        raise InputError(f"{doc.place}: {doc.metric} = {shown(value)} is not a grade: choose another metric (--metric)")
+    if size == 1:
+        answer = doc.kept[0] if doc.kept is not None and len(doc.kept) == 1 else None
+        return [(grade_of(value, doc.place, doc.metric), answer or None)]
+    if blank(value):
+        return [(None, None) for _ in range(size)]
+    kept = len(doc.kept or ())
+    found = counted(doc.metric, kept or size, value, doc.place) if kept != 1 else None
+    if found is not None:
+        return _counted(found, choice)
+    if kept != size:
+        some = "one" if kept < 2 else f"{kept} as one"
+        raise InputError(
+            f"{doc.place}: {size} responses, of which the harness graded {some}: give a regular expression that"
+            " extracts the answer (--pattern); it is compared with target"
+        )
+    return None
+
+
+def _counted(found: Counted | None, choice: _Choice) -> list[Graded]:
+    assert found is not None
+    choice.counted += 1
+    return [(float(i < found.correct), None) for i in range(found.samples)]
+
+
+def _compared(docs: list[_Doc], choice: _Choice) -> list[list[Graded]]:
+    """Kept responses compared with the target, where that is what the harness did."""
+    found: list[list[Graded]] = []
+    known = 0
+    for doc in docs:
+        goals = {normalized(target) for target in doc.targets}
+        answers = [normalized(text) for text in doc.kept or ()]
+        found.append([(float(answer in goals), answer or None) for answer in answers])
+        said = grade_of(doc.value, doc.place, doc.metric)
+        choice.compared += 1
+        choice.agree += said == found[-1][0][0]
+        known += said == found[-1][0][0] == 1.0
+    if choice.agree < choice.compared or not known:
+        doc = docs[0]
+        raise InputError(
+            f"{doc.place}: the filter kept {len(doc.kept or ())} responses, and {doc.metric} is one grade for them,"
+            f" which does not tell how many are correct; comparing them with target agrees with it {choice.agreement()}"
+            f"{'' if known else ', none of them correct'}: give a regular expression that extracts the answer"
+            " (--pattern)"
+        )
+    return found
+
+
+# ---- our grades ------------------------------------------------------------------------------------
+
+
+def _graded_again(docs: Iterable[_Doc], choice: _Choice) -> Iterator[tuple[_Doc, list[Graded]]]:
+    """Each response graded by what the pattern extracts; counts where the harness' values agree."""
+    assert choice.extract is not None
+    for doc in docs:
+        graders = [grader(choice.extract, target) for target in doc.targets]
+        found = []
+        for text in doc.responses:
+            each = [grade(text) for grade in graders]
+            found.append(max(each, key=lambda pair: pair[0]))
+        said = _agrees(doc, [grade for grade, _ in found], choice.threshold)
+        if said is not None:
+            choice.compared += 1
+            choice.agree += said
+        yield doc, found
+
+
+def _agrees(doc: _Doc, grades: list[float], threshold: float) -> bool | None:
+    """Whether our grades of a document are the harness'; None where it has none."""
+    value, size = doc.value, len(grades)
+    if isinstance(value, list) and len(value) == size:
+        return [grade_of(v, doc.place, doc.metric) for v in value] == grades
+    if isinstance(value, dict | list) or blank(value):
+        return None
+    kept = len(doc.kept or ())
+    if kept != 1 and size > 1:
+        found = counted(doc.metric, kept or size, value, doc.place)
+        if found is not None:
+            return found.correct == sum(grades[: found.samples])
+        if is_average(value):
+            return abs(float(value) - sum(grades) / size) < 1e-6
+    grade = grade_of(value, doc.place, doc.metric)
+    return grade is not None and float(grade >= threshold) == grades[0]
+
+
+def _recognizes(file: LogFile) -> bool:
+    return not file.head or isinstance(file.first.get("resps"), list)
+
+
+READER = Reader(
+    "lm-eval",
+    "lm-evaluation-harness' samples_*.jsonl",
+    (("doc_id",), ("resps",), ("filter", "filtered_resps", "metrics", "target")),
+    _recognizes,
+    read_lm_eval,
+)

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
 from ds3sim.core.text import short, shown
-from ds3sim.fit.logs.file import LogFile, Reader, yaml_files
+from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.grade import extractor, goal_of, grader, normalized
 from ds3sim.fit.logs.log import Log
-from ds3sim.fit.logs.rows import Rows, answer_of, name_of
+from ds3sim.fit.logs.rows import Rows
+from ds3sim.fit.logs.task_name import stem_of
+from ds3sim.fit.logs.values import answer_of, name_of
 
 GRADES = ("is_correct", "is_corrects")
+NAMES = frozenset(("samples", "question", "orig_dset_idx", "gt_answer"))
+"""What stands beside a list of grades."""
 
 
-def read_monkeys(file: LogFile, *, pattern: str | None = None, match: int = 0, threshold: float | None = None) -> Log:
+def read_monkeys(
+    files: Sequence[LogFile], *, pattern: str | None = None, match: int = 0, threshold: float | None = None
+) -> Log:
     """``samples[]`` and ``is_correct[]`` (published: ``is_corrects[]``) of each problem.
 
     The files have no answers: with ``pattern`` they are extracted from the samples, for votes. Files that were
@@ -28,62 +35,72 @@ def read_monkeys(file: LogFile, *, pattern: str | None = None, match: int = 0, t
             false; a problem that is there twice.
     """
     extract = None if pattern is None else extractor(pattern, match)
-    table = Rows(file.where, "row")
-    regraded = differ = same = 0
-    names: set[str] = set()
-    for name, at, source, row in _problems(file):
-        if name in names:
-            raise InputError(f"{at}: problem {shown(name)} is there twice: the files of two runs are mixed")
-        names.add(name)
-        samples, grades, target = _samples(row, at), _grades(row, at), answer_of(row.get("gt_answer"))
-        if grades is None:
-            if extract is None or samples is None or target is None:
-                raise InputError(
-                    f"{at}: the samples are not graded (no is_correct): run the evaluation script, or give a regular"
-                    " expression that extracts the answer (--pattern); it is compared with gt_answer"
-                )
-            rows = [grader(extract, target)(text) for text in samples]
-            regraded += 1
-        else:
-            if samples is not None and len(samples) != len(grades):
-                raise InputError(
-                    f"{at}: {len(samples)} samples and {len(grades)} grades: the lists must be of one length"
-                )
-            answers: list[str | None] = [None] * len(grades)
-            if extract is not None and samples is not None:
-                found = [extract(text) for text in samples]
-                answers = [None if a is None else normalized(a) for a in found]
-            rows = list(zip(grades, answers, strict=True))
-            if extract is not None and target is not None:
-                goal = goal_of(extract, target)
-                hits = [(a == goal) == bool(g) for g, a in rows if a is not None]
-                same, differ = same + sum(hits), differ + len(hits) - sum(hits)
-        require(len(rows) > 0, f"{at}: no samples")
-        for i, (value, answer) in enumerate(rows):
-            table.add(name, i, value, answer, None, at.removeprefix(f"{file.where}, "), source=source)
-    notes = [f"{len(names)} {'files' if file.container == 'folder' else 'problems'} were read"]
-    if regraded:
-        notes.append(f"{regraded} problems were graded with the pattern against gt_answer")
-    if differ:
-        notes.append(f"the pattern's answers agree with the grades on {same} of {same + differ} samples")
-    return table.log("monkeys", notes, threshold)
+    table, tally = Rows(files), _Tally()
+    for file in files:
+        table.open(file, task="" if file.container == "yaml" else None)
+        names: set[str] = set()
+        for name, at, row in _problems(file):
+            if name in names:
+                raise InputError(f"{at}: problem {shown(name)} is there twice: the files of two runs are mixed")
+            names.add(name)
+            target = answer_of(row.get("gt_answer"))
+            rows = _graded(row, target, extract, at, tally)
+            require(len(rows) > 0, f"{at}: no samples")
+            for i, (value, answer) in enumerate(rows):
+                table.add(name, i, value, answer, None, at.removeprefix(f"{file.where}, "), content=target)
+    if tally.again:
+        table.note(f"{tally.again} problems were graded with the pattern against gt_answer")
+    if tally.same < tally.compared:
+        table.note(f"the pattern's answers agree with the grades on {tally.same} of {tally.compared} samples")
+    return table.log("monkeys", threshold)
 
 
-def _problems(file: LogFile) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-    """(problem, place, source, content)."""
-    if file.container in ("folder", "yaml"):
-        files = yaml_files(file.path) if file.container == "folder" else [file.path]
-        require(len(files) > 0, f"{file.where}: the folder has no .yaml files")
-        for one in files:
-            source = short(one, 300)
-            yield one.stem, source, source, _yaml(one, source)
+@dataclass
+class _Tally:
+    """Problems that were graded again; samples whose grade was compared with the pattern's, and those that agree."""
+
+    again: int = 0
+    compared: int = 0
+    same: int = 0
+
+
+def _graded(
+    row: dict[str, Any], target: str | None, extract: Callable[[str], str | None] | None, at: str, tally: _Tally
+) -> list[tuple[float, str | None]]:
+    """Grade and answer of each sample of a problem."""
+    samples, grades = _samples(row, at), _grades(row, at)
+    if grades is None:
+        if extract is None or samples is None or target is None:
+            raise InputError(
+                f"{at}: the samples are not graded (no is_correct): run the evaluation script, or give a regular"
+                " expression that extracts the answer (--pattern); it is compared with gt_answer"
+            )
+        tally.again += 1
+        return [grader(extract, target)(text) for text in samples]
+    if samples is not None and len(samples) != len(grades):
+        raise InputError(f"{at}: {len(samples)} samples and {len(grades)} grades: the lists must be of one length")
+    if extract is None or samples is None:
+        return [(grade, None) for grade in grades]
+    found = [extract(text) for text in samples]
+    rows = [(g, None if a is None else normalized(a)) for g, a in zip(grades, found, strict=True)]
+    if target is not None:
+        goal = goal_of(extract, target)
+        hits = [(answer == goal) == bool(grade) for grade, answer in rows if answer is not None]
+        tally.compared, tally.same = tally.compared + len(hits), tally.same + sum(hits)
+    return rows
+
+
+def _problems(file: LogFile) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(problem, place, content)."""
+    if file.container == "yaml":
+        yield stem_of(file.path), file.where, _yaml(file.path, file.where)
         return
     for number, row in file.rows():
         at = file.at(number)
         keys = ("orig_dset_idx", "name", "theorem_name", "question")
         name = name_of(next((row[k] for k in keys if row.get(k) is not None), number), at)
         split = row.get("orig_dset_split")
-        yield f"{split}/{name}" if isinstance(split, str) else name, at, file.where, row
+        yield f"{split}/{name}" if isinstance(split, str) else name, at, row
 
 
 def _yaml(file: Path, where: str) -> dict[str, Any]:
@@ -128,9 +145,11 @@ def _grades(row: dict[str, Any], at: str) -> list[float] | None:
 
 
 def _recognizes(file: LogFile) -> bool:
-    if file.container == "folder":
-        return bool(yaml_files(file.path))
-    return file.container == "yaml" or bool(file.keys & set(GRADES)) or {"samples", "gt_answer"} <= file.keys
+    if file.container == "yaml":
+        return True
+    listed = any(isinstance(file.first.get(key), list) for key in GRADES)
+    named = not NAMES.isdisjoint(file.columns)
+    return (listed and named) or isinstance(file.first.get("samples"), list)
 
 
-READER = Reader("monkeys", _recognizes, read_monkeys)
+READER = Reader("monkeys", "Large Language Monkeys' YAML or rows", ((*GRADES, "samples"),), _recognizes, read_monkeys)

@@ -1,180 +1,187 @@
-"""Collects the samples of a log, checking each value, into a :class:`~ds3sim.fit.logs.log.Log`."""
+"""Collects the samples of one log or several, checking each, into a :class:`~ds3sim.fit.logs.log.Log`."""
 
 from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.text import shown
+from ds3sim.core.text import short, shown
+from ds3sim.fit.logs.file import LogFile
 from ds3sim.fit.logs.log import MISSING, Log, Samples, count
+from ds3sim.fit.logs.task_name import task_names
 
 MOST_ROWS = 50_000_000
 
 
-class Rows:
-    """A builder: ``add`` rows, then ``log``."""
+@dataclass
+class _Part:
+    """One file: its task and what each problem is told by, where they are known."""
 
-    def __init__(self, where: str, unit: str = "line") -> None:
-        self.where, self.unit = where, unit
+    file: LogFile
+    task: str | None
+    label: str
+    contents: dict[str, str | None] = field(default_factory=dict)
+    seen: dict[str, set[int]] = field(default_factory=dict)
+
+
+class Rows:
+    """A builder: for each file ``open`` and ``add`` its samples, then ``log``.
+
+    Problems of the same name in several files are one problem, their samples put together, unless the files are of
+    different tasks: told by ``task``, by ``content`` (what a problem is, such as the hash of its document), or else by
+    the names of the files.
+    """
+
+    def __init__(self, files: Sequence[LogFile], source: str | None = None) -> None:
+        self.source = source or several(files)
         self.problem: list[str] = []
         self.sample = array("q")
         self.correct = array("d")
         self.answer: list[str | None] = []
         self.tokens = array("q")
         self.score = array("d")
-        self.source: list[str] = []
+        self.origin: list[str] = []
         self.place: list[int | str] = []
-        self._seen: dict[str, set[int]] = {}
+        self.part = array("l")
+        self.unscored = 0
+        self.model: tuple[str, LogFile] | None = None
+        self.notes: list[str] = []
+        self._labels = dict(zip((f.path for f in files), task_names([f.path for f in files]), strict=True))
+        self._parts: list[_Part] = []
 
     def __len__(self) -> int:
         return len(self.problem)
 
-    def at(self, place: int | str) -> str:
-        """How an error names a place of a file: a line number, or the name of a part."""
-        return f"{self.where}, {self.unit} {place}" if isinstance(place, int) else f"{self.where}, {place}"
+    def open(self, file: LogFile, task: str | None = None, model: str | None = None) -> None:
+        """The rows that follow are of this file; its task and model where it names them.
 
-    def next_sample(self, problem: str) -> int:
-        """The number of a sample that has none: how many rows the problem has so far."""
-        return len(self._seen.get(problem, ()))
+        Raises:
+            InputError: another model than that of the files before.
+        """
+        if model is not None:
+            known, first = self.model = self.model or (model, file)
+            require(
+                known == model,
+                f"{first.where} is of the model {known}, {file.where} of {model}: give the logs of one model",
+            )
+        self._parts.append(_Part(file, task, self._labels[file.path]))
+
+    def note(self, *texts: str) -> None:
+        """Notes, each kept once."""
+        self.notes += [text for text in dict.fromkeys(texts) if text not in self.notes]
+
+    def _at(self, part: _Part, place: int | str) -> str:
+        return part.file.at(place) if isinstance(place, int) else f"{part.file.where}, {place}"
 
     def add(
         self,
         problem: str,
-        sample: int,
-        correct: float,
+        sample: int | None,
+        correct: float | None,
         answer: str | None,
         tokens: int | None,
         place: int | str,
         *,
         score: float | None = None,
         source: str | None = None,
+        content: str | None = None,
     ) -> None:
-        """One sample; ``place`` is a line number or a name inside the file."""
-        seen = self._seen.setdefault(problem, set())
+        """One sample; ``place`` is a line number or a name inside the file.
+
+        ``sample`` None is the next number of the problem, ``correct`` None an unscored sample, which is left out.
+        """
+        part = self._parts[-1]
+        if correct is None:
+            self.unscored += 1
+            return
+        seen = part.seen.setdefault(problem, set())
+        sample = len(seen) if sample is None else sample
         if sample in seen:
-            pairs = zip(self.problem, self.sample, strict=True)
-            first = next(i for i, pair in enumerate(pairs) if pair == (problem, sample))
+            rows = zip(self.problem, self.sample, self.part, strict=True)
+            first = next(i for i, row in enumerate(rows) if row == (problem, sample, len(self._parts) - 1))
             raise InputError(
-                f"{self.at(place)}: problem {shown(problem)} has sample {sample} twice (first in"
-                f" {self.at(self.place[first])}): remove one, or number the samples of a problem"
+                f"{self._at(part, place)}: problem {shown(problem)} has sample {sample} twice (first in"
+                f" {self._at(part, self.place[first])}): remove one, or number the samples of a problem"
             )
         seen.add(sample)
+        part.contents.setdefault(problem, content)
         if len(self.problem) >= MOST_ROWS:
-            raise InputError(f"{self.where}: more than {MOST_ROWS:,} samples: give counts a problem instead")
+            raise InputError(f"{self.source}: more than {MOST_ROWS:,} samples: give counts a problem instead")
         self.problem.append(problem)
         self.sample.append(sample)
         self.correct.append(correct)
         self.answer.append(answer)
         self.tokens.append(MISSING if tokens is None else tokens)
         self.score.append(math.nan if score is None else score)
-        self.source.append(source or self.where)
+        self.origin.append(source or part.file.where)
         self.place.append(place)
+        self.part.append(len(self._parts) - 1)
 
-    def log(self, format: str, notes: Iterable[str] = (), threshold: float | None = None) -> Log:
+    def log(self, format: str, threshold: float | None = None) -> Log:
         """The log of what was added; ``threshold`` as for :func:`~ds3sim.fit.logs.log.count`."""
-        require(len(self) > 0, f"{self.where}: no graded sample in it: there is nothing to estimate")
+        none = f" ({self.unscored} have no grade)" if self.unscored else ""
+        require(len(self) > 0, f"{self.source}: no graded sample in it{none}: there is nothing to estimate")
+        names, sample = self._joined()
+        if self.unscored:
+            self.note(f"{self.unscored} samples have no grade: they are unscored and left out")
         tokens = np.frombuffer(self.tokens, dtype=np.int64).copy()
         score = np.frombuffer(self.score, dtype=np.float64).copy()
         table = Samples(
-            problem=tuple(self.problem),
-            sample=np.frombuffer(self.sample, dtype=np.int64).copy(),
+            problem=tuple(names),
+            sample=sample,
             correct=np.frombuffer(self.correct, dtype=np.float64).copy(),
             answer=tuple(self.answer) if any(a is not None for a in self.answer) else None,
             tokens=tokens if (tokens != MISSING).any() else None,
             score=score if not np.isnan(score).all() else None,
-            source=tuple(self.source),
+            source=tuple(self.origin),
         )
         counts, more = count(table, threshold)
-        return Log(format, self.where, notes=(*notes, *more), **counts)
+        return Log(format, self.source, notes=(*self.notes, *more), **counts)
+
+    def _joined(self) -> tuple[list[str], np.ndarray]:
+        """Names of the problems and numbers of the samples, over all files."""
+        sample = np.frombuffer(self.sample, dtype=np.int64).copy()
+        if len(self._parts) == 1:
+            return self.problem, sample
+        owners: dict[str, dict[tuple[str | None, str | None], str]] = {}
+        for part in self._parts:
+            for problem, content in part.contents.items():
+                label = part.task if part.task is not None else part.label
+                owners.setdefault(problem, {}).setdefault(_identity(part, content), label)
+        clash = any(len(found) > 1 for found in owners.values())
+        names = []
+        for problem, at in zip(self.problem, self.part, strict=True):
+            part = self._parts[at]
+            label = owners[problem][_identity(part, part.contents[problem])]
+            names.append(f"{label}/{problem}" if clash else problem)
+        whole = len({(n, at) for n, at in zip(names, self.part, strict=True)}) == len(set(names))
+        files = f"{len(self._parts)} files were read"
+        if clash:
+            tasks = short(", ".join(dict.fromkeys(label for found in owners.values() for label in found.values())), 200)
+            files += f" as different tasks ({tasks}): a problem is named task/problem"
+        if whole:
+            self.note(files)
+            return names, sample
+        self.note(f"{files}; problems that are in several of them are the same: their samples are put together")
+        seen: Counter[str] = Counter()
+        for i, name in enumerate(names):
+            sample[i] = seen[name]
+            seen[name] += 1
+        return names, sample
 
 
-# ---- one value --------------------------------------------------------------------------------
+def _identity(part: _Part, content: str | None) -> tuple[str | None, str | None]:
+    """What tells a problem from one of the same name in another file."""
+    return (part.task if part.task is not None or content is not None else part.label), content
 
 
-def name_of(value: object, place: str, what: str = "problem") -> str:
-    """The name of a problem: a non-empty string or a whole number."""
-    if isinstance(value, str):
-        name = value.strip()
-    elif isinstance(value, int | np.integer) and not isinstance(value, bool):
-        name = str(value)
-    elif isinstance(value, float) and value.is_integer():
-        name = str(int(value))  # pandas turns whole numbers into floats where one is missing
-    else:
-        name = ""
-    if not name:
-        raise InputError(
-            f"{place}: {what} = {shown(value)} is not a name: it must be a non-empty text or a whole number"
-        )
-    return name
-
-
-_WORDS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-
-
-def number_of(value: object, place: str, what: str) -> float:
-    """``value`` as a float; strings of numbers and true/false too. NaN passes."""
-    if isinstance(value, bool | np.bool_):
-        return float(value)
-    if isinstance(value, int | float | np.number) and not isinstance(value, complex):
-        try:
-            return float(value)
-        except OverflowError:
-            return math.inf
-    if isinstance(value, str):
-        text = value.strip().lower()
-        if text in _WORDS:
-            return _WORDS[text]
-        try:
-            if "_" not in text:
-                return float(text)
-        except ValueError:
-            pass
-    raise InputError(f"{place}: {what} = {shown(value)} is not a number")
-
-
-def grade_of(value: object, place: str, what: str = "correct") -> float:
-    """A grade in [0, 1]."""
-    grade = number_of(value, place, what)
-    if not 0.0 <= grade <= 1.0:
-        raise InputError(f"{place}: {what} = {shown(value)} is not a grade: it must be 0, 1 or a number between")
-    return grade
-
-
-def whole_of(value: object, place: str, what: str, low: int = 0, high: int = 2**53) -> int:
-    """A whole number in [low, high]."""
-    number = number_of(value, place, what)
-    if not (low <= number <= high and number == math.floor(number)):
-        raise InputError(
-            f"{place}: {what} = {shown(value)} is not allowed: it must be a whole number, {low} to {high:.3g}"
-        )
-    return int(value) if isinstance(value, int) else int(number)
-
-
-def blank(value: object) -> bool:
-    """True for what stands for "missing" in a table: None, NaN, an empty string."""
-    return (
-        value is None
-        or (isinstance(value, float) and math.isnan(value))
-        or (isinstance(value, str) and not value.strip())
-    )
-
-
-def tokens_of(value: object, place: str, what: str = "tokens") -> int | None:
-    return None if blank(value) else whole_of(value, place, what)
-
-
-def answer_of(value: object) -> str | None:
-    """An answer as text: outer blanks go; numbers and other values are written as JSON would."""
-    if blank(value):
-        return None
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return str(value)
+def several(files: Iterable[LogFile]) -> str:
+    """The name of one file or of several, for messages."""
+    first, *more = [file.where for file in files]
+    return f"{first} and {len(more)} more" if more else first

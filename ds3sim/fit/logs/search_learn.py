@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ds3sim.core.check import one_of
@@ -13,14 +13,15 @@ from ds3sim.core.text import shown
 from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.grade import BOXED, extractor, grader
 from ds3sim.fit.logs.log import Log
-from ds3sim.fit.logs.rows import Rows, answer_of, name_of, number_of, tokens_of
+from ds3sim.fit.logs.rows import Rows
+from ds3sim.fit.logs.values import answer_of, name_of, number_of, tokens_of
 
 AGGREGATES: dict[str, Callable[[list[float]], float]] = {"last": lambda s: s[-1], "min": min, "prod": math.prod}
 """How the scores of a completion's steps become one score; ``last`` is search-and-learn's."""
 
 
 def read_search_learn(
-    file: LogFile,
+    files: Sequence[LogFile],
     *,
     pattern: str | None = None,
     match: int = -1,
@@ -37,45 +38,38 @@ def read_search_learn(
     """
     extract = extractor(pattern or BOXED, match)
     one_of("aggregate", aggregate, AGGREGATES)
-    table = Rows(file.where, file.unit)
-    names: dict[str, int] = {}
-    empty = total = 0
-    for number, row in file.rows():
-        at = file.at(number)
-        name = name_of(row.get("unique_id") or needed(row, "problem", at), at)
-        if name in names:
-            raise InputError(
-                f"{at}: problem {shown(name)} is there twice (first in {file.unit} {names[name]}): merge the runs"
-            )
-        names[name] = number
-        target = answer_of(needed(row, "answer", at))
-        completions = needed(row, "completions", at)
-        ok = isinstance(completions, list) and bool(completions) and all(isinstance(c, str) for c in completions)
-        require(ok, f"{at}: completions = {shown(completions)} is not a list of texts")
-        if target is None:
-            raise InputError(f"{at}: answer is empty: there is nothing to grade against")
-        size = len(completions)
-        tokens = _list(row, "completion_tokens", size, at)
-        scores = _list(row, "scores", size, at)
-        grade = grader(extract, target)
-        for i, text in enumerate(completions):
-            value, answer = grade(text)
-            empty, total = empty + (answer is None), total + 1
-            table.add(
-                name,
-                i,
-                value,
-                answer,
-                tokens_of(tokens[i], at, f"completion_tokens[{i}]") if tokens else None,
-                number,
-                score=_score(scores[i], aggregate, at, i) if scores else None,
-            )
-    notes = [
-        f"completions were graded by comparing {'the boxed answer' if pattern is None else 'the extracted answer'}"
-    ]
+    table = Rows(files)
+    empty = 0
+    for file in files:
+        table.open(file)
+        names: dict[str, int] = {}
+        for number, row in file.rows():
+            at = file.at(number)
+            name = name_of(row.get("unique_id") or needed(row, "problem", at), at)
+            if name in names:
+                raise InputError(
+                    f"{at}: problem {shown(name)} is there twice (first in {file.unit} {names[name]}): one file a run"
+                )
+            names[name] = number
+            target = answer_of(needed(row, "answer", at))
+            completions = needed(row, "completions", at)
+            ok = isinstance(completions, list) and bool(completions) and all(isinstance(c, str) for c in completions)
+            require(ok, f"{at}: completions = {shown(completions)} is not a list of texts")
+            if target is None:
+                raise InputError(f"{at}: answer is empty: there is nothing to grade against")
+            size, grade = len(completions), grader(extract, target)
+            tokens, scores = _list(row, "completion_tokens", size, at), _list(row, "scores", size, at)
+            for i, text in enumerate(completions):
+                value, answer = grade(text)
+                empty += answer is None
+                spent = tokens_of(tokens[i], at, f"completion_tokens[{i}]") if tokens else None
+                points = _score(scores[i], aggregate, at, i) if scores else None
+                table.add(name, i, value, answer, spent, number, score=points, content=target)
+    how = "the boxed answer" if pattern is None else "the extracted answer"
+    table.note(f"completions were graded by comparing {how}")
     if empty:
-        notes.append(f"in {empty} of {total} completions no answer was found: they count as wrong")
-    return table.log("search-and-learn", notes, threshold)
+        table.note(f"in {empty} of {len(table)} completions no answer was found: they count as wrong")
+    return table.log("search-and-learn", threshold)
 
 
 def _list(row: dict[str, Any], key: str, size: int, at: str) -> list[Any] | None:
@@ -94,4 +88,10 @@ def _score(value: Any, aggregate: str, at: str, i: int) -> float | None:
     return float(AGGREGATES[aggregate]([number_of(s, at, f"scores[{i}]") for s in steps]))
 
 
-READER = Reader("search-and-learn", lambda file: "completions" in file.keys, read_search_learn)
+READER = Reader(
+    "search-and-learn",
+    "search-and-learn's completions",
+    (("problem",), ("answer",), ("completions",)),
+    lambda file: not file.head or isinstance(file.first.get("completions"), list),
+    read_search_learn,
+)

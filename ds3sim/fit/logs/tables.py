@@ -1,107 +1,187 @@
-"""Tidy tables and counts, as CSV, Parquet or JSON lines."""
+"""Tidy tables (one row a sample, or a problem with lists) and counts, as CSV, Parquet or JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed, parsed
-from ds3sim.core.text import short, shown
-from ds3sim.fit.logs.file import LogFile, Reader, missing_columns
+from ds3sim.core.text import shown
+from ds3sim.fit.logs.columns import ALIASES, column_of, columns_of, need, renamed, unused
+from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.log import MOST_SAMPLES, Log, ragged
-from ds3sim.fit.logs.rows import Rows, answer_of, blank, grade_of, name_of, number_of, tokens_of, whole_of
+from ds3sim.fit.logs.rows import Rows, several
+from ds3sim.fit.logs.values import answer_of, blank, grade_of, name_of, number_of, tokens_of, whole_of
 
-USED = {
-    "tidy": ("problem", "sample", "correct", "answer", "tokens", "score", "source"),
-    "counts": ("problem", "n", "correct", "answer_counts", "tokens_mean"),
-}
-"""Columns that are read."""
+TIDY_ROLES = ("problem", "sample", "correct", "answer", "tokens", "score", "source", "content")
+COUNTS_ROLES = ("problem", "n", "successes", "answer_counts", "tokens_mean")
+TABLES = ("csv", "parquet", "jsonl", "array", "json")
+LISTED = ("answer", "tokens", "score")
+"""What may be a list beside a list of grades."""
 
 
-def read_tidy(file: LogFile, *, threshold: float | None = None) -> Log:
+def read_tidy(
+    files: Sequence[LogFile],
+    *,
+    problem: str | None = None,
+    sample: str | None = None,
+    correct: str | None = None,
+    answer: str | None = None,
+    tokens: str | None = None,
+    score: str | None = None,
+    threshold: float | None = None,
+) -> Log:
     """One row a sample: ``problem, sample, correct[, answer, tokens, score, source]``.
 
-    ``sample`` may be missing: the samples of a problem are then numbered in the order of the file.
+    Columns may have the names of :data:`~ds3sim.fit.logs.columns.ALIASES`, or those that the options give.
+    ``sample`` may be missing: the samples of a problem are then numbered in the order of the file. Where ``correct``
+    is a list, a row is a problem: ``answer``, ``tokens`` and ``score`` are then lists of the same length.
+
+    Raises:
+        InputError: a column that is missing; a value that is none of its kind; a sample that is there twice.
     """
-    columns, rows = file.table()
-    missing_columns(columns, ("problem", "correct"), file.where)
-    notes = _ignored(columns, "tidy")
-    numbered = "sample" not in columns
-    if numbered:
-        notes.append("there is no column sample: samples are numbered in the order of the file")
-    out = Rows(file.where, file.unit)
-    for number, row in rows:
-        place = file.at(number)
-        problem = name_of(needed(row, "problem", place), place)
-        sample = out.next_sample(problem) if numbered else whole_of(needed(row, "sample", place), place, "sample")
-        grade = needed(row, "correct", place)
-        if blank(grade):
-            raise InputError(f"{place}: correct is empty: grade the sample (0 or 1) or leave the row out")
-        score = row.get("score")
-        out.add(
+    wanted = {"problem": problem, "sample": sample, "correct": correct, "answer": answer, "tokens": tokens}
+    table = Rows(files)
+    for file in files:
+        table.open(file)
+        found = columns_of(file, TIDY_ROLES, wanted | {"score": score})
+        need(file, found, ("problem", "correct"))
+        table.note(*_about_answers(file, found, answer))
+        table.note(*renamed(found), *unused(file.columns, found))
+        listed = any(isinstance(row.get(found["correct"]), list) for row in file.head)
+        if "sample" not in found and not listed:
+            table.note("there is no column sample: samples are numbered in the order of the file")
+        for number, row in file.rows():
+            _add(table, {role: row.get(column) for role, column in found.items()}, row, found, file.at(number), number)
+    return table.log("tidy", threshold)
+
+
+def _about_answers(file: LogFile, found: dict[str, str], wanted: str | None) -> list[str]:
+    """Take the answers of the samples, not the right ones, which some tools call ``answer`` too; a note if so."""
+    column = found.get("answer")
+    if wanted is not None or column is None:
+        return []
+    own = found["problem"].lower() == "problem" and found["correct"].lower() == "correct"
+    given = next((c for c in file.columns if c.lower() in ("predicted_answer", "extracted_answer", "prediction")), None)
+    if column.lower() == "answer" and given is not None and not own:
+        found["content"], found["answer"] = column, given
+        return []
+    by_name: dict[str, list[tuple[str, str]]] = {}
+    for row in file.head:
+        pair = (str(row.get(found["correct"])), str(row.get(column)))
+        by_name.setdefault(str(row.get(found["problem"])), []).append(pair)
+    mixed = [pairs for pairs in by_name.values() if len({grade for grade, _ in pairs}) > 1]
+    if not mixed or any(len({text for _, text in pairs}) > 1 for pairs in mixed) or mixed[0][0][1] in ("None", ""):
+        return []
+    del found["answer"]
+    found["content"] = column
+    return [
+        f"{column} is the same for correct and wrong samples: taken as the right answer, not the sample's"
+        " (--answer names the column of the samples' answers)"
+    ]
+
+
+def _add(
+    table: Rows, value: dict[str, Any], row: dict[str, Any], found: dict[str, str], place: str, number: int
+) -> None:
+    """The sample, or the samples, of a row."""
+    problem = name_of(needed(row, found["problem"], place), place, found["problem"])
+    if "test_id" in row and found["problem"] == "question_id":  # LiveCodeBench's test output prediction
+        problem = f"{problem}/{row['test_id']}"
+    grades, name = needed(row, found["correct"], place), found["correct"]
+    content = None if blank(value.get("content")) else str(value["content"])
+    source = None if blank(value.get("source")) else str(value["source"]).strip()
+    sample = whole_of(needed(row, found["sample"], place), place, found["sample"]) if "sample" in found else None
+    if not isinstance(grades, list):
+        marks = [(grades, {role: value.get(role) for role in LISTED}, name)]
+    else:
+        require(len(grades) > 0, f"{place}: {name} is an empty list: leave the row out")
+        require(sample is None or len(grades) == 1, f"{place}: {name} is a list and the row has a number of one sample")
+        beside = {role: _beside(value.get(role), len(grades), place, found.get(role, role)) for role in LISTED}
+        marks = [(g, {role: beside[role][i] for role in LISTED}, f"{name}[{i}]") for i, g in enumerate(grades)]
+    for grade, more, what in marks:
+        points = more["score"]
+        table.add(
             problem,
             sample,
-            grade_of(grade, place),
-            answer_of(row.get("answer")),
-            tokens_of(row.get("tokens"), place),
+            grade_of(grade, place, what),
+            answer_of(more["answer"]),
+            tokens_of(more["tokens"], place, found.get("tokens", "tokens")),
             number,
-            score=None if blank(score) else number_of(score, place, "score"),
-            source=None if blank(row.get("source")) else str(row["source"]).strip(),
+            score=None if blank(points) else number_of(points, place, found.get("score", "score")),
+            source=source,
+            content=content,
         )
-    return out.log("tidy", notes, threshold)
 
 
-def read_counts(file: LogFile) -> Log:
+def _beside(values: Any, size: int, place: str, name: str) -> list[Any]:
+    """What lies beside a list of grades: a list of the same length; anything else tells nothing of one sample."""
+    if not isinstance(values, list):
+        return [None] * size
+    require(len(values) == size, f"{place}: {size} grades and {len(values)} {name}: the lists must be of one length")
+    return values
+
+
+def read_counts(
+    files: Sequence[LogFile], *, problem: str | None = None, n: str | None = None, correct: str | None = None
+) -> Log:
     """One row a problem: ``problem, n, correct[, answer_counts, tokens_mean]``.
 
     ``answer_counts`` is a JSON object answer -> samples. Which answer is the correct one is read off the
     counts: the one given ``correct`` times. If two have that count it does not matter for votes which.
     Where the answers of every problem add up to ``n - correct``, they are taken as the wrong ones alone.
+
+    Raises:
+        InputError: a column that is missing; counts that contradict each other; a problem that is there twice.
     """
-    columns, rows = file.table()
-    missing_columns(columns, ("problem", "n", "correct"), file.where)
-    notes = _ignored(columns, "counts")
+    notes: dict[str, None] = {}
     places: dict[str, str] = {}
-    n: list[int] = []
-    correct: list[int] = []
+    size: list[int] = []
+    good: list[int] = []
     tokens: list[float] = []
     answers: list[dict[str, int] | None] = []
-    for number, row in rows:
-        place = file.at(number)
-        name = name_of(needed(row, "problem", place), place)
-        if name in places:
-            raise InputError(f"{place}: problem {shown(name)} is there twice (first in {places[name]}): merge them")
-        places[name] = place
-        n.append(whole_of(needed(row, "n", place), place, "n", 1, MOST_SAMPLES))
-        correct.append(whole_of(needed(row, "correct", place), place, "correct"))
-        if correct[-1] > n[-1]:
-            raise InputError(f"{place}: correct = {correct[-1]} is more than n = {n[-1]}: are the columns swapped?")
-        mean = row.get("tokens_mean")
-        tokens.append(np.nan if blank(mean) else number_of(mean, place, "tokens_mean"))
-        if tokens[-1] < 0 or np.isinf(tokens[-1]):
-            raise InputError(f"{place}: tokens_mean = {shown(mean)} is not allowed: it must be a number, at least 0")
-        answers.append(_answer_counts(row.get("answer_counts"), place, n[-1]))
-    require(len(places) > 0, f"{file.where}: no rows: there is nothing to estimate")
-    wrong = _wrong(answers, n, correct, list(places.values()), notes)
+    for file in files:
+        found = columns_of(file, COUNTS_ROLES, {"problem": problem, "n": n, "correct": correct})
+        need(file, found, ("problem", "n", "successes"))
+        notes |= dict.fromkeys((*renamed(found), *unused(file.columns, found)))
+        for number, row in file.rows():
+            place = file.at(number)
+            name = name_of(needed(row, found["problem"], place), place, found["problem"])
+            if name in places:
+                raise InputError(
+                    f"{place}: problem {shown(name)} is there twice (first in {places[name]}): merge them (if a row is"
+                    " a sample: --format tidy)"
+                )
+            places[name] = place
+            size.append(whole_of(needed(row, found["n"], place), place, found["n"], 1, MOST_SAMPLES))
+            good.append(whole_of(needed(row, found["successes"], place), place, found["successes"]))
+            if good[-1] > size[-1]:
+                raise InputError(f"{place}: correct = {good[-1]} is more than n = {size[-1]}: are the columns swapped?")
+            mean = row.get(found.get("tokens_mean", ""))
+            tokens.append(np.nan if blank(mean) else number_of(mean, place, "tokens_mean"))
+            if tokens[-1] < 0 or np.isinf(tokens[-1]):
+                raise InputError(
+                    f"{place}: tokens_mean = {shown(mean)} is not allowed: it must be a number, at least 0"
+                )
+            answers.append(_answer_counts(row.get(found.get("answer_counts", "")), place, size[-1]))
+    source = several(files)
+    require(len(places) > 0, f"{source}: no rows: there is nothing to estimate")
+    more: list[str] = []
+    wrong = _wrong(answers, size, good, list(places.values()), more)
     return Log(
         "counts",
-        file.where,
+        source,
         tuple(places),
-        np.array(n, dtype=np.int64),
-        np.array(correct, dtype=np.int64),
+        np.array(size, dtype=np.int64),
+        np.array(good, dtype=np.int64),
         None if wrong is None else tuple(found or {} for found in answers),
         wrong,
         None if np.isnan(tokens).all() else np.array(tokens),
-        notes=(*notes, *ragged(n)),
+        notes=(*notes, *more, *ragged(size)),
     )
-
-
-def _ignored(columns: Iterable[str], format: str) -> list[str]:
-    extra = [str(c) for c in columns if c not in USED[format]]
-    return [f"columns that are not used: {short(', '.join(extra), 200)}"] if extra else []
 
 
 def _answer_counts(value: Any, place: str, n: int) -> dict[str, int] | None:
@@ -157,8 +237,23 @@ def _wrong(
     return tuple(wrong)
 
 
-TIDY = Reader(
-    "tidy", lambda file: {"problem", "correct"} <= file.keys or (file.container == "csv" and "problem" in file.keys),
-    read_tidy,
-)  # fmt: skip
-COUNTS = Reader("counts", lambda file: {"problem", "n"} <= file.keys, read_counts)
+def _is_tidy(file: LogFile) -> bool:
+    """A table with a column of problems and one of grades."""
+    return file.container in TABLES and bool(column_of(file, "problem")) and bool(column_of(file, "correct"))
+
+
+def _is_counts(file: LogFile) -> bool:
+    """A table with a row a problem: how many samples, and how many of them correct."""
+    roles = columns_of(file, ("problem", "n", "successes"), {})
+    if file.container not in TABLES or len(roles) < 3 or column_of(file, "sample"):
+        return False
+    if any(isinstance(row.get(roles["n"]), list) for row in file.head):
+        return False
+    names = [str(row.get(roles["problem"])) for row in file.head]
+    return roles["n"].lower() == "n" or len(set(names)) == len(names)
+
+
+TIDY = Reader("tidy", "one row a sample", (ALIASES["problem"], ALIASES["correct"]), _is_tidy, read_tidy)
+COUNTS = Reader(
+    "counts", "one row a problem", (ALIASES["problem"], ALIASES["n"], ALIASES["successes"]), _is_counts, read_counts
+)

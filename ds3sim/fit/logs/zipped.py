@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import sys
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from ds3sim.core.errors import InputError
+from ds3sim.core.packed import zstd_module
 from ds3sim.core.text import short
 
 ZSTD = 93
@@ -64,7 +64,7 @@ class Zip:
         return data
 
     def _zstd(self, info: zipfile.ZipInfo, place: str) -> bytes:
-        zstd = _zstd_module(place)
+        zstd = zstd_module(place)
         raw = _Stored(self._file, info).data()
         # ZstdFile goes on over several frames, as newer writers emit them for large members.
         try:
@@ -97,17 +97,3 @@ class _Stored:
         if len(data) < self._info.compress_size:
             raise EOFError("cut off")
         return data
-
-
-def _zstd_module(place: str) -> Any:
-    """The zstd module of Python 3.14, or its backport."""
-    try:
-        if sys.version_info >= (3, 14):
-            from compression import zstd  # pyright: ignore[reportMissingImports]
-        else:
-            from backports import zstd
-    except ImportError:
-        raise InputError(
-            f"{place}: compressed with zstd, which this Python cannot read: pip install backports.zstd"
-        ) from None
-    return zstd

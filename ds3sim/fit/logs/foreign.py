@@ -1,0 +1,125 @@
+"""Files that lie beside logs and hold no graded samples: what they are, and which file to give in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ds3sim.fit.logs.curve import k_of
+from ds3sim.fit.logs.file import LogFile, has
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A kind of file that is known and not read.
+
+    Attributes:
+        about: what it is.
+        advice: what to give in its place, or how to make it.
+        needs: as of :class:`~ds3sim.fit.logs.file.Reader`.
+        fits: as of :class:`~ds3sim.fit.logs.file.Reader`.
+    """
+
+    about: str
+    advice: str
+    needs: tuple[tuple[str, ...], ...] = ()
+    fits: Callable[[LogFile], bool] = lambda file: True
+
+
+def _first(file: LogFile) -> Any:
+    """The first item of a JSON array."""
+    return file.document[0] if isinstance(file.document, list) and file.document else None
+
+
+def _generations(file: LogFile) -> bool:
+    """Lists of texts, without keys."""
+    first = _first(file)
+    return isinstance(first, list) and bool(first) and isinstance(first[0], str)
+
+
+def _averages(file: LogFile) -> bool:
+    """pass@k as the names of objects."""
+    tables = [value for value in file.first.values() if isinstance(value, dict)]
+    return any(k_of(key.split("[")[0]) and isinstance(table[key], dict) for table in tables for key in table)
+
+
+def _headers(file: LogFile) -> bool:
+    """Logs' headers under the names of their files."""
+    return bool(file.first) and all(
+        isinstance(v, dict) and isinstance(v.get("eval"), dict) for v in file.first.values()
+    )
+
+
+def _metrics(file: LogFile) -> bool:
+    first = _first(file)
+    return isinstance(first, dict) and "detail" in first and any(k_of(key) for key in first)
+
+
+def _is(container: str) -> Callable[[LogFile], bool]:
+    return lambda file: file.container == container
+
+
+FOREIGN = (
+    Foreign(
+        "the results file of lm-eval, which holds averages",
+        "give samples_*.jsonl, which lm-eval writes beside it with --log_samples",
+        (("results",), ("configs", "versions", "n-shot"), ("config", "git_hash", "group_subtasks", "n-shot")),
+        _is("json"),
+    ),
+    Foreign(
+        "the results file of lighteval, which holds averages",
+        "give details_*.parquet, which lighteval writes with --save-details",
+        (("results",), ("config_general",)),
+    ),
+    Foreign(
+        "LiveCodeBench's metrics",
+        "give *_eval_all.json, which it writes beside it and which has graded_list",
+        (),
+        _metrics,
+    ),
+    Foreign(
+        "LiveCodeBench's generations, which are not graded",
+        "run it with --evaluate and give *_eval_all.json",
+        (("question_id",), ("code_list", "output_list", "pred_list")),
+    ),
+    Foreign(
+        "generations of bigcode-evaluation-harness, which are not graded",
+        "give the logs of each task's evaluation as a table of problem and correct",
+        (),
+        _generations,
+    ),
+    Foreign("metrics of NeMo-Skills, which are averages", "give output-rs*.jsonl, which lie beside it", (), _averages),
+    Foreign("a listing of Inspect's logs", "give the .eval or .json files that it names", (), _headers),
+    Foreign(
+        "MultiPL-E's completions, which are not graded",
+        "run its evaluation and give *.results.json.gz",
+        (("name",), ("language",), ("completions", "prompt"), ("tests",)),
+    ),
+    Foreign(
+        "solutions for HumanEval, EvalPlus or BigCodeBench, which are not graded",
+        "give what the evaluation writes: *_results.jsonl (HumanEval), *_eval_results.json (EvalPlus, BigCodeBench)",
+        (("task_id",), ("completion", "solution")),
+    ),
+    Foreign(
+        "a table of Inspect's evals_df, which holds averages",
+        "write that of samples_df, one row a sample",
+        (("eval_id",), ("task_name",), ("score_*",)),
+    ),
+    Foreign(
+        "generations of NeMo-Skills, which are not graded",
+        "run its evaluation, which adds symbolic_correct or judgement",
+        (("generation",), ("expected_answer",)),
+    ),
+    Foreign("an Excel workbook", "save the sheet as CSV", (("[[]content_types].xml",),)),
+    Foreign("a zip file, but no Inspect log", "unpack it and give the log in it", (), _is("zip")),
+)
+"""In the order in which they are tried, after the readers."""
+
+
+def foreign(file: LogFile) -> Foreign | None:
+    """What a file is that no reader takes, if it is known."""
+    for kind in FOREIGN:
+        if all(has(file.columns, names) for names in kind.needs) and kind.fits(file):
+            return kind
+    return None

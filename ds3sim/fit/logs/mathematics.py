@@ -1,0 +1,99 @@
+"""Answers compared as mathematics by the library math-verify (the extra ``math``): 2x + 2 is 2(x + 1)."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Mapping
+from functools import lru_cache
+
+from ds3sim.core.errors import InputError
+from ds3sim.fit.logs.answer import Answer
+
+SECONDS = 3
+"""Longest time for one parse and one comparison; what takes longer is different. Only the main thread can stop them."""
+
+MOST_PAIRS = 400
+"""Pairs of answers that are tried for the note; the most frequent ones."""
+
+DIGITS = 12
+"""Numbers agree when they differ by less than 10^-12 of their size (math-verify alone: in six decimals)."""
+
+
+def installed() -> bool:
+    """Whether math-verify can be imported."""
+    return importlib.util.find_spec("math_verify") is not None
+
+
+def check_installed() -> None:
+    """Raises InputError without math-verify."""
+    if not installed():
+        raise InputError("compare = 'math-verify' needs the package math-verify: pip install 'ds3sim[math]'")
+
+
+@lru_cache(maxsize=65_536)
+def agree(gold: str, answer: str) -> bool:
+    """Whether two answers are equal: in our spelling, or for math-verify, whose gold comes first.
+
+    What math-verify cannot read is different, not searched for numbers in it; answers with different units are
+    different; numbers are compared to 12 digits.
+    """
+    ours, theirs = Answer.of(gold), Answer.of(answer)
+    if ours.agrees(theirs):
+        return True
+    if ours.unit and theirs.unit and ours.unit != theirs.unit:
+        return False
+    from math_verify import verify
+
+    first, second = _parsed(gold), _parsed(answer)
+    if not first or not second:
+        return False
+    numbers = _equal_numbers(first[0], second[0])
+    if numbers is not None:
+        return numbers
+    try:
+        return bool(verify(first, second, strict=True, timeout_seconds=_seconds()))
+    except Exception:  # sympy raises everything there is
+        return False
+
+
+def _seconds() -> int | None:
+    return SECONDS if threading.current_thread() is threading.main_thread() else None
+
+
+@lru_cache(maxsize=65_536)
+def _parsed(text: str) -> list[object]:
+    from math_verify import LatexExtractionConfig, parse
+
+    bare = text.strip().strip("$")
+    if not bare or len(bare) > 400:
+        return []
+    try:
+        return parse(
+            f"${bare}$",
+            extraction_config=[LatexExtractionConfig()],
+            fallback_mode="no_fallback",
+            extraction_mode="first_match",
+            parsing_timeout=_seconds(),
+        )
+    except Exception:  # as above
+        return []
+
+
+def _equal_numbers(one: object, other: object) -> bool | None:
+    """Whether two numbers are equal to :data:`DIGITS`; None where one is no number."""
+    from sympy import Expr, N
+
+    if not (isinstance(one, Expr) and isinstance(other, Expr) and one.is_number and other.is_number):
+        return None
+    try:
+        size, difference = abs(N(other, 30)), abs(N(one - other, 30))
+        return bool(difference <= size * 10**-DIGITS)
+    except Exception:  # as above
+        return None
+
+
+def changed(pairs: Mapping[tuple[str, str], int]) -> tuple[int, int]:
+    """(samples that math-verify would call correct, samples tried) among unequal (gold, answer) pairs with counts."""
+    frequent = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))[:MOST_PAIRS]
+    return sum(count for pair, count in frequent if agree(*pair)), sum(count for _, count in frequent)

@@ -1,0 +1,396 @@
+"""Logs of every tool: the same samples in every spelling have the same counts; what is no log is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import log_spellings
+import pytest
+from log_spellings import COUNTS, SPELLINGS, TIDY, lines, parquet, table
+
+from ds3sim.core.errors import InputError
+from ds3sim.fit.logs.read import READERS, read_log
+from ds3sim.fit.logs.task_name import task_names
+
+CASES = Path(__file__).resolve().parents[2] / "shared" / "cases"
+
+
+def written(folder: Path, files) -> list[Path]:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if callable(content):
+            pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet is not tested")
+            content(path)
+        else:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return [folder / name for name in files]
+
+
+def as_dict(log):
+    return dict(zip(log.problems, zip(log.samples.tolist(), log.correct.tolist(), strict=True), strict=True))
+
+
+def refusal(path, format=None, **options) -> str:
+    with pytest.raises(InputError) as error:
+        read_log(path, format, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_one_set_of_samples_in_every_spelling(tmp_path, name):
+    spelling = SPELLINGS[name]
+    paths = written(tmp_path / "logs", spelling.files)
+    source = paths[0] if len(paths) == 1 else tmp_path / "logs"
+    log = read_log(source, **spelling.options)
+    assert log.format == spelling.format
+    expected = {t: COUNTS[t] for t in log.problems} if "inverted" in name else COUNTS
+    if spelling.numbered:
+        expected = dict(zip("012", COUNTS.values(), strict=True))
+    assert as_dict(log) == expected
+    assert (log.wrong is not None) == spelling.votes
+    if spelling.votes:
+        assert [int(w.sum()) for w in log.wrong] == [n - c for n, c in expected.values()]
+    if len(paths) > 1:
+        logs = [path for path in paths if not path.name.startswith(("results_", "metrics"))]
+        logs = [path for path in logs if ".results." in path.name or ".json.gz" not in path.name]
+        assert as_dict(read_log(logs, **spelling.options)) == expected
+        ending = "".join(logs[0].suffixes[-2:]) if logs[0].suffixes[-1] == ".gz" else logs[0].suffix
+        if len(logs) == len(paths):
+            assert as_dict(read_log(f"{tmp_path}/lo*/*{ending}", **spelling.options)) == expected
+
+
+def test_every_format_has_a_spelling():
+    assert {spelling.format for spelling in SPELLINGS.values()} == set(READERS) - {"curve"}
+
+
+# ---- several files -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "tasks"),
+    [
+        (("output-rs0.jsonl", "output-rs12.jsonl"), ["output"] * 2),
+        (("run_0.csv", "run_1.csv", "run_2.csv.gz"), ["run"] * 3),
+        (("run1.csv", "run2.csv"), None),
+        (("aime24.csv", "aime25.csv"), ["aime24", "aime25"]),
+        (("aime_24.csv", "aime_25.csv"), ["aime_24", "aime_25"]),
+        (("x_seed7.csv", "x_seed42.csv"), ["x"] * 2),
+        (("seed1/out.csv", "seed2/out.csv"), ["out"] * 2),
+        (("algebra/out.csv", "geometry/out.csv"), ["algebra", "geometry"]),
+        (("t-00000-of-00002.parquet", "t-00001-of-00002.parquet"), ["t"] * 2),
+        (("s_2025-01-01T10-00-00.123.jsonl", "s_2025-02-01T00-00-00.5.jsonl"), ["s"] * 2),
+    ],
+)
+def test_tasks_are_told_by_names(names, tasks):
+    found = task_names([Path("logs") / name for name in names])
+    assert found == tasks if tasks else len(set(found)) == 1
+
+
+def test_files_of_other_tasks_are_other_problems(tmp_path):
+    rows = [{"problem": "1", "correct": 1}, {"problem": "1", "correct": 0}]
+    paths = written(tmp_path, {"algebra.csv": table(rows), "geometry.csv": table(rows)})
+    log = read_log(paths)
+    assert as_dict(log) == {"algebra/1": (2, 1), "geometry/1": (2, 1)}
+    assert "as different tasks (algebra, geometry)" in " ".join(log.notes)
+    told = [dict(row, question="same") for row in rows]
+    paths = written(tmp_path, {"one.jsonl": lines(told), "two.jsonl": lines(told)})
+    log = read_log(paths)
+    assert as_dict(log) == {"1": (4, 2)} and "their samples are put together" in " ".join(log.notes)
+    assert log.table.sample.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_subtasks_of_lm_eval(tmp_path, hashed):
+    def row(task, value):
+        told = {"doc_hash": task} if hashed else {}
+        return {
+            "doc_id": 0,
+            "target": task,
+            "resps": [["x"]],
+            "filter": "none",
+            "metrics": ["acc"],
+            "acc": value,
+        } | told
+
+    names = ("a", "b") if hashed else ("samples_math_a_2025-01-01T00-00-00", "samples_math_b_2025-01-01T00-00-00")
+    files = {f"{name}.jsonl": lines([row(name, i)]) for i, name in enumerate(names)}
+    log = read_log(written(tmp_path, files))
+    assert sorted(as_dict(log).values()) == [(1, 0), (1, 1)]
+    again = {f"{name}_seed2.jsonl": lines([row(name, 1)]) for name in names} if hashed else {}
+    if again:
+        log = read_log(written(tmp_path, files | again))
+        assert sorted(as_dict(log).values()) == [(2, 1), (2, 2)]
+
+
+def test_logs_of_several_models_are_refused(tmp_path):
+    def log(model):
+        sample = {"id": 1, "epoch": 1, "scores": {"s": {"value": "C"}}}
+        spec = {"task": "t", "model": model}
+        return json.dumps({"version": 2, "status": "success", "eval": spec, "samples": [sample]})
+
+    written(tmp_path, {"1.json": log("m1"), "2.json": log("m2")})
+    assert "of the model m1" in refusal(tmp_path) and "give the logs of one model" in refusal(tmp_path)
+
+
+def test_what_is_left_out_of_a_folder_is_told(tmp_path):
+    written(tmp_path, {"x.csv": table(TIDY), "notes.txt": "nothing here\n", "empty.jsonl": "", ".hidden.csv": "x"})
+    log = read_log(tmp_path)
+    assert as_dict(log) == COUNTS and "2 files are left out" in log.notes[0]
+    written(tmp_path, {"y.jsonl": log_spellings.SPELLINGS["search-and-learn"].files["s.jsonl"]})
+    assert "logs of several formats" in refusal(tmp_path)
+    assert as_dict(read_log(tmp_path, "search-and-learn")) == COUNTS
+    (tmp_path / "x.csv").unlink()
+    (tmp_path / "y.jsonl").unlink()
+    assert "none of its 2 files is recognized" in refusal(tmp_path)
+
+
+def test_a_folder_of_folders(tmp_path):
+    written(tmp_path, {"model/x.csv": table(TIDY)})
+    assert as_dict(read_log(tmp_path)) == COUNTS
+    written(tmp_path, {"other/x.csv": table(TIDY)})
+    assert "its logs lie in 2 folders" in refusal(tmp_path)
+    assert "no file matches" in refusal(f"{tmp_path}/*.jsonl")
+    assert "no path is given" in refusal([])
+
+
+# ---- grades --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("none", ["", "nan", "NaN", "null", "None"])
+@pytest.mark.parametrize("format", ["tidy", "lm-eval", "inspect", "lists", "parquet"])
+def test_samples_without_a_grade_are_left_out_with_a_note(tmp_path, format, none):
+    value = None if none in ("", "null", "None") else float("nan")
+    values = [1, value, 0]
+    documents = [{"doc_id": i, "target": "1", "resps": [["a"]], "filter": "none", "metrics": ["acc"], "acc": v}
+                 for i, v in enumerate(values)]  # fmt: skip
+    scored = [{"id": i, "epoch": 1, "scores": {"s": {"value": v}}} for i, v in enumerate(values)]
+    spec = {"task": "t", "model": "m"}
+    files = {
+        "tidy": f"problem,correct\n0,1\n0,{none}\n0,0\n",
+        "lm-eval": lines(documents),
+        "inspect": json.dumps({"version": 2, "status": "success", "eval": spec, "samples": scored}),
+        "lists": lines([{"problem": "0", "correct": values}]),
+        "parquet": parquet([{"problem": "0", "correct": v} for v in (1.0, value, 0.0)]),
+    }
+    (path,) = written(tmp_path, {"t" + (".parquet" if format == "parquet" else ".json"): files[format]})
+    log = read_log(path)
+    assert (log.samples.sum(), log.correct.sum()) == (2, 1)
+    assert "1 samples have no grade: they are unscored and left out" in log.notes
+
+
+def lm_eval(**changes):
+    row = {"doc_id": 0, "target": "B", "resps": [["x"] * 4], "filtered_resps": [["(Q)", "B", "(A)", "(Q)"]]}
+    return row | {"filter": "all", "metrics": ["exact_match"], "exact_match": 1.0} | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "comparing them with target agrees with it on 0 of 1 documents"),
+        ({"exact_match": 0.0}, "on 1 of 1 documents, none of them correct"),
+        ({"metrics": ["pass@2"], "pass@2": 1.0}, "pass@2 = 1.0 of 4 responses holds for 3 to 4 correct ones"),
+        ({"metrics": ["pass@1"], "pass@1": 0.3}, "pass@1 = 0.3 is not pass@1 of 4 responses"),
+        ({"metrics": ["pass@8"], "pass@8": 0.3}, "pass@8 of 4 responses: pass@k needs at least k"),
+        ({"metrics": ["bypass"], "bypass": None}, "the run only predicted (metric bypass)"),
+        ({"filtered_resps": ["B"]}, "4 responses, of which the harness graded one"),
+        ({"filtered_resps": [["B", "B"]]}, "4 responses, of which the harness graded 2 as one"),
+        ({"exact_match": {"a": 1}}, "is not a grade: choose another metric (--metric)"),
+    ],
+)
+def test_what_the_harness_does_not_tell_is_refused(tmp_path, changes, words):
+    (path,) = written(tmp_path, {"s.jsonl": lines([lm_eval(**changes)])})
+    assert words in refusal(path)
+
+
+def test_agreement_with_the_harness_is_told(tmp_path):
+    rows = [lm_eval(doc_id=i, resps=[["B", "A"]], filtered_resps=["B"], exact_match=float(i < 3)) for i in range(4)]
+    (path,) = written(tmp_path, {"s.jsonl": lines(rows)})
+    log = read_log(path, pattern="[A-Z]")
+    assert as_dict(log) == {str(i): (2, 1) for i in range(4)}
+    assert "on 3 of 4 documents its grades are the harness'" in " ".join(log.notes)
+    rows = [
+        lm_eval(doc_id=i, resps=[["B", "A"]], filtered_resps=[["B", "A"]], metrics=["pass@1"]) | {"pass@1": 0.5}
+        for i in range(2)
+    ]
+    (path,) = written(tmp_path, {"p.jsonl": lines(rows)})
+    assert "on 2 of 2 documents" in " ".join(read_log(path, pattern="[A-Z]").notes)
+
+
+def test_several_right_answers(tmp_path):
+    row = lm_eval(target=["B", "(Q)"], exact_match=1.0)
+    (path,) = written(tmp_path, {"s.jsonl": lines([row])})
+    assert as_dict(read_log(path)) == {"0": (4, 3)}
+
+
+# ---- tables --------------------------------------------------------------------------------------
+
+
+def test_columns_that_the_options_name(tmp_path):
+    names = ("problem", "task_id", "correct", "passed")
+    rows = [dict(zip(names, row, strict=True)) for row in (("p", "t", 1, 0), ("q", "t", 1, 1))]
+    (path,) = written(tmp_path, {"t.csv": table(rows)})
+    assert as_dict(read_log(path)) == {"p": (1, 1), "q": (1, 1)}
+    assert as_dict(read_log(path, problem="task_id", correct="PASSED")) == {"t": (2, 1)}
+    assert "there is no column 'no' (there are problem, task_id, correct, passed)" in refusal(path, correct="no")
+
+
+def test_a_column_of_problems_repeats(tmp_path):
+    rows = [{"id": f"{t}{i}", "question": t, "correct": g} for t, i, g in log_spellings.SAMPLES]
+    (path,) = written(tmp_path, {"t.csv": table(rows)})
+    assert as_dict(read_log(path)) == COUNTS
+
+
+def test_right_answers_are_not_those_of_the_samples(tmp_path):
+    rows = [{"question_id": t, "answer": "42", "is_correct": g} for t, _, g in log_spellings.SAMPLES]
+    (path,) = written(tmp_path, {"t.jsonl": lines(rows)})
+    log = read_log(path)
+    assert as_dict(log) == COUNTS and log.wrong is None
+    assert "taken as the right answer" in " ".join(log.notes)
+    assert read_log(path, answer="answer").wrong is not None
+
+
+# ---- curves --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("c.json", '{"pass@1": 0.25, "pass@10": 0.5}'),
+        ("c.json", '{"humaneval": {"pass@1": 0.25, "pass@10": 0.5}, "config": {"temperature": 0.2}}'),
+        ("c.json", '{"pass_at_1": 0.25, "pass_at_10": 0.5, "model": "m"}'),
+        ("c.csv", "pass@1,pass@10\n0.25,0.5\n"),
+        ("c.csv", "k,pass\npass@1,0.25\npass@10,0.5\n"),
+        ("c.csv", "k;rate\n1;0.25\n10;0.5\n"),
+        ("c.tsv", "pass@1\t0.25\npass@10\t0.5\n"),
+    ],
+)
+def test_curves(tmp_path, name, text):
+    (path,) = written(tmp_path, {name: text})
+    log = read_log(path)
+    assert log.format == "curve" and log.curve.n.tolist() == [1, 10] and log.curve.success.tolist() == [0.25, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x,y\n1,0\n2,1\n3,1\n", "y is 0 or 1 everywhere, as of samples"),
+        ("x,y\n1,0.2\n1,0.4\n2,0.5\n", "3 rows have 2 different N"),
+        ("x,y\n0.1,0.2\n0.2,0.4\n", "N = 0.1 is below one sample"),
+    ],
+)
+def test_what_does_not_look_like_a_curve_has_to_be_asked_for(tmp_path, text, words):
+    (path,) = written(tmp_path, {"t.csv": text})
+    assert words in refusal(path) and "(--format curve)" in refusal(path)
+    assert read_log(path, "curve").format == "curve"
+
+
+def test_samples_are_no_curve(tmp_path):
+    (path,) = written(tmp_path, {"t.csv": "id,correct\n" + "".join(f"{i},{i % 2}\n" for i in range(80))})
+    log = read_log(path)
+    assert log.format == "tidy" and len(log) == 80 and log.correct.sum() == 40
+
+
+def test_curves_of_several_tasks_are_refused(tmp_path):
+    both = {"humaneval": {"pass@1": 0.2, "pass@10": 0.4}, "mbpp": {"pass@1": 0.3, "pass@10": 0.4}}
+    (path,) = written(tmp_path, {"c.json": json.dumps(both)})
+    assert "pass@k of several tasks (humaneval, mbpp)" in refusal(path)
+
+
+# ---- what is no log ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("results.json", {"results": {}, "configs": {}, "config": {}}, "results file of lm-eval"),
+        ("results.json", {"results": {}, "config_general": {}}, "results file of lighteval"),
+        ("e.json", [{"pass@1": 0.2, "detail": {}}, {}, []], "give *_eval_all.json"),
+        ("g.json", [{"question_id": 1, "code_list": ["x"], "output_list": ["x"]}], "run it with --evaluate"),
+        ("generations.json", [["def f(): pass"], ["x"]], "generations of bigcode-evaluation-harness"),
+        ("metrics.json", {"aime": {"pass@1[avg-of-4]": {"symbolic_correct": 3}}}, "give output-rs*.jsonl"),
+        ("logs.json", {"a.eval": {"version": 2, "eval": {"task": "t"}}}, "a listing of Inspect's logs"),
+        ("x.json", {"name": "a", "language": "lua", "tests": "", "completions": []}, "give *.results.json.gz"),
+        ("samples.jsonl", [{"task_id": "a", "completion": "x"}] * 2, "solutions for HumanEval, EvalPlus"),
+        ("output.jsonl", [{"generation": "x", "expected_answer": "1"}] * 2, "generations of NeMo-Skills"),
+        ("x.csv", b"eval_id,task_name,score_match_accuracy\n1,a,0.5\n", "write that of samples_df"),
+        ("x.json", {"version": 2, "status": "success", "eval": {"model": "m"}}, "Inspect wrote only its header"),
+        (
+            "x.csv",
+            b"problem,total_generations,passed_tests\na,3,1\n",
+            "counts (one row a problem) would need n (or total",
+        ),
+        ("x.csv", b"Task,Value\nsome,words\n", "a text table with the columns Task, Value"),
+        (
+            "x.jsonl",
+            [{"doc_id": 1, "filter": "none"}] * 2,
+            "lm-eval (lm-evaluation-harness' samples_*.jsonl) would need",
+        ),
+        ("x.json", {"eval": {}, "version": 1}, "a JSON document with the keys eval, version"),
+        ("x.json", 3, "a text table"),
+        ("x.arrow", b"ARROW1\0\0", "an Arrow file"),
+        ("x.db", b"SQLite format 3\0", "an SQLite database"),
+        ("x.csv.gz", b"\x1f\x8b\x08\0broken", "damaged or cut off where it is compressed"),
+    ],
+)
+def test_what_is_no_log_is_named(tmp_path, name, content, words):
+    if isinstance(content, list) and name.endswith("jsonl"):
+        content = lines(content)
+    (path,) = written(tmp_path, {name: content if isinstance(content, bytes | str) else json.dumps(content)})
+    message = refusal(path)
+    assert words in message and str(path) in message
+
+
+# ---- public files, where they are ----------------------------------------------------------------
+
+PUBLIC = {
+    "bigcodebench/m--bigcodebench-complete_eval_results.json": (40, None),
+    "bigcodebench/one_line_eval_results.json": (40, None),
+    "cruxeval-lmeval/genuine_samples_cruxeval_output.jsonl": (40, 17),
+    "evalplus/samples_eval_results.json": (80, None),
+    "evalplus/pretty_eval_results.json": (80, None),
+    "humaneval-results/samples.jsonl_results.jsonl": (80, None),
+    "inspect-samples-df/samples.csv": (32, None),
+    "is-correct-scalar": (None, None),
+    "lighteval/details_lighteval|aime24|0_2025.parquet": (32, 16),
+    "livecodebench/Scenario.codegeneration_10_0.2_eval_all.json": (100, None),
+    "lmeval-nan/samples_nan.jsonl": (7, None),
+    "lmeval-seeds/dir": (32, 18),
+    "nemo-skills": (24, None),
+    "parquet-nosuffix/monkeys-blob-5f2c": (80, None),
+    "tidy-variants/semi.csv": (2, 1),
+    "tidy-variants/tab.tsv": (2, 1),
+    "tidy-variants/upper.jsonl": (2, 1),
+    "tidy-variants/passfail.csv": (4, 2),
+    "tidy-variants/ci.csv": (4, 2),
+}
+"""Samples and correct ones, None where they are not said."""
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the public files are not here")
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_files(name):
+    path, (samples, correct) = CASES / name, PUBLIC[name]
+    if not path.exists():
+        pytest.skip(f"{name} is not here")
+    if samples is None:
+        for one in sorted(path.glob("tidy_plus_*")):
+            assert read_log(one).format == "tidy"
+        return
+    log = read_log(path)
+    assert log.samples.sum() == samples
+    assert correct is None or log.correct.sum() == correct
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the public files are not here")
+def test_public_twins_are_alike():
+    folder = CASES / "parquet-nosuffix"
+    for blob, twin in (("monkeys-blob-5f2c", "monkeys.parquet"), ("sal-train-00000-of-00001", "sal.parquet")):
+        assert as_dict(read_log(folder / blob)) == as_dict(read_log(folder / twin))
+    folder = CASES / "lmeval-parquet"
+    assert as_dict(read_log(folder / "samples_x.parquet")) == as_dict(read_log(folder / "same_rows.jsonl"))
+    kept = CASES / "lmeval-keepall"
+    for name in ("choice", "worked"):
+        assert "documents" in refusal(kept / f"{name}.jsonl")
