@@ -14,7 +14,7 @@ from ds3sim.engine.traces import tables
 from ds3sim.engine.traces.alias import wide_tables
 from ds3sim.engine.traces.tables import macro_tables, walk_of
 from ds3sim.graph import graph as graphs
-from ds3sim.task.export import as_text
+from ds3sim.task.export import exported
 
 GRAPHS = {
     "layered": ds.SkillGraph.layered(6, 4, 0.4, back=0.1, death=0.03, seed=2, feasible=0.9),
@@ -42,7 +42,7 @@ def test_numbers_on_a_sparse_tensor(graph, step, monkeypatch):
     task = ds.Task(graph, step, steps=[30, 90])
     one, two = on_sparse(monkeypatch, lambda: ds.exact(ds.Task(graph, step, steps=90)))
     np.testing.assert_allclose(two.pmf, one.pmf, rtol=1e-12)
-    one, two = on_sparse(monkeypatch, lambda: as_text(ds.Task(graph, step, steps=90), "drn").split())
+    one, two = on_sparse(monkeypatch, lambda: exported(ds.Task(graph, step, steps=90), "drn").split())
     assert [word for word in one if "." not in word] == [word for word in two if "." not in word]
     one, two = on_sparse(monkeypatch, lambda: ds.simulate(task, 500, engine="importance").success([30, 90]).estimate)
     np.testing.assert_allclose(two, one, rtol=0.5)  # another theta, so other traces

@@ -21,11 +21,12 @@ from ds3sim.core.figure import new_axes
 from ds3sim.core.files import write_file
 from ds3sim.core.record import Record, check_out, html_table, picture
 from ds3sim.core.text import short
-from ds3sim.graph import documents, generators, latent
+from ds3sim.graph import generators, latent
 from ds3sim.graph.drawing import MOST_DRAWN, count_nodes, draw_nodes
 from ds3sim.graph.from_edges import Names, build
 from ds3sim.graph.load import load
 from ds3sim.graph.lump import ChainForm, chain_form, fewest_steps
+from ds3sim.graph.node_link import node_link
 from ds3sim.graph.parts import Parts
 from ds3sim.graph.tensor import DENSE_NODES, assembled
 
@@ -149,7 +150,7 @@ class SkillGraph(Parts, Record):
 
     def to_dict(self) -> dict:
         """Node-link data, as :meth:`load` and networkx read it."""
-        return documents.node_link(self)
+        return node_link(self)
 
     def to_frame(self) -> pandas.DataFrame:
         """The edges: columns source, target (names) and probability."""
@@ -229,6 +230,7 @@ class SkillGraph(Parts, Record):
         lines: Sequence[str] | None = None,
         nodes: Iterable = (),
         require_path: bool = True,
+        normalize: bool = False,
     ) -> SkillGraph:
         """A graph from (source, target, probability) triples.
 
@@ -241,6 +243,7 @@ class SkillGraph(Parts, Record):
             where, lines: how errors name the place: the file, and a label for each edge.
             nodes: names to have as nodes, in this order, whether or not an edge mentions them.
             require_path: refuse a graph whose goal is out of reach.
+            normalize: edges hold counts: each row is divided by its sum, and counts of one edge are added.
 
         Edges out of a goal or dead node are checked and kept in the list, but the walk never uses
         them: both absorb.
@@ -261,6 +264,7 @@ class SkillGraph(Parts, Record):
             lines=lines,
             nodes=nodes,
             require_path=require_path,
+            normalize=normalize,
         )
         return cls(**vars(parts))
 
@@ -305,14 +309,18 @@ class SkillGraph(Parts, Record):
         dead: Names = (),
         score: Mapping | None = None,
         feasible: float | None = None,
+        normalize: bool = False,
     ) -> SkillGraph:
-        """Read a graph from a CSV edge list, node-link JSON or GraphML; see :func:`ds3sim.graph.load.load`.
+        """Read a graph from an edge list, JSON, GraphML, GEXF, DOT, or a file of a model checker.
+
+        See :func:`ds3sim.graph.load.load`.
 
         >>> path = ds.SkillGraph.chain(2, 0.5).save("chain.json")
         >>> ds.load_graph(path).names
         ('0', '1', '2')
         """
-        return cls(**vars(load(path, start=start, goal=goal, dead=dead, score=score, feasible=feasible)))
+        names = {"start": start, "goal": goal, "dead": dead, "score": score}
+        return cls(**vars(load(path, **names, feasible=feasible, normalize=normalize)))
 
 
 load_graph = SkillGraph.load

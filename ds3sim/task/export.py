@@ -1,7 +1,8 @@
 """A task's step policy as a Markov chain for a probabilistic model checker.
 
 One trace is exported: P(F <= K "goal") in the file is the success of one trace with K >= 1 steps.
-The aggregator is not part of it. Formats: the PRISM language (DTMC) and Storm's explicit DRN.
+The aggregator is not part of it. Formats: the PRISM language (DTMC), Storm's explicit DRN, and UMB, the binary format
+of both.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 
 from ds3sim.core.errors import require
 from ds3sim.graph.tensor import assembled, entries
+from ds3sim.graph.umb import write_umb
 from ds3sim.task.task import Task
 
 if TYPE_CHECKING:
     from ds3sim.graph.tensor import Tensor
 
-FORMATS = ("prism", "drn")
+FORMATS = ("prism", "drn", "umb")
 
 
 @dataclass(frozen=True)
@@ -117,14 +119,21 @@ def drn(task: Task) -> str:
     return "\n".join([*lines, ""])
 
 
-def as_text(task: Task, kind: str) -> str:
-    """The chain as ``prism`` or ``drn``.
+def umb(task: Task) -> bytes:
+    """The chain as an archive in the unified Markov binary format."""
+    chain = markov_chain(task)
+    initial = np.arange(len(chain.names)) == chain.initial
+    return write_umb(*entries(chain.tensor), initial, chain.labels)
+
+
+def exported(task: Task, kind: str) -> str | bytes:
+    """The chain as ``prism`` or ``drn``, which are text, or ``umb``, which is bytes.
 
     Raises:
         InputError: unknown format, or a beam.
     """
-    require(kind in FORMATS, f"format = {kind!r} is not known: choose prism or drn")
-    return prism(task) if kind == "prism" else drn(task)
+    require(kind in FORMATS, f"format = {kind!r} is not known: choose prism, drn or umb")
+    return {"prism": prism, "drn": drn, "umb": umb}[kind](task)
 
 
 def _preamble(chain: MarkovChain) -> list[str]:
