@@ -1,9 +1,11 @@
 """Answers compared: spellings of one answer agree, different answers never do."""
 
+import json
 import random
 
 import pytest
 
+import ds3sim as ds
 from ds3sim.fit.logs.answer import Answer
 
 EQUAL = """
@@ -69,6 +71,48 @@ def test_any_text_has_an_answer():
         text = "".join(draw.choices(tokens, k=draw.randrange(12)))
         assert Answer.of(text).agrees(Answer.of(text))
     assert Answer.of("1e999999999").core == "1e999999999" and Answer.of("9" * 10_000).core == "9" * 10_000
+
+
+def completions(path, *problems):
+    """A search-and-learn log of problems, each a right answer and what was boxed."""
+    rows = [
+        {"problem": f"p{i}", "answer": right, "completions": [f"so \\boxed{{{text}}}" for text in said]}
+        for i, (right, *said) in enumerate(problems)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_comparison_in_a_log(tmp_path):
+    path = completions(
+        tmp_path / "a.jsonl", ("\\frac43", "4/3", "\\frac{4}{3}", "3/4"), ("2x+2", "2(x+1)", "2(1+x)", "x"), ("7", "8")
+    )
+    log = ds.read_log(path)
+    assert log.correct.tolist() == [2, 0, 0]
+    assert list(log.table.answer[:2]) == ["4/3", "4/3"]  # votes count spellings of the right answer as one
+    assert any("2 of 3 problems have no correct sample" in note for note in log.notes)
+    pytest.importorskip("math_verify")
+    assert any("math-verify calls 2 of 3 samples correct that count as wrong" in note for note in log.notes)
+    assert ds.read_log(path, compare="math-verify").correct.tolist() == [2, 2, 0]
+
+
+def test_compare_is_refused_where_it_does_nothing(tmp_path, monkeypatch):
+    table = tmp_path / "t.csv"
+    table.write_text("problem,sample,correct\na,0,1\n")
+    with pytest.raises(ds.InputError, match="the format tidy has no option compare"):
+        ds.read_log(table, compare="spelling")
+    log = tmp_path / "samples_gsm8k.jsonl"
+    row = {"doc_id": 0, "doc": {}, "target": "7", "resps": [["7"]], "filtered_resps": ["7"], "filter": "none"}
+    log.write_text(json.dumps({**row, "metrics": ["exact_match"], "exact_match": 1.0}) + "\n")
+    with pytest.raises(ds.InputError, match="compare has no effect"):
+        ds.read_log(log, compare="spelling")
+    path = completions(tmp_path / "a.jsonl", ("2x+2", "2(x+1)"))
+    with pytest.raises(ds.InputError, match="compare = 'algebra' is not known"):
+        ds.read_log(path, compare="algebra")
+    monkeypatch.setattr("ds3sim.fit.logs.mathematics.installed", lambda: False)
+    with pytest.raises(ds.InputError, match=r"pip install 'ds3sim\[math\]'"):
+        ds.read_log(path, compare="math-verify")
+    assert any("1 samples differ from the right answer in spelling" in note for note in ds.read_log(path).notes)
 
 
 def test_as_mathematics():

@@ -18,7 +18,7 @@ from ds3sim.core import files as read
 from ds3sim.core.errors import InputError
 from ds3sim.fit.logs import inspect_ai as inspect_log
 from ds3sim.fit.logs import zipped
-from ds3sim.fit.logs.grade import extractor, grader, last_boxed, normalized
+from ds3sim.fit.logs.grade import Comparison, extractor, last_boxed
 from ds3sim.fit.logs.log import MISSING, Log, count
 from ds3sim.fit.logs.read import READERS, read_log
 
@@ -554,6 +554,7 @@ def test_search_and_learn_errors_name_the_line(tmp_path, rows, words):
 
 def test_extraction():
     assert last_boxed("\\boxed{1} then \\boxed{\\frac{a}{b}}.") == "\\frac{a}{b}"
+    assert last_boxed("so \\boxed 5.") == "5" and last_boxed("\\boxed{\\{1, 2\\}}") == "\\{1, 2\\}"
     assert last_boxed("\\boxed{1") is None and last_boxed("") is None
     assert extractor(r"A: (\d+)")("A: 1 A: 2") == "1"
     assert extractor(r"A: (\d+)", -1)("A: 1 A: 2") == "2"
@@ -563,38 +564,12 @@ def test_extraction():
         extractor("(")
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("1,000", "1000"),
-        ("0.50", "1/2"),
-        ("\\frac{1}{2}", "0.5"),
-        ("$42$", "42."),
-        ("\\text{Yes}", "yes"),
-        ("5\\%", "5"),
-    ],
-)
-def test_spellings_that_agree(one, other):
-    assert normalized(one) == normalized(other)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"), [("(1,200)", "1200"), ("12", "1.2"), ("-3", "3"), ("1/3", "0.333"), ("a", "b")]
-)
-def test_spellings_that_differ(one, other):
-    assert normalized(one) != normalized(other)
-
-
-def test_hostile_numbers_take_no_time():
-    assert normalized("1e999999999") == "1e999999999"
-    assert normalized("9" * 10_000) == "9" * 10_000
-
-
 def test_the_target_may_be_a_worked_solution():
-    grade = grader(extractor(r"#### (\d+)"), "first 3, then #### 7")
-    assert grade("#### 7") == (1.0, "7") and grade("#### 3") == (0.0, "3") and grade("7") == (0.0, None)
-    careless = grader(extractor(r"(\d)"), "42")  # would agree with 41 if it were used on the target
-    assert careless("41") == (0.0, "4")
+    grade = Comparison(extractor(r"#### (\d+)")).of_completion
+    worked = ["first 3, then #### 7"]
+    assert [grade(text, worked) for text in ("#### 7", "#### 3", "7")] == [(1.0, "7"), (0.0, "3"), (0.0, None)]
+    careless = Comparison(extractor(r"(\d)"))  # would agree with 41 if it were used on the target
+    assert careless.of_completion("41", ["42"]) == (0.0, "4")
 
 
 # ---- broken files -----------------------------------------------------------------------------------

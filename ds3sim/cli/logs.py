@@ -26,6 +26,7 @@ READING = {
     "metric": "lm-eval, lighteval, EvalPlus (base or plus): the metric that grades",
     "pattern": "regular expression that extracts the answer from a response",
     "match": "which match of the pattern counts: 0 the first, -1 the last",
+    "compare": "how answers are compared: spelling (default) or math-verify, as mathematics (extra math)",
     "scorer": "Inspect: the scorer that grades",
     "key": "Inspect: the key of a score that has several values",
     "model": "Inspect: the model whose tokens count",

@@ -16,6 +16,7 @@ from ds3sim.config.say import KINDS, Place, choose_from, dotted, first_error, kn
 from ds3sim.config.tables import Config, Origin, SweepTable
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
+from ds3sim.core.guard import reads
 from ds3sim.task.budget import UNITS
 
 MOST_BYTES = 2**24
@@ -141,6 +142,7 @@ def choose_kinds(data: dict[str, Any], place: Place) -> None:
             raise InputError(f"{place(key)}: {dotted(key)} = {shown(kind)}: {choose_from(kind, list(kinds))}")
 
 
+@reads("config")
 def read_toml(path: str | Path) -> dict[str, Any]:
     """The tables of a TOML file.
 

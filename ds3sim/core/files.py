@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.memory import require_memory
 from ds3sim.core.packed import ENDINGS, unpacked
 from ds3sim.core.text import short
 
@@ -24,6 +25,9 @@ LONGEST_LINE = 256 * 2**20
 
 LARGEST_WHOLE = 2**30
 """Largest file that has to be read as a whole (JSON, one YAML file), in bytes."""
+
+HELD = 8.0
+"""Memory that a JSON document takes while it is read, in bytes for each of its own, about."""
 
 
 def as_path(path: Any) -> tuple[Path, str]:
@@ -202,6 +206,7 @@ def ending_of(path: Path) -> str:
 
 def parsed(text: str, place: str) -> Any:
     """JSON; an InputError names the place. NaN and Infinity are read, as most writers emit them."""
+    require_memory(HELD * len(text), f"{place}: a JSON document of {len(text) / 2**20:,.0f} MiB", "give JSON lines")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -242,8 +247,11 @@ def parquet_rows(path: Path, where: str, batch: int = 4096) -> tuple[list[str], 
     try:
         file = pyarrow.parquet.ParquetFile(path)
         names = list(file.schema_arrow.names)
+        groups = [file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)]
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{where}: not a readable Parquet file ({short(error, 120)})") from None
+
+    require_memory(2.0 * max(groups, default=0), f"{where}: its largest row group", "write it in smaller row groups")
 
     def rows():
         number = 0

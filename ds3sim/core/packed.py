@@ -5,12 +5,13 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
+import io
 import lzma
 import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from ds3sim.core.errors import InputError
 from ds3sim.core.text import short
@@ -25,6 +26,10 @@ OPENERS: dict[bytes, Callable[[Any, str], Any]] = {
 
 ENDINGS = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 """Last part of the names of such files."""
+
+UNSUSPECTED = 2 * 2**30
+MOST_RATIO = 200
+"""Bytes that may be unpacked whatever the file's size, and how many for one of its own beyond them."""
 
 
 def zstd_module(place: str) -> Any:
@@ -43,6 +48,27 @@ def zstd_module(place: str) -> Any:
             f"{place}: compressed with zstd, which this Python cannot read: pip install backports.zstd"
         ) from None
     return zstd
+
+
+class _Bounded(io.RawIOBase):
+    """An unpacking stream that refuses what unpacks to absurdly more than the file has."""
+
+    def __init__(self, stream: BinaryIO, raw: BinaryIO, where: str) -> None:
+        self._stream, self._raw, self._where, self._total = stream, raw, where, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._stream.read(len(buffer))
+        self._total += len(found)
+        if self._total > UNSUSPECTED and self._total > MOST_RATIO * self._raw.tell():
+            raise InputError(
+                f"{self._where}: unpacks to more than {MOST_RATIO} times its size and {UNSUSPECTED / 2**30:g} GiB: is"
+                " it a log? Unpack it and give the file"
+            )
+        buffer[: len(found)] = found
+        return len(found)
 
 
 @contextlib.contextmanager
@@ -64,6 +90,6 @@ def unpacked(path: Path, where: str) -> Iterator[BinaryIO]:
             damage = (*damage, zstd_module(where).ZstdError)
         try:
             with opener(raw, where) as stream:
-                yield stream
+                yield cast(BinaryIO, io.BufferedReader(_Bounded(stream, raw, where), 2**18))
         except damage as error:
             raise InputError(f"{where}: damaged or cut off where it is compressed ({short(error, 120)})") from None

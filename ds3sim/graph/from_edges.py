@@ -53,7 +53,7 @@ def build(
         not both.any(),
         f"{where}: node {short(names[int(np.argmax(both))])} is both goal and dead: it can only be one of them",
     )
-    begin, scores, able = _start(start, index, where), _scores(score, index, where), fraction("feasible", feasible)
+    begin, scores, able = _start(start, index, where), _scores(score, index, where), _able(feasible, where)
     parts = Parts(names, source, target, probability, begin, goal_mask, dead_mask, scores, able)
     if require_path:
         _path(parts, where)
@@ -223,6 +223,10 @@ def _mask(values, index: dict, where: str, role: str) -> np.ndarray:
     for value in _listed(values, where, role):
         mask[_known(value, index, where, role)] = True
     return mask
+
+
+def _able(feasible: float, where: str) -> float:
+    return fraction("feasible" if where == "edges" else f"{where}: feasible", feasible)
 
 
 def _start(start, index: dict, where: str) -> np.ndarray:

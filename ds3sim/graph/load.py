@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ds3sim.core.errors import require
 from ds3sim.core.files import as_text, ending_of, read_bytes
+from ds3sim.core.guard import reads
 from ds3sim.core.text import short
 from ds3sim.graph.dot import read_dot
 from ds3sim.graph.edge_list import Lines, csv_edges
@@ -40,6 +41,7 @@ KINDS = {
 }
 
 
+@reads("graph")
 def load(
     path: str | bytes | os.PathLike,
     *,

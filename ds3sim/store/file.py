@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.guard import reads
 
 Name = str | os.PathLike[str]
 
@@ -64,6 +65,7 @@ def one_line(path: Name) -> Iterator[None]:
         raise kind(f"{path}: {said.format(error)}") from None
 
 
+@reads("store")
 def connect(path: Name, *, create: bool, readonly: bool, wait: float) -> sqlite3.Connection:
     """A connection to a store that was looked through.
 

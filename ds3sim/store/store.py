@@ -7,19 +7,19 @@ same row, and merging stores in any order, any number of times, gives the same s
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sqlite3
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, note, require
+from ds3sim.core.guard import reads
 from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.store import file as store_file
+from ds3sim.store.body import digest_of, pack, unpack
 from ds3sim.store.contents import Point, Problem, StoreContents, Sweep, sweep_identity
 from ds3sim.store.patient import Patient
 from ds3sim.store.ranges import Damaged, Range, Row, cover, gaps
@@ -113,7 +113,7 @@ class Store:
         """Say what problems are: (identity, plain data). The first description of an identity is kept."""
         with store_file.transaction(self._db, self.path):
             for identity, description in problems:
-                self._problem(identity, _pack(description) if description else None)
+                self._problem(identity, pack(description) if description else None)
 
     def add(self, tally: Tally) -> None:
         """Add the tally of one range of trials; see :meth:`add_all`."""
@@ -137,13 +137,15 @@ class Store:
 
     def missing(self, identity: str, engine: str, seed: int, first: int, end: int) -> list[Range]:
         """What has to be simulated so that all of [first, end) can be read."""
+        first, end = whole_number("first", first), whole_number("end", end)
         return gaps(cover(self.rows(identity, engine, seed), first, end), first, end)
 
     def rows(self, identity: str, engine: str, seed: int) -> list[Range]:
         """(first, end) of every row, sorted; they may overlap."""
         query = f"SELECT first, end FROM {_PARTS} WHERE (identity, engine, seed) = (?, ?, ?)"
-        return self._all(f"{query} ORDER BY first, end", (identity, engine, seed))
+        return self._all(f"{query} ORDER BY first, end", (identity, engine, whole_number("seed", seed)))
 
+    @reads("store")
     def tally(self, identity: str, engine: str, seed: int | None = None, end: int | None = None) -> Tally | None:
         """The sum of the rows within [0, end), or None where there are none.
 
@@ -155,7 +157,8 @@ class Store:
         added with a note.
         """
         total, versions = None, set()
-        for one in self.seeds(identity, engine) if seed is None else [seed]:
+        end = None if end is None else whole_number("end", end)
+        for one in self.seeds(identity, engine) if seed is None else [whole_number("seed", seed)]:
             for first, stop in cover(self.rows(identity, engine, one), 0, end):
                 (found,) = self._all(
                     f"{self._row} WHERE ({KEY}) = (?, ?, ?, ?, ?)", (identity, engine, one, first, stop)
@@ -190,15 +193,16 @@ class Store:
         """
         points = list(points)
         plain = [point.to_dict() for point in points]
-        shared = "" if common is None else _digest(sweep_identity(common, points))
-        digest = _digest([name, shared, plain])
+        shared = "" if common is None else digest_of(sweep_identity(common, points))
+        digest = digest_of([name, shared, plain])
         with store_file.transaction(self._db, self.path):
             latest = self._db.execute("SELECT coalesce(max(used), 0) + 1 FROM sweep").fetchone()[0]
-            body = _pack({"common": common, "points": plain})
+            body = pack({"common": common, "points": plain})
             known = self._db.execute("UPDATE sweep SET used = ? WHERE digest = ?", (latest, digest)).rowcount
             if not known:
                 self._db.execute("INSERT INTO sweep VALUES (?, ?, ?, ?, ?)", (digest, name, shared, latest, body))
 
+    @reads("store")
     def contents(self) -> StoreContents:
         """What the store holds: problems, and sweeps, the one used last at the end."""
         keys: dict[str, dict[tuple, list[Range]]] = {}
@@ -208,25 +212,27 @@ class Store:
         for identity, body in self._all("SELECT identity, description FROM problem ORDER BY id"):
             own = keys.get(identity, {}).values()
             trials = sum(end - first for ranges in own for first, end in cover(ranges))
-            said = self._unpack(body) if body else {}
+            said = unpack(body, self.path) if body else {}
             problems.append(Problem(identity, said, sum(map(len, own)), trials))
         return StoreContents(str(self.path), tuple(problems), self.sweeps(), self.versions())
 
+    @reads("store")
     def versions(self) -> tuple[str, ...]:
         """The versions of the engines that made the rows, sorted."""
         column = "version" if "version" in self._row else "NULL"
         return tuple(sorted({said or _BEFORE for (said,) in self._all(f"SELECT DISTINCT {column} FROM part")}))
 
+    @reads("store")
     def sweeps(self) -> tuple[Sweep, ...]:
         """The tables of contents, the one used last at the end. Of two lists of one sweep the later wins."""
         common: dict[tuple, Any] = {}
         points: dict[tuple, dict[str, Point]] = {}
         query = "SELECT digest, name, common, body FROM sweep ORDER BY used DESC, digest"
         for digest, name, shared, packed in self._all(query):
-            body, key = self._unpack(packed), (name, shared or digest)
+            body, key = unpack(packed, self.path), (name, shared or digest)
             common.setdefault(key, body["common"])
             for point in map(Point.from_dict, body["points"]):
-                points.setdefault(key, {}).setdefault(_digest([point.axes, point.strategy]), point)
+                points.setdefault(key, {}).setdefault(digest_of([point.axes, point.strategy]), point)
         return tuple(Sweep(key[0], common[key], tuple(points.get(key, {}).values())) for key in reversed(common))
 
     def result(self, name: str | None = None) -> Result:
@@ -278,6 +284,7 @@ class Store:
 
     # ---- merging ------------------------------------------------------------------------------
 
+    @reads("store")
     def tables(self) -> Tables:
         """Everything there is, checked row by row.
 
@@ -293,7 +300,7 @@ class Store:
             self._tally(row)
         for body in (row[-1] for row in (*out.problem, *out.sweep)):
             if body is not None:
-                self._unpack(body)
+                unpack(body, self.path)
         return out
 
     def take(self, others: Sequence[Tables]) -> int:
@@ -317,6 +324,7 @@ class Store:
 
     # ---- pieces -------------------------------------------------------------------------------
 
+    @reads("store")
     def _all(self, query: str, values: tuple = ()) -> list[tuple]:
         with store_file.one_line(self.path):
             return self._db.execute(query, values).fetchall()
@@ -373,18 +381,3 @@ class Store:
                 f"{self.path}: is damaged: trials {row.first}..{row.end} of problem {row.identity[:8]}: {error}:"
                 " take a copy of it that is whole"
             ) from None
-
-    def _unpack(self, body: bytes) -> Any:
-        try:
-            return json.loads(zlib.decompress(body))
-        except (zlib.error, ValueError, TypeError) as error:
-            raise InputError(f"{self.path}: is damaged: {error}: take a copy of it that is whole") from None
-
-
-def _pack(value: Any) -> bytes:
-    return zlib.compress(json.dumps(value, allow_nan=False, separators=(",", ":")).encode(), 6)
-
-
-def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 LONGEST = 400
 """Characters of an answer that is read as mathematics; a longer one is compared as text."""
@@ -55,6 +56,7 @@ class Answer:
         return f"{self.core} {self.unit}".rstrip()
 
     @classmethod
+    @lru_cache(maxsize=65_536)
     def of(cls, text: str) -> Answer:
         """The answer that a text is: LaTeX or plain."""
         plain = text.strip().rstrip(".,;").strip()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from fractions import Fraction
+from collections import Counter
+from collections.abc import Callable, Sequence
 
+from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.text import shown
+from ds3sim.fit.logs import mathematics
+from ds3sim.fit.logs.answer import Answer
 
 BOXED = "boxed"
 """In place of a regular expression: the content of the last \\boxed{...}, with balanced braces."""
@@ -51,72 +54,98 @@ def extractor(pattern: str, match: int = 0) -> Callable[[str], str | None]:
     return extract
 
 
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
+
+
 def last_boxed(text: str) -> str | None:
-    """The content of the last ``\\boxed{...}`` or ``\\fbox{...}``, or None; braces may nest."""
-    at = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
-    if at < 0:
+    """The content of the last ``\\boxed{...}``, ``\\fbox{...}`` or ``\\boxed 5``, or None; braces may nest."""
+    boxes = list(_BOX.finditer(text))
+    if not boxes:
         return None
-    begin = text.index("{", at) + 1
-    depth = 1
-    for i in range(begin, len(text)):
-        depth += (text[i] == "{") - (text[i] == "}")
-        if depth == 0:
-            return text[begin:i].strip() or None
+    begin = boxes[-1].end()
+    if not text.startswith("{", begin):
+        bare = re.match(r"[^\s${}\\]+", text[begin:])
+        return bare[0].rstrip(".,;") or None if bare else None
+    depth = 0
+    for at, sign in enumerate(text[begin:], begin):
+        escaped = text[at - 1] == "\\" and text[at - 2] != "\\"
+        depth += 0 if escaped else (sign == "{") - (sign == "}")
+        if depth == 0 and not escaped:
+            return text[begin + 1 : at].strip() or None
     return None
 
 
-_DROP = re.compile(r"\\!|\\,|\\;|\\ |\\left|\\right|\\\$|\$|\\%|%|\\text\s*\{\s*\}")
-_TEXT = re.compile(r"\\(?:text|mathrm|textbf|mathbf)\s*\{([^{}]*)\}")
-_FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
-_THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
+class Comparison:
+    """Answers compared with the right ones, and what was seen on the way.
 
-
-def normalized(answer: str) -> str:
-    """A spelling in which equal answers agree more often; numbers as reduced fractions.
-
-    Drops outer blanks, dollar and percent signs, LaTeX spacing and ``\\text``, thousands commas, a final
-    period; lower case; ``\\frac{a}{b}`` and ``a/b``, ``0.50`` and ``1/2`` agree. No algebra: ``2x`` and ``x2`` differ.
+    Args:
+        extract: from a completion to its answer; None where answers are given.
+        compare: a name in :data:`COMPARES`; None is "spelling".
     """
-    text = _TEXT.sub(r"\1", answer.strip())
-    text = _DROP.sub("", text)
-    text = _FRACTION.sub(r"(\1)/(\2)", text)
-    text = "".join(text.split()).rstrip(".").lower()
-    if _THOUSANDS.fullmatch(text):  # only then: (1,200) is a pair
-        text = text.replace(",", "")
-    plain = text.replace("(", "").replace(")", "") if text.count("/") == 1 and "," not in text else text
-    value = _number(plain)
-    return text if value is None else str(value)
 
+    def __init__(self, extract: Callable[[str], str | None] | None = None, compare: str | None = None) -> None:
+        one_of("compare", compare, (*COMPARES, None))
+        self._asked = compare is not None
+        self._as_mathematics = compare == "math-verify"
+        if self._as_mathematics:
+            mathematics.check_installed()
+        self.extract = extract
+        self._compared = 0
+        self._unequal: Counter[tuple[str, str]] = Counter()
 
-def _number(text: str) -> Fraction | None:
-    # Fraction("1e999999999") would take for ever; long digits are compared as text.
-    if not text or len(text) > 64 or "e" in text or "_" in text:
-        return None
-    try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        return None
+    def of_completion(self, completion: str, targets: Sequence[str]) -> tuple[float, str | None]:
+        """(grade, answer in one spelling) of a completion; see :meth:`of_answer`.
 
+        A target that is a worked solution (it has blanks in it, or a box) is searched with the pattern that completions
+        are; a bare answer is taken as it is, lest a careless pattern cut it and wrong answers agree with what is left.
+        """
+        assert self.extract is not None
+        worked = [t for t in targets if len(t.split()) > 1 or self.extract is last_boxed]
+        goals = [(self.extract(t) if t in worked else None) or t for t in targets]
+        return self.of_answer(self.extract(completion), goals)
 
-def goal_of(extract: Callable[[str], str | None], target: str) -> str:
-    """The normalized answer that a target stands for.
-
-    A worked solution (it has blanks in it, or a box) is searched with the pattern that completions are; a bare
-    answer is taken as it is, lest a careless pattern cut it and wrong answers agree with what is left.
-    """
-    worked = len(target.split()) > 1 or extract is last_boxed
-    return normalized((extract(target) if worked else None) or target)
-
-
-def grader(extract: Callable[[str], str | None], target: str) -> Callable[[str], tuple[float, str | None]]:
-    """A function from a completion to (grade, normalized answer); see :func:`goal_of` for the target."""
-    goal = goal_of(extract, target)
-
-    def grade(completion: str) -> tuple[float, str | None]:
-        answer = extract(completion)
+    def of_answer(self, answer: str | None, targets: Sequence[str]) -> tuple[float, str | None]:
+        """(grade, answer in one spelling): 1.0, and spelled as the target, where it agrees with one of ``targets``."""
+        self._compared += 1
         if answer is None:
             return 0.0, None
-        spelled = normalized(answer)
-        return float(spelled == goal), spelled
+        said = Answer.of(answer)
+        for target in targets:
+            goal = Answer.of(target)
+            if said.agrees(goal) or (self._as_mathematics and mathematics.agree(target, answer)):
+                return 1.0, str(goal)
+        for target in targets:
+            if not (is_plain(str(said)) and is_plain(str(Answer.of(target)))):
+                self._unequal[target, answer] += 1
+        return 0.0, str(said) or None
 
-    return grade
+    def notes(self, where: str) -> list[str]:
+        """What a comparison as mathematics would change.
+
+        Raises:
+            InputError: ``compare`` was asked for, and nothing was compared.
+        """
+        require(
+            self._compared > 0 or not self._asked,
+            f"{where}: compare has no effect: the log's own grades count, no answers are compared",
+        )
+        if self._as_mathematics or not self._unequal:
+            return []
+        ask = "compare them as mathematics with compare = 'math-verify' (--compare math-verify)"
+        if not mathematics.installed():
+            some = sum(self._unequal.values())
+            return [
+                f"{some} samples differ from the right answer in spelling, and formulas may still be equal: {ask};"
+                " it needs pip install 'ds3sim[math]'"
+            ]
+        more, tried = mathematics.changed(self._unequal)
+        return [f"math-verify calls {more} of {tried} samples correct that count as wrong: {ask}"] if more else []
+
+
+COMPARES = ("spelling", "math-verify")
+"""How answers are compared: by one spelling (no algebra), or as mathematics by the library math-verify as well."""
+
+
+def is_plain(answer: str) -> bool:
+    """Whether an answer is a number, a word or a choice: nothing that algebra could turn into another."""
+    return re.fullmatch(r"[-+]?[\d.,/]+|[A-Za-z ]+", answer.strip()) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed
 from ds3sim.core.text import shown
+from ds3sim.fit.logs.answer import Answer
 from ds3sim.fit.logs.file import LogFile, Reader
-from ds3sim.fit.logs.grade import extractor, grader, normalized
+from ds3sim.fit.logs.grade import Comparison, extractor
 from ds3sim.fit.logs.harness import Counted, counted, is_average
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.rows import Rows
@@ -72,7 +73,7 @@ class _Choice:
 
     filter: str | None
     metric: str | None
-    extract: Callable[[str], str | None] | None
+    comparison: Comparison
     threshold: float
     notes: list[str] = field(default_factory=list)
     compared: int = 0
@@ -91,6 +92,7 @@ def read_lm_eval(
     metric: str | None = None,
     pattern: str | None = None,
     match: int = 0,
+    compare: str | None = None,
     threshold: float | None = None,
 ) -> Log:
     """One filter's samples of logs of lm-evaluation-harness.
@@ -106,6 +108,7 @@ def read_lm_eval(
             is graded, not the responses).
         metric: which metric; may be left out where there is one, or one of :data:`PREFERRED`.
         pattern, match: see :func:`ds3sim.fit.logs.grade.extractor`.
+        compare: see :class:`ds3sim.fit.logs.grade.Comparison`.
         threshold: from which grade on a sample is correct.
 
     Raises:
@@ -114,7 +117,7 @@ def read_lm_eval(
             harness'.
     """
     extract = None if pattern is None else extractor(pattern, match)
-    choice = _Choice(filter, metric, extract, 1.0 if threshold is None else threshold)
+    choice = _Choice(filter, metric, Comparison(extract, compare), 1.0 if threshold is None else threshold)
     table = Rows(files)
     grades = _harness_grades if extract is None else _graded_again
     for file in files:
@@ -123,6 +126,7 @@ def read_lm_eval(
             for value, answer in graded:
                 table.add(doc.name, None, value, answer, None, doc.number, content=doc.content)
     _conclude(choice, table)
+    table.note(*choice.comparison.notes(table.source))
     return table.log("lm-eval", threshold)
 
 
@@ -139,7 +143,7 @@ def _conclude(choice: _Choice, table: Rows) -> None:
             f"of {choice.counted} documents the harness' values determine how many responses are correct, not which:"
             " their samples have no answers"
         )
-    if choice.extract is not None:
+    if choice.comparison.extract is not None:
         share = f"; {choice.agreement()} its grades are the harness'" if choice.compared else ""
         table.note(f"responses were graded again with the pattern{share}")
         if choice.agree < 0.9 * choice.compared:
@@ -170,14 +174,14 @@ def _documents(file: LogFile, choice: _Choice) -> Iterator[_Doc]:
         seen[doc] = number
         responses = _responses(row, place)
         metric = metric or _metric(row, choice, place)
-        value = row.get(metric) if choice.extract is not None else needed(row, metric, place)
-        if metric == "bypass" and choice.extract is None:
+        value = row.get(metric) if choice.comparison.extract is not None else needed(row, metric, place)
+        if metric == "bypass" and choice.comparison.extract is None:
             raise InputError(
                 f"{place}: the run only predicted (metric bypass): nothing is graded: give a regular expression that"
                 " extracts the answer (--pattern); it is compared with target"
             )
         slim = {key: row[key] for key in ("doc_hash", "target") if key in row}
-        texts = responses if choice.extract is not None else []
+        texts = responses if choice.comparison.extract is not None else []
         yield _Doc(file, number, doc, slim, len(responses), texts, metric, value, _kept(row))
     _check_filter(filters, choice, file.where)
 
@@ -189,7 +193,7 @@ def _check_filter(filters: Counter[str], choice: _Choice, where: str) -> None:
         require(choice.filter in filters, f"{where}: there is no filter {choice.filter!r} (there are {names})")
     elif len(filters) > 1:
         require(
-            choice.extract is not None,
+            choice.comparison.extract is not None,
             f"{where}: documents were scored under several filters ({names}): choose one (--filter)",
         )
         choice.notes.append(
@@ -264,7 +268,7 @@ def _from_value(doc: _Doc, choice: _Choice) -> list[Graded] | None:
     if isinstance(value, list) and len(value) == size and (size > 1 or not isinstance(value[0], list)):
         texts = doc.kept if doc.kept is not None and len(doc.kept) == size else [None] * size
         pairs = enumerate(zip(value, texts, strict=True))
-        return [(grade_of(v, doc.place, f"{doc.metric}[{i}]"), normalized(t) if t else None) for i, (v, t) in pairs]
+        return [(grade_of(v, doc.place, f"{doc.metric}[{i}]"), str(Answer.of(t)) if t else None) for i, (v, t) in pairs]
     if isinstance(value, dict | list):
         raise InputError(f"{doc.place}: {doc.metric} = {shown(value)} is not a grade: choose another metric (--metric)")
     if size == 1:
@@ -296,9 +300,7 @@ def _compared(docs: list[_Doc], choice: _Choice) -> list[list[Graded]]:
     found: list[list[Graded]] = []
     known = 0
     for doc in docs:
-        goals = {normalized(target) for target in doc.targets}
-        answers = [normalized(text) for text in doc.kept or ()]
-        found.append([(float(answer in goals), answer or None) for answer in answers])
+        found.append([choice.comparison.of_answer(text, doc.targets) for text in doc.kept or ()])
         said = grade_of(doc.value, doc.place, doc.metric)
         choice.compared += 1
         choice.agree += said == found[-1][0][0]
@@ -319,13 +321,8 @@ def _compared(docs: list[_Doc], choice: _Choice) -> list[list[Graded]]:
 
 def _graded_again(docs: Iterable[_Doc], choice: _Choice) -> Iterator[tuple[_Doc, list[Graded]]]:
     """Each response graded by what the pattern extracts; counts where the harness' values agree."""
-    assert choice.extract is not None
     for doc in docs:
-        graders = [grader(choice.extract, target) for target in doc.targets]
-        found = []
-        for text in doc.responses:
-            each = [grade(text) for grade in graders]
-            found.append(max(each, key=lambda pair: pair[0]))
+        found = [choice.comparison.of_completion(text, doc.targets) for text in doc.responses]
         said = _agrees(doc, [grade for grade, _ in found], choice.threshold)
         if said is not None:
             choice.compared += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
 from ds3sim.core.text import short, shown
+from ds3sim.fit.logs.answer import Answer
 from ds3sim.fit.logs.file import LogFile, Reader
-from ds3sim.fit.logs.grade import extractor, goal_of, grader, normalized
+from ds3sim.fit.logs.grade import Comparison, extractor
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.rows import Rows
 from ds3sim.fit.logs.task_name import stem_of
@@ -23,7 +24,12 @@ NAMES = frozenset(("samples", "question", "orig_dset_idx", "gt_answer"))
 
 
 def read_monkeys(
-    files: Sequence[LogFile], *, pattern: str | None = None, match: int = 0, threshold: float | None = None
+    files: Sequence[LogFile],
+    *,
+    pattern: str | None = None,
+    match: int = 0,
+    compare: str | None = None,
+    threshold: float | None = None,
 ) -> Log:
     """``samples[]`` and ``is_correct[]`` (published: ``is_corrects[]``) of each problem.
 
@@ -34,7 +40,7 @@ def read_monkeys(
         InputError: not YAML; lists that are missing or of different lengths; a grade that is not true or
             false; a problem that is there twice.
     """
-    extract = None if pattern is None else extractor(pattern, match)
+    comparison = Comparison(None if pattern is None else extractor(pattern, match), compare)
     table, tally = Rows(files), _Tally()
     for file in files:
         table.open(file, task="" if file.container == "yaml" else None)
@@ -44,7 +50,7 @@ def read_monkeys(
                 raise InputError(f"{at}: problem {shown(name)} is there twice: the files of two runs are mixed")
             names.add(name)
             target = answer_of(row.get("gt_answer"))
-            rows = _graded(row, target, extract, at, tally)
+            rows = _graded(row, target, comparison, at, tally)
             require(len(rows) > 0, f"{at}: no samples")
             for i, (value, answer) in enumerate(rows):
                 table.add(name, i, value, answer, None, at.removeprefix(f"{file.where}, "), content=target)
@@ -52,6 +58,8 @@ def read_monkeys(
         table.note(f"{tally.again} problems were graded with the pattern against gt_answer")
     if tally.same < tally.compared:
         table.note(f"the pattern's answers agree with the grades on {tally.same} of {tally.compared} samples")
+    if tally.again or not tally.compared:
+        table.note(*comparison.notes(table.source))
     return table.log("monkeys", threshold)
 
 
@@ -65,10 +73,10 @@ class _Tally:
 
 
 def _graded(
-    row: dict[str, Any], target: str | None, extract: Callable[[str], str | None] | None, at: str, tally: _Tally
+    row: dict[str, Any], target: str | None, comparison: Comparison, at: str, tally: _Tally
 ) -> list[tuple[float, str | None]]:
     """Grade and answer of each sample of a problem."""
-    samples, grades = _samples(row, at), _grades(row, at)
+    samples, grades, extract = _samples(row, at), _grades(row, at), comparison.extract
     if grades is None:
         if extract is None or samples is None or target is None:
             raise InputError(
@@ -76,18 +84,18 @@ def _graded(
                 " expression that extracts the answer (--pattern); it is compared with gt_answer"
             )
         tally.again += 1
-        return [grader(extract, target)(text) for text in samples]
+        return [comparison.of_completion(text, [target]) for text in samples]
     if samples is not None and len(samples) != len(grades):
         raise InputError(f"{at}: {len(samples)} samples and {len(grades)} grades: the lists must be of one length")
     if extract is None or samples is None:
         return [(grade, None) for grade in grades]
-    found = [extract(text) for text in samples]
-    rows = [(g, None if a is None else normalized(a)) for g, a in zip(grades, found, strict=True)]
-    if target is not None:
-        goal = goal_of(extract, target)
-        hits = [(answer == goal) == bool(grade) for grade, answer in rows if answer is not None]
-        tally.compared, tally.same = tally.compared + len(hits), tally.same + sum(hits)
-    return rows
+    if target is None:
+        found = [extract(text) for text in samples]
+        return [(g, None if a is None else str(Answer.of(a))) for g, a in zip(grades, found, strict=True)]
+    ours = [comparison.of_completion(text, [target]) for text in samples]
+    hits = [grade == said for said, (grade, answer) in zip(grades, ours, strict=True) if answer is not None]
+    tally.compared, tally.same = tally.compared + len(hits), tally.same + sum(hits)
+    return [(said, answer) for said, (_, answer) in zip(grades, ours, strict=True)]
 
 
 def _problems(file: LogFile) -> Iterator[tuple[str, str, dict[str, Any]]]:

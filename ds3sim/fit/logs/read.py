@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.guard import reads
 from ds3sim.core.text import short, shown
 from ds3sim.fit.logs import (
     best_of_infinity,
@@ -61,6 +62,7 @@ LogLike = Log | Source | Sequence[Source] | tuple[ArrayLike, ArrayLike]
 """A log, the path of one (or several), or a pair (samples, correct) of arrays, one number a problem."""
 
 
+@reads("log")
 def read_log(path: Source | Sequence[Source], format: str | None = None, **options: object) -> Log:
     """Read an evaluation log; the format is recognized from the content unless ``format`` names it.
 
@@ -72,7 +74,8 @@ def read_log(path: Source | Sequence[Source], format: str | None = None, **optio
             ``tokens``, ``score`` (tidy: names of columns); ``problem``, ``n``, ``correct`` (counts); ``threshold`` (all
             but counts, curves and code); ``filter``, ``metric``, ``pattern``, ``match`` (lm-eval); ``metric``
             (lighteval, code-results); ``scorer``, ``key``, ``model``, ``failures`` (inspect); ``pattern``, ``match``
-            (monkeys, search-and-learn); ``aggregate`` (search-and-learn); ``x``, ``y`` (curve).
+            (monkeys, search-and-learn); ``aggregate`` (search-and-learn); ``x``, ``y`` (curve); where answers are
+            compared, ``compare``: "spelling" (the default) or "math-verify".
 
     Returns:
         The log; ``notes`` says what was repaired or chosen.
@@ -103,7 +106,17 @@ def read_log(path: Source | Sequence[Source], format: str | None = None, **optio
         "match has no effect: it says which match of a regular expression counts: give pattern (--pattern)",
     )
     log = reader.read(files, **given, **({"asked": named is not None} if "asked" in allowed else {}))
-    return replace(log, source=where, notes=(*left, *log.notes))
+    return replace(log, source=where, notes=(*left, *log.notes, *_unsolved(log)))
+
+
+def _unsolved(log: Log) -> list[str]:
+    """A note where many problems have no correct sample: wrong grades would look the same."""
+    if log.curve is not None or 4 * (unsolved := int((log.correct == 0).sum())) < max(log.correct.size, 8):
+        return []
+    return [
+        f"{unsolved} of {log.correct.size} problems have no correct sample: if that is how their answers were compared,"
+        " the share of solvable problems (A) comes out too small: look at some of them"
+    ]
 
 
 def log_of(log: LogLike) -> Log:

@@ -11,7 +11,7 @@ from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed
 from ds3sim.core.text import shown
 from ds3sim.fit.logs.file import LogFile, Reader
-from ds3sim.fit.logs.grade import BOXED, extractor, grader
+from ds3sim.fit.logs.grade import BOXED, Comparison, extractor
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.rows import Rows
 from ds3sim.fit.logs.values import answer_of, name_of, number_of, tokens_of
@@ -25,6 +25,7 @@ def read_search_learn(
     *,
     pattern: str | None = None,
     match: int = -1,
+    compare: str | None = None,
     aggregate: str = "last",
     threshold: float | None = None,
 ) -> Log:
@@ -36,7 +37,7 @@ def read_search_learn(
     Raises:
         InputError: missing fields; lists of different lengths; a problem that is there twice.
     """
-    extract = extractor(pattern or BOXED, match)
+    comparison = Comparison(extractor(pattern or BOXED, match), compare)
     one_of("aggregate", aggregate, AGGREGATES)
     table = Rows(files)
     empty = 0
@@ -57,10 +58,10 @@ def read_search_learn(
             require(ok, f"{at}: completions = {shown(completions)} is not a list of texts")
             if target is None:
                 raise InputError(f"{at}: answer is empty: there is nothing to grade against")
-            size, grade = len(completions), grader(extract, target)
+            size = len(completions)
             tokens, scores = _list(row, "completion_tokens", size, at), _list(row, "scores", size, at)
             for i, text in enumerate(completions):
-                value, answer = grade(text)
+                value, answer = comparison.of_completion(text, [target])
                 empty += answer is None
                 spent = tokens_of(tokens[i], at, f"completion_tokens[{i}]") if tokens else None
                 points = _score(scores[i], aggregate, at, i) if scores else None
@@ -69,6 +70,7 @@ def read_search_learn(
     table.note(f"completions were graded by comparing {how}")
     if empty:
         table.note(f"in {empty} of {len(table)} completions no answer was found: they count as wrong")
+    table.note(*comparison.notes(table.source))
     return table.log("search-and-learn", threshold)
 
 

@@ -8,7 +8,10 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from ds3sim.core.errors import InputError
+from ds3sim.core.errors import InputError, require
+from ds3sim.core.files import HELD
+from ds3sim.core.guard import guard
+from ds3sim.core.memory import require_memory
 from ds3sim.core.packed import zstd_module
 from ds3sim.core.text import short
 
@@ -24,13 +27,14 @@ class Zip:
 
     def __init__(self, path: Path, where: str) -> None:
         self.where = where
-        try:
-            self._file = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-            raise InputError(
-                f"{where}: not a readable zip file ({short(error)}): an .eval file that was cut off? Ask the tool that"
-                " wrote it to recover it"
-            ) from None
+        with guard(where, "zip file"):
+            try:
+                self._file = zipfile.ZipFile(path)
+            except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+                raise InputError(
+                    f"{where}: not a readable zip file ({short(error)}): an .eval file that was cut off? Ask the tool"
+                    " that wrote it to recover it"
+                ) from None
         # A name that is there twice was written again: the last one counts, as zipfile has it.
         self.names = list(dict.fromkeys(self._file.namelist()))
 
@@ -51,16 +55,21 @@ class Zip:
         """
         info = self._file.getinfo(name)
         place = f"{self.where}, {short(name, 200)}"
-        try:
-            if info.compress_type == ZSTD:
-                data = self._zstd(info, place)
-            else:
-                with self._file.open(info) as stream:
-                    data = stream.read(LARGEST_MEMBER + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-            raise InputError(f"{place}: damaged or not readable ({short(error)})") from None
-        if len(data) > LARGEST_MEMBER:
-            raise InputError(f"{place}: more than {LARGEST_MEMBER // 2**20} MiB when unpacked: not read")
+        size, most = info.file_size, LARGEST_MEMBER // 2**20
+        require(
+            size <= LARGEST_MEMBER, f"{place}: has {size / 2**20:,.0f} MiB when unpacked, more than the {most} read"
+        )
+        require_memory(HELD * size, f"{place} of {size / 2**20:,.0f} MiB", "leave out long answers, or split the log")
+        with guard(place, "member of a zip file"):
+            try:
+                if info.compress_type == ZSTD:
+                    data = self._zstd(info, place)
+                else:
+                    with self._file.open(info) as stream:
+                        data = stream.read(size + 1)
+            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+                raise InputError(f"{place}: damaged or not readable ({short(error)})") from None
+        require(len(data) == size, f"{place}: damaged: it does not unpack to {size:,} bytes, as it should")
         return data
 
     def _zstd(self, info: zipfile.ZipInfo, place: str) -> bytes:
@@ -69,10 +78,10 @@ class Zip:
         # ZstdFile goes on over several frames, as newer writers emit them for large members.
         try:
             with zstd.ZstdFile(io.BytesIO(raw)) as stream:
-                data = stream.read(LARGEST_MEMBER + 1)
+                data = stream.read(info.file_size + 1)
         except (zstd.ZstdError, EOFError) as error:
             raise InputError(f"{place}: damaged zstd data ({short(error)})") from None
-        if len(data) <= LARGEST_MEMBER and zlib.crc32(data) != info.CRC:
+        if zlib.crc32(data) != info.CRC:
             raise InputError(f"{place}: damaged: its checksum is wrong")
         return data
 
