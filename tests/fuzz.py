@@ -109,6 +109,7 @@ def columns(data: bytes, random: Random) -> bytes:
 
     try:
         table = pyarrow.parquet.read_table(io.BytesIO(data))
+        names = table.column_names
     except (pyarrow.ArrowException, OSError, ValueError):  # damaged before
         return flipped(data, random)
     rows = table.num_rows
@@ -129,7 +130,7 @@ def columns(data: bytes, random: Random) -> bytes:
     )
     at = random.randrange(table.num_columns)
     out = io.BytesIO()
-    pyarrow.parquet.write_table(table.set_column(at, table.column_names[at], new), out)
+    pyarrow.parquet.write_table(table.set_column(at, names[at], new), out)
     return out.getvalue()
 
 
