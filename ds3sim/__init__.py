@@ -10,6 +10,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ds3sim.core import forks as _forks  # noqa: F401 - has to be there before a fork
+
 if TYPE_CHECKING:
     from ds3sim.allocate.allocation import Allocation
     from ds3sim.config.read import read_config

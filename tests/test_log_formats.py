@@ -392,5 +392,7 @@ def test_public_twins_are_alike():
     folder = CASES / "lmeval-parquet"
     assert as_dict(read_log(folder / "samples_x.parquet")) == as_dict(read_log(folder / "same_rows.jsonl"))
     kept = CASES / "lmeval-keepall"
-    for name in ("choice", "worked"):
-        assert "documents" in refusal(kept / f"{name}.jsonl")
+    assert "agrees with it on 0 of 8 documents" in refusal(kept / "worked.jsonl")
+    for name, correct in (("alias", 4), ("choice", 3)):
+        log = read_log(kept / f"{name}.jsonl")
+        assert set(as_dict(log).values()) == {(4, correct)} and "on 8 of 8 documents" in " ".join(log.notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from contextlib import suppress
 from typing import Any
 
 from ds3sim.cli.options import add_command
@@ -19,11 +20,16 @@ def run(args: Namespace) -> int:
     """The command; returns the exit code."""
     import ds3sim as ds
     from ds3sim.cli.console import show
+    from ds3sim.core.errors import InputError
     from ds3sim.core.runtime import configure_process
 
-    configure_process()
+    with suppress(InputError):  # the diagnosis says it
+        configure_process()
     found = ds.doctor()
     show(args, found, print_diagnosis)
+    unusable = [check.detail for check in found.checks if check.name == "devices"]
+    if unusable:
+        raise InputError(unusable[0])
     return 0 if found.passed else 1
 
 

@@ -22,11 +22,14 @@ def _version(package: str) -> str | None:
 
 
 def environment() -> dict:
-    """Versions, device and threads. JAX is asked for its device only where it was used."""
+    """Versions, device and threads. JAX is asked for its device only where it was used and can be."""
     from jaxlib import version as jaxlib
 
     jax = sys.modules.get("jax")
-    devices = jax.devices() if jax is not None else []
+    try:
+        devices = jax.devices() if jax is not None else []
+    except (RuntimeError, AssertionError):  # JAX cannot start: engines say so
+        devices = []
     return {
         "ds3sim": version(),
         "jax": _version("jax"),

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from ds3sim.core import forks
+from ds3sim.core.errors import InputError, require
 
 
 def cores() -> int:
@@ -19,10 +26,55 @@ def cores() -> int:
 
 
 def devices() -> list:
-    """JAX devices of the default backend."""
+    """JAX devices of the default backend, looked at before anything is computed with them.
+
+    Raises:
+        InputError: JAX cannot start, it is used inside of jit, or this process was forked after it had run.
+    """
+    require(
+        not forks.inherited,
+        "this process was forked after JAX had run, and its copy of JAX would hang: start processes with"
+        ' multiprocessing.get_context("spawn") or "forkserver"',
+    )
     import jax
 
-    return jax.local_devices()
+    try:
+        found = jax.local_devices()
+    except (RuntimeError, AssertionError) as error:
+        asked = os.environ.get("JAX_PLATFORMS")
+        named = f"JAX_PLATFORMS = {asked}: " if asked else ""
+        why = str(error).split(" (set JAX_PLATFORMS")[0] or "there is no such device, or JAX was installed without it"
+        raise InputError(
+            f"{named}JAX cannot start: {why}: unset JAX_PLATFORMS, or set it to cpu (ds3sim doctor shows what there is)"
+        ) from None
+    outside_jit()
+    return found
+
+
+def outside_jit() -> None:
+    """Refuse to simulate while JAX traces: what is computed once would stand for every later call.
+
+    Raises:
+        InputError: this is called inside of jit.
+    """
+    jax = sys.modules.get("jax")
+    if jax is not None and not forks.inherited:
+        traced = isinstance(jax.numpy.add(np.int32(0), np.int32(0)), jax.core.Tracer)
+        require(not traced, "simulations cannot run while JAX traces: call this outside of jit")
+
+
+def cpu_device() -> Any:
+    """The CPU as a JAX device, also where there is an accelerator; else (``JAX_PLATFORMS``) what there is.
+
+    Raises:
+        InputError: as :func:`devices`.
+    """
+    found = devices()
+    import jax
+
+    with suppress(RuntimeError):
+        found = jax.local_devices(backend="cpu")
+    return found[0]
 
 
 def workers_per_device(device: Any, count: int) -> int:
@@ -80,15 +132,16 @@ def configure_process() -> None:
 
     The library never calls this; importing ds3sim changes no setting of JAX. A cache folder that
     cannot be written is left alone.
+
+    Raises:
+        InputError: JAX cannot start.
     """
     import jax
 
     folder = cache_folder() / "xla"
-    try:
+    with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return
-    if not os.access(folder, os.W_OK):
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    if os.access(folder, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    devices()

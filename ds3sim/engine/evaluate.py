@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ds3sim.core import runtime
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import require
 from ds3sim.engine.law import Law
@@ -41,6 +42,8 @@ def evaluate(
             have fewer trials than asked for.
     """
     kind = ENGINES[options.kind]
+    if kind.random:
+        runtime.outside_jit()
     seed = whole_number("seed", seed, 0, 2**63 - 1)
     begins = [0] * len(tasks) if firsts is None else [whole_number("first", one, 0, MOST_TRACES) for one in firsts]
     require(len(begins) == len(tasks), f"firsts has {len(begins)} entries for {len(tasks)} tasks")

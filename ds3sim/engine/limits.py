@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ds3sim.core.check import fraction, whole_number
+from ds3sim.core.check import number, whole_number
 from ds3sim.core.errors import InputError, require, shown
 
 MOST_TRACES = 10**15
@@ -143,6 +144,8 @@ def refuse_idle(name: str, value: object, kind: Kind) -> None:
 
 
 def _share(value: object) -> float:
-    good = isinstance(value, float | int) and not isinstance(value, bool) and 1e-6 <= value < 1
-    require(good, f"relative_error = {shown(value)} is not allowed: it must be at least 1e-6 and below 1")
-    return fraction("relative_error", value)
+    with suppress(InputError):
+        found = number("relative_error", value)
+        if 1e-6 <= found < 1:
+            return found
+    raise InputError(f"relative_error = {shown(value)} is not allowed: it must be at least 1e-6 and below 1")

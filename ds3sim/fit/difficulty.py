@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ds3sim.core import runtime
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_tails
 from ds3sim.theory.loss import step_success
@@ -168,6 +169,7 @@ def fit_difficulty(
     import jax
     from scipy.optimize import minimize
 
+    runtime.devices()  # says where none can be used
     skills = tuple(int(m) for m in skills)
     require(len(curves) >= 2, "a difficulty mixture needs the curves of at least 2 models")
     require(len(skills) >= 1 and min(skills) >= 1, "skills must be whole numbers of at least 1")
@@ -175,8 +177,7 @@ def fit_difficulty(
     points = sum(len(c.n) for c in curves)
     require(points >= count, f"{points} points are fewer than the {count} parameters of the mixture")
     owner = np.repeat(np.arange(len(curves)), [len(c.n) for c in curves])
-    n = np.concatenate([np.asarray(c.n, dtype=np.float64) for c in curves])
-    y = np.concatenate([np.asarray(c.success, dtype=np.float64) for c in curves])
+    n, y = (np.concatenate([np.asarray(getattr(c, key), np.float64) for c in curves]) for key in ("n", "success"))
     losses = np.array([c.loss for c in curves], dtype=np.float64)
     steps = np.array([c.steps for c in curves], dtype=np.float64)
     begin = _starts(skills, len(curves), b, starts, seed)

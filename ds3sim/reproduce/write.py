@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ds3sim.core import runtime
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, StoppedEarly, require
 from ds3sim.core.figure import data_uri, render
@@ -63,6 +64,7 @@ def reproduce(
     require(folder is None or folder.is_dir(), f"data = {data}: no such folder")
     options = Options(quick, whole_number("seed", seed, 0, 2**63 - 1), folder)
     check_folder(out, MARKER)
+    runtime.devices()  # says where none can be used
     tell = progress or (lambda line: None)
     done: list[str] = []
     try:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, note, require
 from ds3sim.core.guard import reads
 from ds3sim.engine.stopping import Stopping
@@ -136,12 +137,13 @@ class Store:
 
     def missing(self, identity: str, engine: str, seed: int, first: int, end: int) -> list[Range]:
         """What has to be simulated so that all of [first, end) can be read."""
+        first, end = whole_number("first", first), whole_number("end", end)
         return gaps(cover(self.rows(identity, engine, seed), first, end), first, end)
 
     def rows(self, identity: str, engine: str, seed: int) -> list[Range]:
         """(first, end) of every row, sorted; they may overlap."""
         query = f"SELECT first, end FROM {_PARTS} WHERE (identity, engine, seed) = (?, ?, ?)"
-        return self._all(f"{query} ORDER BY first, end", (identity, engine, seed))
+        return self._all(f"{query} ORDER BY first, end", (identity, engine, whole_number("seed", seed)))
 
     @reads("store")
     def tally(self, identity: str, engine: str, seed: int | None = None, end: int | None = None) -> Tally | None:
@@ -155,7 +157,8 @@ class Store:
         added with a note.
         """
         total, versions = None, set()
-        for one in self.seeds(identity, engine) if seed is None else [seed]:
+        end = None if end is None else whole_number("end", end)
+        for one in self.seeds(identity, engine) if seed is None else [whole_number("seed", seed)]:
             for first, stop in cover(self.rows(identity, engine, one), 0, end):
                 (found,) = self._all(
                     f"{self._row} WHERE ({KEY}) = (?, ?, ?, ?, ?)", (identity, engine, one, first, stop)

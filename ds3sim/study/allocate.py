@@ -15,6 +15,7 @@ from ds3sim.allocate.solve import Optimum, Problem, solve
 from ds3sim.config.allocate import allocate_table, problem_of
 from ds3sim.config.read import read_config
 from ds3sim.config.tables import AllocateTable, Config
+from ds3sim.core import runtime
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
 from ds3sim.core.progress import Stage, working
@@ -52,6 +53,8 @@ def allocate(
     options = {"tokens_per_task": table.tokens_per_task, "demand_tokens": table.demand_tokens}
     rest = [constants for constants in CONSTANTS.values() if constants != table.constants]
     gradient, others = None, []
+    if table.check and table.mode == "global":
+        runtime.devices()  # says where none can be used
     with working("compute values", len(table.compute) + len(rest)) as stage:
         try:
             points, comparison = _optima(table, problem, options, stage, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from ds3sim.core import rng, runtime
 from ds3sim.core.environment import environment
+from ds3sim.core.errors import InputError
 from ds3sim.core.figure import new_axes
 from ds3sim.core.record import Record
 from ds3sim.graph.graph import SkillGraph
@@ -93,14 +95,19 @@ class Diagnosis(Record):
 
 
 def doctor() -> Diagnosis:
-    """Versions, devices and settings, and a small self-test.
+    """Versions, devices and settings, and a small self-test; where JAX cannot start, why.
 
     >>> ds.doctor().passed
     True
     """
     import jax
 
-    devices = runtime.devices()
+    try:
+        devices = runtime.devices()
+    except InputError as error:
+        said = {"jax_platforms": os.environ.get("JAX_PLATFORMS", "")}
+        cache = str(getattr(jax.config, "jax_compilation_cache_dir", None) or "off")
+        return Diagnosis(environment() | said, "none", False, False, cache, (Check("devices", False, str(error)),))
     return Diagnosis(
         environment(),
         ", ".join(sorted({f"{d.platform} {d.device_kind}" for d in devices})),

@@ -14,6 +14,7 @@ import numpy as np
 from ds3sim.config.read import read_config
 from ds3sim.config.tables import Config, SimulationTable
 from ds3sim.config.training import trained_model
+from ds3sim.core import runtime
 from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
 from ds3sim.core.estimate import Estimate
@@ -257,6 +258,7 @@ def train(
     exact = acquired_exact(_concepts_per_skill(model), unlearnt, concepts, training.concepts_needed)
     simulation, notes = None, []
     if config.simulation.enabled:
+        runtime.devices()  # says where none can be used
         with working("parts", 2) as stage:
             simulation = _simulate(model, config.simulation, config.seed, notes, stage, progress)
     return TrainingResult(

@@ -27,7 +27,7 @@ from jax import lax
 
 from ds3sim.core.check import Numbers, fraction_array, numbers, whole_array, whole_number
 from ds3sim.core.errors import require
-from ds3sim.core.runtime import cores
+from ds3sim.core.runtime import cores, cpu_device
 from ds3sim.theory.binomial import binomial_pmf
 
 _SMALL = 0.05
@@ -242,19 +242,13 @@ def _means(r, steps, first, start, possible, weights, extra: int):
 
 
 def _call(kernel, lanes, static, *arrays):
-    """Run a kernel in float64 on lanes padded to a power of two, so that few shapes are compiled."""
+    """Run a kernel in float64, on the CPU, on lanes padded to a power of two, so that few shapes are compiled."""
     size = lanes[0].shape[-1]
     pad = 2 ** math.ceil(math.log2(max(size, 64))) - size
     if pad:
         lanes = [np.concatenate([a, np.repeat(a[..., -1:], pad, axis=-1)], axis=-1) for a in lanes]
-    with jax.enable_x64(True), jax.default_device(_device()):
+    with jax.enable_x64(True), jax.default_device(cpu_device()):
         return [np.asarray(f) for f in kernel(*lanes, *arrays, *static)]
-
-
-@lru_cache(maxsize=1)
-def _device():
-    """Float64 recurrences belong on the CPU, also where there is an accelerator."""
-    return jax.local_devices(backend="cpu")[0]
 
 
 def _in_threads(fill, size: int, lanes: int = _LANES) -> None:

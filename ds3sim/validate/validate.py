@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study, study_of
+from ds3sim.core import runtime
 from ds3sim.core.check import fraction, whole_number
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.progress import working
@@ -55,6 +56,7 @@ def validate(
     perturb = fraction("perturb", perturb, -0.5, 0.5)
     seed = whole_number("seed", seed, 0, 2**63 - 1)
     study = None if source is None else study_of(source)
+    runtime.devices()  # says where none can be used
     cases = suite() if study is None else cases_of(study)
     of = len(cases) + (study is None)
     found: list[Check] = []
