@@ -75,7 +75,7 @@ class BudgetTable(Table):
 
 
 Size = Annotated[NotNegative, Field(le=MOST_COST)]
-Count = Annotated[Whole, Field(ge=0, le=MOST_COST)]
+Count = Annotated[Whole, Field(ge=0, le=10**60)]
 LAWS = ("aspect", "table")
 """Keys of [cost] that an allocation alone takes."""
 SIZES = ("parameters", "layers", "attention_width", "attention", "shared_prefill")

@@ -18,6 +18,7 @@ from typing import Any
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.memory import require_memory
 from ds3sim.core.packed import ENDINGS, unpacked
+from ds3sim.core.progress import advance
 from ds3sim.core.text import short
 
 LONGEST_LINE = 256 * 2**20
@@ -25,6 +26,9 @@ LONGEST_LINE = 256 * 2**20
 
 LARGEST_WHOLE = 2**30
 """Largest file that has to be read as a whole (JSON, one YAML file), in bytes."""
+
+READ = "MiB read"
+"""The stage of work that reading files is."""
 
 HELD = 8.0
 """Memory that a JSON document takes while it is read, in bytes for each of its own, about."""
@@ -94,6 +98,7 @@ def lines_of(path: Path, where: str) -> Iterator[tuple[int, str]]:
                     len(line) <= LONGEST_LINE,
                     f"{where}, line {number}: the line is longer than {LONGEST_LINE // 2**20} MiB: is this a log?",
                 )
+                advance(READ, len(line) / 2**20)
                 yield number, decoded(line, where, number)
     except OSError as error:
         raise _cannot(where, error) from None
@@ -248,9 +253,10 @@ def parquet_rows(path: Path, where: str, batch: int = 4096) -> tuple[list[str], 
         file = pyarrow.parquet.ParquetFile(path)
         names = list(file.schema_arrow.names)
         groups = [file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)]
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{where}: not a readable Parquet file ({short(error, 120)})") from None
 
+    size = path.stat().st_size / 2**20
     require_memory(2.0 * max(groups, default=0), f"{where}: its largest row group", "write it in smaller row groups")
 
     def rows():
@@ -260,6 +266,7 @@ def parquet_rows(path: Path, where: str, batch: int = 4096) -> tuple[list[str], 
                 for row in part.to_pylist():
                     number += 1
                     yield number, row
+                advance(READ, size * part.num_rows / max(1, file.metadata.num_rows))
         except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
             raise InputError(f"{where}, after row {number}: cannot be read ({short(error, 120)})") from None
 
