@@ -161,7 +161,7 @@ def test_a_folder_of_folders(tmp_path):
 
 
 @pytest.mark.parametrize("none", ["", "nan", "NaN", "null", "None"])
-@pytest.mark.parametrize("format", ["tidy", "lm-eval", "inspect", "lists", "parquet"])
+@pytest.mark.parametrize("format", ["tidy", "lm-eval", "inspect", "lists", "parquet", "monkeys", "code", "samples_df"])
 def test_samples_without_a_grade_are_left_out_with_a_note(tmp_path, format, none):
     value = None if none in ("", "null", "None") else float("nan")
     values = [1, value, 0]
@@ -175,6 +175,9 @@ def test_samples_without_a_grade_are_left_out_with_a_note(tmp_path, format, none
         "inspect": json.dumps({"version": 2, "status": "success", "eval": spec, "samples": scored}),
         "lists": lines([{"problem": "0", "correct": values}]),
         "parquet": parquet([{"problem": "0", "correct": v} for v in (1.0, value, 0.0)]),
+        "monkeys": lines([{"question": "0", "is_corrects": values}]),
+        "code": json.dumps({"eval": {"0": [{"passed": v} for v in values]}}),
+        "samples_df": f"id,epoch,score_a\n0,1,C\n0,2,{none}\n0,3,I\n",
     }
     (path,) = written(tmp_path, {"t" + (".parquet" if format == "parquet" else ".json"): files[format]})
     log = read_log(path)

@@ -322,8 +322,10 @@ def _compared(docs: list[_Doc], choice: _Choice) -> list[list[Graded]]:
 def _graded_again(docs: Iterable[_Doc], choice: _Choice) -> Iterator[tuple[_Doc, list[Graded]]]:
     """Each response graded by what the pattern extracts; counts where the harness' values agree."""
     for doc in docs:
-        found = [choice.comparison.of_completion(text, doc.targets) for text in doc.responses]
-        said = _agrees(doc, [grade for grade, _ in found], choice.threshold)
+        found: list[Graded] = [choice.comparison.of_completion(text, doc.targets) for text in doc.responses]
+        # A filter that lets the responses vote (maj@k) grades none of them.
+        voted = "maj" in (choice.filter or "").lower()
+        said = None if voted else _agrees(doc, [grade or 0.0 for grade, _ in found], choice.threshold)
         if said is not None:
             choice.compared += 1
             choice.agree += said
