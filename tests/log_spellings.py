@@ -83,7 +83,28 @@ NAMES = (
     ("doc_id", "exact_match"),
     ("example_id", "pass"),
 )
-EXTRA = ("completions", "is_correct", "filter", "doc_id", "eval", "version", "resps", "samples", "metrics", "n_tokens")
+EXTRA = (
+    "completions",
+    "is_correct",
+    "filter",
+    "doc_id",
+    "eval",
+    "version",
+    "resps",
+    "samples",
+    "metrics",
+    "n_tokens",
+    "id",
+    "epoch",
+    "score_match",
+    "task_id",
+    "passed",
+    "graded_list",
+    "n",
+    "answer_counts",
+    "generation",
+    "status",
+)
 
 
 def tidy() -> dict[str, Spelling]:
@@ -100,6 +121,9 @@ def tidy() -> dict[str, Spelling]:
         "upper lines": {"t.jsonl": lines([{k.title(): v for k, v in row.items()} for row in TIDY])},
         "array": {"t.json": json.dumps(TIDY)},
         "pretty array": {"t.json": json.dumps(TIDY, indent=2)},
+        "wrapped array": {"t.json": json.dumps({"model": "m", "results": TIDY})},
+        "columns by row": {"t.json": json.dumps({k: {str(i): r[k] for i, r in enumerate(TIDY)} for k in TIDY[0]})},
+        "with an index": {"t.csv": table([{"": i} | row for i, row in enumerate(TIDY)])},
         "parquet": {"t.parquet": parquet(TIDY)},
         "parquet without a name": {"train-00000-of-00001": parquet(TIDY)},
         "text without a name": {"blob": text},
@@ -175,6 +199,7 @@ def code() -> dict[str, Spelling]:
         "evalplus of 2023": {"date": "d", "hash": "h", "eval": old},
         "nemo-skills' livecodebench": {"eval": graded},
         "code_eval": harness,
+        "true and false": {t: [bool(g) for g in gs] for t, gs in GRADES.items()},
     }
     out = {}
     for name, document in whole.items():

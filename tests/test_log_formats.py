@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -160,7 +161,7 @@ def test_a_folder_of_folders(tmp_path):
 
 
 @pytest.mark.parametrize("none", ["", "nan", "NaN", "null", "None"])
-@pytest.mark.parametrize("format", ["tidy", "lm-eval", "inspect", "lists", "parquet"])
+@pytest.mark.parametrize("format", ["tidy", "lm-eval", "inspect", "lists", "parquet", "monkeys", "code", "samples_df"])
 def test_samples_without_a_grade_are_left_out_with_a_note(tmp_path, format, none):
     value = None if none in ("", "null", "None") else float("nan")
     values = [1, value, 0]
@@ -174,6 +175,9 @@ def test_samples_without_a_grade_are_left_out_with_a_note(tmp_path, format, none
         "inspect": json.dumps({"version": 2, "status": "success", "eval": spec, "samples": scored}),
         "lists": lines([{"problem": "0", "correct": values}]),
         "parquet": parquet([{"problem": "0", "correct": v} for v in (1.0, value, 0.0)]),
+        "monkeys": lines([{"question": "0", "is_corrects": values}]),
+        "code": json.dumps({"eval": {"0": [{"passed": v} for v in values]}}),
+        "samples_df": f"id,epoch,score_a\n0,1,C\n0,2,{none}\n0,3,I\n",
     }
     (path,) = written(tmp_path, {"t" + (".parquet" if format == "parquet" else ".json"): files[format]})
     log = read_log(path)
@@ -264,6 +268,7 @@ def test_right_answers_are_not_those_of_the_samples(tmp_path):
         ("c.csv", "pass@1,pass@10\n0.25,0.5\n"),
         ("c.csv", "k,pass\npass@1,0.25\npass@10,0.5\n"),
         ("c.csv", "k;rate\n1;0.25\n10;0.5\n"),
+        ("c.csv", "k;rate\n1;0,25\n10;0,5\n"),
         ("c.tsv", "pass@1\t0.25\npass@10\t0.5\n"),
     ],
 )
@@ -330,6 +335,10 @@ def test_curves_of_several_tasks_are_refused(tmp_path):
         ),
         ("x.json", {"eval": {}, "version": 1}, "a JSON document with the keys eval, version"),
         ("x.json", 3, "a text table"),
+        ("x.jsonl", [{"spec": {}}, {"run_id": "r", "event_id": 1, "data": {}}], "a log of OpenAI evals"),
+        ("x.gz", gzip.compress(b"PAR1\0\0"), "inside a compressed one: unpack it first"),
+        ("x.bin", bytes(range(256)), "a NUL byte"),
+        ("x.zip", b"PK\5\6" + bytes(18), "x.zip"),
         ("x.arrow", b"ARROW1\0\0", "an Arrow file"),
         ("x.db", b"SQLite format 3\0", "an SQLite database"),
         ("x.csv.gz", b"\x1f\x8b\x08\0broken", "damaged or cut off where it is compressed"),

@@ -13,7 +13,7 @@ from ds3sim.core.files import check_file, write_file
 ABOUT = "write one trace's Markov chain for a model checker"
 OPTIONS = (
     *config(),
-    option("--format", "FORMAT", "prism or drn", required=True, choices=("prism", "drn")),
+    option("--format", "FORMAT", "prism, drn or umb", required=True, choices=("prism", "drn", "umb")),
     option("--out", "FILE", "the file to write", required=True),
     option("--strategy", "NAME", "which one of several strategies"),
     option("--point", "N", "which point of a sweep, from 0"),

@@ -81,7 +81,7 @@ class LatentGraph(_Made):
 
 
 class FileGraph(_Graph):
-    """A graph from a CSV edge list, node-link JSON or GraphML."""
+    """A graph from an edge list, node-link JSON, GraphML, GEXF, DOT, or a file of a model checker."""
 
     kind: Literal["file"] = "file"
     path: v.Text = v.key(..., "file of edges, relative to the config's folder")
@@ -89,6 +89,7 @@ class FileGraph(_Graph):
     goal: v.Names | None = v.key(None, "goal node or nodes")
     dead: v.NamesOrNone | None = v.key(None, "nodes from which the task cannot be solved")
     score: v.Scores | None = v.key(None, "the evaluator's score for every node, larger is better")
+    normalize: v.Truth = v.key(False, "edges hold counts: divide each row by its sum")
 
     def build(self, folder: Path) -> SkillGraph:
         """The graph; a relative path is taken from ``folder``."""
@@ -101,7 +102,7 @@ class FileGraph(_Graph):
         require(exists, f"{told}: no such file: the path is relative to the config's folder")
         options = {"start": _plain(self.start), "goal": _plain(self.goal), "dead": _plain(self.dead) or ()}
         try:
-            return SkillGraph.load(path, **options, score=self.score, feasible=self.feasible)
+            return SkillGraph.load(path, **options, score=self.score, feasible=self.feasible, normalize=self.normalize)
         except InputError as error:
             raise InputError(f"graph: {error}") from None
 
@@ -116,12 +117,12 @@ class EdgesGraph(_Graph):
     dead: v.NamesOrNone = v.key((), "nodes from which the task cannot be solved")
     score: v.Scores | None = v.key(None, "the evaluator's score for every node, larger is better")
     nodes: tuple[v.Name, ...] = v.key((), "nodes in their order; that of the edges when left out")
+    normalize: v.Truth = v.key(False, "edges hold counts: divide each row by its sum")
 
     def build(self, folder: Path) -> SkillGraph:
         options = {name: _plain(getattr(self, name)) for name in ("start", "goal", "dead", "nodes")}
-        return SkillGraph.from_edges(
-            self.edges, **options, score=self.score, feasible=self.feasible, where="graph.edges"
-        )
+        rest = {"score": self.score, "feasible": self.feasible, "normalize": self.normalize}
+        return SkillGraph.from_edges(self.edges, **options, **rest, where="graph.edges")
 
 
 def table_of(graph: SkillGraph) -> dict[str, Any]:

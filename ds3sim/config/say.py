@@ -207,7 +207,8 @@ def _say(kind: str, context: Mapping, path: tuple, data: Mapping, message: str) 
         return missing(path, data)
     if kind in bounds:
         word, entry = bounds[kind]
-        return f"{told}: must be {word} {_written(context[entry])}"
+        bound = context[entry]
+        return f"{told}: must be {word} {_written(float(bound) if bound > 2**63 else bound)}"
     if kind == "literal_error":
         options = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ", ").split(",")]
         return f"{told}: {choose_from(value, options)}"

@@ -59,7 +59,7 @@ class BudgetTable(v.Table):
 
 
 Size = Annotated[v.NotNegative, Field(le=MOST_COST)]
-Count = Annotated[v.Whole, Field(ge=0, le=MOST_COST)]
+Count = Annotated[v.Whole, Field(ge=0, le=10**60)]
 LAWS = ("aspect", "table")
 """Keys of [cost] that an allocation alone takes."""
 SIZES = ("parameters", "layers", "attention_width", "attention", "shared_prefill")

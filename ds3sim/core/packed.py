@@ -71,6 +71,16 @@ class _Bounded(io.RawIOBase):
         return len(found)
 
 
+def _opener(head: bytes) -> Callable[[Any, str], Any] | None:
+    return next((opener for mark, opener in OPENERS.items() if head.startswith(mark)), None)
+
+
+def packed(path: Path) -> bool:
+    """Whether a file is compressed, by its first bytes."""
+    with path.open("rb") as raw:
+        return _opener(raw.read(6)) is not None
+
+
 @contextlib.contextmanager
 def unpacked(path: Path, where: str) -> Iterator[BinaryIO]:
     """The bytes of a file as a stream, unpacked where it is compressed. OSError of opening it passes.
@@ -81,7 +91,7 @@ def unpacked(path: Path, where: str) -> Iterator[BinaryIO]:
     with path.open("rb") as raw:
         head = raw.read(6)
         raw.seek(0)
-        opener = next((found for mark, found in OPENERS.items() if head.startswith(mark)), None)
+        opener = _opener(head)
         if opener is None:
             yield raw
             return

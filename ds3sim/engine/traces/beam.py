@@ -6,12 +6,15 @@ With w = 1 this is ToT step by step, which the tests hold against its compiled t
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ds3sim.core import arrays, rng
 from ds3sim.core.errors import require
-from ds3sim.engine.traces.alias import lookup, padded, row_tables
+from ds3sim.engine.traces.alias import lookup, padded, wide_lookup
+from ds3sim.engine.traces.tables import law_table
 from ds3sim.engine.traces.walk import NEVER, Rows, endings, lanes_of, traced
 from ds3sim.task.scores import score_classes
 from ds3sim.task.steps import Beam
@@ -56,16 +59,32 @@ def _settled(kind: arrays.Array, node: arrays.Array, time: arrays.Array, state: 
     return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
 
 
+def _successor(
+    tables: tuple, mask: arrays.Array, draws: Callable[..., Any], row: arrays.Array, purpose: int,
+    number: Any, more: Any,
+) -> arrays.Array:  # fmt: skip
+    """The node drawn from the row at ``row``; ``more`` numbers the words that settle a draw from a wide table."""
+    import jax.numpy as jnp
+
+    threshold, outcome, *wide = tables
+    word0, word1 = draws(purpose, number)
+    if not wide:
+        return lookup(threshold, outcome, row, mask, word0, word1)
+    *fine, places = wide
+    place = jnp.asarray(places)[row].astype(jnp.int32)
+    return wide_lookup((threshold, outcome, *fine), place, word0, word1, functools.partial(draws, rng.SPARE, more))
+
+
 def beam(
     rows: Rows,
     error: arrays.UInt32[arrays.Array, " 2"],
-    threshold: arrays.UInt32[arrays.Array, " entries"],
-    outcome: arrays.UInt32[arrays.Array, " entries"],
     mask: arrays.UInt32[arrays.Array, ""],
     begin: arrays.Int32[arrays.Array, ""],
     rank: arrays.Int32[arrays.Array, " nodes"],
     kind: arrays.Int32[arrays.Array, " nodes"],
-    *,
+    threshold: arrays.UInt32[arrays.Array, " entries"],
+    outcome: arrays.UInt32[arrays.Array, " entries"],
+    *wide: arrays.UInt32[arrays.Array, " _"],
     width: int,
     w: int,
     b: int,
@@ -75,9 +94,9 @@ def beam(
 
     Args:
         error: chance that a step keeps proposals at random.
-        threshold, outcome: packed alias table with one row per node and, last, the start, which begins at ``begin``.
-        mask: entries of a table row less one.
+        mask: entries of a table row less one. begin: the last row, of the start (its number in a wide table).
         rank: class of each node by score, 0 the best; ``classes`` bits hold any. kind: 1 goal, 2 dead, 0 else.
+        threshold, outcome, wide: alias table with one row per node and, last, the start.
     """
     import jax.numpy as jnp
     from jax import lax
@@ -90,8 +109,9 @@ def beam(
     def draws(purpose: int, number: arrays.Array) -> tuple[arrays.Array, arrays.Array]:
         return rng.draw(keys[purpose], lane, number)
 
+    successor = functools.partial(_successor, (threshold, outcome, *wide), mask, draws)
     # The whole beam starts at one node: one draw, copied. Lanes are the last axis throughout.
-    begins = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, jnp.uint32(0)))
+    begins = successor(jnp.broadcast_to(begin, (width,)), rng.SPARE, np.uint32(0), np.uint32(2**32 - 1))
     node = jnp.broadcast_to(begins, (w, width))
     state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
 
@@ -105,7 +125,7 @@ def beam(
 
         def propose(place: arrays.Array) -> tuple[arrays.Array, arrays.Array, arrays.Array]:
             parent = node[place // np.uint32(b)] * columns
-            proposed = lookup(threshold, outcome, parent, mask, *draws(rng.WALK, number + place))
+            proposed = successor(parent, rng.WALK, number + place, number + place + np.uint32(1))
             return jnp.where(at_random, 0, rank[proposed]), draws(rng.KEEP, number + place)[0], proposed
 
         ranks, shuffle, proposed = lax.map(propose, jnp.arange(w * b, dtype=jnp.uint32))
@@ -127,9 +147,9 @@ def beam_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
     )
     most = 2**32 // PROPOSALS_PER_STEP - 1
     require(task.max_steps <= most, f"steps = {task.max_steps} per trace is more than a beam can do ({most})")
-    threshold, outcome, width = row_tables([np.vstack([graph.transition_tensor(), graph.start])[None]])[0]
+    threshold, outcome, columns, *wide = law_table(graph)
     kind = np.where(graph.goal, 1, np.where(graph.dead, 2, 0)).astype(np.int32)
     rank = score_classes(graph, step.discount).astype(np.int32)
-    tables = (rng.threshold(step.evaluator_error), padded(threshold), padded(outcome))
-    arguments = (*tables, np.uint32(width - 1), np.int32(graph.size * width), rank, kind)
+    place = (np.uint32(columns - 1), np.int32(graph.size * columns))
+    arguments = (rng.threshold(step.evaluator_error), *place, rank, kind, *map(padded, (threshold, outcome, *wide)))
     return arguments, {"w": step.width, "b": step.branches, "classes": max(1, int(rank.max()).bit_length())}

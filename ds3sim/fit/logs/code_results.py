@@ -23,8 +23,9 @@ PASS = "pass"
 def read_code_results(files: Sequence[LogFile], *, metric: str | None = None) -> Log:
     """``{"eval": {task: [solution, ...]}}`` of EvalPlus and BigCodeBench; code_eval's ``{task: [[i, solution], ...]}``.
 
-    A solution is an object with ``status``, or with EvalPlus' ``base_status`` and ``plus_status``, or with ``passed``;
-    NeMo-Skills has one object a task with ``graded_list``, EvalPlus of 2023 one with ``base`` and ``plus``.
+    A solution is true or false, or an object with ``status``, ``passed``, or EvalPlus' ``base_status`` and
+    ``plus_status``; NeMo-Skills has one object a task with ``graded_list``, EvalPlus of 2023 one with ``base`` and
+    ``plus``.
 
     Args:
         files: results of one model; of one benchmark (by their names) they are runs of the same tasks.
@@ -67,6 +68,7 @@ def _solutions(entry: Any, at: str) -> Iterator[dict[str, Any]]:
     require(isinstance(entry, list), f"{at}: {shown(entry)} is not a list of solutions")
     for i, found in enumerate(entry):
         solution = found[1] if isinstance(found, list) and len(found) == 2 else found
+        solution = {"passed": solution} if isinstance(solution, bool) else solution
         if not isinstance(solution, dict):
             raise InputError(f"{at}[{i}]: {shown(found)} is not a solution with a status")
         yield solution
@@ -105,7 +107,8 @@ def _is_task(entry: Any, wrapped: bool) -> bool:
     if not isinstance(entry, list) or not entry:
         return wrapped and entry == []
     first = entry[0][1] if isinstance(entry[0], list) and len(entry[0]) == 2 else entry[0]
-    return isinstance(first, dict) and not {"status", "base_status", "passed"}.isdisjoint(first)
+    known = isinstance(first, dict) and not {"status", "base_status", "passed"}.isdisjoint(first)
+    return known or isinstance(first, bool)
 
 
 def read_multipl_e(files: Sequence[LogFile]) -> Log:

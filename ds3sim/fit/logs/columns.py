@@ -128,5 +128,5 @@ def renamed(found: Mapping[str, str]) -> list[str]:
 
 def unused(columns: Iterable[str], found: Mapping[str, str]) -> list[str]:
     """The note on columns that are not used, if there are any."""
-    extra = [str(column) for column in columns if column not in found.values()]
+    extra = [str(column) for column in columns if column not in found.values() and str(column).strip()]
     return [f"columns that are not used: {short(', '.join(extra), 200)}"] if extra else []

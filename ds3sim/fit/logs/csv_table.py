@@ -11,13 +11,12 @@ from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import lines_of
 from ds3sim.core.text import shown
 
-MARKS = ",\t;|"
-"""What may stand between two fields."""
+MARKS = "\t;,|"
+"""What may stand between two fields; a comma may also stand in a number, so the others go first."""
 
 
-def fields_of(line: str) -> list[str]:
-    """Fields of a line without quoted marks: between the mark that it has most of, else between blanks."""
-    mark = separator_of(line)
+def fields_of(line: str, mark: str) -> list[str]:
+    """Fields of a line without quoted marks: between the marks, or between blanks where it has none."""
     if mark not in line:
         return line.split()
     return [field.strip().strip('"').strip() for field in line.strip().split(mark)]
@@ -26,7 +25,8 @@ def fields_of(line: str) -> list[str]:
 def separator_of(line: str) -> str:
     """The mark that a header has most of outside quotes; a comma where it has none."""
     plain = "".join(line.split('"')[::2])
-    return max(MARKS, key=plain.count)
+    mark = max(MARKS, key=plain.count)
+    return mark if mark in plain else ","
 
 
 def csv_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int, dict[str, Any]]]]:

@@ -12,7 +12,7 @@ import numpy as np
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import lines_of
 from ds3sim.core.text import short, shown
-from ds3sim.fit.logs.csv_table import fields_of
+from ds3sim.fit.logs.csv_table import fields_of, separator_of
 from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.log import Log, Points
 
@@ -32,8 +32,9 @@ def k_of(name: object) -> int | None:
 
 
 def _value(text: str) -> float | None:
+    """A number; a comma is a decimal point, as it stands inside a field."""
     try:
-        return None if "_" in text else float(text)
+        return None if "_" in text else float(text.replace(",", "."))
     except ValueError:
         return None
 
@@ -113,12 +114,13 @@ def _columns(file: LogFile, x: str | None, y: str | None) -> tuple[list[tuple[fl
     require(file.container == "csv", f"{where}: {file.about}: a curve is a text table of N and success")
     columns = (0, 1)
     points: list[tuple[float, float]] = []
-    width = 0
+    width, mark = 0, ","
     for number, line in lines_of(file.path, where):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         place = f"{where}, line {number}"
-        fields = fields_of(line)
+        mark = mark if width else separator_of(line)
+        fields = fields_of(line, mark)
         if not width:
             width = len(fields)
             require(width >= 2, f"{place}: one field, {shown(line.strip())}: a curve has two columns, N and success")
@@ -185,7 +187,7 @@ def _recognizes(file: LogFile) -> bool:
         return False
     if _named(file):
         return True
-    fields = fields_of(file.lines[min(1, len(file.lines) - 1)])
+    fields = fields_of(file.lines[min(1, len(file.lines) - 1)], separator_of(file.lines[0]))
     return len(fields) == 2 and _value(fields[1]) is not None and not (_value(fields[0]) is k_of(fields[0]) is None)
 
 

@@ -6,14 +6,14 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import as_path, head_of, json_rows, parquet_rows, parsed, read_text
-from ds3sim.core.packed import unpacked
+from ds3sim.core.packed import packed, unpacked
 from ds3sim.core.text import short
 from ds3sim.fit.logs.csv_table import csv_rows
 from ds3sim.fit.logs.log import Log
@@ -146,6 +146,8 @@ def look(source: object) -> LogFile:
     head = head_of(path, where)
     for mark, about in MARKS.items():
         require(not head.startswith(mark), f"{where}: this is {about}")
+    inside = packed(path) and head.startswith((b"PK\3\4", b"PAR1"))
+    require(not inside, f"{where}: a zip or Parquet file inside a compressed one: unpack it first")
     if head.startswith(b"PK\3\4"):
         with Zip(path, where) as file:
             return LogFile(path, where, "zip", tuple(file.names))
@@ -162,7 +164,7 @@ def look(source: object) -> LogFile:
     try:
         columns, rows = csv_rows(path, where)
     except InputError:
-        if not lines or re.search("[A-Za-z]", lines[0]):
+        if not lines or re.search("[A-Za-z]", lines[0]) or not lines[0].replace("\t", " ").isprintable():
             raise
         # Numbers without a header: a curve.
         return LogFile(path, where, "csv", (), (), None, tuple(lines[:HEAD_ROWS]))
@@ -202,6 +204,24 @@ def _json(path: Path, where: str) -> LogFile:
         return LogFile(path, where, "array", _keys(document[:HEAD_ROWS]), tuple(document[:HEAD_ROWS]), document)
     head = (document,) if isinstance(document, dict) else ()
     return LogFile(path, where, "json", _keys(head), head, document)
+
+
+def unwrapped(file: LogFile) -> LogFile:
+    """The table inside a JSON document: the one list of objects in it, or columns of values by row; else the file."""
+    lists = [v for v in file.first.values() if isinstance(v, list) and v and all(isinstance(row, dict) for row in v)]
+    columns = list(file.first.values())
+    by_row = (
+        len(columns) > 1
+        and bool(columns[0])
+        and all(isinstance(c, dict) and c.keys() == columns[0].keys() for c in columns)
+    )
+    if file.container != "json" or not (len(lists) == 1 or by_row):
+        return file
+    turned = [{name: column[key] for name, column in file.first.items()} for key in columns[0]] if by_row else []
+    rows = turned or lists[0]
+    return replace(
+        file, container="array", columns=_keys(rows[:HEAD_ROWS]), head=tuple(rows[:HEAD_ROWS]), document=rows
+    )
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

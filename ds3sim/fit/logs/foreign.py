@@ -111,6 +111,11 @@ FOREIGN = (
         "run its evaluation, which adds symbolic_correct or judgement",
         (("generation",), ("expected_answer",)),
     ),
+    Foreign(
+        "a log of OpenAI evals",
+        "write a table of its match events: problem = sample_id, correct = data.correct",
+        (("spec", "run_id"), ("event_id", "run_id"), ("data", "spec")),
+    ),
     Foreign("an Excel workbook", "save the sheet as CSV", (("[[]content_types].xml",),)),
     Foreign("a zip file, but no Inspect log", "unpack it and give the log in it", (), _is("zip")),
 )

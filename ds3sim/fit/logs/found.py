@@ -73,9 +73,10 @@ def _is_log(path: Path) -> bool:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The logs in a folder, or in the one folder below it that has some."""
+    """The logs in a folder, else its files whose names have no ending, or the logs in the one folder below it."""
     try:
         own = sorted(filter(_is_log, folder.iterdir()))
+        own = own or sorted(path for path in folder.iterdir() if path.is_file() and "." not in path.name)
         if own:
             return own
         below: dict[Path, list[Path]] = {}

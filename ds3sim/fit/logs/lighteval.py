@@ -39,7 +39,7 @@ def read_lighteval(files: Sequence[LogFile], *, metric: str | None = None, thres
         for number, row in file.rows():
             place = file.at(number)
             metrics = {key: value for key, value in _metrics(row, place).items() if not blank(value)}
-            name = name or _choose(metrics, metric, place, table)
+            name = name or (_choose(metrics, metric, place, table) if metrics else "")
             size, tokens = _responses(row)
             problem, content = _problem(row, number, place)
             value = needed(metrics, name, place) if metrics else None

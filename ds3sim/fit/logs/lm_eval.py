@@ -323,7 +323,9 @@ def _graded_again(docs: Iterable[_Doc], choice: _Choice) -> Iterator[tuple[_Doc,
     """Each response graded by what the pattern extracts; counts where the harness' values agree."""
     for doc in docs:
         found: list[Graded] = [choice.comparison.of_completion(text, doc.targets) for text in doc.responses]
-        said = _agrees(doc, [float(grade or 0.0) for grade, _ in found], choice.threshold)
+        # A filter that lets the responses vote (maj@k) grades none of them.
+        voted = "maj" in (choice.filter or "").lower()
+        said = None if voted else _agrees(doc, [float(grade or 0.0) for grade, _ in found], choice.threshold)
         if said is not None:
             choice.compared += 1
             choice.agree += said

@@ -16,7 +16,7 @@ from ds3sim.fit.logs.grade import Comparison, extractor
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.rows import Rows
 from ds3sim.fit.logs.task_name import stem_of
-from ds3sim.fit.logs.values import answer_of, name_of
+from ds3sim.fit.logs.values import answer_of, blank, name_of
 
 GRADES = ("is_correct", "is_corrects")
 NAMES = frozenset(("samples", "question", "orig_dset_idx", "gt_answer"))
@@ -74,7 +74,7 @@ class _Tally:
 
 def _graded(
     row: dict[str, Any], target: str | None, comparison: Comparison, at: str, tally: _Tally
-) -> list[tuple[float, str | None]]:
+) -> list[tuple[float | None, str | None]]:
     """Grade and answer of each sample of a problem."""
     samples, grades, extract = _samples(row, at), _grades(row, at), comparison.extract
     if grades is None:
@@ -84,7 +84,7 @@ def _graded(
                 " expression that extracts the answer (--pattern); it is compared with gt_answer"
             )
         tally.again += 1
-        return [comparison.of_completion(text, [target]) for text in samples]
+        return [(grade, answer) for grade, answer in (comparison.of_completion(text, [target]) for text in samples)]
     if samples is not None and len(samples) != len(grades):
         raise InputError(f"{at}: {len(samples)} samples and {len(grades)} grades: the lists must be of one length")
     if extract is None or samples is None:
@@ -93,7 +93,8 @@ def _graded(
         found = [extract(text) for text in samples]
         return [(g, None if a is None else str(Answer.of(a))) for g, a in zip(grades, found, strict=True)]
     ours = [comparison.of_completion(text, [target]) for text in samples]
-    hits = [grade == said for said, (grade, answer) in zip(grades, ours, strict=True) if answer is not None]
+    both = [(said, grade) for said, (grade, answer) in zip(grades, ours, strict=True) if answer and said is not None]
+    hits = [said == grade for said, grade in both]
     tally.compared, tally.same = tally.compared + len(hits), tally.same + sum(hits)
     return [(said, answer) for said, (_, answer) in zip(grades, ours, strict=True)]
 
@@ -139,7 +140,7 @@ def _samples(row: dict[str, Any], at: str) -> list[str] | None:
     return samples
 
 
-def _grades(row: dict[str, Any], at: str) -> list[float] | None:
+def _grades(row: dict[str, Any], at: str) -> list[float | None] | None:
     both = [key for key in GRADES if row.get(key) is not None]
     if not both:
         return None
@@ -147,9 +148,9 @@ def _grades(row: dict[str, Any], at: str) -> list[float] | None:
     grades = row[both[0]]
     require(isinstance(grades, list), f"{at}: {both[0]} = {shown(grades)} is not a list")
     for i, grade in enumerate(grades):
-        if not isinstance(grade, bool) and grade not in (0, 1):
+        if not isinstance(grade, bool) and not blank(grade) and grade not in (0, 1):
             raise InputError(f"{at}: {both[0]}[{i}] = {shown(grade)} is neither true nor false")
-    return [float(g) for g in grades]
+    return [None if blank(g) else float(g) for g in grades]
 
 
 def _recognizes(file: LogFile) -> bool:
@@ -157,7 +158,8 @@ def _recognizes(file: LogFile) -> bool:
         return True
     listed = any(isinstance(file.first.get(key), list) for key in GRADES)
     named = not NAMES.isdisjoint(file.columns)
-    return (listed and named) or isinstance(file.first.get("samples"), list)
+    samples = file.first.get("samples")
+    return (listed and named) or (isinstance(samples, list) and all(isinstance(s, str) for s in samples))
 
 
 READER = Reader("monkeys", "Large Language Monkeys' YAML or rows", ((*GRADES, "samples"),), _recognizes, read_monkeys)

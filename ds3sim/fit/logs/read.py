@@ -12,7 +12,10 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.files import READ
 from ds3sim.core.guard import reads
+from ds3sim.core.packed import ENDINGS
+from ds3sim.core.progress import working
 from ds3sim.core.text import short, shown
 from ds3sim.fit.logs import (
     best_of_infinity,
@@ -26,7 +29,7 @@ from ds3sim.fit.logs import (
     tables,
 )
 from ds3sim.fit.logs import inspect_ai as inspect_log
-from ds3sim.fit.logs.file import LogFile, Reader, look
+from ds3sim.fit.logs.file import LogFile, Reader, look, unwrapped
 from ds3sim.fit.logs.foreign import foreign
 from ds3sim.fit.logs.found import Found, files_of
 from ds3sim.fit.logs.log import Log
@@ -105,7 +108,9 @@ def read_log(path: Source | Sequence[Source], format: str | None = None, **optio
         "match" not in given or given.get("pattern", "boxed") != "boxed",
         "match has no effect: it says which match of a regular expression counts: give pattern (--pattern)",
     )
-    log = reader.read(files, **given, **({"asked": named is not None} if "asked" in allowed else {}))
+    packed = any(file.path.suffix.lower() in ENDINGS for file in files)
+    with working(READ, None if packed else sum(file.path.stat().st_size for file in files) / 2**20):
+        log = reader.read(files, **given, **({"asked": named is not None} if "asked" in allowed else {}))
     return replace(log, source=where, notes=(*left, *log.notes, *_unsolved(log)))
 
 
@@ -142,13 +147,13 @@ def log_of(log: LogLike) -> Log:
 def _recognized(found: Found, named: str | None) -> tuple[list[LogFile], Reader, list[str]]:
     """The files that are logs, their format, and notes on those that were left out."""
     if named is not None and not (found.searched and len(found.paths) > 1):
-        return [look(path) for path in found.paths], READERS[named], []
+        return [_view(look(path), READERS[named]) for path in found.paths], READERS[named], []
     groups: dict[str, list[LogFile]] = {}
     left: list[str] = []
     for path in found.paths:
         try:
-            file = look(path)
-            groups.setdefault(_format_of(file, named), []).append(file)
+            name, file = _format_of(look(path), named)
+            groups.setdefault(name, []).append(file)
         except InputError as error:
             if not found.searched:
                 raise
@@ -166,18 +171,31 @@ def _recognized(found: Found, named: str | None) -> tuple[list[LogFile], Reader,
     return files, READERS[name], notes
 
 
+def _view(file: LogFile, reader: Reader) -> LogFile:
+    """What a reader that was asked for reads of a file: the table inside it, where that is what it takes."""
+    inner = unwrapped(file)
+    table = reader.name in (tables.TIDY.name, tables.COUNTS.name)
+    return inner if table or (not reader.recognizes(file) and reader.recognizes(inner)) else file
+
+
 def _nothing(found: Found, left: Sequence[str]) -> str:
     if len(left) == 1:
         return left[0]
     return f"{found.where}: none of its {len(left)} files is recognized as a log: {short(left[0] if left else '', 400)}"
 
 
-def _format_of(file: LogFile, named: str | None) -> str:
-    """The format of a file; an InputError says what it looks like where there is none."""
-    for name, reader in READERS.items():
-        if (named is None or name == named) and reader.recognizes(file):
-            return name
-    known = foreign(file)
+def _format_of(file: LogFile, named: str | None) -> tuple[str, LogFile]:
+    """The format of a file, and the file, or the table inside it; an InputError says what it is where there is none."""
+    if named is None and tables.is_plainly_tidy(file):
+        return tables.TIDY.name, file
+    known = None
+    for view in (file, unwrapped(file)):
+        for name, reader in READERS.items():
+            if (named is None or name == named) and reader.recognizes(view):
+                return name, view
+        known = known or foreign(view)
+        if known is not None:
+            break
     if known is not None:
         raise InputError(f"{file.where}: this is {known.about}: {known.advice}")
     raise InputError(f"{file.where}: the format is not recognized: {file.about}{_nearest(file)}{_ways(file)}")

@@ -239,7 +239,15 @@ def _wrong(
 
 def _is_tidy(file: LogFile) -> bool:
     """A table with a column of problems and one of grades."""
-    return file.container in TABLES and bool(column_of(file, "problem")) and bool(column_of(file, "correct"))
+    problem = column_of(file, "problem")
+    named = problem is not None and not isinstance(file.first.get(problem), dict | list)
+    return file.container in TABLES and named and column_of(file, "correct") is not None
+
+
+def is_plainly_tidy(file: LogFile) -> bool:
+    """Whether it has the columns of a tidy table under their own names: then others beside them do not matter."""
+    own = {"problem", "sample", "correct"} <= {column.strip().lower() for column in file.columns}
+    return own and _is_tidy(file)
 
 
 def _is_counts(file: LogFile) -> bool:
