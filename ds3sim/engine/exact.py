@@ -14,7 +14,7 @@ from ds3sim.engine.enumerate import by_sums, success
 from ds3sim.engine.law import Computed, Known, known
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.graph.tensor import Tensor, dense, part, sparse, sums
+from ds3sim.graph.tensor import dense, part, sparse, sums
 from ds3sim.task.steps import Beam
 from ds3sim.task.task import Task
 
