@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gzip
 import io
 import json
+import lzma
 import re
+import tomllib
 import traceback
+import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -18,7 +23,7 @@ from typing import Any
 
 import ds3sim as ds
 from ds3sim.cli.main import main
-from ds3sim.core.errors import InputError
+from ds3sim.core.errors import InputError, Note
 
 NUMBERS = ["NaN", "Infinity", "-1", "0", "1e999", "-0.0", "1e-320", "9" * 30, "9" * 5000, "2147483648", "1.5", "0x10"]
 WORDS = ["null", "true", '""', "[]", "{}", '"\\u0000"', '"é"', '"\\ud800"', "[[[[]]]]", '{"a": [1]}', "2020-01-01"]
@@ -104,6 +109,7 @@ def columns(data: bytes, random: Random) -> bytes:
 
     try:
         table = pyarrow.parquet.read_table(io.BytesIO(data))
+        names = table.column_names
     except (pyarrow.ArrowException, OSError, ValueError):  # damaged before
         return flipped(data, random)
     rows = table.num_rows
@@ -124,8 +130,55 @@ def columns(data: bytes, random: Random) -> bytes:
     )
     at = random.randrange(table.num_columns)
     out = io.BytesIO()
-    pyarrow.parquet.write_table(table.set_column(at, table.column_names[at], new), out)
+    pyarrow.parquet.write_table(table.set_column(at, names[at], new), out)
     return out.getvalue()
+
+
+def retabled(data: bytes, random: Random) -> bytes:
+    """A value of a TOML file becomes another one of its type, mostly an extreme one."""
+    import tomli_w
+
+    try:
+        tables = tomllib.loads(data.decode())
+    except (ValueError, RecursionError):  # damaged before
+        return retyped(data, random)
+    home: Any = tables
+    while True:
+        key = random.choice([*home] if isinstance(home, dict) else range(len(home)))
+        if not isinstance(home[key], dict | list) or not home[key]:
+            break
+        home = home[key]
+    old = home[key]
+    if isinstance(old, bool) or not isinstance(old, int | float):
+        home[key] = random.choice([not old if isinstance(old, bool) else f"{old} ", 0, ["a"], {}])
+    else:
+        home[key] = random.choice(
+            [0, 1, 2, 7, -1, 10**6, 2**31, 2**63, 1e-300, 1e300, 0.5, 1 - 1e-12, [1, 2], old * 10]
+        )
+    try:
+        return tomli_w.dumps(tables).encode()
+    except (TypeError, ValueError):
+        return retyped(data, random)
+
+
+def inside(data: bytes, random: Random) -> bytes:
+    """What an archive holds is damaged, and packed again."""
+    if data.startswith(b"PK"):
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as file:
+                members = {name: file.read(name) for name in file.namelist()}
+        except Exception:  # damaged before
+            return absurd(data, random)
+        name, out = random.choice([*members]), io.BytesIO()
+        with zipfile.ZipFile(out, "w") as file:
+            for other, content in members.items():
+                file.writestr(other, restructured(content, random) if other == name and content else content)
+        return out.getvalue()
+    pack, unpack = (gzip.compress, gzip.decompress) if data.startswith(b"\x1f") else (lzma.compress, lzma.decompress)
+    try:
+        return pack(retyped(unpack(data), random))
+    except Exception:  # damaged before
+        return absurd(data, random)
 
 
 BYTES = (cut, flipped, flipped, absurd, absurd, doubled, removed)
@@ -134,7 +187,9 @@ WAYS: dict[str, tuple[Callable, ...]] = {
     ".json": (*TEXT, *[restructured] * 8),
     ".jsonl": (*TEXT, *[restructured] * 8),
     ".parquet": (*BYTES, columns, columns),
-    **dict.fromkeys((".eval", ".gz", ".xz", ".ds3"), BYTES),
+    ".toml": (*TEXT, *[retabled] * 20),
+    ".ds3": BYTES,
+    **dict.fromkeys((".eval", ".gz", ".xz"), (*BYTES, *[inside] * 7)),
 }
 
 
@@ -192,48 +247,44 @@ def commands(name: str, path: Path) -> list[list[str]]:
     return [["report", file, "--out", f"{out}.csv"]]
 
 
-def fault(name: str, path: Path) -> str | None:
-    """What is wrong with how a file is read: None where it was read, or refused in one line that names it."""
+def outcome(name: str, path: Path) -> tuple[str, str]:
+    """What becomes of reading a file: ``read``, ``refused`` in one line that names it, or ``fault``; and what was said.
+
+    An exception of our own code that only the guard at the edge of the reader caught is told with the refusal.
+    """
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
+        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", Note)
             read(name, path)
     except InputError as error:
-        return _line(str(error), path)
+        said = str(error)
+        good = "\n" not in said and path.name in said
+        return "refused" if good else "fault", f"{said} {_unforeseen(error)}"
     except Exception as error:
-        return _traced(error)
-    return None
+        return "fault", _traced(error)
+    return "read", ""
 
 
-def unforeseen(name: str, path: Path) -> str | None:
-    """An exception that came from our own code and was caught at the edge of the reader, None if there was none."""
-    try:
-        read(name, path)
-    except InputError as error:
-        cause = error.__cause__
-        if cause is not None and "/ds3sim/" in traceback.extract_tb(cause.__traceback__)[-1].filename:
-            return _traced(cause)
-    return None
+def _unforeseen(error: InputError) -> str:
+    cause = error.__cause__
+    ours = cause is not None and "/ds3sim/" in traceback.extract_tb(cause.__traceback__)[-1].filename
+    return f"[{_traced(cause)}]" if ours and cause is not None else ""
 
 
-def fault_of_command(argv: list[str], path: Path) -> str | None:
-    """What is wrong with how a command ends."""
+def outcome_of_command(argv: list[str]) -> tuple[str, str]:
+    """The same of a command."""
     out, err = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main(argv)
     except Exception as error:
-        return f"{argv[0]}: {_traced(error)}"
+        return "fault", f"{' '.join(argv)}: {_traced(error)}"
     said = err.getvalue()
-    if code == 2:
-        last = said.splitlines()[-1] if said.strip() else ""
-        return None if last.startswith("error: ") else f"{argv[0]}: exit 2 and {said!r}"
-    return None if code in (0, 130) and "Traceback" not in said else f"{argv[0]}: exit {code} and {said!r}"
-
-
-def _line(message: str, path: Path) -> str | None:
-    if "\n" in message or not message.strip():
-        return f"not one line: {message!r}"
-    return None if path.name in message else f"does not name the file: {message}"
+    last = said.strip().rpartition("\n")[2]
+    if code == 0 and "Traceback" not in said:
+        return "read", last
+    refused = code == 2 and last.startswith("error: ")
+    return "refused" if refused else "fault", f"{' '.join(argv)}: exit {code}: {last}"
 
 
 def _traced(error: BaseException) -> str:

@@ -82,3 +82,12 @@ def working(what: str, total: float | None = None, worth: float = 1.0) -> Iterat
             del board.stages[board.stages.index(stage) :]
         if not board.stages and board.ended is not None:
             board.ended()
+
+
+def advance(what: str, units: float) -> None:
+    """So many more units of the stage called ``what`` are done, where there is one: for whoever works far below it."""
+    board = _board.get()
+    for stage in reversed(board.stages if board is not None else ()):
+        if stage.what == what:
+            stage.advance(units)
+            return

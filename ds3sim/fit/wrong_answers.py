@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.progress import working
 from ds3sim.fit import agreement as patterns
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
 from ds3sim.theory import latent, plurality
@@ -168,7 +169,11 @@ def fit_answers(wrong: Sequence[np.ndarray], kind: str | None = None, seed: int 
         InputError: an unknown kind; fewer than 2 problems with 2 wrong samples.
     """
     one_of("errors", kind, (*KINDS, None))
-    seen = np.array([patterns.observed(w) for w in wrong])
+    seen = np.zeros((len(wrong), len(patterns.partitions())))
+    with working("problems", len(wrong)) as stage:
+        for row, counts in zip(seen, wrong, strict=True):
+            row[:] = patterns.observed(counts)
+            stage.advance()
     seen = seen[seen.sum(1) > 0]
     require(
         len(seen) >= 2,
@@ -176,7 +181,11 @@ def fit_answers(wrong: Sequence[np.ndarray], kind: str | None = None, seed: int 
     )
     rng = np.random.default_rng(seed)
     fold = rng.permutation(len(seen)) % min(FOLDS, len(seen))
-    held = {name: _held_out(name, seen, fold) for name in KINDS}
+    held = {}
+    with working("kinds of wrong answers", len(KINDS)) as stage:
+        for name in KINDS:
+            held[name] = _held_out(name, seen, fold)
+            stage.advance()
     scores = {name: float(values.sum() / seen.sum()) for name, values in held.items()}
     chosen = kind or _better(held, scores)
     total = seen.sum(0)

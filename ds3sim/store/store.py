@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, note, require
-from ds3sim.core.guard import reads
+from ds3sim.core.guard import guard, reads
 from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.store import file as store_file
@@ -58,7 +58,8 @@ class Store:
 
     def __init__(self, db: sqlite3.Connection, path: store_file.Name) -> None:
         self._db, self.path = db, path
-        self._row = _ROW.format("squares, version" if store_file.has_versions(db) else "NULL, NULL")
+        with guard(path, "store"), store_file.one_line(path):
+            self._row = _ROW.format("squares, version" if store_file.has_versions(db) else "NULL, NULL")
         self._told: set[tuple] = set()
 
     @cached_property

@@ -12,7 +12,10 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.files import READ
 from ds3sim.core.guard import reads
+from ds3sim.core.packed import ENDINGS
+from ds3sim.core.progress import working
 from ds3sim.core.text import short, shown
 from ds3sim.fit.logs import (
     best_of_infinity,
@@ -105,7 +108,9 @@ def read_log(path: Source | Sequence[Source], format: str | None = None, **optio
         "match" not in given or given.get("pattern", "boxed") != "boxed",
         "match has no effect: it says which match of a regular expression counts: give pattern (--pattern)",
     )
-    log = reader.read(files, **given, **({"asked": named is not None} if "asked" in allowed else {}))
+    packed = any(file.path.suffix.lower() in ENDINGS for file in files)
+    with working(READ, None if packed else sum(file.path.stat().st_size for file in files) / 2**20):
+        log = reader.read(files, **given, **({"asked": named is not None} if "asked" in allowed else {}))
     return replace(log, source=where, notes=(*left, *log.notes, *_unsolved(log)))
 
 
