@@ -7,7 +7,8 @@ import ds3sim as ds
 from ds3sim.core.errors import InputError
 from ds3sim.core.files import write_file
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.task.export import as_text, drn, markov_chain, prism
+from ds3sim.graph.tensor import dense
+from ds3sim.task.export import drn, exported, markov_chain, prism
 from ds3sim.task.steps import Beam, CoT, ToT
 from ds3sim.task.task import Task
 
@@ -36,27 +37,29 @@ def brute_force(task: Task, steps: int) -> float:
 def test_chain_has_the_law_of_the_trace(name, step):
     task = Task(GRAPHS[name], step, steps=max(BUDGETS))
     chain = markov_chain(task)
-    np.testing.assert_allclose(chain.tensor.sum(axis=1), 1.0, rtol=0, atol=1e-12)
-    law = np.eye(len(chain.tensor))[chain.initial]
+    tensor = dense(chain.tensor)
+    np.testing.assert_allclose(tensor.sum(axis=1), 1.0, rtol=0, atol=1e-12)
+    law = np.eye(len(tensor))[chain.initial]
     for k in range(1, max(BUDGETS) + 1):
-        law = law @ chain.tensor
+        law = law @ tensor
         assert law[chain.labels["goal"]].sum() == pytest.approx(brute_force(task, k), abs=1e-14)
 
 
-@pytest.mark.parametrize("kind", ["prism", "drn"])
+@pytest.mark.parametrize("kind", ["prism", "drn", "umb"])
 @pytest.mark.parametrize("step", [CoT(), ToT(3, 0.1)], ids=["cot", "tot"])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_storm_agrees(name, step, kind, tmp_path):
     stormpy = pytest.importorskip("stormpy", reason="stormpy is not installed: exported files are not model-checked")
     task = Task(GRAPHS[name], step, steps=max(BUDGETS))
-    path = str(write_file(tmp_path / f"model.{kind}", as_text(task, kind)))
+    path = str(write_file(tmp_path / f"model.{kind}", exported(task, kind)))
     wanted = ";".join(f'P=? [F<={k} "goal"]' for k in BUDGETS)
     if kind == "prism":
         program = stormpy.parse_prism_program(path)
         properties = stormpy.parse_properties(wanted, program)
         model = stormpy.build_model(program, properties)
     else:
-        model, properties = stormpy.build_model_from_drn(path), stormpy.parse_properties(wanted)
+        build = stormpy.build_model_from_drn if kind == "drn" else stormpy.build_model_from_umb
+        model, properties = build(path), stormpy.parse_properties(wanted)
     start = model.initial_states[0]
     checked = [stormpy.model_checking(model, p).get_value(start) for p in properties]
     from ds3sim.engine.simulate import exact
@@ -89,8 +92,8 @@ def test_a_node_name_cannot_leave_its_comment():
 def test_what_cannot_be_exported():
     with pytest.raises(InputError, match="beam"):
         prism(Task(SkillGraph.chain(2, 0.5), Beam(2), steps=3))
-    with pytest.raises(InputError, match="choose prism or drn"):
-        as_text(Task(SkillGraph.chain(2, 0.5), steps=3), "dot")
+    with pytest.raises(InputError, match="choose prism, drn or umb"):
+        exported(Task(SkillGraph.chain(2, 0.5), steps=3), "dot")
 
 
 def test_one_chain_of_many():

@@ -155,7 +155,7 @@ def test_row_slightly_above_one_is_scaled():
         ([(1.0, "b", 0.5)], "1.0 cannot name a node"),
         ([("a", "b", 0.5), (" ", "b", 0.5)], "edge 2: ' ' cannot name a node"),
         ([("a", "b", 0.5), ("a ", "b", 0.1)], "stands there twice (first: edge 1)"),
-        ([("a", "b", 0.5), ("a", "c", 0.5000001)], "edge 2: the probabilities out of node a sum to 1.0000001"),
+        ([("a", "b", 0.5), ("a", "c", 0.500002)], "edge 2: the probabilities out of node a sum to 1.000002"),
     ],
 )
 def test_builder_refuses(edges, fragment):

@@ -14,7 +14,9 @@ def add_parser(commands: Any) -> None:
     """Add ``export``; ``commands`` is what ``add_subparsers`` returned."""
     parser = add_command(commands, "export", "write one trace's Markov chain for a model checker")
     config_option(parser)
-    parser.add_argument("--format", metavar="FORMAT", required=True, choices=("prism", "drn"), help="prism or drn")
+    parser.add_argument(
+        "--format", metavar="FORMAT", required=True, choices=("prism", "drn", "umb"), help="prism, drn or umb"
+    )
     parser.add_argument("--out", metavar="FILE", required=True, help="the file to write")
     parser.add_argument("--strategy", metavar="NAME", help="which one of several strategies")
     parser.add_argument("--point", metavar="N", help="which point of a sweep, from 0")

@@ -21,6 +21,7 @@ from ds3sim.config.values import (
     Start,
     Table,
     Text,
+    Truth,
     Whole,
 )
 from ds3sim.core.errors import InputError, require, shown
@@ -95,7 +96,7 @@ class LatentGraph(_Made):
 
 
 class FileGraph(_Graph):
-    """A graph from a CSV edge list, node-link JSON or GraphML."""
+    """A graph from an edge list, node-link JSON, GraphML, GEXF, DOT, or a file of a model checker."""
 
     kind: Literal["file"] = "file"
     path: Text = Field(description="file of edges, relative to the config's folder")
@@ -103,6 +104,7 @@ class FileGraph(_Graph):
     goal: Names | None = Field(default=None, description="goal node or nodes")
     dead: NamesOrNone | None = Field(default=None, description="nodes from which the task cannot be solved")
     score: Scores | None = Field(default=None, description="the evaluator's score for every node, larger is better")
+    normalize: Truth = Field(default=False, description="edges hold counts: divide each row by its sum")
 
     def build(self, folder: Path) -> SkillGraph:
         """The graph; a relative path is taken from ``folder``."""
@@ -115,7 +117,7 @@ class FileGraph(_Graph):
         require(exists, f"{told}: no such file: the path is relative to the config's folder")
         options = {"start": _plain(self.start), "goal": _plain(self.goal), "dead": _plain(self.dead) or ()}
         try:
-            return SkillGraph.load(path, **options, score=self.score, feasible=self.feasible)
+            return SkillGraph.load(path, **options, score=self.score, feasible=self.feasible, normalize=self.normalize)
         except InputError as error:
             raise InputError(f"graph: {error}") from None
 
@@ -130,13 +132,13 @@ class EdgesGraph(_Graph):
     dead: NamesOrNone = Field(default=(), description="nodes from which the task cannot be solved")
     score: Scores | None = Field(default=None, description="the evaluator's score for every node, larger is better")
     nodes: tuple[Name, ...] = Field(default=(), description="nodes in their order; that of the edges when left out")
+    normalize: Truth = Field(default=False, description="edges hold counts: divide each row by its sum")
 
     def build(self, folder: Path) -> SkillGraph:
         """The graph."""
         options = {key: _plain(getattr(self, key)) for key in ("start", "goal", "dead", "nodes")}
-        return SkillGraph.from_edges(
-            self.edges, **options, score=self.score, feasible=self.feasible, where="graph.edges"
-        )
+        rest = {"score": self.score, "feasible": self.feasible, "normalize": self.normalize}
+        return SkillGraph.from_edges(self.edges, **options, **rest, where="graph.edges")
 
 
 def table_of(graph: SkillGraph) -> dict[str, Any]:

@@ -15,7 +15,6 @@ import numpy as np
 from ds3sim.config.models import TripartiteModel
 from ds3sim.config.tasks import TasksTable
 from ds3sim.core.errors import require
-from ds3sim.graph.generators import MOST_SKILLS
 from ds3sim.task.aggregate import BestOfN, Majority, Single
 from ds3sim.task.budget import BudgetRow
 from ds3sim.task.mixture import TaskMixture
@@ -25,6 +24,9 @@ from ds3sim.task.wrong_answers import GeometricErrors
 from ds3sim.theory import chain
 from ds3sim.training.levels import Ways
 from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
+
+LONGEST_CHAIN = 8192
+"""Skills of the longest chain that stands for a task of a trained model."""
 
 
 def chains(
@@ -40,7 +42,7 @@ def chains(
     skills, level, weight = tasks.each
     kept = weight > 0
     ways = Ways.of(model.trained, level[kept], skills[kept], model.relevant_factor, model.search)
-    m, r, able = ways.chosen(ways.best(per_trace, _value(strategy, model.round_steps), MOST_SKILLS).way)
+    m, r, able = ways.chosen(ways.best(per_trace, _value(strategy, model.round_steps), LONGEST_CHAIN).way)
     some = m > 0  # else there is nothing that the model can do
     phi = weight[kept] / math.fsum(weight[kept].tolist())
     return TaskMixture.of(np.where(some, m, 1).astype(np.int64), r, able, phi)

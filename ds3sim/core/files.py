@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import Any
 
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.memory import require_memory
-from ds3sim.core.packed import unpacked
+from ds3sim.core.packed import ENDINGS, unpacked
 from ds3sim.core.progress import advance
 from ds3sim.core.text import short
 
@@ -124,6 +125,46 @@ def read_text(
 ) -> str:
     """A UTF-8 file as one string, without a byte order mark. Kind and size are looked at before a byte is read.
 
+    Arguments and errors as :func:`read_bytes`; what is not UTF-8 is refused.
+    """
+    data = read_bytes(path, where, most=most, advice=advice, endings=endings)
+    where = short(os.fsdecode(path), 300) if where is None else where
+    _no_utf16(data, where)
+    return as_text(data, where)
+
+
+def as_text(data: bytes, where: str) -> str:
+    """The text of a file in UTF-8, or in UTF-16 or UTF-32 under a byte order mark.
+
+    Raises:
+        InputError: another encoding, or a NUL byte.
+    """
+    wide = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16"}
+    wide[codecs.BOM_UTF16_BE] = "utf-16"
+    for mark, encoding in wide.items():  # the longer marks first
+        if data.startswith(mark):
+            try:
+                data = data.decode(encoding).encode()
+            except UnicodeError:
+                raise InputError(f"{where}: wrong encoding: not the {encoding.upper()} it begins as") from None
+            break
+    zero = data.find(b"\0")
+    if zero >= 0:
+        at = data.count(b"\n", 0, zero) + 1
+        raise InputError(f"{where}, line {at}: a NUL byte: this is not a text file: save it as UTF-8")
+    return decoded(data.removeprefix(b"\xef\xbb\xbf"), where)
+
+
+def read_bytes(
+    path: str | bytes | os.PathLike,
+    where: str | None = None,
+    *,
+    most: int = LARGEST_WHOLE,
+    advice: str = "give a smaller file",
+    endings: Mapping[str, str] | None = None,
+) -> bytes:
+    """A file as bytes, unpacked where it is compressed. Kind and size are looked at before a byte is read.
+
     Args:
         path: the file.
         where: its name in messages; None is the path.
@@ -133,7 +174,7 @@ def read_text(
 
     Raises:
         InputError: one line: a path that is none, a file that is missing, no regular file, of another kind, too large,
-            not readable or not UTF-8.
+            not readable.
     """
     ok = isinstance(path, str | bytes | os.PathLike)
     require(ok, f"path = {shown(path)} is not a path: give the name of a file")
@@ -143,7 +184,7 @@ def read_text(
         found = path.stat()
         require(not stat.S_ISDIR(found.st_mode), f"{where}: is a folder: name the file in it")
         require(stat.S_ISREG(found.st_mode), f"{where}: is not a regular file: save it to a file first")
-        if endings is not None and path.suffix.lower() not in endings:
+        if endings is not None and ending_of(path) not in endings:
             known = ", ".join(f"{ending} ({kind})" for ending, kind in endings.items())
             raise InputError(f"{where}: unknown kind of file {path.suffix or '(no ending)'}: use {known}")
         large = (
@@ -157,12 +198,15 @@ def read_text(
     except (OSError, ValueError) as error:
         raise _cannot(where, error) from None
     require(len(data) <= most, f"{where}: more than {most / 2**20:,.0f} MiB when it is read or unpacked: {advice}")
-    _no_utf16(data, where)
-    zero = data.find(b"\0")
-    if zero >= 0:
-        at = data.count(b"\n", 0, zero) + 1
-        raise InputError(f"{where}, line {at}: a NUL byte: this is not a text file: save it as UTF-8")
-    return decoded(data.removeprefix(b"\xef\xbb\xbf"), where)
+    return data
+
+
+def ending_of(path: Path) -> str:
+    """The ending that says what a file holds, in lower case: that of ``graph.csv.gz`` is .csv."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    while len(suffixes) > 1 and suffixes[-1] in ENDINGS:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
 
 
 def parsed(text: str, place: str) -> Any:

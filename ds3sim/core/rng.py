@@ -13,6 +13,7 @@ with the authors' known answers and with JAX's own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -90,16 +91,20 @@ def draw(
     return threefry2x32(key[0], key[1], lane, number)
 
 
-def threshold(probability: ArrayLike) -> arrays.UInt32[np.ndarray, "... 2"]:
-    """A probability as a 64-bit threshold in two uint32 words, uint32 [..., 2] (high, low).
+def threshold(probability: ArrayLike, words: int = 2) -> arrays.UInt32[np.ndarray, "... words"]:
+    """A probability as a threshold of 32-bit ``words``, uint32 [..., words], the highest first.
 
-    ``below`` is then true with this probability, to 2^-53 relative; 1 is exact through
-    saturation plus one unit in 2^64.
+    A uniform number of so many words is then below it with this probability, to 2^-53 relatively and one unit
+    absolutely; 1 is exact through saturation plus one unit.
     """
-    scaled = np.ldexp(np.asarray(probability, dtype=np.float64), 32)
-    high = np.floor(scaled)
-    words = np.stack([high, np.floor(np.ldexp(scaled - high, 32))], axis=-1)  # exact: floats are fractions of 2^k
-    return np.where(high[..., None] < 2.0**32, words, 2.0**32 - 1).astype(np.uint32)
+    left: np.ndarray[Any, np.dtype[np.float64]] = np.asarray(probability, dtype=np.float64)
+    digits: list[np.ndarray[Any, np.dtype[np.float64]]] = []
+    for _ in range(words):  # exact: floats are fractions of 2^k
+        scaled = left * 2.0**32
+        digits.append(np.floor(scaled))
+        left = scaled - digits[-1]
+    whole = digits[0][..., None] < 2.0**32
+    return np.where(whole, np.stack(digits, axis=-1), 2.0**32 - 1).astype(np.uint32)
 
 
 def below(

@@ -105,7 +105,7 @@ def _chain_of(task: Task) -> ChainForm:
     if not isinstance(step, ToT) or graph.score is not None:
         return chain_form(step.tensor(graph), *law)
     try:
-        plain = chain_form(graph.transition_tensor(), *law)
+        plain = chain_form(graph.tensor(), *law)
     except NoClosedForm:
         return chain_form(step.tensor(graph), *law)
     # The default score depends on the distance to the goal alone: the best of b moves on when one

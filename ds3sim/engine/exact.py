@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,8 +16,12 @@ from ds3sim.engine.enumerate import by_sums, success
 from ds3sim.engine.law import Known, LawRecord, known, like
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE
 from ds3sim.graph.batch import TensorBatch, stack
+from ds3sim.graph.tensor import dense, part, sparse, sums
 from ds3sim.task.steps import Beam
 from ds3sim.task.task import Task, shared_rate
+
+if TYPE_CHECKING:
+    from ds3sim.graph.tensor import Tensor
 
 SMALL_GRAPH, SHORT_WALK = 64, 1024
 BATCH_BYTES = 2**26
@@ -96,36 +101,29 @@ class Exact(LawRecord):
 
 
 def propagate(
-    tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, dead: np.ndarray, max_steps: int
+    tensor: Tensor, start: np.ndarray, goal: np.ndarray, dead: np.ndarray, max_steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """P(T = k) and P(death at k) for k = 0..max_steps, float64 [max_steps + 1] each.
 
     All terms are nonnegative, so nothing cancels. Small dense graphs go ``BLOCK`` steps at a time;
     large ones step by step through their nonzero entries.
     """
-    from scipy.sparse import csr_array
-
     inner = np.flatnonzero(~(goal | dead))
-    moves = tensor[np.ix_(inner, inner)]
-    leave = np.stack(
-        [
-            tensor[np.ix_(inner, np.flatnonzero(goal))].sum(axis=1),
-            tensor[np.ix_(inner, np.flatnonzero(dead))].sum(axis=1),
-        ],
-        axis=1,
-    )
+    moves = part(tensor, inner, inner)
+    leave = np.stack([sums(tensor, inner, np.flatnonzero(mask)) for mask in (goal, dead)], axis=1)
     out = np.zeros((2, max_steps + 1))
     out[:, 0] = start[goal].sum(), start[dead].sum()
     now = start[inner].astype(np.float64)
     if max_steps == 0 or inner.size == 0:
         return out[0], out[1]
     if inner.size > 256 or max_steps <= BLOCK:
-        step = csr_array(moves).T if np.count_nonzero(moves) < moves.size / 8 else moves.T
+        few = not isinstance(moves, np.ndarray) or np.count_nonzero(moves) < moves.size / 8
+        step = sparse(moves).T if few else moves.T
         for k in range(1, max_steps + 1):
             out[:, k] = now @ leave
             now = step @ now
         return out[0], out[1]
-    ahead = [leave]
+    moves, ahead = dense(moves), [leave]
     for _ in range(BLOCK - 1):
         ahead.append(moves @ ahead[-1])
     block = np.stack(ahead, axis=2).reshape(inner.size, -1)  # [S_t, 2 * BLOCK]
@@ -180,11 +178,11 @@ def exacts(tasks: Sequence[Task]) -> list[Known]:
         groups = list(walks.values())
         at_once = max(1, BATCH_BYTES // (8 * (size**2 + 2 * most + 2)))
         for at in range(0, len(groups), at_once):
-            part = groups[at : at + at_once]
-            heads = [tasks[group[0]] for group in part]
+            some = groups[at : at + at_once]
+            heads = [tasks[group[0]] for group in some]
             tensors = [task.step_tensor() for task in heads]
             goals, deaths = propagate_batch(stack([task.graph for task in heads], tensors), most)
-            for group, goal, death in zip(part, goals, deaths, strict=True):
+            for group, goal, death in zip(some, goals, deaths, strict=True):
                 pmf, death_pmf = (np.maximum(np.diff(a, prepend=0.0), 0.0) for a in (goal, death))
                 for i in group:
                     end = tasks[i].max_steps + 1

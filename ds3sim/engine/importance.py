@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,38 +24,48 @@ from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.stopping import Stopping
 from ds3sim.engine.traces.pack import Job
 from ds3sim.engine.traces.run import check_steps, run
-from ds3sim.engine.traces.tables import walk_of
+from ds3sim.engine.traces.tables import RARE, has_rare, walk_of
+from ds3sim.graph.hitting import hitting_values
+from ds3sim.graph.lump import fewest_steps
+from ds3sim.graph.tensor import assembled, entries, part, sparse, sums
 from ds3sim.stats.intervals import mean_interval
 from ds3sim.task.task import Task
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from ds3sim.graph.tensor import Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class Tilt:
     """A tilted walk: tensor float64 [S, S], start float64 [S], theta, and log h(start)."""
 
-    tensor: np.ndarray = field(repr=False)
+    tensor: Tensor = field(repr=False)
     start: np.ndarray = field(repr=False)
     theta: float
     log_h: float
 
 
-def tilt(tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, reaches: np.ndarray, steps: int) -> Tilt:
+def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarray, steps: int) -> Tilt:
     """The tilt whose mean hitting time is ``steps`` (or the untilted walk given that it arrives).
 
     Args:
-        tensor: float64 [S, S]; start float64 [S]; goal, reaches bool [S].
+        tensor: float64 [S, S], dense or sparse; start float64 [S]; goal, reaches bool [S].
         steps: budget K per trace, at least the shortest path.
+
+    Raises:
+        InputError: a large graph on which h does not settle.
     """
+    # Any theta gives the right mean; on a large graph, where h takes time, one near the best will do.
+    values, near = (
+        (_dense_values(tensor, goal, reaches), 0.0)
+        if isinstance(tensor, np.ndarray)
+        else (_sparse_values(tensor, goal, reaches), 1e-3)
+    )
 
     def solve(theta: float) -> tuple[np.ndarray, float, float]:
-        inner = np.flatnonzero(reaches & ~goal)
-        moves = tensor[np.ix_(inner, inner)]
-        arrive = tensor[np.ix_(inner, np.flatnonzero(goal))].sum(axis=1)
-        system = np.eye(inner.size) - theta * moves
-        h = goal.astype(np.float64)
-        h[inner] = np.linalg.solve(system, theta * arrive)
-        slope = np.zeros_like(h)  # theta dh/dtheta
-        slope[inner] = np.linalg.solve(system, h[inner])
+        h, slope = values(theta)
         total = float(start @ h)
         return h, total, float(start @ slope) / total if total > 0 else 0.0  # h underflows at a theta far too small
 
@@ -65,21 +76,73 @@ def tilt(tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, reaches: np.nd
             h, total, mean = solve(float(np.exp(middle)))
             if total > 0 and mean > steps:
                 high = middle
-            elif total > 0:
-                low = middle
             else:
                 low = middle
+            if total > 0 and abs(mean - steps) < near * steps:
+                low = high = middle
+                break
         theta = float(np.exp(0.5 * (low + high)))
     else:
         theta = 1.0
     h, total, _ = solve(theta)
-    tilted = np.zeros_like(tensor)
     alive = h > 0
-    tilted[alive] = theta * tensor[alive] * h / h[alive][:, None]
-    fixed = goal | ~alive
-    tilted[fixed] = np.eye(len(h))[fixed]
-    tilted /= tilted.sum(axis=1, keepdims=True)
+    fixed = np.flatnonzero(goal | ~alive)
+    if isinstance(tensor, np.ndarray):
+        tilted = np.zeros_like(tensor)
+        tilted[alive] = theta * tensor[alive] * h / h[alive][:, None]
+        tilted[fixed] = np.eye(len(h))[fixed]
+        tilted /= tilted.sum(axis=1, keepdims=True)
+    else:
+        tilted = _sparse_tilted(tensor, theta, h, fixed)
     return Tilt(tilted, start * h / total, theta, float(np.log(total)))
+
+
+def _dense_values(tensor: np.ndarray, goal: np.ndarray, reaches: np.ndarray) -> Callable:
+    """theta -> h(s) = E[theta^T] and theta dh/dtheta, float64 [S] each."""
+    inner = np.flatnonzero(reaches & ~goal)
+    moves = tensor[np.ix_(inner, inner)]
+    arrive = sums(tensor, inner, np.flatnonzero(goal))
+    # Where a walk hardly ever moves, 1 - P_ss has to come from the chances to move.
+    leave = tensor[inner].sum(axis=1, where=np.arange(len(tensor)) != inner[:, None])
+    rare = np.flatnonzero(leave < RARE)
+
+    def values(theta: float) -> tuple[np.ndarray, np.ndarray]:
+        system = np.eye(inner.size) - theta * moves
+        system[rare, rare] = (1.0 - theta) + theta * leave[rare]
+        h, slope = goal.astype(np.float64), np.zeros(len(tensor))
+        h[inner] = np.linalg.solve(system, theta * arrive)
+        slope[inner] = np.linalg.solve(system, h[inner])
+        return h, slope
+
+    return values
+
+
+def _sparse_values(tensor: csr_array, goal: np.ndarray, reaches: np.ndarray) -> Callable:
+    """As :func:`_dense_values`, by iteration."""
+    row, column, chance = entries(tensor)
+    kept = (chance > 0) & ~goal[row]
+    distance = fewest_steps(row[kept], column[kept], goal)
+    inner = np.flatnonzero(reaches & ~goal)
+    inner = inner[np.argsort(distance[inner], kind="stable")]
+    moves, arrive = sparse(part(tensor, inner, inner)), sums(tensor, inner, np.flatnonzero(goal))
+    leave = arrive + sums(tensor, inner, np.flatnonzero(~reaches))
+
+    def values(theta: float) -> tuple[np.ndarray, np.ndarray]:
+        h, slope = goal.astype(np.float64), np.zeros(len(goal))
+        h[inner] = hitting_values(moves, leave, theta, theta * arrive)
+        slope[inner] = hitting_values(moves, leave, theta, h[inner])
+        return h, slope
+
+    return values
+
+
+def _sparse_tilted(tensor: csr_array, theta: float, h: np.ndarray, fixed: np.ndarray) -> csr_array:
+    row, column, chance = entries(tensor)
+    kept = ~np.isin(row, fixed)
+    row, column = np.append(row[kept], fixed), np.append(column[kept], fixed)
+    weight = np.append(theta * chance[kept] * h[column[: kept.sum()]] / h[row[: kept.sum()]], np.ones(fixed.size))
+    weight /= np.bincount(row, weight)[row]
+    return assembled(row, column, weight, (h.size, h.size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,5 +266,6 @@ def _job(task: Task, k: int, options: EngineOptions) -> tuple[Tilt, Job]:
     tilted = tilt(task.tensor, graph.start, graph.goal, graph.reaches_goal, k)
     part = Task(replace(graph, feasible=1.0), task.step, task.aggregate, k)
     name = hashlib.sha256(f"{task.identity} importance {k}".encode()).hexdigest()
-    walk = walk_of(graph, tilted.tensor, tilted.start)
+    # The tilt makes chances small that the task's success does not depend on: those of its own walk count.
+    walk = walk_of(graph, tilted.tensor, tilted.start, has_rare(task.tensor, graph, graph.start))
     return tilted, Job(part, 0, options.traces, options.traces, name, walk)

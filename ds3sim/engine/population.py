@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +18,15 @@ from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
 from ds3sim.engine.stopping import FIRST_ROUND, Stopping
 from ds3sim.engine.tally import Tally, enough
 from ds3sim.graph.graph import SkillGraph
+from ds3sim.graph.tensor import entries
 from ds3sim.task.task import Task
+
+if TYPE_CHECKING:
+    from ds3sim.graph.tensor import Tensor
+
+RARE = 2.0**-28
+"""Below this, digits of a chance are lost in 1 - p: in multinomials, and in binomials of some versions of NumPy."""
+THINNED = 2.0**-20
 
 BATCH = 10**12
 """Traces of one batch, which has a random stream of its own."""
@@ -85,7 +94,7 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | No
                 count = min(BATCH, traces - done)
                 key = np.random.SeedSequence([seed, int(task.identity, 16), (first + done) // BATCH])
                 rng = np.random.Generator(np.random.Philox(key))
-                able = int(rng.binomial(count, graph.feasible))
+                able = binomial(rng, count, graph.feasible)
                 with working("steps", task.max_steps + 1, count) as walk:
                     batch_hits, batch_deaths = _walk(rng, able, graph, tensor, task.max_steps, walk)
                 stage.advance(count)
@@ -113,14 +122,16 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | No
 
 
 def _walk(
-    rng: np.random.Generator, traces: int, graph: SkillGraph, tensor: np.ndarray, max_steps: int, stage: Stage
+    rng: np.random.Generator, traces: int, graph: SkillGraph, tensor: Tensor, max_steps: int, stage: Stage
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hits and deaths by time, int64 [max_steps + 1] each, of one population."""
     hits, deaths = np.zeros(max_steps + 1, np.int64), np.zeros(max_steps + 1, np.int64)
-    counts = rng.multinomial(traces, graph.start)
+    counts = multinomial(rng, traces, graph.start)
     # Only possible successors, so that a rounded last probability cannot leak into an impossible one.
-    rows = [np.flatnonzero(row > 0) for row in tensor]
-    laws = [tensor[s, rows[s]] / tensor[s, rows[s]].sum() for s in range(graph.size)]
+    row, column, chance = entries(tensor)
+    bounds = np.searchsorted(row, np.arange(1, graph.size))
+    rows = np.split(column, bounds)
+    laws = [law / law.sum() for law in np.split(chance, bounds)]
     for step in range(max_steps + 1):
         hits[step], deaths[step] = counts[graph.goal].sum(), counts[graph.dead].sum()
         counts[graph.goal | graph.dead] = 0
@@ -130,6 +141,29 @@ def _walk(
             break
         after = np.zeros_like(counts)
         for s in occupied:
-            after[rows[s]] += rng.multinomial(counts[s], laws[s])
+            after[rows[s]] += multinomial(rng, counts[s], laws[s])
         counts = after
     return hits, deaths
+
+
+def multinomial(rng: np.random.Generator, count: int, law: np.ndarray) -> np.ndarray:
+    """How ``count`` traces split by ``law``, int64 of its shape; rare outcomes are drawn first, one after the other."""
+    rare = np.flatnonzero((law > 0) & (law < RARE))
+    if not rare.size:
+        return rng.multinomial(count, law)
+    out = np.zeros(law.size, np.int64)
+    left, rest = int(count), 1.0
+    for i in rare.tolist():
+        out[i] = binomial(rng, left, law[i] / rest)
+        left, rest = left - out[i], rest - law[i]
+    usual = np.flatnonzero(law >= RARE)
+    out[usual] = rng.multinomial(left, law[usual] / law[usual].sum())
+    return out
+
+
+def binomial(rng: np.random.Generator, count: int, chance: float) -> int:
+    """Binomial(count, chance) at the full relative accuracy of a rare chance: who is in a share of a share of ..."""
+    if 0.0 < chance < RARE:
+        while 0.0 < chance < THINNED and count:
+            count, chance = int(rng.binomial(count, THINNED)), chance / THINNED
+    return int(rng.binomial(count, chance))

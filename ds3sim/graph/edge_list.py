@@ -1,4 +1,4 @@
-"""Edge lists in CSV."""
+"""Edge lists in CSV, of commas, tabs, semicolons or bars."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.text import short
+from ds3sim.graph.found import is_number, undirected
 
-COLUMNS = ("source", "target", "probability")
+COLUMNS = {
+    "source": ("source", "from", "src", "start_node"),
+    "target": ("target", "to", "dst", "end_node"),
+    "probability": ("probability", "prob", "p", "weight"),
+}
+"""What the columns may be called, in any case; the first that a header has counts."""
+MARKS = ",\t;|"
+"""What may separate fields."""
 
 
 def csv_edges(text: str, where: str, lines: Lines) -> Iterator[tuple[str, str, float | str]]:
@@ -22,8 +31,9 @@ def csv_edges(text: str, where: str, lines: Lines) -> Iterator[tuple[str, str, f
             if begin and not begin.startswith("#"):
                 yield line
 
-    rows = csv.reader(content(), strict=True, skipinitialspace=True)
-    columns, width = None, 0
+    mark = _mark(content())
+    rows = csv.reader(content(), delimiter=mark, strict=True, skipinitialspace=True)
+    columns, width, kind = None, 0, None
     while True:
         try:
             row = next(rows, None)
@@ -33,13 +43,18 @@ def csv_edges(text: str, where: str, lines: Lines) -> Iterator[tuple[str, str, f
             break
         if columns is None:
             columns, width = _header(row, f"{where}, line {at[0]}"), len(row)
+            kind = next((i for i, name in enumerate(row) if name.strip().lower() == "type"), None)
             continue
         if len(row) != width:
             raise InputError(
-                f"{where}, line {at[0]}: {len(row)} fields where the header has {width}: {shown(','.join(row))};"
-                " separate fields by commas, quote names that hold a comma"
+                f"{where}, line {at[0]}: {len(row)} fields where the header has {width}: {shown(mark.join(row))};"
+                f" separate fields by {_named(mark)}, quote names that hold one"
             )
         source, target, probability = row[columns[0]], row[columns[1]], row[columns[2]]
+        if kind is not None and row[kind].strip().lower() == "undirected":  # Gephi
+            raise undirected(f"the edge {short(source)} -> {short(target)} is", f"{where}, line {at[0]}")
+        if mark != "," and probability.count(",") == 1 and "." not in probability:
+            probability = probability.replace(",", ".")  # 0,5 where fields are separated by semicolons
         if "\n" in source or "\n" in target:
             raise InputError(f"{where}, line {at[0]}: a name runs over a line break: a quote before it is not closed")
         lines.numbers.append(at[0])
@@ -50,33 +65,39 @@ def csv_edges(text: str, where: str, lines: Lines) -> Iterator[tuple[str, str, f
     require(columns is not None, f"{where}: the file has only comments: it needs a header row and edges")
 
 
+def _mark(lines: Iterator[str]) -> str:
+    """What separates the fields: the mark by which the header has the most of the columns, a comma where none has."""
+    header = next(lines, "")
+    found = {}
+    for mark in MARKS:
+        try:
+            row = next(csv.reader([header], delimiter=mark, skipinitialspace=True), [])
+        except csv.Error:
+            row = []
+        named = {name.strip().lower() for name in row}
+        found[mark] = sum(any(name in named for name in names) for names in COLUMNS.values())
+    return max(MARKS, key=lambda mark: found[mark])
+
+
+def _named(mark: str) -> str:
+    return {",": "commas", "\t": "tabs", ";": "semicolons"}.get(mark, "bars")
+
+
 def _header(row: list[str], place: str) -> tuple[int, int, int]:
     named = [name.strip().lower() for name in row]
-    wanted = ",".join(COLUMNS)
-    for column in COLUMNS:
-        if column in named:
-            continue
-        hint = ""
-        if len(row) == 1 and any(mark in row[0] for mark in ";\t|"):
-            hint = "; fields are separated by commas only"
-        elif column == "probability" and "weight" in named:
-            hint = "; rename the column weight"
-        elif any(_is_number(field) for field in row):
-            hint = "; this looks like an edge, so the header is missing"
-        raise InputError(
-            f"{place}: the header {shown(','.join(row))} has no column {column}: it must be {wanted}{hint}"
-        )
-    for column in COLUMNS:
-        require(named.count(column) == 1, f"{place}: the header has two columns {column}: keep one")
-    return named.index("source"), named.index("target"), named.index("probability")
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
+    places = []
+    for column, names in COLUMNS.items():
+        have = next((name for name in names if name in named), None)
+        if have is None:
+            number = any(is_number(field) for field in row)
+            hint = "; this looks like an edge, so the header is missing" if number else ""
+            raise InputError(
+                f"{place}: the header {shown(','.join(row))} has no column {column} (or {', '.join(names[1:])}): it"
+                f" must be {','.join(COLUMNS)}{hint}"
+            )
+        require(named.count(have) == 1, f"{place}: the header has two columns {have}: keep one")
+        places.append(named.index(have))
+    return places[0], places[1], places[2]
 
 
 class Lines(Sequence):

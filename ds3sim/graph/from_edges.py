@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from ds3sim.core.check import fraction
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.errors import InputError, note, require, shown
 from ds3sim.core.text import short
 from ds3sim.graph.lump import fewest_steps
 from ds3sim.graph.names import name_of
-from ds3sim.graph.parts import ROW_TOLERANCE, Parts
+from ds3sim.graph.parts import FLOAT32_ROW, ROW_TOLERANCE, Parts
 
 Names = str | int | Iterable[str | int] | Mapping | None
 """A name, names, or (for the start) a mapping name -> probability."""
@@ -31,16 +31,21 @@ def build(
     lines: Sequence[str] | None = None,
     nodes: Iterable = (),
     require_path: bool = True,
+    normalize: bool = False,
 ) -> Parts:
     """See :meth:`ds3sim.graph.graph.SkillGraph.from_edges`."""
     index: dict[str, int] = {}
     for node in nodes:
         index.setdefault(name_of(node, f"{where}, nodes"), len(index))
-    source, target, probability = _edge_arrays(edges, index, where, lines)
+    most = math.inf if normalize else 1.0 + FLOAT32_ROW
+    source, target, probability = _edge_arrays(edges, index, where, lines, most)
     require(source.size > 0, f"{where}: no edges: a skill graph needs at least one edge source,target,probability")
     names = tuple(index)
-    _no_duplicates(source, target, names, where, lines)
-    _row_sums(source, probability, names, where, lines)
+    if normalize:
+        source, target, probability = _shares(source, target, probability, len(names))
+    else:
+        _no_duplicates(source, target, names, where, lines)
+        probability = _whole_rows(source, probability, names, where, lines)
     goal_mask, dead_mask = _mask(goal, index, where, "goal"), _mask(dead, index, where, "dead")
     require(bool(goal_mask.any()), f"{where}: no goal node: name at least one with goal = ...")
     both = goal_mask & dead_mask
@@ -69,7 +74,7 @@ def _path(parts: Parts, where: str) -> None:
     )
 
 
-def _edge_arrays(edges, index: dict[str, int], where: str, lines):
+def _edge_arrays(edges, index: dict[str, int], where: str, lines, most: float):
     """Edges as index and probability arrays; new names are added to ``index`` in order of appearance."""
     source, target, probability = [], [], []
     ready: dict[str, int] = dict(index)  # raw strings met before; a hit needs no check
@@ -88,7 +93,7 @@ def _edge_arrays(edges, index: dict[str, int], where: str, lines):
             found.append(node)
         p = edge[2]
         if type(p) is not float or not 0.0 <= p <= 1.0:
-            p = _probability(p, _place(where, lines, number), edge)
+            p = _probability(p, _place(where, lines, number), edge, most)
         probability.append(p)
     return (
         np.array(source, dtype=np.int64),
@@ -116,18 +121,50 @@ def _no_duplicates(source, target, names, where: str, lines) -> None:
         )
 
 
-def _row_sums(source, probability, names, where: str, lines) -> None:
+def _shares(source, target, counts, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edges once each, in the order of their first mention, with the share of their row's counts."""
+    _, first, place = np.unique(source * size + target, return_index=True, return_inverse=True)
+    total = np.bincount(place, counts)
+    order = np.argsort(first)
+    source, target, total = source[first[order]], target[first[order]], total[order]
+    rows = np.bincount(source, total, size)[source]
+    return source, target, np.minimum(total / np.where(rows > 0, rows, 1.0), 1.0)
+
+
+def _whole_rows(source, probability, names, where: str, lines) -> np.ndarray:
+    """The probabilities; rows of numbers of single precision, which sum to 1 only nearly, are scaled, with a note."""
     # bincount finds the suspects, exact summation judges them: 10 edges of 0.1 are a full row.
-    rough = np.bincount(source, probability, len(names))
-    for node in np.flatnonzero(rough > 1.0 + ROW_TOLERANCE / 2):
-        row = np.flatnonzero(source == node)
+    rough, edges = np.bincount(source, probability, len(names)), np.bincount(source, minlength=len(names))
+    near = (np.abs(rough - 1.0) <= 2 * FLOAT32_ROW) & (edges > 1) & (np.abs(rough - 1.0) > ROW_TOLERANCE / 2)
+    suspects = np.flatnonzero(near | (rough > 1.0 + ROW_TOLERANCE / 2))
+    if not suspects.size:
+        return probability
+    order = np.argsort(source, kind="stable")
+    begin = np.searchsorted(source[order], suspects)
+    scaled: list[tuple[float, str]] = []
+    out = probability.copy()
+    for node, at in zip(suspects.tolist(), begin.tolist(), strict=True):
+        row = order[at : at + edges[node]]
         total = math.fsum(probability[row].tolist())
-        if total > 1.0 + ROW_TOLERANCE:
+        if total > 1.0 + FLOAT32_ROW:
             over = row[np.argmax(np.cumsum(probability[row]) > 1.0 + ROW_TOLERANCE / 2)]
             raise InputError(
                 f"{_place(where, lines, int(over))}: the probabilities out of node {short(names[node])} sum to"
-                f" {total:.12g}, which is above 1: lower them; what a row lacks to 1 is a wasted step"
+                f" {total:.12g}, which is above 1: lower them; what a row lacks to 1 is a wasted step (for counts say"
+                " normalize = true)"
             )
+        if ROW_TOLERANCE < abs(total - 1.0) <= FLOAT32_ROW:
+            out[row] = probability[row] / total
+            scaled.append((total, names[node]))
+    if scaled:
+        total, name = scaled[0]
+        rows = f"the row of node {short(name)} sums" if len(scaled) == 1 else f"{len(scaled)} rows sum"
+        first = f"to {total:.9g}" if len(scaled) == 1 else f"to 1 only nearly ({total:.9g} for node {short(name)})"
+        note(
+            f"{where}: {rows} {first}, as numbers of single precision do: scaled to 1 (a wasted step that is meant is"
+            " an edge from the node to itself)"
+        )
+    return out
 
 
 def _number(value) -> float:
@@ -137,7 +174,7 @@ def _number(value) -> float:
     return float(value)
 
 
-def _probability(value, place: str, edge) -> float:
+def _probability(value, place: str, edge, most: float) -> float:
     label = f"{short(edge[0])} -> {short(edge[1])}"
     try:
         number = _number(value)
@@ -147,9 +184,10 @@ def _probability(value, place: str, edge) -> float:
         ) from None
     if math.isnan(number):
         raise InputError(f"{place}: the probability of {label} is NaN: give a number between 0 and 1")
-    if not 0.0 <= number <= 1.0 + ROW_TOLERANCE:
+    if not 0.0 <= number <= most or math.isinf(number):
         fault = "negative" if number < 0 else "infinite" if math.isinf(number) else "above 1"
-        raise InputError(f"{place}: the probability {number:.12g} of {label} is {fault}: it must lie between 0 and 1")
+        limits = "lie between 0 and 1 (for counts say normalize = true)" if math.isfinite(most) else "be 0 or a count"
+        raise InputError(f"{place}: the probability {number:.12g} of {label} is {fault}: it must {limits}")
     return number
 
 

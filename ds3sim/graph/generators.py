@@ -9,7 +9,9 @@ from ds3sim.core.errors import require
 from ds3sim.graph.from_edges import build
 from ds3sim.graph.parts import Parts
 
-MOST_SKILLS = 8192
+MOST_SKILLS = 2**16
+MOST_EDGES = 2**24
+"""Edges of a graph by rule: they are made one by one."""
 
 
 def chain(skills: int, success: float, feasible: float = 1.0) -> Parts:
@@ -57,6 +59,8 @@ def layered(
     """
     layers, width = whole_number("layers", layers, 1), whole_number("width", width, 1)
     require(layers * width <= MOST_SKILLS, f"layers * width = {layers * width} is more than {MOST_SKILLS} skills")
+    most = (layers - 1) * width**2 * (2 if back > 0 else 1)
+    require(most <= MOST_EDGES, f"layers of width {width} make {most} edges, more than {MOST_EDGES}: narrow them")
     success, back, death = fraction("success", success), fraction("back", back), fraction("death", death)
     require(
         success + back + death <= 1 + 1e-12,
@@ -102,6 +106,7 @@ def random(
     skills = whole_number("skills", skills, 2, MOST_SKILLS)
     degree = whole_number("degree", degree, 1)
     require(degree < skills, f"degree = {degree} is too large: {skills} skills have at most {skills - 1} successors")
+    require(skills * degree <= MOST_EDGES, f"skills * degree = {skills * degree} is more than {MOST_EDGES} edges")
     success, death = fraction("success", success), fraction("death", death)
     require(success + death <= 1 + 1e-12, f"success + death = {success + death:g} is above 1: lower one of them")
     rng = np.random.default_rng(whole_number("seed", seed, 0))

@@ -21,18 +21,22 @@ from ds3sim.core.figure import new_axes
 from ds3sim.core.files import write_file
 from ds3sim.core.record import Record, check_out, html_table, picture
 from ds3sim.core.text import short
-from ds3sim.graph import documents, generators, latent
+from ds3sim.graph import generators, latent
 from ds3sim.graph.drawing import MOST_DRAWN, count_nodes, draw_nodes
 from ds3sim.graph.from_edges import Names, build
 from ds3sim.graph.load import load
 from ds3sim.graph.lump import ChainForm, chain_form, fewest_steps
+from ds3sim.graph.node_link import node_link
 from ds3sim.graph.parts import Parts
+from ds3sim.graph.tensor import DENSE_NODES, assembled
 
 if TYPE_CHECKING:
     import pandas
     import xarray
     from matplotlib.axes import Axes
     from scipy.sparse import csr_array
+
+    from ds3sim.graph.tensor import Tensor
 
 DENSE_LIMIT = 2**30
 """Largest dense transition tensor, in bytes."""
@@ -88,8 +92,6 @@ class SkillGraph(Parts, Record):
 
     def sparse_tensor(self) -> csr_array:
         """The transition tensor as a ``scipy.sparse.csr_array``, float64 [S, S], rows sum to 1."""
-        from scipy.sparse import coo_array
-
         moving = ~(self.goal | self.dead)[self.source]
         source, target, weight = self.source[moving], self.target[moving], self.probability[moving]
         sums = np.bincount(source, weight, self.size)
@@ -99,9 +101,7 @@ class SkillGraph(Parts, Record):
         rows = np.concatenate([source, everyone])
         columns = np.concatenate([target, everyone])
         values = np.concatenate([weight / scale[source], stay])
-        matrix = coo_array((values, (rows, columns)), shape=(self.size, self.size)).tocsr()
-        matrix.eliminate_zeros()
-        return matrix
+        return assembled(rows, columns, values, (self.size, self.size))
 
     def transition_tensor(self) -> np.ndarray:
         """The dense transition tensor P, float64 [S, S]; rows sum to 1, goal and dead rows absorb.
@@ -113,9 +113,13 @@ class SkillGraph(Parts, Record):
         require(
             need <= DENSE_LIMIT,
             f"a graph of {self.size} nodes needs a dense transition tensor of {need / 2**30:.1f} GiB, more than the"
-            f" {DENSE_LIMIT / 2**30:.0f} GiB allowed: split the procedure into smaller graphs or merge skills",
+            f" {DENSE_LIMIT / 2**30:.0f} GiB allowed: use sparse_tensor()",
         )
         return self.sparse_tensor().toarray()
+
+    def tensor(self) -> Tensor:
+        """P as engines use it: dense up to ``DENSE_NODES`` nodes, else a ``scipy.sparse.csr_array``."""
+        return self.transition_tensor() if self.size <= DENSE_NODES else self.sparse_tensor()
 
     @cached_property
     def steps_to_goal(self) -> np.ndarray:
@@ -140,13 +144,13 @@ class SkillGraph(Parts, Record):
         Raises:
             NoClosedForm: it lumps to none; the message says which node breaks which condition.
         """
-        return chain_form(self.transition_tensor(), self.start, self.goal, self.dead, self.names)
+        return chain_form(self.tensor(), self.start, self.goal, self.dead, self.names)
 
     # ---- as a record --------------------------------------------------------------------------
 
     def to_dict(self) -> dict:
         """Node-link data, as :meth:`load` and networkx read it."""
-        return documents.node_link(self)
+        return node_link(self)
 
     def to_frame(self) -> pandas.DataFrame:
         """The edges: columns source, target (names) and probability."""
@@ -226,6 +230,7 @@ class SkillGraph(Parts, Record):
         lines: Sequence[str] | None = None,
         nodes: Iterable = (),
         require_path: bool = True,
+        normalize: bool = False,
     ) -> SkillGraph:
         """A graph from (source, target, probability) triples.
 
@@ -238,6 +243,7 @@ class SkillGraph(Parts, Record):
             where, lines: how errors name the place: the file, and a label for each edge.
             nodes: names to have as nodes, in this order, whether or not an edge mentions them.
             require_path: refuse a graph whose goal is out of reach.
+            normalize: edges hold counts: each row is divided by its sum, and counts of one edge are added.
 
         Edges out of a goal or dead node are checked and kept in the list, but the walk never uses
         them: both absorb.
@@ -258,6 +264,7 @@ class SkillGraph(Parts, Record):
             lines=lines,
             nodes=nodes,
             require_path=require_path,
+            normalize=normalize,
         )
         return cls(**vars(parts))
 
@@ -302,14 +309,18 @@ class SkillGraph(Parts, Record):
         dead: Names = (),
         score: Mapping | None = None,
         feasible: float | None = None,
+        normalize: bool = False,
     ) -> SkillGraph:
-        """Read a graph from a CSV edge list, node-link JSON or GraphML; see :func:`ds3sim.graph.load.load`.
+        """Read a graph from an edge list, JSON, GraphML, GEXF, DOT, or a file of a model checker.
+
+        See :func:`ds3sim.graph.load.load`.
 
         >>> path = ds.SkillGraph.chain(2, 0.5).save("chain.json")
         >>> ds.load_graph(path).names
         ('0', '1', '2')
         """
-        return cls(**vars(load(path, start=start, goal=goal, dead=dead, score=score, feasible=feasible)))
+        names = {"start": start, "goal": goal, "dead": dead, "score": score}
+        return cls(**vars(load(path, **names, feasible=feasible, normalize=normalize)))
 
 
 load_graph = SkillGraph.load

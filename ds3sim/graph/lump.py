@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ds3sim.core.errors import NoClosedForm, require
+from ds3sim.graph.tensor import entries
+
+if TYPE_CHECKING:
+    from ds3sim.graph.tensor import Tensor
 
 LUMP_TOLERANCE = 1e-12
 """Relative difference up to which two chances count as the same."""
@@ -56,7 +61,7 @@ def fewest_steps(source: np.ndarray, target: np.ndarray, ends: np.ndarray) -> np
 
 
 def chain_form(
-    tensor: np.ndarray, start: np.ndarray, goal: np.ndarray, dead: np.ndarray, names: Sequence[str]
+    tensor: Tensor, start: np.ndarray, goal: np.ndarray, dead: np.ndarray, names: Sequence[str]
 ) -> ChainForm:
     """The chain that a walk lumps to.
 
@@ -67,7 +72,7 @@ def chain_form(
     (r = 0) and nothing can die, the form is a chain with ``success = 0``.
 
     Args:
-        tensor: float64 [S, S], rows sum to 1, goal and dead rows absorb. A step policy's tensor
+        tensor: float64 [S, S], dense or sparse, rows sum to 1, goal and dead rows absorb. A step policy's tensor
             lumps (or not) for itself.
         start: float64 [S], distribution of the first node (or a mask of possible ones).
         goal, dead: bool [S].
@@ -76,15 +81,14 @@ def chain_form(
     Raises:
         NoClosedForm: naming the node and the condition that it breaks.
     """
-    tensor = np.asarray(tensor, dtype=np.float64)
     start, goal, dead = np.asarray(start) > 0, np.asarray(goal, dtype=bool), np.asarray(dead, dtype=bool)
     require(
         tensor.shape == (len(names), len(names)) and start.shape == goal.shape == dead.shape == (len(names),),
         f"a tensor of shape {tensor.shape} does not fit {len(names)} names and masks of shape {start.shape}",
     )
-    source, target = np.nonzero(tensor)
+    source, target, weight = entries(tensor)
     inner = ~(goal | dead)[source]
-    source, target = source[inner], target[inner]
+    source, target, weight = source[inner], target[inner], weight[inner]
     distance = fewest_steps(source, target, goal)
     reached = np.isfinite(fewest_steps(target, source, start))
     if not np.isfinite(distance[start]).any():
@@ -103,7 +107,6 @@ def chain_form(
         )
     onward = distance[target] == distance[source] - 1
     lost = ~np.isfinite(distance[target])
-    weight = tensor[source, target]
     forward = np.bincount(source[onward], weight[onward], len(names))[rows]
     death = np.bincount(source[lost], weight[lost], len(names))[rows]
     _all_equal(forward, rows, "moves on", names)

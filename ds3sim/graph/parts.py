@@ -8,6 +8,9 @@ import numpy as np
 
 ROW_TOLERANCE = 1e-9
 """A row may exceed 1 by this much (decimal fractions in files); it is then scaled to 1."""
+FLOAT32_ROW = 1e-6
+"""A row whose sum differs from 1 by no more than this is taken for one of single precision, and scaled, with a note;
+the tolerance of Storm."""
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, overload
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study, study_of
 from ds3sim.config.tables import Config
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, require
-from ds3sim.task.export import as_text
+from ds3sim.task.export import exported
 from ds3sim.task.task import Task
+
+
+@overload
+def export_chain(
+    source: str | Path | Config | Study | Task,
+    format: Literal["umb"],
+    strategy: str | None = None,
+    *,
+    point: int | None = None,
+    part: int | None = None,
+) -> bytes: ...
+
+
+@overload
+def export_chain(
+    source: str | Path | Config | Study | Task,
+    format: str,
+    strategy: str | None = None,
+    *,
+    point: int | None = None,
+    part: int | None = None,
+) -> str: ...
 
 
 def export_chain(
@@ -20,7 +43,7 @@ def export_chain(
     *,
     point: int | None = None,
     part: int | None = None,
-) -> str:
+) -> str | bytes:
     """One trace under its step policy as a Markov chain, in the language of a model checker.
 
     P(F <= K "goal") there is the success of one trace with K >= 1 steps. Aggregators are no part of it: what n traces
@@ -28,7 +51,8 @@ def export_chain(
 
     Args:
         source: a task, a study, a config or its file.
-        format: ``prism`` (the PRISM language) or ``drn`` (Storm's explicit format).
+        format: ``prism`` (the PRISM language) or ``drn`` (Storm's explicit format), which are text; or ``umb`` (the
+            unified Markov binary format that Storm and PRISM read), which is bytes.
         strategy: which one, where there are several.
         point: number of the point, from 0 in the order of the axes, where there are axes.
         part: number of the task, from 0, where the tasks are a distribution.
@@ -44,7 +68,7 @@ def export_chain(
     if isinstance(source, Task):
         for name, value in (("strategy", strategy), ("point", point), ("part", part)):
             require(value is None, f"{name} = {value!r} has no effect with a task: leave it out")
-        return as_text(source, format)
+        return exported(source, format)
     study = study_of(source)
     entry = _entry(study, _strategy(study, strategy), point)
     found = len(entry.tasks)
@@ -53,7 +77,7 @@ def export_chain(
         require(found == 1, f"{told} {found - 1}")
     task = entry.tasks[0 if part is None else whole_number("part", part, 0, found - 1)]
     try:
-        return as_text(task, format)
+        return exported(task, format)
     except InputError as error:
         raise type(error)(f"{study.source}: {error}") from None
 

@@ -1,19 +1,28 @@
 """A task's step policy as a Markov chain for a probabilistic model checker.
 
 One trace is exported: P(F <= K "goal") in the file is the success of one trace with K >= 1 steps.
-The aggregator is not part of it. Formats: the PRISM language (DTMC) and Storm's explicit DRN.
+The aggregator is not part of it. Formats: the PRISM language (DTMC), Storm's explicit DRN, and UMB, the binary format
+of both.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ds3sim.core.errors import require
+from ds3sim.graph.tensor import assembled, entries
+from ds3sim.graph.umb import write_umb
 from ds3sim.task.task import Task
 
-FORMATS = ("prism", "drn")
+if TYPE_CHECKING:
+    from ds3sim.graph.tensor import Tensor
+
+FORMATS = ("prism", "drn", "umb")
 
 
 @dataclass(frozen=True)
@@ -21,14 +30,14 @@ class MarkovChain:
     """What both writers write.
 
     Attributes:
-        tensor: float64 [S, S], rows sum to 1.
+        tensor: float64 [S, S], rows sum to 1, dense or sparse.
         initial: index of the initial state.
         labels: name -> bool [S].
         names: S names.
         merged: the initial state draws start and feasibility together with the first step.
     """
 
-    tensor: np.ndarray
+    tensor: Tensor
     initial: int
     labels: dict[str, np.ndarray]
     names: tuple[str, ...]
@@ -51,13 +60,14 @@ def markov_chain(task: Task) -> MarkovChain:
         return MarkovChain(tensor, int(starts[0]), labels, graph.names)
     size = graph.size
     doomed = graph.feasible < 1.0
-    wide = np.zeros((size + 1 + doomed, size + 1 + doomed))
-    wide[:size, :size] = tensor
-    wide[size, :size] = graph.feasible * (graph.start @ tensor)
+    row, column, chance = entries(tensor)
+    first = graph.feasible * (graph.start @ tensor)
+    more = np.array([1.0 - graph.feasible, 1.0])[: 2 * doomed]
+    row = np.concatenate([row, np.full(size, size), np.arange(size, size + more.size)])
+    column = np.concatenate([column, np.arange(size), np.full(more.size, size + 1)])
+    wide = assembled(row, column, np.concatenate([chance, first, more]), (size + 1 + doomed, size + 1 + doomed))
     names = (*graph.names, "(before the first step)")
     if doomed:
-        wide[size, size + 1] = 1.0 - graph.feasible
-        wide[size + 1, size + 1] = 1.0
         names = (*names, "(infeasible)")
     labels = {key: np.concatenate([mask, np.zeros(1 + doomed, dtype=bool)]) for key, mask in labels.items()}
     if doomed:
@@ -68,7 +78,7 @@ def markov_chain(task: Task) -> MarkovChain:
 def prism(task: Task) -> str:
     """The chain in the PRISM language, one command for each state, reward "steps" of 1 a step."""
     chain = markov_chain(task)
-    size = len(chain.tensor)
+    size = len(chain.names)
     lines = [
         *_preamble(chain),
         "dtmc",
@@ -97,9 +107,9 @@ def drn(task: Task) -> str:
         "@reward_models",
         "",
         "@nr_states",
-        str(len(chain.tensor)),
+        str(len(chain.names)),
         "@nr_choices",
-        str(len(chain.tensor)),
+        str(len(chain.names)),
         "@model",
     ]
     for state, row in enumerate(_rows(chain)):
@@ -109,14 +119,21 @@ def drn(task: Task) -> str:
     return "\n".join([*lines, ""])
 
 
-def as_text(task: Task, kind: str) -> str:
-    """The chain as ``prism`` or ``drn``.
+def umb(task: Task) -> bytes:
+    """The chain as an archive in the unified Markov binary format."""
+    chain = markov_chain(task)
+    initial = np.arange(len(chain.names)) == chain.initial
+    return write_umb(*entries(chain.tensor), initial, chain.labels)
+
+
+def exported(task: Task, kind: str) -> str | bytes:
+    """The chain as ``prism`` or ``drn``, which are text, or ``umb``, which is bytes.
 
     Raises:
         InputError: unknown format, or a beam.
     """
-    require(kind in FORMATS, f"format = {kind!r} is not known: choose prism or drn")
-    return prism(task) if kind == "prism" else drn(task)
+    require(kind in FORMATS, f"format = {kind!r} is not known: choose prism, drn or umb")
+    return {"prism": prism, "drn": drn, "umb": umb}[kind](task)
 
 
 def _preamble(chain: MarkovChain) -> list[str]:
@@ -129,11 +146,13 @@ def _preamble(chain: MarkovChain) -> list[str]:
     return lines
 
 
-def _rows(chain: MarkovChain):
+def _rows(chain: MarkovChain) -> Iterator[list[tuple[int, float]]]:
     """The positive entries of each row as (target, probability)."""
-    for row in chain.tensor:
-        targets = np.flatnonzero(row)
-        yield [(int(t), float(row[t])) for t in targets]
+    row, column, chance = entries(chain.tensor)
+    pairs = list(zip(column.tolist(), chance.tolist(), strict=True))
+    bounds = np.searchsorted(row, np.arange(len(chain.names) + 1)).tolist()
+    for begin, end in itertools.pairwise(bounds):
+        yield pairs[begin:end]
 
 
 def _clean(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,9 @@ from ds3sim.core.check import fraction, number, whole_number
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.scores import best_of_b, score_classes
 from ds3sim.theory.chain import branch_success
+
+if TYPE_CHECKING:
+    from ds3sim.graph.tensor import Tensor
 
 MOST_BRANCHES = 2**20
 
@@ -31,9 +34,9 @@ class CoT:
         """Proposals generated a step; each costs omega tokens."""
         return 1
 
-    def tensor(self, graph: SkillGraph) -> np.ndarray:
-        """float64 [S, S]: the law of one step under this policy."""
-        return graph.transition_tensor()
+    def tensor(self, graph: SkillGraph) -> Tensor:
+        """float64 [S, S]: the law of one step under this policy; sparse where the graph is large."""
+        return graph.tensor()
 
     def advance_rate(self, r: ArrayLike) -> np.ndarray:
         """Chance that a step of a chain moves on, of one proposal's chance r: r itself."""
@@ -69,9 +72,9 @@ class ToT:
         """b, the proposals generated a step."""
         return self.branches
 
-    def tensor(self, graph: SkillGraph) -> np.ndarray:
-        """float64 [S, S]: P' = (1 - e) P_b + e P, docs/theory.md (2.1)."""
-        tensor = graph.transition_tensor()
+    def tensor(self, graph: SkillGraph) -> Tensor:
+        """float64 [S, S]: P' = (1 - e) P_b + e P, docs/theory.md (2.1); sparse where the graph is large."""
+        tensor = graph.tensor()
         best = best_of_b(tensor, score_classes(graph, self.discount), self.branches)
         return (1.0 - self.evaluator_error) * best + self.evaluator_error * tensor
 

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,9 @@ from ds3sim.graph.parts import BetaRate
 from ds3sim.task.aggregate import Aggregate, Majority, Single
 from ds3sim.task.budget import budget_array
 from ds3sim.task.steps import Beam, CoT, StepPolicy
+
+if TYPE_CHECKING:
+    from ds3sim.graph.tensor import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +97,11 @@ class Task:
         return out if np.ndim(steps) else out[0]
 
     @cached_property
-    def tensor(self) -> np.ndarray:
-        """float64 [S, S]: the transition tensor under the step policy; kept with the task."""
+    def tensor(self) -> Tensor:
+        """float64 [S, S]: the transition tensor under the step policy, sparse where the graph is large; kept."""
         return self.step_tensor()
 
-    def step_tensor(self) -> np.ndarray:
+    def step_tensor(self) -> Tensor:
         """:attr:`tensor`, made afresh: one that is kept stays as long as the task.
 
         Raises:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ds3sim.core import arrays
+from ds3sim.core import arrays, rng
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+CELLS_AT_ONCE = 2**21
+"""Cells of a stack of rows whose alias tables are made together."""
 
 
 def alias_tables(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +64,7 @@ def alias_tables(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(threshold, 0.0, 1.0), alias
 
 
-def packed_alias(probability: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _packed_alias(probability: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An alias table for two 32-bit words: uint32 thresholds, and both outcomes in one uint32.
 
     Args:
@@ -90,16 +99,71 @@ def row_tables(laws: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, int]]:
     for width in np.unique(widths).tolist():
         members = np.flatnonzero(widths == width)
         flat = (laws if len(members) == many else laws[members]).reshape(len(members) * rows, -1)
-        code = np.argsort(flat <= 0, axis=1, kind="stable")[:, :width]
-        chance = np.take_along_axis(flat, code, axis=1)
-        more = width - code.shape[1]
-        code, chance = np.pad(code, ((0, 0), (0, more)), mode="edge"), np.pad(chance, ((0, 0), (0, more)))
-        # What has no chance repeats a possible outcome, so that rounding can never produce it.
-        threshold, outcome = packed_alias(chance, np.where(chance > 0, code, code[:, :1]))
+        size = max(1, CELLS_AT_ONCE // flat.shape[1])
+        found = [_dense_tables(flat[at : at + size], width) for at in range(0, len(flat), size)]
+        threshold, outcome = (np.concatenate(parts) for parts in zip(*found, strict=True))
         for place, i in enumerate(members.tolist()):
             part = slice(place * rows, (place + 1) * rows)
             out[i] = (threshold[part].ravel(), outcome[part].ravel(), width)
     return out
+
+
+def _dense_tables(law: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    code = np.argsort(law <= 0, axis=1, kind="stable")[:, :width]
+    chance = np.take_along_axis(law, code, axis=1)
+    more = width - code.shape[1]
+    code, chance = np.pad(code, ((0, 0), (0, more)), mode="edge"), np.pad(chance, ((0, 0), (0, more)))
+    # What has no chance repeats a possible outcome, so that rounding can never produce it.
+    return _packed_alias(chance, np.where(chance > 0, code, code[:, :1]))
+
+
+def uniform_tables(law: csr_array, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Flat packed tables of the rows of a sparse law, threshold and outcome uint32 [R * width], as :func:`row_tables`.
+
+    Args:
+        law: float64 [R, C], rows sum to 1. width: a power of two, at least the entries of any row.
+    """
+    found = [_packed_alias(chance, code) for _, chance, code in _filled(law, np.full(law.indptr.size - 1, width))]
+    return np.concatenate([t.ravel() for t, _ in found]), np.concatenate([o.ravel() for _, o in found])
+
+
+def wide_tables(law: csr_array) -> tuple[np.ndarray, ...]:
+    """Flat tables whose rows have their own widths and thresholds 96 bits: memory in proportion to the entries.
+
+    Args:
+        law: float64 [R, C], rows sum to 1, C at most 65536; an outcome's code is its column.
+
+    Returns:
+        threshold, outcome, middle and low words of the thresholds, uint32 [entries] each, and places uint32 [R]: the
+        first entry of a row and the logarithm of its width, in 27 and 5 bits.
+    """
+    fanout = np.maximum(2, np.diff(law.indptr)).astype(np.int64)
+    logarithm = np.ceil(np.log2(fanout)).astype(np.int64)
+    first = np.concatenate([[0], np.cumsum(1 << logarithm)])
+    threshold, outcome, middle, low = np.zeros((4, first[-1]), np.uint32)
+    for rows, chance, code in _filled(law, 1 << logarithm):
+        keep, alias = alias_tables(chance)
+        at = first[rows][:, None] + np.arange(chance.shape[1])
+        threshold[at], middle[at], low[at] = np.moveaxis(rng.threshold(keep, 3), -1, 0)
+        other = np.take_along_axis(code, alias, axis=1)
+        outcome[at] = code.astype(np.uint32) | (other.astype(np.uint32) << np.uint32(16))
+    return threshold, outcome, middle, low, (first[:-1] << 5 | logarithm).astype(np.uint32)
+
+
+def wide_entries(law: csr_array) -> int:
+    """Entries of :func:`wide_tables` at most."""
+    return 2 * (law.nnz + law.indptr.size)
+
+
+def _filled(law: csr_array, widths: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """(rows, chances, codes) of rows of one width, filled up to it; what has no chance repeats a possible outcome."""
+    fanout = np.diff(law.indptr)
+    for width in np.unique(widths).tolist():
+        every = np.flatnonzero(widths == width)
+        for rows in np.array_split(every, -(-every.size * width // CELLS_AT_ONCE)):
+            inside = np.arange(width) < fanout[rows][:, None]
+            place = law.indptr[rows][:, None] + np.where(inside, np.arange(width), 0)
+            yield rows, np.where(inside, law.data[place], 0.0), law.indices[place].astype(np.int64)
 
 
 def padded(table: np.ndarray, least: int = 4096) -> np.ndarray:
@@ -128,3 +192,31 @@ def lookup(
     both = jnp.asarray(outcome)[entry]
     code = jnp.where(word1 < jnp.asarray(threshold)[entry], both & np.uint32(0xFFFF), both >> np.uint32(16))
     return code.astype(jnp.int32)
+
+
+def wide_lookup(
+    tables: tuple[arrays.Array, ...],
+    place: arrays.Int32[arrays.Array, "*#lanes"],
+    word0: arrays.UInt32[arrays.Array, "*#lanes"],
+    word1: arrays.UInt32[arrays.Array, "*#lanes"],
+    more: Callable[[], tuple],
+) -> arrays.Int32[arrays.Array, "*_"]:
+    """Codes drawn from the rows at ``place`` (see :func:`wide_tables`, whose first four arrays are ``tables``).
+
+    ``more`` draws two further words, which decide where the first do not: once in 2^32 draws.
+    """
+    import jax.numpy as jnp
+    from jax import lax
+
+    threshold, outcome, middle, low = (jnp.asarray(table) for table in tables)
+    mask = (jnp.uint32(1) << (place & 31).astype(jnp.uint32)) - np.uint32(1)
+    entry = (place >> 5) + (word0 & mask).astype(jnp.int32)
+    limit, both = threshold[entry], outcome[entry]
+    tied = word1 == limit
+
+    def settled():
+        word2, word3 = more()
+        return tied & rng.below(word2, word3, jnp.stack([middle[entry], low[entry]], axis=-1))
+
+    kept = (word1 < limit) | lax.cond(jnp.any(tied), settled, lambda: jnp.zeros_like(tied))
+    return jnp.where(kept, both & np.uint32(0xFFFF), both >> np.uint32(16)).astype(jnp.int32)

@@ -12,7 +12,8 @@ import numpy as np
 
 from ds3sim.core import arrays, rng
 from ds3sim.core.errors import require
-from ds3sim.engine.traces.alias import lookup, padded, row_tables
+from ds3sim.engine.traces.alias import lookup, padded, wide_lookup
+from ds3sim.engine.traces.tables import law_table
 from ds3sim.engine.traces.walk import NEVER, Rows, endings, lanes_of, traced
 from ds3sim.task.scores import score_classes
 from ds3sim.task.steps import Beam
@@ -58,16 +59,29 @@ def _settled(kind, node, time, state):
     return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
 
 
+def _successor(tables: tuple, mask, draws: Callable, row, purpose: int, number, more):
+    """The node drawn from the row at ``row``; ``more`` numbers the words that settle a draw from a wide table."""
+    import jax.numpy as jnp
+
+    threshold, outcome, *wide = tables
+    words = draws(purpose, number)
+    if not wide:
+        return lookup(threshold, outcome, row, mask, *words)
+    *fine, places = wide
+    place = jnp.asarray(places)[row].astype(jnp.int32)
+    return wide_lookup((threshold, outcome, *fine), place, *words, functools.partial(draws, rng.SPARE, more))
+
+
 def _beam(
     rows: Rows,
     error: arrays.UInt32[arrays.Array, " 2"],
-    threshold: arrays.UInt32[arrays.Array, " entries"],
-    outcome: arrays.UInt32[arrays.Array, " entries"],
     mask: arrays.UInt32[arrays.Array, ""],
     begin: arrays.Int32[arrays.Array, ""],
     rank: arrays.Int32[arrays.Array, " nodes"],
     kind: arrays.Int32[arrays.Array, " nodes"],
-    *,
+    threshold: arrays.UInt32[arrays.Array, " entries"],
+    outcome: arrays.UInt32[arrays.Array, " entries"],
+    *wide: arrays.UInt32[arrays.Array, " _"],
     width: int,
     w: int,
     b: int,
@@ -77,9 +91,9 @@ def _beam(
 
     Args:
         error: chance that a step keeps proposals at random.
-        threshold, outcome: packed alias table with one row per node and, last, the start, which begins at ``begin``.
-        mask: entries of a table row less one.
+        mask: entries of a table row less one. begin: the last row, of the start (its number in a wide table).
         rank: class of each node by score, 0 the best; ``classes`` bits hold any. kind: 1 goal, 2 dead, 0 else.
+        threshold, outcome, wide: alias table with one row per node and, last, the start.
     """
     import jax.numpy as jnp
     from jax import lax
@@ -87,15 +101,14 @@ def _beam(
     traced["beam"] += 1
     lane, walking = (part[0] for part in lanes_of(rows, width))
     keys, max_steps, columns = rows.keys[0], rows.numbers[7, 0], mask.astype(jnp.int32) + 1
-    rank, kind = jnp.asarray(rank), jnp.asarray(kind)
-
-    settle = functools.partial(_settled, kind)
+    rank, settle = jnp.asarray(rank), functools.partial(_settled, jnp.asarray(kind))
 
     def draws(purpose, number):
         return rng.draw(keys[purpose], lane, number)
 
+    successor = functools.partial(_successor, (threshold, outcome, *wide), mask, draws)
     # The whole beam starts at one node: one draw, copied. Lanes are the last axis throughout.
-    begins = lookup(threshold, outcome, begin, mask, *draws(rng.SPARE, np.uint32(0)))
+    begins = successor(jnp.broadcast_to(begin, (width,)), rng.SPARE, np.uint32(0), np.uint32(2**32 - 1))
     node = jnp.broadcast_to(begins, (w, width))
     state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
 
@@ -109,7 +122,7 @@ def _beam(
 
         def propose(place):
             parent = node[place // np.uint32(b)] * columns
-            proposed = lookup(threshold, outcome, parent, mask, *draws(rng.WALK, number + place))
+            proposed = successor(parent, rng.WALK, number + place, number + place + np.uint32(1))
             return jnp.where(at_random, 0, rank[proposed]), draws(rng.KEEP, number + place)[0], proposed
 
         ranks, shuffle, proposed = lax.map(propose, jnp.arange(w * b, dtype=jnp.uint32))
@@ -142,16 +155,15 @@ def beam_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
     )
     most = 2**32 // PROPOSALS_PER_STEP - 1
     require(task.max_steps <= most, f"steps = {task.max_steps} per trace is more than a beam can do ({most})")
-    threshold, outcome, width = row_tables(np.vstack([graph.transition_tensor(), graph.start])[None])[0]
+    threshold, outcome, columns, *wide = law_table(graph)
     kind = np.where(graph.goal, 1, np.where(graph.dead, 2, 0)).astype(np.int32)
     rank = score_classes(graph, step.discount).astype(np.int32)
     arguments = (
         rng.threshold(step.evaluator_error),
-        padded(threshold),
-        padded(outcome),
-        np.uint32(width - 1),
-        np.int32(graph.size * width),
+        np.uint32(columns - 1),
+        np.int32(graph.size * columns),
         rank,
         kind,
+        *map(padded, (threshold, outcome, *wide)),
     )
     return arguments, {"w": step.width, "b": step.branches, "classes": max(1, int(rank.max()).bit_length())}

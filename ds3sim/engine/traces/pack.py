@@ -138,7 +138,8 @@ class Ready:
     """A job with its tables.
 
     Attributes:
-        arrays: of the kernel; for walks threshold and outcome uint32 [entries], without padding.
+        arrays: of the kernel; for walks threshold and outcome uint32 [entries], without padding, and the rest of wide
+            ones.
         law: table width, transient states, steps per draw, draws; for walks.
         marks: the aggregator's tables.
         limit: uint32 [2], threshold of feasibility.
@@ -193,10 +194,11 @@ def waves(jobs: Sequence[Job], lanes: int, macro: int | None) -> Iterator[Wave]:
             yield _alone(members[0], outcome, layout)
             continue
         for part in _parts(members):
-            groups: dict[bool, list[Ready]] = {}
+            groups: dict[tuple, list[Ready]] = {}
             for ready in _prepare(part, macro):
-                groups.setdefault(ready.law[3] > 8, []).append(ready)
-            for long, group in groups.items():
+                own = id(ready) if len(ready.arrays) > 2 else None  # a wide table goes alone
+                groups.setdefault((ready.law[3] > 8, own), []).append(ready)
+            for (long, _), group in groups.items():
                 # Walks of about equal length end together, so that no row waits for others.
                 group.sort(key=lambda r: r.law[3])
                 yield Wave(Shape(walk_kernel, (), n, outcome, long), group, *layout)
@@ -264,7 +266,7 @@ def _prepare(jobs: Sequence[Job], macro: int | None) -> Iterator[Ready]:
             limits[feasible] = rng.threshold(feasible)
         law = (table.width, table.transient, table.steps, -(-max(1, job.task.max_steps) // table.steps))
         marks = outcome_tables(job.task.aggregate)[1]
-        yield Ready(job, (table.threshold, table.outcome), law, marks, limits[feasible])
+        yield Ready(job, (table.threshold, table.outcome, *table.wide), law, marks, limits[feasible])
 
 
 def packed(ready: Sequence[Ready], trials: int, rows: int) -> Iterator[list[Row]]:

@@ -9,17 +9,29 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ds3sim.core.errors import require
-from ds3sim.engine.traces.alias import power_of_two, row_tables
+from ds3sim.engine.traces.alias import power_of_two, row_tables, uniform_tables, wide_entries, wide_tables
 from ds3sim.graph.graph import SkillGraph
+from ds3sim.graph.tensor import assembled, dense, entries, part, sparse, sums
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from ds3sim.graph.tensor import Tensor
 
 MOST_CODES = 2**16
 CACHE_BYTES = 256 * 1024
 TABLE_BYTES = 128 * 2**20
+LARGEST_TABLE = 2**30
+"""Bytes of the largest table that is made."""
 USUAL_STEPS = 32
+RARE = 2.0**-28
+"""A table of 32-bit thresholds keeps a chance to 2^-33 of a column; walks with a smaller chance of a step than this get
+thresholds of 96 bits."""
 
 ROWS_AT_ONCE = 4096
 """Rows of one stack of alias tables: large enough to share the passes, small enough for the cache."""
@@ -37,6 +49,7 @@ class Table:
         width: W, a power of two.
         transient: S_t.
         steps: L.
+        wide: the further arrays of :func:`~ds3sim.engine.traces.alias.wide_tables`, uint32; empty where rows are alike.
     """
 
     threshold: np.ndarray
@@ -44,6 +57,7 @@ class Table:
     width: int
     transient: int
     steps: int
+    wide: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,46 +65,63 @@ class Walk:
     """What a macro table is made from; tasks that differ only in their budget may share one.
 
     Attributes:
-        moves: float64 [S_t, S_t] among the transient states.
+        moves: float64 [S_t, S_t] among the transient states, sparse where the graph is large.
         to_goal, to_dead: float64 [S_t].
         start: float64 [S_t].
         at_goal, at_dead: chance to begin there.
+        rare: some step to another state has a chance below ``RARE``.
     """
 
-    moves: np.ndarray
+    moves: Tensor
     to_goal: np.ndarray
     to_dead: np.ndarray
     start: np.ndarray
     at_goal: float
     at_dead: float
+    rare: bool = False
 
 
-def walk_of(graph: SkillGraph, tensor: np.ndarray, start: np.ndarray | None = None) -> Walk:
+def walk_of(graph: SkillGraph, tensor: Tensor, start: np.ndarray | None = None, rare: bool | None = None) -> Walk:
     """The transient part of a walk on ``graph`` under the transition tensor ``tensor``.
 
     Args:
         tensor: float64 [S, S], goal and dead rows absorbing. start: float64 [S], if not the graph's own.
+        rare: whether its small chances matter; None looks for them.
 
     Raises:
         InputError: more than 65,000 states.
     """
     inner, start = graph.transient, graph.start if start is None else start
     require(
-        inner.size + 4 < MOST_CODES, f"{inner.size} transient states are too many for the traces engine: at most 65,000"
+        inner.size + 4 < MOST_CODES,
+        f"{inner.size} transient states are too many for the traces engine: at most 65,000; use engine exact or"
+        " population",
     )
+    moves = part(tensor, inner, inner)
+    to_goal, to_dead = (sums(tensor, inner, np.flatnonzero(mask)) for mask in (graph.goal, graph.dead))
     return Walk(
-        tensor[np.ix_(inner, inner)],
-        tensor[np.ix_(inner, np.flatnonzero(graph.goal))].sum(axis=1),
-        tensor[np.ix_(inner, np.flatnonzero(graph.dead))].sum(axis=1),
+        moves,
+        to_goal,
+        to_dead,
         start[inner],
         float(start[graph.goal].sum()),
         float(start[graph.dead].sum()),
+        has_rare(tensor, graph, start) if rare is None else rare,
     )
+
+
+def has_rare(tensor: Tensor, graph: SkillGraph, start: np.ndarray) -> bool:
+    """Whether some step to another state, or the start, has a chance below ``RARE``. A rare wasted step is not looked
+    at: it is mostly what rounding leaves of a row that sums to 1, and nothing follows from it."""
+    row, column, value = entries(tensor)
+    moving = (row != column) & ~(graph.goal | graph.dead)[row]
+    chances = np.concatenate([value[moving], start[start > 0]])
+    return bool(np.any(chances < RARE))
 
 
 def macro_steps(walk: Walk, max_steps: int) -> int:
     """L, the steps per draw: about 32; less where the table would not fit memory, more for long walks on few nodes."""
-    rows, max_steps = len(walk.moves), max(1, max_steps)
+    rows, max_steps = walk.start.size, max(1, max_steps)
     # A walk to the budget takes four draws at least: it stays a walk, not a table of the answer.
     steps = min(USUAL_STEPS, power_of_two(max_steps // 4 + 1) // 2 or 1)
     while steps > 1 and _table_bytes(rows, rows + 2 * steps) > TABLE_BYTES:
@@ -103,25 +134,99 @@ def macro_steps(walk: Walk, max_steps: int) -> int:
 
 
 def macro_tables(walks: Sequence[tuple[Walk, int]]) -> list[Table]:
-    """The tables of many (walk, L), each bit for bit what it is alone."""
+    """The tables of many (walk, L), each bit for bit what it is alone.
+
+    Raises:
+        InputError: a table would be larger than ``LARGEST_TABLE``.
+    """
     shapes: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for i, (walk, steps) in enumerate(walks):
-        shapes[len(walk.moves), steps].append(i)
     out: list[Table | None] = [None] * len(walks)
+    for i, (walk, steps) in enumerate(walks):
+        if walk.rare or (steps == 1 and not isinstance(walk.moves, np.ndarray)):
+            out[i] = _sparse_table(walk, steps)
+        else:
+            _check_bytes(_table_bytes(walk.start.size, walk.start.size + 2 * steps), walk.start.size, steps)
+            shapes[walk.start.size, steps].append(i)
     for (rows, steps), members in shapes.items():
         size = max(1, ROWS_AT_ONCE // (rows + 1))
         for at in range(0, len(members), size):
-            part = members[at : at + size]
-            law = _laws([walks[i][0] for i in part], rows, steps)
-            for i, (threshold, outcome, width) in zip(part, row_tables(law), strict=True):
+            group = members[at : at + size]
+            law = _laws([walks[i][0] for i in group], rows, steps)
+            for i, (threshold, outcome, width) in zip(group, row_tables(law), strict=True):
                 out[i] = Table(threshold, outcome, width, rows, steps)
     return [table for table in out if table is not None]
+
+
+def law_table(graph: SkillGraph) -> tuple:
+    """One step from every node, and the start as the last row: threshold, outcome, width, and what is more of a wide
+    table, whose width is 1: its rows have places of their own.
+
+    Raises:
+        InputError: more than 65,000 nodes, or a table larger than ``LARGEST_TABLE``.
+    """
+    require(graph.size < MOST_CODES, f"{graph.size} nodes are too many for a beam: at most 65,000")
+    tensor = graph.tensor()
+    rare = has_rare(tensor, graph, graph.start)
+    if isinstance(tensor, np.ndarray) and not rare:
+        return row_tables(np.vstack([tensor, graph.start])[None])[0]
+    from scipy.sparse import csr_array, vstack
+
+    law = csr_array(vstack([sparse(tensor), csr_array(graph.start[None])]))
+    threshold, outcome, width, *wide = _law_table(law, rare, 1)
+    return threshold, outcome, 1 if wide else width, *wide
+
+
+def _sparse_table(walk: Walk, steps: int) -> Table:
+    """The table of one walk from its entries alone."""
+    rows = walk.start.size
+    if steps == 1 and rows:
+        law = _one_step(walk)
+    else:
+        _check_bytes(8 * (rows + 1) * (rows + 2 * steps), rows, steps)
+        law = sparse(_laws([walk], rows, steps)[0])
+    threshold, outcome, width, *wide = _law_table(law, walk.rare, steps)
+    return Table(threshold, outcome, width, rows, steps, tuple(wide))
+
+
+def _law_table(law: csr_array, rare: bool, steps: int) -> tuple:
+    """threshold, outcome and width; and more where chances are rare or the rows are of very unequal length."""
+    rows = law.indptr.size - 1
+    width = power_of_two(max(2, int(np.diff(law.indptr).max(initial=1))))
+    if not rare and rows * width * 8 <= TABLE_BYTES:
+        return *uniform_tables(law, width), width
+    _check_bytes(16 * wide_entries(law), rows, steps)
+    threshold, outcome, *wide = wide_tables(law)
+    return threshold, outcome, width, *wide
+
+
+def _check_bytes(need: int, rows: int, steps: int) -> None:
+    advice = "use macro_steps = 1, or engine exact" if steps > 1 else "use engine exact or population"
+    require(
+        need <= LARGEST_TABLE,
+        f"engine traces needs a table of {need / 2**30:.1f} GiB for {rows} states and macro_steps ="
+        f" {steps}, more than the {LARGEST_TABLE / 2**30:.0f} GiB allowed: {advice}",
+    )
+
+
+def _one_step(walk: Walk) -> csr_array:
+    """The law of one step of every state and of the start, float64 [rows + 1, C], from the entries alone."""
+    rows = walk.start.size
+    row, column, value = entries(sparse(walk.moves))
+    begin = walk.start @ sparse(walk.moves)
+    ends = np.array([walk.at_goal, walk.start @ walk.to_goal, walk.at_dead, walk.start @ walk.to_dead])
+    every = np.arange(rows)
+    where = (
+        np.concatenate([row, every, every, np.full(rows + 4, rows)]),
+        np.concatenate([column, np.full(rows, rows + 1), np.full(rows, rows + 3), np.arange(rows + 4)]),
+    )
+    chance = np.concatenate([value, walk.to_goal, walk.to_dead, begin, ends])
+    return assembled(*where, chance, (rows + 1, rows + 4))
 
 
 def _laws(walks: Sequence[Walk], rows: int, steps: int) -> np.ndarray:
     """float64 [T, rows + 1, C]: the L-step law of every state and of the start."""
     many = len(walks)
-    moves = np.stack([walk.moves for walk in walks]) if many > 1 else walks[0].moves[None]
+    moves = np.stack([dense(walk.moves) for walk in walks]) if many > 1 else dense(walks[0].moves)[None]
     reach_goal = np.stack([walk.to_goal for walk in walks])
     reach_dead = np.stack([walk.to_dead for walk in walks])
     start = np.stack([walk.start for walk in walks])

@@ -1,9 +1,9 @@
 """The kernel of walks: rows of lanes at once, only 32-bit integer operations.
 
 Every lane is one trace, and the lanes of a row are consecutive traces of one task. While it runs, a lane's state is
-one int32: >= 0 while it walks (first entry of its row in the table), ``-1`` if it never could succeed, else
-``-2 - (2 * time + died)``. What comes out is an ``ending`` per lane: 0 still walking, 1 infeasible, 2 + 2 * time
-reached the goal, 3 + 2 * time died; times above the budget are 0.
+one int32: >= 0 while it walks (first entry of its row in the table, or its place in a wide one), ``-1`` if it never
+could succeed, else ``-2 - (2 * time + died)``. What comes out is an ``ending`` per lane: 0 still walking, 1 infeasible,
+2 + 2 * time reached the goal, 3 + 2 * time died; times above the budget are 0.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ds3sim.core import arrays, rng
-from ds3sim.engine.traces.alias import lookup
+from ds3sim.engine.traces.alias import lookup, wide_lookup
 
 traced: Counter[str] = Counter()
 """How often each kernel was traced (compiled): a test holds it to one per shape."""
@@ -109,20 +109,29 @@ def hitting_times(ending: arrays.Int32[arrays.Array, "*lanes"]) -> arrays.Int32[
     return jnp.where((ending >= 2) & (ending % 2 == 0), ending // 2 - 1, jnp.int32(NOT_REACHED))
 
 
-def _advance(carry: tuple, lane, law: tuple, threshold, outcome) -> tuple:
+def _advance(carry: tuple, lane, law: tuple, tables: tuple) -> tuple:
     """One draw for every lane that walks."""
     import jax.numpy as jnp
 
     state, time = carry
-    key0, key1, base, columns, transient, steps, rounds = law
+    key0, key1, more0, more1, base, columns, transient, steps, rounds = law
+    threshold, outcome, *wide = tables
     alone = jnp.ndim(rounds) == 0  # one task: the loop itself ends after its rounds
-    word0, word1 = rng.threefry2x32(key0, key1, lane, jnp.broadcast_to(time.astype(jnp.uint32), lane.shape))
-    mask = (columns - 1).astype(jnp.uint32)
-    code = lookup(threshold, outcome, base + jnp.maximum(state, 0), mask, word0, word1)
+    number = jnp.broadcast_to(time.astype(jnp.uint32), lane.shape)
+    word0, word1 = rng.threefry2x32(key0, key1, lane, number)
+    if wide:
+        *fine, places = wide
+        more = functools.partial(rng.threefry2x32, more0, more1, lane, number)
+        code = wide_lookup((threshold, outcome, *fine), jnp.maximum(state, 0), word0, word1, more)
+        row = jnp.asarray(places)[jnp.minimum(code, transient)].astype(jnp.int32)
+    else:
+        mask = (columns - 1).astype(jnp.uint32)
+        code = lookup(threshold, outcome, base + jnp.maximum(state, 0), mask, word0, word1)
+        row = code * columns
     left = code - transient
     died = (left > steps).astype(jnp.int32)
     when = time * steps + left - died * (steps + 1)
-    walks = code * columns if alone else jnp.where(time + 1 < rounds, code * columns, jnp.int32(OVER))
+    walks = row if alone else jnp.where(time + 1 < rounds, row, jnp.int32(OVER))
     after = jnp.where(left < 0, walks, -2 - (2 * when + died))
     return jnp.where(state >= 0, after, state), time + 1
 
@@ -131,11 +140,11 @@ def _walk(
     rows: Rows,
     threshold: arrays.UInt32[arrays.Array, " entries"],
     outcome: arrays.UInt32[arrays.Array, " entries"],
-    *,
+    *wide: arrays.UInt32[arrays.Array, " _"],
     width: int,
     stages: tuple[int, ...],
 ) -> arrays.Int32[arrays.Array, "rows width"]:
-    """Endings of all lanes, from the tables of all rows side by side."""
+    """Endings of all lanes, from the tables of all rows side by side, or the wide table of one task."""
     import jax.numpy as jnp
     from jax import lax
 
@@ -144,10 +153,12 @@ def _walk(
     _, _, base, columns, transient, steps, rounds, max_steps = numbers[:, :, None]
     lane, walking = lanes_of(rows, width)
     # All lanes begin in the last row of their table, the start distribution.
-    state = jnp.where(walking, transient * columns, jnp.int32(NEVER))
+    begin = jnp.asarray(wide[-1])[transient].astype(jnp.int32) if wide else transient * columns
+    state = jnp.where(walking, begin, jnp.int32(NEVER))
     home = jnp.arange(stages[0], dtype=jnp.int32)
     result = jnp.full(stages[0], NEVER, dtype=jnp.int32)
-    law = (keys[:, rng.WALK, 0, None], keys[:, rng.WALK, 1, None], base, columns, transient, steps, rounds)
+    words = (keys[:, purpose, word, None] for purpose in (rng.WALK, rng.SPARE) for word in (0, 1))
+    law = (*words, base, columns, transient, steps, rounds)
     if len(keys) == 1:
         law = tuple(a.reshape(()) for a in law)
     time, row = jnp.int32(0), None
@@ -157,7 +168,7 @@ def _walk(
             many = jnp.sum(carry[0] >= 0, dtype=jnp.int32) > smaller
             return many & (carry[1] < law[-1]) if len(keys) == 1 else many
 
-        advance = functools.partial(_advance, lane=lane, law=law, threshold=threshold, outcome=outcome)
+        advance = functools.partial(_advance, lane=lane, law=law, tables=(threshold, outcome, *wide))
         state, time = lax.while_loop(unfinished, advance, (state, time))
         flat = state.reshape(-1)
         result = result.at[home].set(flat, mode="drop")

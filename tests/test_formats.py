@@ -1,0 +1,438 @@
+"""Graph files of many tools: each gives the graph that it says, and what the program writes it reads."""
+
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+
+import ds3sim as ds
+from ds3sim.config.graphs import EdgesGraph
+from ds3sim.config.study import study_of
+from ds3sim.core.errors import InputError, Note
+from ds3sim.core.files import write_file
+
+CASES = Path(__file__).parents[2] / "shared" / "cases"
+A_TO_B = {"start": "a", "goal": "b"}
+
+
+def load(folder, name, content, **options):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return ds.load_graph(path, **options)
+
+
+def refusal(call) -> str:
+    with pytest.raises(InputError) as caught:
+        call()
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 700
+    return message
+
+
+# ---- tables ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("g.csv", "source\ttarget\tprobability\na\tb\t0.5\n"),
+        ("g.tsv", "From\tTo\tProb\na\tb\t0.5\n"),
+        ("g.csv", "source;target;probability\na;b;0,5\n"),
+        ("g.csv", "src|dst|p\na|b|0.5\n"),
+        ("g.csv", "Source,Target,Type,Id,Label,timeset,Weight\na,b,Directed,0,,,0.5\n"),
+        ("g.csv", ",source,target,weight\n0,a,b,0.5\n"),
+        ("g.csv", "from,to,prob\na,b,0.5\n".encode("utf-16")),
+        ("g.csv", "from,to,prob\na,b,0.5\n".encode("utf-32")),
+        ("g.csv.gz", gzip.compress(b"from,to,prob\na,b,0.5\n")),
+    ],
+)
+def test_tables(tmp_path, name, content):
+    graph = load(tmp_path, name, content, **A_TO_B)
+    assert graph.names == ("a", "b") and graph.probability.tolist() == [0.5]
+
+
+# ---- GraphML, GEXF, DOT, JSON ---------------------------------------------------------------------
+
+
+def graphml(edge="", default="directed", head='<?xml version="1.0"?>', names=("a", "b")):
+    nodes = "".join(f'<node id="n{i}"><data key="v">{name}</data></node>' for i, name in enumerate(names))
+    return (
+        f'{head}<graphml><key id="v" for="node" attr.name="label" attr.type="string"/>'
+        f'<key id="e" for="edge" attr.name="Weight" attr.type="double"/><graph edgedefault="{default}">{nodes}'
+        f'<edge source="n0" target="n1" {edge}><data key="e">0.5</data></edge></graph></graphml>'
+    )
+
+
+@pytest.mark.parametrize("said", ["1", "true", " true ", "TRUE", "True"])
+def test_booleans_of_graphml(tmp_path, said):
+    graph = load(tmp_path, "g.graphml", graphml(f'directed="{said}"', "undirected"), **A_TO_B)
+    assert graph.probability.tolist() == [0.5]
+
+
+@pytest.mark.parametrize("said", ["0", "false", " 0 "])
+def test_undirected_edges_of_graphml(tmp_path, said):
+    assert "undirected" in refusal(lambda: load(tmp_path, "g.graphml", graphml(f'directed="{said}"'), **A_TO_B))
+    assert "directed of the edge n0 -> n1 is 'yes'" in refusal(
+        lambda: load(tmp_path, "g.graphml", graphml('directed="yes"'), **A_TO_B)
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        graphml(head='<?xml version="1.0" encoding="UTF-16"?>', names=("é", "b")).encode("utf-16"),
+        graphml(head='<?xml version="1.0" encoding="ISO-8859-1"?>', names=("é", "b")).encode("latin-1"),
+    ],
+    ids=["utf-16", "latin-1"],
+)
+def test_encodings_of_xml(tmp_path, content):
+    assert load(tmp_path, "g.graphml", content, start="é", goal="b").start.tolist() == [1, 0]
+
+
+def test_nodes_are_found_by_id_first_then_by_name(tmp_path):
+    twice = graphml(names=("n1", "z", "z"))
+    graph = load(tmp_path, "g.graphml", twice, start="n0", goal="n1")
+    assert graph.names == ("n0", "n1", "n2") and graph.goal.tolist() == [False, True, False]
+    graph = load(tmp_path, "g.graphml", graphml(), start={"a": 1}, goal=["b"], score={"a": 1, "n1": 2})
+    assert graph.score.tolist() == [1, 2]
+    told = refusal(lambda: load(tmp_path, "g.graphml", twice, start="n0", goal="z"))
+    assert "goal = z is the name of 2 nodes (n1, n2): give their ids" in told
+    assert "unknown goal node q" in refusal(lambda: load(tmp_path, "g.graphml", graphml(), start="a", goal="q"))
+
+
+def test_labels_of_yed(tmp_path):
+    content = (
+        '<graphml xmlns:y="http://www.yworks.com/xml/graphml"><key for="node" id="d6" yfiles.type="nodegraphics"/>'
+        '<key for="edge" id="d9" yfiles.type="edgegraphics"/><graph edgedefault="directed">'
+        '<node id="n0"><data key="d6"><y:ShapeNode><y:NodeLabel>a</y:NodeLabel></y:ShapeNode></data></node>'
+        '<node id="n1"><data key="d6"><y:ShapeNode><y:NodeLabel>b</y:NodeLabel></y:ShapeNode></data></node>'
+        '<edge source="n0" target="n1"><data key="d9"><y:PolyLineEdge><y:EdgeLabel>0.5</y:EdgeLabel></y:PolyLineEdge>'
+        "</data></edge></graph></graphml>"
+    )
+    assert load(tmp_path, "g.graphml", content, **A_TO_B).probability.tolist() == [0.5]
+
+
+def sample():
+    graph = nx.DiGraph()
+    graph.add_node("a", score=0.25, start=True)
+    graph.add_node("m", score=0.5)
+    graph.add_node("z", score=1.0, goal=True)
+    graph.add_edge("a", "m", probability=0.5)
+    graph.add_edge("m", "z", weight=0.75)
+    return graph
+
+
+def test_gexf_of_networkx(tmp_path):
+    nx.write_gexf(sample(), tmp_path / "g.gexf")
+    graph = ds.load_graph(tmp_path / "g.gexf")
+    assert graph.names == ("a", "m", "z") and graph.probability.tolist() == [0.5, 0.75]
+    assert graph.score.tolist() == [0.25, 0.5, 1.0] and graph.goal.tolist() == [False, False, True]
+    nx.write_gexf(nx.Graph([("a", "b")]), tmp_path / "g.gexf")
+    assert "undirected" in refusal(lambda: ds.load_graph(tmp_path / "g.gexf", **A_TO_B))
+
+
+@pytest.mark.parametrize("version", ["1.1draft", "1.2draft", "1.3"])
+def test_gexf_by_label_and_weight(tmp_path, version):
+    content = (
+        f'<gexf version="{version}"><graph><nodes><node id="0" label="a"/><node id="1" label="b"/></nodes><edges>'
+        '<edge id="0" source="0" target="1" weight="0.5" type="directed"/></edges></graph></gexf>'
+    )
+    assert load(tmp_path, "g.gexf", content, **A_TO_B).names == ("0", "1")
+    assert "a second graph" in refusal(lambda: load(tmp_path, "g.gexf", "<gexf><graph/><graph/></gexf>"))
+    assert "not <gexf>" in refusal(lambda: load(tmp_path, "g.gexf", "<graphml/>"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'digraph { a -> b [label="0.5"]; }',
+        'strict digraph "G" { // about\n edge [weight=0.25] a:n -> m [prob=.5, weight=3]; m -> "b" /* on */ }',
+        'digraph { start = a\n node [shape=box]; a [label="1st"]; {a} -> {m} [p=5e-1 color=red]; m -> b [weight="1"] }',
+        'digraph { subgraph cluster_0 { a; label = "x" } a -> m -> b [probability=0.5]\n# line\n}',
+        'digraph { 0 [label="0\\n(a)"]; a -> "b" [ label= "0.5", weight=2 ]; }',
+    ],
+)
+def test_dot(tmp_path, content):
+    graph = load(tmp_path, "g.dot", content, **A_TO_B)
+    assert graph.probability[0] == 0.5 and {"a", "b"} <= set(graph.names)
+
+
+@pytest.mark.parametrize(
+    ("content", "fragment"),
+    [
+        ("graph { a -- b }", "undirected"),
+        ("digraph { a -- b }", "undirected"),
+        ("digraph { a -> b }", "line 1: the edge a -> b has no probability"),
+        ("digraph {\n a -> b [p=0.5", "line 2: the end of the file"),
+        ("digraph { a -> ; }", "';' where a name is expected"),
+        ("digraph { a -> b [label=<0.5>] }", "an HTML label"),
+        ("a,b,0.5", "begins with digraph"),
+        ("digraph {} digraph {}", "a second graph"),
+        ("digraph " + "{ subgraph " * 2000, "nested too deeply"),
+    ],
+)
+def test_broken_dot(tmp_path, content, fragment):
+    assert fragment in refusal(lambda: load(tmp_path, "g.gv", content, **A_TO_B))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        nx.adjacency_data(nx.DiGraph([("a", "b", {"weight": 0.5})])),
+        nx.cytoscape_data(nx.DiGraph([("a", "b", {"weight": 0.5})])),
+        {"graph": {"nodes": {"a": {}, "b": {}}, "edges": [{"source": "a", "target": "b", "metadata": {"prob": 0.5}}]}},
+        {"nodes": [{"name": "a"}, {"name": "b"}], "links": [{"source": 0, "target": 1, "p": 0.5}]},
+        {
+            "nodes": [{"id": 7, "label": "a"}, {"id": 8, "label": "b"}],
+            "edges": [{"source": 7, "target": 8, "Prob": 0.5}],
+        },
+        {"links": [{"source": "a", "target": "b", "weight": "0.5"}], "graph": [[[], 1], ["name", "x"]]},
+    ],
+    ids=["adjacency", "cytoscape", "json graph", "numbered", "labelled", "pairs"],
+)
+def test_relatives_of_node_link_json(tmp_path, data):
+    graph = load(tmp_path, "g.json", json.dumps(data), **A_TO_B)
+    assert graph.probability.tolist() == [0.5] and graph.shortest_path == 1
+
+
+# ---- probabilities of single precision, and counts ------------------------------------------------
+
+
+def test_rows_of_single_precision_are_scaled_with_a_note():
+    logits = np.random.default_rng(1).normal(size=(200, 7)).astype(np.float32)
+    law = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    edges = [(f"s{i}", f"t{j}", float(str(law[i, j]))) for i in range(200) for j in range(7)]
+    with pytest.warns(Note, match=r"\d+ rows sum to 1 only nearly .* scaled to 1"):
+        graph = ds.SkillGraph.from_edges(edges, start="s0", goal="t0")
+    rows = np.bincount(graph.source, graph.probability)
+    np.testing.assert_allclose(rows[rows > 0], 1.0, rtol=0, atol=1.1e-9)
+
+
+@pytest.mark.parametrize("total", [1 + 4e-8, 1 - 4e-8, 1 + 9e-7, 1 - 9e-7])
+def test_the_tolerance_of_a_row(total):
+    with pytest.warns(Note, match="the row of node a sums to"):
+        graph = ds.SkillGraph.from_edges([("a", "b", 0.75), ("a", "c", total - 0.75)], start="a", goal="b")
+    assert abs(graph.transition_tensor()[0, 0]) < 1e-15 and graph.probability[0] == pytest.approx(
+        0.75 / total, rel=1e-15
+    )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("row", [[0.75, 0.25 - 2e-6], [1 - 1e-7], [0.9999999, 1e-7], [0.75, 0.25 - 1e-10]])
+def test_rows_that_stay_as_they_are(row):
+    """Wasted steps that are meant: one edge, more than the tolerance, or what decimal fractions lack."""
+    edges = [("a", target, p) for target, p in zip("bc", row, strict=False)]
+    assert ds.SkillGraph.from_edges(edges, start="a", goal="b").probability.tolist() == row
+
+
+@pytest.mark.parametrize("row", [[0.75, 0.25 + 2e-6], [1 + 2e-6]])
+def test_rows_above_the_tolerance_are_refused(row):
+    edges = [("a", target, p) for target, p in zip("bc", row, strict=False)]
+    assert "normalize = true" in refusal(lambda: ds.SkillGraph.from_edges(edges, start="a", goal="b"))
+
+
+def test_counts_are_normalized_on_request(tmp_path):
+    content = "from,to,weight\na,b,3\na,c,1\nc,b,0\na,b,4\nc,a,10\n"
+    graph = load(tmp_path, "g.csv", content, **A_TO_B, normalize=True)
+    assert graph.names == ("a", "b", "c") and graph.probability.tolist() == [7 / 8, 1 / 8, 0, 1]
+    assert "normalize = true" in refusal(lambda: ds.load_graph(tmp_path / "g.csv", **A_TO_B))
+    (tmp_path / "c.toml").write_text(
+        '[graph]\nkind = "file"\npath = "g.csv"\nstart = "a"\ngoal = "b"\nnormalize = true\n[budget]\nsteps = [4]\n'
+    )
+    (entry,) = study_of(tmp_path / "c.toml").entries()
+    assert entry.tasks[0].graph.probability.tolist() == [7 / 8, 1 / 8, 0, 1]
+    edges = EdgesGraph(kind="edges", edges=[["a", "b", 3], ["a", "c", 1]], **A_TO_B, normalize=True)
+    assert edges.build(tmp_path).probability.tolist() == [0.75, 0.25]
+    for bad in (-1, float("nan"), float("inf")):
+        refusal(lambda bad=bad: ds.SkillGraph.from_edges([("a", "b", bad)], start="a", goal="b", normalize=True))
+
+
+# ---- model checkers -------------------------------------------------------------------------------
+
+GRAPHS = {
+    "start and dead": ds.SkillGraph.from_edges(
+        [("A", "B", 0.5), ("B", "Z", 1 / 3), ("B", "X", 0.1), ("B", "A", 0.2)], start="B", goal="Z", dead="X"
+    ),
+    "merged": ds.SkillGraph.layered(3, 2, 0.5, back=0.1, death=0.05, feasible=0.9, seed=3),
+    "chain": ds.SkillGraph.chain(5, 1e-12),
+}
+
+
+@pytest.mark.parametrize("kind", ["prism", "drn", "umb"])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_what_export_writes_is_read(tmp_path, name, kind):
+    task = ds.Task(GRAPHS[name], steps=20)
+    path = write_file(tmp_path / f"g.{kind}", ds.export_chain(task, kind))
+    back = ds.exact(ds.Task(ds.load_graph(path), steps=20)).success([1, 5, 20]).estimate
+    np.testing.assert_allclose(back, ds.exact(task).success([1, 5, 20]).estimate, rtol=1e-12)
+
+
+TRA = "3 4\n0 0 0.5\n0 1 0.5\n1 2 1\n2 2 1\n"
+LAB = '0="init" 1="deadlock" 2="goal" 3="half way"\n0: 0\n1: 3\n2: 2\n'
+
+
+def test_explicit_files_of_prism(tmp_path):
+    (tmp_path / "m.lab").write_text(LAB)
+    (tmp_path / "m.sta").write_text("(x,y)\n0:(0,0)\n1:(0,1)\n2:(1,1)\n")
+    graph = load(tmp_path, "m.tra", TRA)
+    assert graph.names == ("0", "1", "2") and graph.start.tolist() == [1, 0, 0] and graph.goal.tolist() == [0, 0, 1]
+    assert load(tmp_path, "m.tra", TRA, goal="half way").goal.tolist() == [0, 1, 0]
+    assert load(tmp_path, "m.tra", TRA, goal="(0,1)", start=0).goal.tolist() == [0, 1, 0]
+
+
+def test_explicit_files_of_storm(tmp_path):
+    (tmp_path / "m.lab").write_text("#DECLARATION\ninit goal\n#END\n0 init\n2 goal\n")
+    assert load(tmp_path, "m.tra", TRA.replace("3 4", "dtmc")).goal.tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "fragment"),
+    [
+        ("3 4 9\n0 0 0 0.5\n", "MDP"),
+        ("mdp\n0 0 0 0.5\n", "only discrete-time"),
+        ("2 1\n0 7 0.5\n", "'7' is not the number of a state"),
+        ("2 1\n0 1\n", "line 2: '0 1' is no transition"),
+        ("2 1\n0 1 x\n", "line 2: the probability 'x'"),
+        ("999999999 1\n0 1 1\n", "no goal node"),
+    ],
+)
+def test_broken_transitions(tmp_path, content, fragment):
+    assert fragment in refusal(lambda: load(tmp_path, "m.tra", content, start=0))
+
+
+DRN = """// by hand
+@type: DTMC
+@parameters
+
+@reward_models
+steps
+@nr_states
+3
+@nr_choices
+3
+@model
+state 0 [1] init "half way"
+	action a [0]
+		0 : 1/2
+		1 : 1/2
+state 1
+	action 0
+		2 : 1
+state 2 goal
+	action 0
+		2 : 1
+"""
+
+
+def test_drn(tmp_path):
+    graph = load(tmp_path, "m.drn", DRN)
+    assert graph.probability.tolist() == [0.5, 0.5, 1, 1] and graph.start.tolist() == [1, 0, 0]
+    assert load(tmp_path, "m.drn", DRN, goal=1).goal.tolist() == [0, 1, 0]
+    several = DRN.replace("state 1\n", "state 1 init\n")
+    assert "2 states are initial" in refusal(lambda: load(tmp_path, "m.drn", several))
+    assert load(tmp_path, "m.drn", several, start=[0, 1]).start.tolist() == [0.5, 0.5, 0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fragment"),
+    [
+        ("DTMC", "MDP", "only discrete-time"),
+        ("\taction 0\n\t\t2 : 1\nstate 2", "\taction 0\n\t\t2 : 1\n\taction 1\n\t\t2 : 1\nstate 2", "several actions"),
+        ("@parameters\n\n", "@parameters\np q\n", "has parameters"),
+        ("1/2", "p", "the probability 'p'"),
+        ("1/2", "1/0", "the probability '1/0'"),
+        ("state 1", "state 0", "one twice"),
+        ("@model", "", "no @model"),
+        ('"half way"', '"half', "quotes"),
+    ],
+)
+def test_broken_drn(tmp_path, old, new, fragment):
+    assert fragment in refusal(lambda: load(tmp_path, "m.drn", DRN.replace(old, new, 1)))
+
+
+def test_prism_modules_of_one_variable(tmp_path):
+    content = (
+        "dtmc // by hand\nmodule m s:[0..2] init 1; [] s=0 -> 1e-3:(s'=2)+0.5:(s'=0)+(0.0):(s'=1);\n"
+        '[go] s=1 -> (s\'=0);  [] s=2 -> true; endmodule\nlabel "goal" = s=2;'
+    ).replace("+(0.0):(s'=1)", "")
+    graph = load(tmp_path, "m.pm", content)
+    assert graph.start.tolist() == [0, 1, 0] and graph.probability.tolist() == [1e-3, 0.5, 1, 1]
+    for other in ("mdp\n" + content[4:], content.replace("s=1 ->", "s>0 ->"), content.replace("1e-3", "p")):
+        refusal(lambda other=other: load(tmp_path, "m.prism", other))
+
+
+def archive(files):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:xz") as tar:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return out.getvalue()
+
+
+def umb_files(**changes):
+    system = {"time": "discrete", "#players": 0, "#states": 2, "#initial-states": 1, "#choices": 2, "#branches": 3}
+    system |= {"branch-probability-type": {"type": "rational"}} | changes
+    aps = {"a-0": {"alias": "goal", "applies-to": ["states"], "type": {"type": "bool"}}}
+    index = {"format-version": 0, "transition-system": system, "annotations": {"aps": aps}}
+    thirds = b"".join(n.to_bytes(8, "little") + (3).to_bytes(8, "little") for n in (1, 2, 3))
+    return {
+        "index.json": json.dumps(index).encode(),
+        "state-is-initial.bin": b"\1" + bytes(7),
+        "choice-to-branches.bin": np.array([0, 2, 3], "<u8").tobytes(),
+        "branch-to-target.bin": np.array([0, 1, 1], "<u8").tobytes(),
+        "branch-to-probability.bin": thirds,
+        "annotations/aps/a-0/states/values.bin": b"\2" + bytes(7),
+    }
+
+
+def test_umb_of_others(tmp_path):
+    graph = load(tmp_path, "g.umb", archive(umb_files()))
+    assert graph.probability.tolist() == [1 / 3, 2 / 3, 1] and graph.goal.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("change", "fragment"),
+    [
+        (lambda f: f.pop("index.json"), "index.json is missing"),
+        (lambda f: f.update(umb_files(**{"#players": 1})), "only a DTMC"),
+        (lambda f: f.update(umb_files(**{"#states": 10**15})), "shorter than index.json says"),
+        (lambda f: f.update(umb_files(**{"#branches": -1})), "#branches is -1"),
+        (lambda f: f.update({"branch-to-target.bin": f["branch-to-target.bin"][:-8]}), "16 bytes, not 24"),
+        (lambda f: f.update({"branch-to-target.bin": np.full(3, 9, "<u8").tobytes()}), "a state above 1"),
+        (lambda f: f.update({"choice-to-branches.bin": np.array([0, 9, 3], "<u8").tobytes()}), "does not count up"),
+        (lambda f: f.update({"branch-to-probability.bin": bytes(48)}), "denominator 0"),
+        (lambda f: f.update({"index.json": b"[]"}), "no transition-system"),
+    ],
+)
+def test_broken_umb(tmp_path, change, fragment):
+    files = umb_files()
+    change(files)
+    assert fragment in refusal(lambda: load(tmp_path, "g.umb", archive(files), start=0, goal=1))
+
+
+def test_umb_that_is_no_archive(tmp_path):
+    for content in (b"umb", archive(umb_files())[:200], gzip.compress(b"x" * 5000)):
+        refusal(lambda content=content: load(tmp_path, "g.umb", content, start=0, goal=1))
+
+
+# ---- files of others ------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared/cases")
+@pytest.mark.filterwarnings("ignore::ds3sim.core.errors.Note")
+@pytest.mark.parametrize("folder", ["graphs", "graphml-names", "float32-rows"])
+def test_every_case_is_read_or_refused_in_one_line(folder):
+    read = 0
+    for path in sorted((CASES / folder).iterdir()):
+        try:
+            read += ds.load_graph(path, start="a", goal="n0" if path.stem == "f32" else "b").size > 0
+        except InputError as error:
+            assert "\n" not in str(error)
+    assert read >= {"graphs": 36, "graphml-names": 2, "float32-rows": 1}[folder]
