@@ -92,6 +92,21 @@ GRAPHML = """<?xml version="1.0" encoding="UTF-8"?>
 <edge source="a" target="b"><data key="p">0.5</data></edge><edge source="b" target="z"><data key="p">0.25</data></edge>
 </graph></graphml>
 """
+DOT = """digraph {
+  a [start=true]; z [goal=true];
+  a -> b [probability=0.5]; b -> z [label="0.25"];
+}
+"""
+GEXF = """<?xml version="1.0" encoding="UTF-8"?>
+<gexf xmlns="http://gexf.net/1.3" version="1.3"><graph defaultedgetype="directed">
+<attributes class="node"><attribute id="0" title="goal" type="boolean"><default>false</default></attribute>
+<attribute id="1" title="start" type="double"/></attributes>
+<nodes><node id="a"><attvalues><attvalue for="1" value="1.0"/></attvalues></node><node id="b"/>
+<node id="z"><attvalues><attvalue for="0" value="true"/></attvalues></node></nodes>
+<edges><edge id="0" source="a" target="b" weight="0.5"/><edge id="1" source="b" target="z" weight="0.25"/></edges>
+</graph></gexf>
+"""
+TRA = "3 5\n0 0 0.5\n0 1 0.5\n1 1 0.75\n1 2 0.25\n2 2 1\n"
 TIDY = "problem,sample,correct,answer,tokens\n" + "".join(
     f"p{i},{s},{(i * s) % 2},{i + s % 3},{10 + s}\n" for i in range(4) for s in range(5)
 )
@@ -209,7 +224,14 @@ def inputs(folder: Path) -> dict[str, bytes]:
         "log-monkeys.yaml": MONKEYS,
         "log-inspect.json": json.dumps(inspect_log()),
     }
+    texts["graph-tabs.tsv"] = CSV_GRAPH.replace(",", "\t")
+    texts["graph-nodes.dot"], texts["graph-nodes.gexf"], texts["graph-states.tra"] = DOT, GEXF, TRA
     out = {name: text.encode() for name, text in texts.items()}
+    task = ds.Task(graph, steps=9)
+    for ending in ("prism", "drn", "umb"):
+        chain = ds.export_chain(task, ending)
+        out[f"graph-chain.{ending}"] = chain if isinstance(chain, bytes) else chain.encode()
+    out["graph-edges.csv.gz"], out["graph-wide.csv"] = gzip.compress(CSV_GRAPH.encode()), CSV_GRAPH.encode("utf-16")
     out["log-tidy.parquet"] = parquet(tidy_rows())
     out["log-search.parquet"] = parquet([json.loads(line) for line in search_and_learn().splitlines()])
     out["log-stored.eval"], out["log-deflated.eval"] = (
