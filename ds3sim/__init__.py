@@ -10,8 +10,6 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ds3sim.core import forks as _forks  # noqa: F401 - has to be there before a fork
-
 if TYPE_CHECKING:
     from ds3sim.allocate.allocation import Allocation
     from ds3sim.config.read import read_config
@@ -185,6 +183,7 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+import_module("ds3sim.core.forks")  # has to be there before a fork
 
 
 def __getattr__(name: str) -> Any:

@@ -231,3 +231,28 @@ def test_a_signal_never_leaves_half_of_what_is_written(tmp_path, monkeypatch, na
     files = [path] if name == "file" else [path / "a", path / "b"]
     assert [file.read_text() for file in files] == ["new"] * len(files)
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_an_import_is_not_interrupted(tmp_path, monkeypatch):
+    (tmp_path / "struck_by_a_signal.py").write_text(
+        "import signal\nsignal.raise_signal(signal.SIGTERM)\nwhole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt), one_interrupt():
+        import struck_by_a_signal
+
+        threading.Event().wait(300)
+    assert struck_by_a_signal.whole
+
+
+def test_an_interrupt_while_python_starts_has_its_exit_code(tmp_path):
+    program = "import signal, sys\nsys.modules['ds3sim.cli.main'] = None\n"
+    program += "import ds3sim.__main__ as main, builtins\nreal = builtins.__import__\n"
+    program += (
+        "def imported(name, *rest):\n    if name == 'ds3sim.cli.main':\n        exec('raise KeyboardInterrupt')\n"
+    )
+    program += "    return real(name, *rest)\nbuiltins.__import__ = imported\nmain.process()"
+    root = str(Path(__file__).parents[1])
+    command, environment = [sys.executable, "-c", program], os.environ | {"PYTHONPATH": root}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=900, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import signal
@@ -28,6 +29,7 @@ class Stop:
         times: how often one was heard.
         finishing: the work is done and is being written: only a second signal ends that.
         told: how often the user was told.
+        imports: imports that were under way when the command began.
     """
 
     first: int | None = None
@@ -35,6 +37,7 @@ class Stop:
     last: float = -math.inf
     finishing: bool = False
     told: int = 0
+    imports: int = 0
 
     def code(self, done: int) -> int:
         """The exit code of a command that would end with ``done``."""
@@ -54,18 +57,36 @@ class Stop:
             with suppress(OSError):  # the terminal may be gone; not sys.stderr, which may be in the middle of a line
                 clear = "\r\x1b[K" if os.isatty(2) else ""  # of the progress line
                 os.write(2, f"{clear}{name}: {again}\n".encode())
-        if not (self.finishing and self.times == 1):
-            raise KeyboardInterrupt
+        if self.finishing and self.times == 1:
+            return
+        if _imports(frame) > self.imports:  # compiled modules abort the process where their import is interrupted
+            self._again(number, 0.05)
+            return
+        raise KeyboardInterrupt
 
     def dropped(self, report: Any, unraisable: Any) -> None:
         """An interrupt that struck in a callback of the garbage collector, where Python drops it, is sent again."""
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             report(unraisable)
             return
+        self._again(self.first or signal.SIGINT, 0.01)
+
+    def _again(self, number: int, after: float) -> None:
+        """Send the signal that was heard last once more: by the system, so that a wait for a lock ends too."""
         self.last, self.times = -math.inf, self.times - 1
-        # After the callback; by a signal of the system, so that a wait for a lock ends too.
         main = threading.main_thread().ident or 0
-        threading.Timer(0.01, signal.pthread_kill, (main, self.first or signal.SIGINT)).start()
+        timer = threading.Timer(after, signal.pthread_kill, (main, number))
+        timer.daemon = True
+        timer.start()
+
+
+def _imports(frame: FrameType | None) -> int:
+    """How many frames are of an import under way."""
+    count = 0
+    while frame is not None:
+        count += frame.f_code.co_filename.startswith("<frozen importlib")
+        frame = frame.f_back
+    return count
 
 
 stop = Stop()
@@ -75,7 +96,7 @@ stop = Stop()
 @contextmanager
 def one_interrupt() -> Iterator[Stop]:
     """Signals are told to the user, and counted; none is lost. What the caller handles or ignores is left alone."""
-    vars(stop).update(vars(Stop()))
+    vars(stop).update(vars(Stop(imports=_imports(inspect.currentframe()))))
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

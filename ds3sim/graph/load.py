@@ -1,4 +1,20 @@
-"""Parts of skill graphs from files, by their endings."""
+"""Parts of skill graphs from files, by their endings.
+
+``.csv``, ``.tsv``: fields separated by commas, tabs, semicolons or bars, a header row with ``source``, ``target``
+and ``probability`` in any order and case (also from, to; prob, p, weight; more columns are ignored). Names may
+stand in double quotes. Blank lines and lines that begin with # are skipped.
+
+``.json``: node-link data as networkx writes it, edges under ``links`` (networkx 2) or ``edges``
+(3.x), and its relatives. ``.graphml``, ``.gexf``, ``.dot``: one directed graph. In all the edge attribute is
+``probability`` (or prob, p), else ``weight``, else a label that is a number; nodes may have ``score`` (all or
+none), ``goal``, ``dead`` (true or false) and ``start`` (true, or a probability); the graph may have ``start``,
+``goal``, ``dead`` and ``feasible``.
+
+``.tra`` (with ``.lab`` and ``.sta`` beside it), ``.drn``, ``.umb``, ``.prism``: a DTMC of a model checker; its
+labels init, goal and dead give start, goal and dead nodes.
+
+Text is UTF-8, or UTF-16 under a byte order mark; files may be compressed (.csv.gz).
+"""
 
 from __future__ import annotations
 
@@ -52,22 +68,7 @@ def load(
     feasible: float | None = None,
     normalize: bool = False,
 ) -> Parts:
-    """Read a graph from a file; the suffix says how.
-
-    ``.csv``, ``.tsv``: fields separated by commas, tabs, semicolons or bars, a header row with ``source``, ``target``
-    and ``probability`` in any order and case (also from, to; prob, p, weight; more columns are ignored). Names may
-    stand in double quotes. Blank lines and lines that begin with # are skipped.
-
-    ``.json``: node-link data as networkx writes it, edges under ``links`` (networkx 2) or ``edges``
-    (3.x), and its relatives. ``.graphml``, ``.gexf``, ``.dot``: one directed graph. In all the edge attribute is
-    ``probability`` (or prob, p), else ``weight``, else a label that is a number; nodes may have ``score`` (all or
-    none), ``goal``, ``dead`` (true or false) and ``start`` (true, or a probability); the graph may have ``start``,
-    ``goal``, ``dead`` and ``feasible``.
-
-    ``.tra`` (with ``.lab`` and ``.sta`` beside it), ``.drn``, ``.umb``, ``.prism``: a DTMC of a model checker; its
-    labels init, goal and dead give start, goal and dead nodes.
-
-    Text is UTF-8, or UTF-16 under a byte order mark; files may be compressed (.csv.gz).
+    """Read a graph from a file; the ending says how (see the head of this module).
 
     Args:
         path: the file.
