@@ -173,10 +173,11 @@ def _words(text: str, place: str) -> list[str]:
 # ---- PRISM: a module of one variable --------------------------------------------------------------
 
 MODULE = re.compile(
-    r"\bmodule\s+\w+\s+(\w+)\s*:\s*\[\s*(\d+)\s*\.\.\s*(\d+)\s*\]\s*(?:init\s+(\d+))?\s*;(.*?)\bendmodule", re.S
+    r"\bmodule\s+\w+\s+(\w+)\s*:\s*\[\s*(\d{1,9})\s*\.\.\s*(\d{1,9})\s*\]\s*(?:init\s+(\d{1,9}))?\s*;(.*?)\bendmodule",
+    re.S,
 )
-COMMAND = re.compile(r"\[\s*\w*\s*\]\s*(\w+)\s*=\s*(\d+)\s*->\s*([^;]*);")
-UPDATE = re.compile(r"(?:([^:+]+(?:[eE][-+]\d+)?)\s*:\s*)?(?:\(\s*(\w+)'\s*=\s*(\d+)\s*\)|true)")
+COMMAND = re.compile(r"\[\s*\w*\s*\]\s*(\w+)\s*=\s*(\d{1,9})\s*->\s*([^;]*);")
+UPDATE = re.compile(r"(?:([^:+]+(?:[eE][-+]\d+)?)\s*:\s*)?(?:\(\s*(\w+)'\s*=\s*(\d{1,9})\s*\)|true)")
 LABEL = re.compile(r'\blabel\s+"(\w+)"\s*=\s*([^;]*);')
 
 
@@ -212,7 +213,7 @@ def read_prism(text: str, where: str) -> Found:
     found = Found(edges=edges, lines=lines, labels={"init": [init or low]})
     for name, said in LABEL.findall(plain):
         parts = [part.strip() for part in said.split("|")]
-        states = [re.fullmatch(rf"\(?\s*{variable}\s*=\s*(\d+)\s*\)?", part) for part in parts]
+        states = [re.fullmatch(rf"\(?\s*{variable}\s*=\s*(\d{{1,9}})\s*\)?", part) for part in parts]
         if all(states):
             found.labels[name] = [state[1] for state in states if state]
         elif parts != ["false"]:
