@@ -99,9 +99,7 @@ GEXF = """<gexf version="1.3"><graph defaultedgetype="directed">
 <edges><edge id="0" source="0" target="1" weight="0.5"/><edge id="1" source="1" target="2" weight="0.25"/></edges>
 </graph></gexf>
 """
-DOT = (
-    'digraph "G" { start = a; goal = z // names\n edge [prob=0.5]; a -> {b c} -> z [label="0.25"]; "b" [shape=box] }\n'
-)
+DOT = 'digraph "G" { start = a; goal = z // names\n edge [prob=0.5]; a -> {b c} -> z [label="0.25"]; b [shape=box] }\n'
 TRA = "3 5\n0 0 0.5\n0 1 0.5\n1 1 0.75\n1 2 0.25\n2 2 1\n"
 TIDY = "problem,sample,correct,answer,tokens\n" + "".join(
     f"p{i},{s},{(i * s) % 2},{i + s % 3},{10 + s}\n" for i in range(4) for s in range(5)
