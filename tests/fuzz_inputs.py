@@ -92,6 +92,14 @@ GRAPHML = """<?xml version="1.0" encoding="UTF-8"?>
 <edge source="a" target="b"><data key="p">0.5</data></edge><edge source="b" target="z"><data key="p">0.25</data></edge>
 </graph></graphml>
 """
+GEXF = """<gexf version="1.3"><graph defaultedgetype="directed">
+<attributes class="node"><attribute id="0" title="goal" type="boolean"><default>false</default></attribute></attributes>
+<nodes><node id="0" label="a" start="True"/><node id="1" label="b"/>
+<node id="2" label="z"><attvalues><attvalue for="0" value="true"/></attvalues></node></nodes>
+<edges><edge id="0" source="0" target="1" weight="0.5"/><edge id="1" source="1" target="2" weight="0.25"/></edges>
+</graph></gexf>
+"""
+DOT = 'digraph "G" { start = a; goal = z // names\n edge [prob=0.5]; a -> {b c} -> z [label="0.25"]; b [shape=box] }\n'
 TIDY = "problem,sample,correct,answer,tokens\n" + "".join(
     f"p{i},{s},{(i * s) % 2},{i + s % 3},{10 + s}\n" for i in range(4) for s in range(5)
 )
@@ -199,6 +207,10 @@ def inputs(folder: Path) -> dict[str, bytes]:
         "graph-edges.csv": CSV_GRAPH,
         "graph-nodes.graphml": GRAPHML,
         "graph-nodes.json": graph.to_json(),
+        "graph-nodes.gexf": GEXF,
+        "graph-nodes.dot": DOT,
+        "graph-chain.drn": ds.export_chain(ds.Task(graph), "drn"),
+        "graph-chain.prism": ds.export_chain(ds.Task(graph), "prism"),
         "log-tidy.csv": TIDY,
         "log-counts.csv": COUNTS,
         "log-curve.csv": CURVE,
@@ -210,6 +222,7 @@ def inputs(folder: Path) -> dict[str, bytes]:
         "log-inspect.json": json.dumps(inspect_log()),
     }
     out = {name: text.encode() for name, text in texts.items()}
+    out["graph-chain.umb"] = ds.export_chain(ds.Task(graph), "umb")
     out["log-tidy.parquet"] = parquet(tidy_rows())
     out["log-search.parquet"] = parquet([json.loads(line) for line in search_and_learn().splitlines()])
     out["log-stored.eval"], out["log-deflated.eval"] = (

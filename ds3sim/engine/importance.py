@@ -64,8 +64,8 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
         else (_sparse_values(tensor, goal, reaches), 1e-3)
     )
 
-    def solve(theta: float) -> tuple[np.ndarray, float, float]:
-        h, slope = values(theta)
+    def solve(theta: float, rough: bool = True) -> tuple[np.ndarray, float, float]:
+        h, slope = values(theta, rough)
         total = float(start @ h)
         return h, total, float(start @ slope) / total if total > 0 else 0.0  # h underflows at a theta far too small
 
@@ -84,7 +84,7 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
         theta = float(np.exp(0.5 * (low + high)))
     else:
         theta = 1.0
-    h, total, _ = solve(theta)
+    h, total, _ = solve(theta, rough=False)
     alive = h > 0
     fixed = np.flatnonzero(goal | ~alive)
     if isinstance(tensor, np.ndarray):
@@ -98,7 +98,7 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
 
 
 def _dense_values(tensor: np.ndarray, goal: np.ndarray, reaches: np.ndarray) -> Callable:
-    """theta -> h(s) = E[theta^T] and theta dh/dtheta, float64 [S] each."""
+    """(theta, rough) -> h(s) = E[theta^T] and theta dh/dtheta, float64 [S] each; these are never rough."""
     inner = np.flatnonzero(reaches & ~goal)
     moves = tensor[np.ix_(inner, inner)]
     arrive = sums(tensor, inner, np.flatnonzero(goal))
@@ -106,7 +106,7 @@ def _dense_values(tensor: np.ndarray, goal: np.ndarray, reaches: np.ndarray) -> 
     leave = tensor[inner].sum(axis=1, where=np.arange(len(tensor)) != inner[:, None])
     rare = np.flatnonzero(leave < RARE)
 
-    def values(theta: float) -> tuple[np.ndarray, np.ndarray]:
+    def values(theta: float, _: bool) -> tuple[np.ndarray, np.ndarray]:
         system = np.eye(inner.size) - theta * moves
         system[rare, rare] = (1.0 - theta) + theta * leave[rare]
         h, slope = goal.astype(np.float64), np.zeros(len(tensor))
@@ -118,7 +118,7 @@ def _dense_values(tensor: np.ndarray, goal: np.ndarray, reaches: np.ndarray) -> 
 
 
 def _sparse_values(tensor: csr_array, goal: np.ndarray, reaches: np.ndarray) -> Callable:
-    """As :func:`_dense_values`, by iteration."""
+    """As :func:`_dense_values`, by iteration; the slope is always rough."""
     row, column, chance = entries(tensor)
     kept = (chance > 0) & ~goal[row]
     distance = fewest_steps(row[kept], column[kept], goal)
@@ -127,10 +127,10 @@ def _sparse_values(tensor: csr_array, goal: np.ndarray, reaches: np.ndarray) -> 
     moves, arrive = sparse(part(tensor, inner, inner)), sums(tensor, inner, np.flatnonzero(goal))
     leave = arrive + sums(tensor, inner, np.flatnonzero(~reaches))
 
-    def values(theta: float) -> tuple[np.ndarray, np.ndarray]:
+    def values(theta: float, rough: bool) -> tuple[np.ndarray, np.ndarray]:
         h, slope = goal.astype(np.float64), np.zeros(len(goal))
-        h[inner] = hitting_values(moves, leave, theta, theta * arrive)
-        slope[inner] = hitting_values(moves, leave, theta, h[inner])
+        h[inner] = hitting_values(moves, leave, theta, theta * arrive, rough)
+        slope[inner] = hitting_values(moves, leave, theta, h[inner], rough=True)
         return h, slope
 
     return values

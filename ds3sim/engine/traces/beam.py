@@ -64,12 +64,12 @@ def _successor(tables: tuple, mask, draws: Callable, row, purpose: int, number, 
     import jax.numpy as jnp
 
     threshold, outcome, *wide = tables
-    words = draws(purpose, number)
+    word0, word1 = draws(purpose, number)
     if not wide:
-        return lookup(threshold, outcome, row, mask, *words)
+        return lookup(threshold, outcome, row, mask, word0, word1)
     *fine, places = wide
     place = jnp.asarray(places)[row].astype(jnp.int32)
-    return wide_lookup((threshold, outcome, *fine), place, *words, functools.partial(draws, rng.SPARE, more))
+    return wide_lookup((threshold, outcome, *fine), place, word0, word1, functools.partial(draws, rng.SPARE, more))
 
 
 def _beam(
