@@ -54,7 +54,8 @@ class CommandLine:
     def refuses(self, *argv: object) -> str:
         """The one line on stderr of a command line with a mistake: no output, code 2."""
         assert self(*argv, code=2) == ""
-        assert self.err.startswith("error: ") and self.err.count("\n") == 1, self.err
+        *notes, error = self.err.splitlines()
+        assert error.startswith("error: ") and all(note.startswith("note: ") for note in notes), self.err
         return self.err
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.errors import StoppedEarly, require
+from ds3sim.core.errors import InputError, StoppedEarly, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.progress import working
 from ds3sim.engine.law import LawRecord, like
@@ -57,10 +57,11 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
         else (_sparse_values(tensor, goal, reaches), 1e-3)
     )
 
-    def solve(theta: float) -> tuple[np.ndarray, float, float]:
-        h, slope = values(theta)
+    def solve(theta: float, rough: bool = True) -> tuple[np.ndarray, float, float]:
+        h, slope = values(theta, rough)
         total = float(start @ h)
-        return h, total, float(start @ slope) / total if total > 0 else 0.0  # h underflows at a theta far too small
+        late = float(start @ np.where(start > 0, slope, 0.0))  # infinite where a step hardly ever leads on
+        return h, total, late / total if total > 0 else 0.0  # h underflows at a theta far too small
 
     low, high, theta = np.log(1e-9), 0.0, 1.0
     if solve(theta)[2] > steps:
@@ -72,7 +73,12 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
                 low = high = middle
                 break
         theta = float(np.exp(0.5 * (low + high)))
-    h, total, _ = solve(theta)
+    h, total, _ = solve(theta, rough=False)
+    require(
+        total > 0,
+        f"engine importance: success within {steps} steps is below the smallest number that there is (1e-308): leave"
+        " this budget out, or raise it",
+    )
     alive = h > 0
     fixed = np.flatnonzero(goal | ~alive)
     if isinstance(tensor, np.ndarray):
@@ -86,7 +92,7 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
 
 
 def _dense_values(tensor: np.ndarray, goal: np.ndarray, reaches: np.ndarray) -> Callable:
-    """theta -> h(s) = E[theta^T] and theta dh/dtheta, float64 [S] each."""
+    """(theta, rough) -> h(s) = E[theta^T] and theta dh/dtheta, float64 [S] each; these are never rough."""
     inner = np.flatnonzero(reaches & ~goal)
     moves = tensor[np.ix_(inner, inner)]
     arrive = sums(tensor, inner, np.flatnonzero(goal))
@@ -94,19 +100,25 @@ def _dense_values(tensor: np.ndarray, goal: np.ndarray, reaches: np.ndarray) -> 
     leave = tensor[inner].sum(axis=1, where=np.arange(len(tensor)) != inner[:, None])
     rare = np.flatnonzero(leave < RARE)
 
-    def values(theta: float) -> tuple[np.ndarray, np.ndarray]:
+    def values(theta: float, _: bool) -> tuple[np.ndarray, np.ndarray]:
         system = np.eye(inner.size) - theta * moves
         system[rare, rare] = (1.0 - theta) + theta * leave[rare]
         h, slope = goal.astype(np.float64), np.zeros(len(tensor))
-        h[inner] = np.linalg.solve(system, theta * arrive)
-        slope[inner] = np.linalg.solve(system, h[inner])
+        try:
+            h[inner] = np.linalg.solve(system, theta * arrive)
+            slope[inner] = np.linalg.solve(system, h[inner])
+        except np.linalg.LinAlgError:
+            raise InputError(
+                "engine importance: from some nodes the goal is so much less likely than a return to them that no"
+                " number tells it from never: use engine exact or traces"
+            ) from None
         return h, slope
 
     return values
 
 
 def _sparse_values(tensor: csr_array, goal: np.ndarray, reaches: np.ndarray) -> Callable:
-    """As :func:`_dense_values`, by iteration."""
+    """As :func:`_dense_values`, by iteration; the slope is always rough."""
     row, column, chance = entries(tensor)
     kept = (chance > 0) & ~goal[row]
     distance = fewest_steps(row[kept], column[kept], goal)
@@ -115,10 +127,10 @@ def _sparse_values(tensor: csr_array, goal: np.ndarray, reaches: np.ndarray) -> 
     moves, arrive = sparse(part(tensor, inner, inner)), sums(tensor, inner, np.flatnonzero(goal))
     leave = arrive + sums(tensor, inner, np.flatnonzero(~reaches))
 
-    def values(theta: float) -> tuple[np.ndarray, np.ndarray]:
+    def values(theta: float, rough: bool) -> tuple[np.ndarray, np.ndarray]:
         h, slope = goal.astype(np.float64), np.zeros(len(goal))
-        h[inner] = hitting_values(moves, leave, theta, theta * arrive)
-        slope[inner] = hitting_values(moves, leave, theta, h[inner])
+        h[inner] = hitting_values(moves, leave, theta, theta * arrive, rough)
+        slope[inner] = hitting_values(moves, leave, theta, h[inner], rough=True)
         return h, slope
 
     return values
@@ -176,7 +188,7 @@ class WeightedTally(LawRecord):
     def success(self, steps: ArrayLike) -> Estimate:
         """Success probability at each budget of the task, with 95% intervals (``mean_interval``)."""
         mean, low, high = self._found(steps, lambda k: np.ones_like)
-        return like(steps, mean, np.maximum(low, 0.0), np.minimum(high, 1.0))
+        return like(steps, np.minimum(mean, 1.0), np.clip(low, 0.0, 1.0), np.minimum(high, 1.0))
 
     trace_success = success
 

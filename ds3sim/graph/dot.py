@@ -41,6 +41,7 @@ class _Dot:
         self.lines: list[str] = []
         self.tokens = self._tokens()
         self.at = 0
+        self.counted = 0, 1  # a place and its line
         self.kind, self.now = "", ""
         self.next()
 
@@ -61,7 +62,9 @@ class _Dot:
         return f"{self.where}, {self.line()}"
 
     def line(self) -> str:
-        return f"line {self.text.count(chr(10), 0, self.at) + 1}"
+        begin, number = self.counted if self.counted[0] <= self.at else (0, 1)
+        self.counted = self.at, number + self.text.count("\n", begin, self.at)
+        return f"line {self.counted[1]}"
 
     def next(self) -> None:
         self.kind, self.now, self.at = next(self.tokens, ("end", "", len(self.text)))

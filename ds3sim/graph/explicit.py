@@ -173,10 +173,12 @@ def _words(text: str, place: str) -> list[str]:
 # ---- PRISM: a module of one variable --------------------------------------------------------------
 
 MODULE = re.compile(
-    r"\bmodule\s+\w+\s+(\w+)\s*:\s*\[\s*(\d+)\s*\.\.\s*(\d+)\s*\]\s*(?:init\s+(\d+))?\s*;(.*?)\bendmodule", re.S
+    r"\bmodule\s+\w+\s+(\w+)\s*:\s*\[\s*(\d{1,9})\s*\.\.\s*(\d{1,9})\s*\]\s*"
+    r"(?:init\s+(\d{1,9}))?\s*;(.*?)\bendmodule",
+    re.DOTALL,
 )
-COMMAND = re.compile(r"\[\s*\w*\s*\]\s*(\w+)\s*=\s*(\d+)\s*->\s*([^;]*);")
-UPDATE = re.compile(r"(?:([^:+]+(?:[eE][-+]\d+)?)\s*:\s*)?(?:\(\s*(\w+)'\s*=\s*(\d+)\s*\)|true)")
+COMMAND = re.compile(r"\[\s*\w*\s*\]\s*(\w+)\s*=\s*(\d{1,9})\s*->\s*([^;]*);")
+UPDATE = re.compile(r"(?:([^:+]+(?:[eE][-+]\d+)?)\s*:\s*)?(?:\(\s*(\w+)'\s*=\s*(\d{1,9})\s*\)|true)")
 LABEL = re.compile(r'\blabel\s+"(\w+)"\s*=\s*([^;]*);')
 
 
@@ -206,15 +208,16 @@ def read_prism(text: str, where: str) -> Found:
             update = UPDATE.fullmatch(piece.strip())
             require(update is not None and own == variable and update[2] in (None, variable), advice)
             assert update is not None
-            edges.append((state, update[3] or state, number((update[1] or "1").strip())))
+            ends = int(state), int(update[3] or state)
+            edges.append((*map(str, ends), number((update[1] or "1").strip())))
             lines.append(f"state {state}")
     require(COMMAND.sub("", body).strip() == "", advice)
-    found = Found(edges=edges, lines=lines, labels={"init": [init or low]})
+    found = Found(edges=edges, lines=lines, labels={"init": [str(int(init or low))]})
     for name, said in LABEL.findall(plain):
         parts = [part.strip() for part in said.split("|")]
-        states = [re.fullmatch(rf"\(?\s*{variable}\s*=\s*(\d+)\s*\)?", part) for part in parts]
+        states = [re.fullmatch(rf"\(?\s*{variable}\s*=\s*(\d{{1,9}})\s*\)?", part) for part in parts]
         if all(states):
-            found.labels[name] = [state[1] for state in states if state]
+            found.labels[name] = [str(int(state[1])) for state in states if state]
         elif parts != ["false"]:
             raise InputError(f"{where}: label {name} is {shown(said)}: only {variable}=1 | {variable}=2 ... is read")
     states = [state for group in found.labels.values() for state in group]

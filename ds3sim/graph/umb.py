@@ -60,7 +60,10 @@ def write_umb(
     }
     files |= {f"annotations/aps/{keys[name]}/states/values.bin": _bits(mask) for name, mask in labels.items()}
     out = io.BytesIO()
-    with gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
+    with (
+        gzip.GzipFile(fileobj=out, mode="wb", compresslevel=6, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
