@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
+from ds3sim.core.progress import working
 from ds3sim.engine.enumerate import by_sums, success
 from ds3sim.engine.law import Known, LawRecord, known, like
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE
@@ -119,9 +120,11 @@ def propagate(
     if inner.size > 256 or max_steps <= BLOCK:
         few = not isinstance(moves, np.ndarray) or np.count_nonzero(moves) < moves.size / 8
         step = sparse(moves).T if few else moves.T
-        for k in range(1, max_steps + 1):
-            out[:, k] = now @ leave
-            now = step @ now
+        with working("steps", max_steps) as stage:
+            for k in range(1, max_steps + 1):
+                out[:, k] = now @ leave
+                now = step @ now
+                stage.advance()
         return out[0], out[1]
     moves, ahead = dense(moves), [leave]
     for _ in range(BLOCK - 1):
@@ -168,8 +171,11 @@ def exacts(tasks: Sequence[Task]) -> list[Known]:
     for i, task in enumerate(tasks):
         small = task.graph.size <= SMALL_GRAPH and task.max_steps <= SHORT_WALK and not isinstance(task.step, Beam)
         alike[(task.graph.size, -(-task.max_steps // 128)) if small else None].append(i)
-    for i in alike.pop(None, []):
-        out[i] = known(Exact.of(tasks[i]), tasks[i])
+    alone = alike.pop(None, [])
+    with working("tasks", len(tasks)) as stage:
+        for i in alone:
+            out[i] = known(Exact.of(tasks[i]), tasks[i])
+            stage.advance()
     for (size, _), members in alike.items():
         most = max(tasks[i].max_steps for i in members)
         walks = defaultdict(list)  # tasks that differ in budget and aggregator alone

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.errors import StoppedEarly, require
+from ds3sim.core.errors import InputError, StoppedEarly, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.progress import working
 from ds3sim.engine.law import LawRecord, like
@@ -55,7 +55,7 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
         steps: budget K per trace, at least the shortest path.
 
     Raises:
-        InputError: a large graph on which h does not settle.
+        InputError: a graph on which h cannot be computed, or a budget with no chance that float64 can hold.
     """
     # Any theta gives the right mean; on a large graph, where h takes time, one near the best will do.
     values, near = (
@@ -67,7 +67,8 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
     def solve(theta: float, rough: bool = True) -> tuple[np.ndarray, float, float]:
         h, slope = values(theta, rough)
         total = float(start @ h)
-        return h, total, float(start @ slope) / total if total > 0 else 0.0  # h underflows at a theta far too small
+        late = float(start @ np.where(start > 0, slope, 0.0))  # infinite where a step hardly ever leads on
+        return h, total, late / total if total > 0 else 0.0  # h underflows at a theta far too small
 
     low, high = np.log(1e-9), 0.0
     if solve(1.0)[2] > steps:
@@ -85,6 +86,11 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
     else:
         theta = 1.0
     h, total, _ = solve(theta, rough=False)
+    require(
+        total > 0,
+        f"engine importance: success within {steps} steps is below the smallest number that there is (1e-308): leave"
+        " this budget out, or raise it",
+    )
     alive = h > 0
     fixed = np.flatnonzero(goal | ~alive)
     if isinstance(tensor, np.ndarray):
@@ -110,8 +116,14 @@ def _dense_values(tensor: np.ndarray, goal: np.ndarray, reaches: np.ndarray) -> 
         system = np.eye(inner.size) - theta * moves
         system[rare, rare] = (1.0 - theta) + theta * leave[rare]
         h, slope = goal.astype(np.float64), np.zeros(len(tensor))
-        h[inner] = np.linalg.solve(system, theta * arrive)
-        slope[inner] = np.linalg.solve(system, h[inner])
+        try:
+            h[inner] = np.linalg.solve(system, theta * arrive)
+            slope[inner] = np.linalg.solve(system, h[inner])
+        except np.linalg.LinAlgError:
+            raise InputError(
+                "engine importance: from some nodes the goal is so much less likely than a return to them that no"
+                " number tells it from never: use engine exact or traces"
+            ) from None
         return h, slope
 
     return values
@@ -191,7 +203,7 @@ class WeightedTally(LawRecord):
     def success(self, steps: ArrayLike) -> Estimate:
         """Success probability at each budget of the task, with 95% intervals (``mean_interval``)."""
         mean, low, high = self._found(steps, lambda k: np.ones_like)
-        return like(steps, mean, np.maximum(low, 0.0), np.minimum(high, 1.0))
+        return like(steps, np.minimum(mean, 1.0), np.clip(low, 0.0, 1.0), np.minimum(high, 1.0))
 
     trace_success = success
 
