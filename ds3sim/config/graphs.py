@@ -140,7 +140,7 @@ def table_of(graph: SkillGraph) -> dict[str, Any]:
     return {
         "kind": "edges",
         "edges": [[names[i], names[j], p] for i, j, p in pairs],
-        "start": {name: float(graph.start[names.index(name)]) for name in named(graph.start)},
+        "start": dict(zip(named(graph.start), graph.start[graph.start != 0].tolist(), strict=True)),
         "goal": named(graph.goal),
         "dead": named(graph.dead),
         "nodes": list(names),
