@@ -338,7 +338,7 @@ def test_curves_of_several_tasks_are_refused(tmp_path):
         ("x.json", {"eval": {}, "version": 1}, "a JSON document with the keys eval, version"),
         ("x.json", 3, "a text table"),
         ("x.jsonl", [{"spec": {}}, {"run_id": "r", "event_id": 1, "data": {}}], "a log of OpenAI evals"),
-        ("x.gz", gzip.compress(b"PAR1\0\0"), "inside a compressed one: unpack it first"),
+        ("x.gz", gzip.compress(b"PAR1\0\0", mtime=0), "inside a compressed one: unpack it first"),
         ("x.bin", bytes(range(256)), "a NUL byte"),
         ("x.zip", b"PK\5\6" + bytes(18), "x.zip"),
         ("x.arrow", b"ARROW1\0\0", "an Arrow file"),
