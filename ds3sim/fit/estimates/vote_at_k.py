@@ -63,7 +63,7 @@ def vote_at_k(
     log.need_answers()
     k = several_k(log, k)
     number, notes = usable(log, k, ragged)
-    values, errors = vote_table(log, k, ties=ties, method=method, seed=seed)
+    values, errors = vote_table(log, k, ties=ties, method=method, seed=whole_number("seed", seed))
     low, high = bootstrap(values, level=level, seed=seed, resamples=resamples)
     error = np.sqrt(np.nansum(errors**2, axis=0)) / number
     if (errors > 0).any():
