@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import numbers, one_of
+from ds3sim.core.check import confidence, numbers, one_of, whole_number
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import dots, new_axes
@@ -87,6 +87,15 @@ def largest_k(log: Log) -> int:
     return int(log.need_counts().samples.min())
 
 
+def options_of(level: float, resamples: int, seed: int) -> dict[str, Any]:
+    """The options of the bootstrap, of Python, NumPy or JAX, as Python's numbers."""
+    return {
+        "level": confidence(level),
+        "resamples": whole_number("resamples", resamples),
+        "seed": whole_number("seed", seed, 0),
+    }
+
+
 def mean_tokens(log: Log, *, level: float = 0.95, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
     """Mean generated tokens of a sample: the mean over problems of each problem's mean, with an interval.
 
@@ -98,7 +107,7 @@ def mean_tokens(log: Log, *, level: float = 0.95, seed: int = 0, resamples: int 
     if log.tokens is None:
         raise InputError("the log has no numbers of tokens: give a column tokens or tokens_mean")
     values = log.tokens[~np.isnan(log.tokens)][:, None]
-    low, high = bootstrap(values, level=level, seed=seed, resamples=resamples, bounds=(0.0, None))
+    low, high = bootstrap(values, **options_of(level, resamples, seed), bounds=(0.0, None))
     return Estimate(values.mean(), low[0], high[0])
 
 
