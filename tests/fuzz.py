@@ -181,6 +181,9 @@ def inside(data: bytes, random: Random) -> bytes:
         return absurd(data, random)
 
 
+ENDS = {"csv": {"start": "b", "goal": "z"}, "tsv": {"start": "b", "goal": "z"}, "tra": {"start": "0", "goal": "2"}}
+"""Start and goal of graphs whose format says none."""
+
 BYTES = (cut, flipped, flipped, absurd, absurd, doubled, removed)
 TEXT = (cut, flipped, doubled, removed, recoded, retyped, retyped, retyped, retyped)
 WAYS: dict[str, tuple[Callable, ...]] = {
@@ -189,6 +192,7 @@ WAYS: dict[str, tuple[Callable, ...]] = {
     ".parquet": (*BYTES, columns, columns),
     ".toml": (*TEXT, *[retabled] * 20),
     ".ds3": BYTES,
+    ".umb": (*BYTES, *[inside] * 7),
     **dict.fromkeys((".eval", ".gz", ".xz"), (*BYTES, *[inside] * 7)),
 }
 
@@ -214,8 +218,7 @@ def read(name: str, path: Path) -> None:
                 if number > 10:
                     break
     elif kind == "graph":
-        given = {"start": "b", "goal": "z"} if path.suffix == ".csv" else {}
-        ds.load_graph(path, **given)
+        ds.load_graph(path, **ENDS.get(name.partition(".")[2].partition(".")[0], {}))
     elif kind == "log":
         ds.read_log(path)
     elif kind == "store":
@@ -237,7 +240,8 @@ def commands(name: str, path: Path) -> list[list[str]]:
         return [named] if named else [*sweeps, ["export", file, "--format", "drn", "--out", out]]
     if kind == "graph":
         config = path.parent / "graph.toml"
-        ends = 'start = "b"\ngoal = "z"\n' if path.suffix == ".csv" else ""
+        given = ENDS.get(path.name.partition(".")[2].partition(".")[0], {})
+        ends = "".join(f'{role} = "{node}"\n' for role, node in given.items())
         config.write_text(f'[graph]\npath = "{path.name}"\n{ends}[budget]\nsteps = [5]\n[engine]\nkind = "exact"\n')
         return [["run", str(config)]]
     if kind == "log":

@@ -100,6 +100,7 @@ GEXF = """<gexf version="1.3"><graph defaultedgetype="directed">
 </graph></gexf>
 """
 DOT = 'digraph "G" { start = a; goal = z // names\n edge [prob=0.5]; a -> {b c} -> z [label="0.25"]; b [shape=box] }\n'
+TRA = "3 5\n0 0 0.5\n0 1 0.5\n1 1 0.75\n1 2 0.25\n2 2 1\n"
 TIDY = "problem,sample,correct,answer,tokens\n" + "".join(
     f"p{i},{s},{(i * s) % 2},{i + s % 3},{10 + s}\n" for i in range(4) for s in range(5)
 )
@@ -221,8 +222,14 @@ def inputs(folder: Path) -> dict[str, bytes]:
         "log-monkeys.yaml": MONKEYS,
         "log-inspect.json": json.dumps(inspect_log()),
     }
+    texts["graph-tabs.tsv"] = CSV_GRAPH.replace(",", "\t")
+    texts["graph-states.tra"] = TRA
     out = {name: text.encode() for name, text in texts.items()}
-    out["graph-chain.umb"] = ds.export_chain(ds.Task(graph), "umb")
+    task = ds.Task(graph, steps=9)
+    for ending in ("prism", "drn", "umb"):
+        chain = ds.export_chain(task, ending)
+        out[f"graph-chain.{ending}"] = chain if isinstance(chain, bytes) else chain.encode()
+    out["graph-edges.csv.gz"], out["graph-wide.csv"] = gzip.compress(CSV_GRAPH.encode()), CSV_GRAPH.encode("utf-16")
     out["log-tidy.parquet"] = parquet(tidy_rows())
     out["log-search.parquet"] = parquet([json.loads(line) for line in search_and_learn().splitlines()])
     out["log-stored.eval"], out["log-deflated.eval"] = (

@@ -138,3 +138,30 @@ def test_validate_has_power(perturb, passed, some_cases, monkeypatch):
     if perturb:
         failed = {check.name for check in result.checks if not check.passed}
         assert failed == {c.name for c in some_cases}
+
+
+@pytest.mark.parametrize(
+    ("graph", "steps", "said"),
+    [
+        (SkillGraph.chain(300, 0.01), 1000, "success within 1000 steps is below the smallest number"),
+        (
+            SkillGraph.from_edges([("b", "e", 1e-300), ("b", "c", 0.25), ("c", "b", 1e-20)], start="b", goal="e"),
+            5,
+            "no number tells it from never",
+        ),
+    ],
+)
+def test_importance_refuses_what_no_number_holds(graph, steps, said):
+    with pytest.raises(InputError, match=said):
+        simulate(Task(graph, steps=steps), traces=100, engine="importance")
+
+
+def test_importance_of_hardly_any_chance():
+    found = simulate(Task(SkillGraph.chain(2, 5e-324), steps=3), traces=100, engine="importance").success(3)
+    assert 0.0 <= found.low <= found.estimate <= found.high < 0.1  # no number is none
+
+
+def test_importance_gives_no_chance_above_1():
+    graph = SkillGraph.random(5, 0.2, degree=1, seed=7)
+    found = simulate(Task(graph, steps=[50, 3]), traces=1, seed=7022980760218141420, engine="importance")
+    assert all(np.asarray(v).max() <= 1.0 for v in found.success([50, 3]))

@@ -191,9 +191,10 @@ def test_broken_dot(tmp_path, content, fragment):
             "nodes": [{"id": 7, "label": "a"}, {"id": 8, "label": "b"}],
             "edges": [{"source": 7, "target": 8, "Prob": 0.5}],
         },
+        {"nodes": [{"id": 1, "Label": "a"}, {"id": 2, "Label": "b"}], "edges": [{"from": 1, "to": 2, "weight": 0.5}]},
         {"links": [{"source": "a", "target": "b", "weight": "0.5"}], "graph": [[[], 1], ["name", "x"]]},
     ],
-    ids=["adjacency", "cytoscape", "json graph", "numbered", "labelled", "pairs"],
+    ids=["adjacency", "cytoscape", "json graph", "numbered", "labelled", "vis", "pairs"],
 )
 def test_relatives_of_node_link_json(tmp_path, data):
     graph = load(tmp_path, "g.json", json.dumps(data), **A_TO_B)

@@ -197,6 +197,8 @@ def lm_eval(**changes):
         ({"exact_match": 0.0}, "on 1 of 1 documents, none of them correct"),
         ({"metrics": ["pass@2"], "pass@2": 1.0}, "pass@2 = 1.0 of 4 responses holds for 3 to 4 correct ones"),
         ({"metrics": ["pass@1"], "pass@1": 0.3}, "pass@1 = 0.3 is not pass@1 of 4 responses"),
+        ({"exact_match": 0.3}, "exact_match = 0.3 is not exact_match of 4 responses"),
+        ({"metrics": ["f1"], "f1": 0.5}, "f1 is one grade for them"),
         ({"metrics": ["pass@8"], "pass@8": 0.3}, "pass@8 of 4 responses: pass@k needs at least k"),
         ({"metrics": ["bypass"], "bypass": None}, "the run only predicted (metric bypass)"),
         ({"filtered_resps": ["B"]}, "4 responses, of which the harness graded one"),

@@ -19,8 +19,8 @@ from ds3sim.graph.parts import BetaRate
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 PROBABILITY = ("probability", "prob", "p", "weight")
 """What the chance of an edge may be called, in any case; the first that an edge has counts."""
-OTHER_NAMES = ("name", "label")
-"""Attributes by which a node may be named instead of by its id."""
+OTHER_NAMES = {"name", "label", "id", "shared name"}
+"""Attributes, in any case, by which a node may be named instead of by its id."""
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Found:
         ids = {str(node).strip() for node in self.nodes}
         others: dict[str, list] = {}
         for node, attributes in zip(self.nodes, self.node_attributes, strict=True):
-            for name in {str(attributes[key]).strip() for key in OTHER_NAMES if key in attributes}:
+            for name in {str(value).strip() for key, value in attributes.items() if str(key).lower() in OTHER_NAMES}:
                 others.setdefault(name, []).append(node)
 
         def found(name: object) -> list:

@@ -79,6 +79,8 @@ def read_node_link(text: str, where: str) -> Found:
     edges, lines = [], []
     for number, link in enumerate(links):
         place = f"{key}[{number}]"
+        if isinstance(link, dict) and "from" in link and "to" in link:  # vis.js
+            link = {"source": link["from"], "target": link["to"], **link}
         if not (isinstance(link, dict) and "source" in link and "target" in link):
             raise InputError(f"{where}, {place}: {shown(link)} is no edge: give an object with source and target")
         if type(link.get("directed")) is bool and not link["directed"]:

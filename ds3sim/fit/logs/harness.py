@@ -18,6 +18,9 @@ MEAN = re.compile(r"(?:avg|mean)(?:@|_at_)(?:[kn]:[kn]=)?(\d+)?", re.IGNORECASE)
 SAMPLES = re.compile(r"(?:[:&]n=|:)(\d+)(?:_samples)?$")
 """How many responses lighteval took: ``pass@k:k=1&n=4``, ``pass@1:4_samples``."""
 
+BINARY = re.compile(r"match|acc(?:uracy)?$|correct", re.IGNORECASE)
+"""Metrics that grade a response 0 or 1."""
+
 EQUAL = 1e-6
 """Values may have been kept in single precision."""
 
@@ -38,12 +41,12 @@ def k_of_metric(name: str) -> int | None:
     return int(found.group(1))
 
 
-def is_average(value: Any) -> bool:
-    """Whether a value lies between 0 and 1, as a mean of several grades does."""
-    return isinstance(value, int | float) and 0.0 < value < 1.0
+def is_average(metric: str, value: Any) -> bool:
+    """Whether a value lies between 0 and 1 though its metric grades a response 0 or 1: it is a mean of several."""
+    return BINARY.search(metric) is not None and isinstance(value, int | float) and 0.0 < value < 1.0
 
 
-def counted(metric: str, responses: int, value: Any, place: str) -> Counted | None:
+def counted(metric: str, responses: int, value: Any, place: str, *, mean: bool = False) -> Counted | None:
     """Inverts pass@k, 1 - C(n-c, k) / C(n, k), or a mean, of n responses.
 
     Args:
@@ -51,6 +54,7 @@ def counted(metric: str, responses: int, value: Any, place: str) -> Counted | No
         responses: n.
         value: in [0, 1].
         place: for messages.
+        mean: the value is a mean, whatever the metric is called.
 
     Returns:
         n and c; None where the metric is not one that determines c.
@@ -58,7 +62,7 @@ def counted(metric: str, responses: int, value: Any, place: str) -> Counted | No
     Raises:
         InputError: no c gives the value, or several do.
     """
-    k = k_of_metric(metric)
+    k = 1 if mean else k_of_metric(metric)
     if k is None or value is None:
         return None
     own = SAMPLES.search(metric)

@@ -246,14 +246,15 @@ def _metric(row: dict[str, Any], choice: _Choice, place: str) -> str:
 # ---- the harness' grades ---------------------------------------------------------------------------
 
 
-def _harness_grades(found: Iterable[_Doc], choice: _Choice) -> Iterator[tuple[_Doc, list[Graded]]]:
+def _harness_grades(given: Iterable[_Doc], choice: _Choice) -> Iterator[tuple[_Doc, list[Graded]]]:
     """Grades and answers of each document's responses, as far as the harness' values determine them."""
-    docs = list(found)
+    docs = list(given)
     graded = [_from_value(doc, choice) for doc in docs]
     open_ones = [doc for doc, known in zip(docs, graded, strict=True) if known is None]
     rest: list[list[Graded]] = []
-    if any(is_average(doc.value) for doc in open_ones):
-        rest = [_counted(counted("pass@1", len(doc.kept or ()), doc.value, doc.place), choice) for doc in open_ones]
+    if any(is_average(doc.metric, doc.value) for doc in open_ones):
+        means = (counted(d.metric, len(d.kept or ()), d.value, d.place, mean=True) for d in open_ones)
+        rest = [_counted(found, choice) for found in means]
         choice.notes.append(f"{open_ones[0].metric} was read as the mean over the responses that the filter kept")
     elif open_ones:
         rest = _compared(open_ones, choice)
@@ -325,7 +326,7 @@ def _graded_again(docs: Iterable[_Doc], choice: _Choice) -> Iterator[tuple[_Doc,
         found: list[Graded] = [choice.comparison.of_completion(text, doc.targets) for text in doc.responses]
         # A filter that lets the responses vote (maj@k) grades none of them.
         voted = "maj" in (choice.filter or "").lower()
-        said = None if voted else _agrees(doc, [grade or 0.0 for grade, _ in found], choice.threshold)
+        said = None if voted else _agrees(doc, [float(grade or 0.0) for grade, _ in found], choice.threshold)
         if said is not None:
             choice.compared += 1
             choice.agree += said
@@ -344,7 +345,7 @@ def _agrees(doc: _Doc, grades: list[float], threshold: float) -> bool | None:
         found = counted(doc.metric, kept or size, value, doc.place)
         if found is not None:
             return found.correct == sum(grades[: found.samples])
-        if is_average(value):
+        if is_average(doc.metric, value):
             return abs(float(value) - sum(grades) / size) < 1e-6
     grade = grade_of(value, doc.place, doc.metric)
     return grade is not None and float(grade >= threshold) == grades[0]
