@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ds3sim.allocate.allocation import Allocation
     from ds3sim.config.read import read_config
-    from ds3sim.config.schema import schema
     from ds3sim.config.study import Study
+    from ds3sim.config.tables import schema
     from ds3sim.core.errors import InputError, Interrupted, NoClosedForm
     from ds3sim.core.estimate import Estimate
     from ds3sim.engine.simulate import closed_form, exact, simulate
@@ -45,8 +45,7 @@ if TYPE_CHECKING:
     from ds3sim.study.train import TrainingResult, train
     from ds3sim.task.aggregate import BestOfN, Majority, Single, Verifier
     from ds3sim.task.steps import Beam, CoT, ToT
-    from ds3sim.task.strategy import Strategy
-    from ds3sim.task.task import Task
+    from ds3sim.task.task import Strategy, Task
     from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
     from ds3sim.theory.cost import CostModel
     from ds3sim.validate.checks import Validation
@@ -127,11 +126,11 @@ _HOME = {
     "Verifier": "task.aggregate",
     "GeometricErrors": "task.wrong_answers",
     "WeightErrors": "task.wrong_answers",
-    "Strategy": "task.strategy",
+    "Strategy": "task.task",
     "Study": "config.study",
     "export_chain": "study.export",
     "read_config": "config.read",
-    "schema": "config.schema",
+    "schema": "config.tables",
     "simulate": "engine.simulate",
     "exact": "engine.simulate",
     "closed_form": "engine.simulate",
@@ -188,7 +187,7 @@ import_module("ds3sim.core.forks")  # has to be there before a fork
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        value = _version()
+        value = import_module("ds3sim.core.runtime").version()
     elif name in _HOME:
         value = getattr(import_module(f"ds3sim.{_HOME[name]}"), name)
     else:
@@ -199,13 +198,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    """The installed version; a source tree that was never installed has none."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("ds3sim")
-    except metadata.PackageNotFoundError:
-        return "0+unknown"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import cached_property
 from pathlib import Path
 
 import ds3sim
@@ -49,12 +50,12 @@ def members(kind: type) -> dict[str, object]:
 
 
 def callable_or_property(value: object) -> bool:
-    return isinstance(value, property | classmethod | staticmethod) or inspect.isfunction(value)
+    return isinstance(value, property | cached_property | classmethod | staticmethod) or inspect.isfunction(value)
 
 
 def signature(name: str, value: object) -> str:
     """A call as one writes it, without the module names of types."""
-    if isinstance(value, property):
+    if isinstance(value, property | cached_property):
         return name
     function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
     try:

@@ -5,17 +5,20 @@ shapes of its signature; what records and commands are given, they check themsel
 types on purpose.
 """
 
+import json
 import os
 from pathlib import Path
 
+import pytest
 from jaxtyping import install_import_hook
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".pytest_cache" / "kernels"
 """Kernels of this run and of earlier ones; may be deleted at any time."""
 TYPED = ("core/rng.py", "theory/*.py", "stats/*.py", "training/*.py", "engine/traces/*.py", "engine/e*.py")
-LEFT_OUT = {"ds3sim.theory.cost", "ds3sim.stats.intervals", "ds3sim.engine.evaluate", "ds3sim.engine.exact"}
+LEFT_OUT = {"ds3sim.theory.cost", "ds3sim.stats.intervals", "ds3sim.engine.exact"}
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a process has a core; threads on small matrices only wait
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE / "xla"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("DS3SIM_CACHE", str(CACHE))  # the command line, in a process of its own
@@ -23,3 +26,39 @@ os.environ.setdefault("DS3SIM_CACHE", str(CACHE))  # the command line, in a proc
 FOUND = [path.relative_to(ROOT).with_suffix("") for rooms in TYPED for path in (ROOT / "ds3sim").glob(rooms)]
 MODULES = {".".join(path.parts) for path in FOUND if path.name != "__init__"} - LEFT_OUT
 install_import_hook(sorted(MODULES), "typed.typed")
+
+
+class CommandLine:
+    """Command lines run in this process, in the working folder."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]):
+        self.capsys = capsys
+        self.err = ""
+        """What the last one wrote to stderr."""
+
+    def __call__(self, *argv: object, code: int = 0) -> str:
+        """Stdout of a command line, which has to end with ``code``."""
+        from ds3sim.cli.main import main
+
+        found = main([str(arg) for arg in argv])
+        out, self.err = self.capsys.readouterr()
+        assert found == code, self.err
+        return out
+
+    def json(self, *argv: object) -> dict:
+        """What it prints with ``--json``, with nothing on stderr."""
+        out = self(*argv, "--json")
+        assert self.err == ""
+        return json.loads(out)
+
+    def refuses(self, *argv: object) -> str:
+        """The one line on stderr of a command line with a mistake: no output, code 2."""
+        assert self(*argv, code=2) == ""
+        *notes, error = self.err.splitlines()
+        assert error.startswith("error: ") and all(note.startswith("note: ") for note in notes), self.err
+        return self.err
+
+
+@pytest.fixture
+def cli(capsys) -> CommandLine:
+    return CommandLine(capsys)

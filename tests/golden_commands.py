@@ -1,7 +1,5 @@
 """The cases of the golden outputs: command lines of every command, run in this process in a folder of their own."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import io
@@ -115,8 +113,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "fit-votes": Command("fit votes inputs/counts.csv --json --quiet --at 1,8,100", tolerance=OPTIMIZED),
     "fit-votes-latent": Command(
-        "fit votes inputs/counts.csv --json --quiet --at 5 --latent 0.9,0.5,1.5 --errors geometric",
-        tolerance=OPTIMIZED,
+        "fit votes inputs/counts.csv --json --quiet --at 5 --latent 0.9,0.5,1.5 --errors geometric", tolerance=OPTIMIZED
     ),
     "plan-target": Command("plan inputs/counts.csv --json --quiet --target 0.6", tolerance=OPTIMIZED),
     "plan-tokens": Command("plan inputs/counts.csv --json --quiet --tokens 6100 --parameters 8e9", tolerance=OPTIMIZED),

@@ -5,8 +5,6 @@ Run as a script it prints tallies as JSON, of the cases that are named and of al
 ``XLA_FLAGS=--xla_force_host_platform_device_count=4 python golden_tallies.py``.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sys
@@ -15,20 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ds3sim import (
-    Beam,
-    BestOfN,
-    GeometricErrors,
-    Majority,
-    SkillGraph,
-    Task,
-    ToT,
-    Verifier,
-    WeightErrors,
-    simulate,
-)
-from ds3sim.engine.evaluate import evaluate
+from ds3sim import Beam, BestOfN, GeometricErrors, Majority, SkillGraph, Task, ToT, Verifier, WeightErrors, simulate
 from ds3sim.engine.limits import EngineOptions
+from ds3sim.engine.simulate import evaluate
 
 FILE = Path(__file__).parent / "golden" / "tallies.json"
 CHUNK = 1024
@@ -157,10 +144,7 @@ CASES: dict[str, Case] = {
     "relative error": Case(Task(GIVEN, steps=20), options={"relative_error": 0.001, "max_traces": 150_000}),
     "population": Case(Task(LAYERED, steps=80, on_dead="stop"), traces=10**9, options={"engine": "population"}),
     "population, tot": Case(
-        Task(SCORED, ToT(3, 0.2), steps=40),
-        traces=2 * 10**12 + 5,
-        seed=LARGEST_SEED,
-        options={"engine": "population"},
+        Task(SCORED, ToT(3, 0.2), steps=40), traces=2 * 10**12 + 5, seed=LARGEST_SEED, options={"engine": "population"}
     ),
     "population, first": Case(
         Task(CHAIN, steps=60), traces=10**6, options={"engine": "population", "first": 3 * 10**12}

@@ -6,8 +6,6 @@ is added (``--new``), or when the streams are changed on purpose and the changel
 outputs: a key that is gone or a number that changed breaks the readers of ``--json``.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import tempfile

@@ -1,7 +1,5 @@
 """The package as syntax trees: what its modules import, define and use. tests/test_house.py holds the rules."""
 
-from __future__ import annotations
-
 import ast
 import sys
 from collections.abc import Iterator

@@ -4,8 +4,6 @@
 anew where the packages are installed. No model and no network is used.
 """
 
-from __future__ import annotations
-
 import shutil
 import sys
 import zipfile

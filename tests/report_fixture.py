@@ -1,7 +1,5 @@
 """A result of ``run`` made by hand: sampled with NumPy, reference by scipy. No engine is used."""
 
-from __future__ import annotations
-
 import math
 import tomllib
 from dataclasses import replace

@@ -1,14 +1,18 @@
 """A quick engine for tests of the store: every trial has its own random number, so any split adds up."""
 
-from __future__ import annotations
-
 import time
 
 import numpy as np
 
+from ds3sim.engine.limits import EngineOptions
 from ds3sim.engine.tally import Tally
 from ds3sim.graph.graph import SkillGraph
+from ds3sim.store import collect
+from ds3sim.store.contents import Point
+from ds3sim.store.store import Store
+from ds3sim.task.budget import BudgetRow
 from ds3sim.task.task import Task
+from ds3sim.theory.cost import CostModel
 
 
 def tasks(count: int, steps: int = 40) -> list[Task]:
@@ -47,7 +51,7 @@ def toy(task: Task, traces: int, seed: int, first: int = 0) -> Tally:
 
 
 def toy_engine(tasks, forms, options, seed=0, *, firsts=None, progress=None):
-    """In place of :func:`ds3sim.engine.evaluate.evaluate`."""
+    """In place of :func:`ds3sim.engine.simulate.evaluate`."""
     out = []
     for task, first in zip(tasks, firsts or [0] * len(tasks), strict=True):
         out.append(toy(task, options.traces, seed, first))
@@ -64,9 +68,6 @@ def counts(tally) -> tuple:
 
 def work(path: str, number: int, traces: int) -> None:
     """What the tests kill: collect in as many transactions as there are tasks, and wait a little between them."""
-    from ds3sim.engine.limits import EngineOptions
-    from ds3sim.store import collect
-    from ds3sim.store.store import Store
 
     def slow(*args, **options):
         time.sleep(0.02)
@@ -75,6 +76,31 @@ def work(path: str, number: int, traces: int) -> None:
     collect.FIRST_GROUP, collect.COMMIT_S, collect.evaluate = 1.0, 0.0, slow
     with Store.open(path, wait=300) as store:
         print("open", flush=True)
-        items = [(task, {"number": i}) for i, task in enumerate(tasks(number))]
-        collect.collect(items, store, EngineOptions(traces=traces), seed=3)
+        collect.collect(items(number), store, EngineOptions(traces=traces), seed=3)
     print("done", flush=True)
+
+
+def items(number: int, steps: int = 40):
+    return [(task, {"number": i}) for i, task in enumerate(tasks(number, steps))]
+
+
+def gather(path, number=5, traces=1000, seed=3, progress=None):
+    """Tallies of the toy engine, collected in a file."""
+    real, collect.evaluate = collect.evaluate, toy_engine
+    try:
+        with Store.open(path) as store:
+            return collect.collect(items(number), store, EngineOptions(traces=traces), seed, progress)
+    finally:
+        collect.evaluate = real
+
+
+def held(path):
+    with Store.open(path, create=False, readonly=True) as store:
+        return store.contents()
+
+
+def point(r, strategy="cot"):
+    cost = CostModel(25.0, 1e9, attention=False)
+    rows = (BudgetRow(12, 4, tokens=300.0), BudgetRow(13, 4, tokens=325.0))
+    weights: tuple = (0.25, (0.75, 0.5))
+    return Point(0, {"graph.success": r}, strategy, 3, 2, 25.0, cost, weights, rows, "traces", ("a", "b"))

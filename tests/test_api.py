@@ -51,13 +51,6 @@ def test_a_sweep_is_labelled_and_kept(tmp_path):
     assert ds.Result.from_dict(point.to_dict()).to_dict() == point.to_dict()
 
 
-@pytest.mark.parametrize("compute", [ds.choose, ds.validate])
-def test_records_are_read_back(compute, tmp_path):
-    found = compute(STUDY)
-    assert type(found).load(found.save(tmp_path / "x.json")) == found
-    assert "<table>" in found._repr_html_() and len(found.to_frame()) > 3
-
-
 def test_ctrl_c_keeps_what_was_done():
     with pytest.raises(ds.Interrupted) as caught:
         ds.run(TASK, traces=10**12, progress=stop)

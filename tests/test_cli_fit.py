@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from ds3sim.cli.main import main
 from ds3sim.theory import latent
 from ds3sim.theory.votes import geometric_weights
 
@@ -46,80 +45,47 @@ def curve_file(tmp_path_factory):
     return path
 
 
-def run(capsys, *argv):
-    code = main([str(a) for a in argv])
-    out, err = capsys.readouterr()
-    return code, out, err
-
-
-def test_pass_at_n_of_counts(capsys, counts_file, tmp_path):
-    out = tmp_path / "fit"
-    code, text, err = run(
-        capsys, "fit", "pass-at-n", counts_file, "--at", "1,10,1e6", "--json", "--out", out, "--parameters", "8e9"
-    )
-    assert code == 0, err
-    result = json.loads(text)
-    assert {"solvable", "alpha", "beta", "standard_errors", "log_likelihood", "at_bound", "predictions"} <= set(result)
-    assert set(result["standard_errors"]) == {"solvable", "alpha", "beta"}
-    rows = result["predictions"]
-    assert [r["n"] for r in rows] == [1, 10, 1_000_000]
-    for row in rows:
-        assert 0 <= row["low"] <= row["estimate"] <= row["high"] <= 1
-        assert row["estimate"] == pytest.approx(
-            float(latent.pass_at_n(row["n"], result["solvable"], result["alpha"], result["beta"]))
-        )
-    assert rows[1]["tokens"] == 3000 and rows[1]["flops"] == pytest.approx(2 * 8e9 * 3000)
-    assert (out / "fit.svg").stat().st_size > 1000 and json.loads((out / "result.json").read_text()) == result
-
-
-def test_pass_at_n_of_a_curve(capsys, curve_file):
-    code, text, err = run(capsys, "fit", "pass-at-n", curve_file, "--json", "--quiet")
-    assert code == 0 and err == ""
-    result = json.loads(text)
+def test_pass_at_n_of_a_curve(cli, curve_file, tmp_path):
+    result = cli.json("fit", "pass-at-n", curve_file, "--quiet", "--out", tmp_path / "fit")
+    assert json.loads((tmp_path / "fit" / "result.json").read_text()) == result
     assert result["solvable"] == pytest.approx(0.9, abs=1e-3) and result["squared_error"] < 1e-9
     assert all(r["same_problems"]["low"] <= r["estimate"] <= r["same_problems"]["high"] for r in result["predictions"])
-    code, text, _ = run(capsys, "fit", "pass-at-n", curve_file)
-    assert code == 0 and "pass@N" in text and "squared error" in text
+    text = cli("fit", "pass-at-n", curve_file)
+    assert "pass@N" in text and "squared error" in text
 
 
-def test_votes(capsys, curve_file):
-    code, text, _ = run(capsys, "fit", "votes", curve_file, "--at", "1,100", "--errors", "uniform", "--latent", "1,2,1")
-    assert code == 0 and "wrong answers uniform" in text and "vote@N" in text
+def test_votes(cli, curve_file):
+    text = cli("fit", "votes", curve_file, "--at", "1,100", "--errors", "uniform", "--latent", "1,2,1")
+    assert "wrong answers uniform" in text and "vote@N" in text
 
 
-def test_plan(capsys, bare_file, curve_file):
-    code, text, _ = run(capsys, "plan", bare_file, "--target", "0.6", "--json")
-    assert code == 0
-    result = json.loads(text)
+def test_plan(cli, bare_file, curve_file):
+    result = json.loads(cli("plan", bare_file, "--target", "0.6", "--json"))
     rows = {r["strategy"]: r for r in result["strategies"]}
     assert set(rows) == {"single", "best_of_n"}
     n, rates = rows["best_of_n"]["n"], [result["latent"][k] for k in ("solvable", "alpha", "beta")]
     assert latent.pass_at_n(n, *rates) >= 0.6 > latent.pass_at_n(n - 1, *rates)
     assert result["recommended"] == {"strategy": "best_of_n", "n": n}
     size = ("--parameters", "8e9", "--tokens-per-sample", "300", "--json")
-    code, text, _ = run(capsys, "plan", bare_file, "--flops", 2 * 8e9 * 300 * 7.5, *size)
-    assert code == 0 and json.loads(text)["budget"]["samples"] == 7
-    code, text, _ = run(capsys, "plan", curve_file, "--target", "0.95", "--quiet")
-    assert code == 0 and "out of reach" in text
+    assert json.loads(cli("plan", bare_file, "--flops", 2 * 8e9 * 300 * 7.5, *size))["budget"]["samples"] == 7
+    assert "out of reach" in cli("plan", curve_file, "--target", "0.95", "--quiet")
 
 
-def test_match_is_a_number(capsys, tmp_path):
+def test_match_is_a_number(cli, tmp_path):
     path = tmp_path / "log.jsonl"
     row = {"problem": "p", "completions": ["A 1, A 3", "A 1, A 2"]}
     rows = [row | {"unique_id": i, "answer": str(i)} for i in (1, 3)]
     path.write_text("".join(json.dumps(r) + "\n" for r in rows))
     for match, share in (("0", 0.5), ("-1", 0.25)):
-        log = ("fit", "pass-at-n", path, "--pattern", r"A (\d)", "--match", match, "--json")
-        code, text, err = run(capsys, *log)
-        assert code == 0, err
-        assert json.loads(text)["observed"][0]["estimate"] == share
+        out = cli("fit", "pass-at-n", path, "--pattern", r"A (\d)", "--match", match, "--json")
+        assert json.loads(out)["observed"][0]["estimate"] == share
 
 
 @pytest.mark.parametrize(
     ("argv", "why"),
     [
         (["fit", "pass-at-n", "{missing}"], "no such file"),
-        (["fit", "pass-at-n", "{curve}", "--at", "1,x"], "--at x"),
+        (["fit", "pass-at-n", "{curve}", "--at", "1,x"], "--at = 'x'"),
         (["fit", "pass-at-n", "{curve}", "--at", "2.5"], "whole"),
         (["fit", "pass-at-n", "{curve}", "--problems", "0"], "--problems"),
         (["fit", "pass-at-n", "{bad}"], "line 2"),
@@ -142,12 +108,9 @@ def test_match_is_a_number(capsys, tmp_path):
         (["fit", "pass-at-n", "{curve}", "--match", "1"], "no option match"),
     ],
 )
-def test_one_line_errors(capsys, tmp_path, counts_file, curve_file, argv, why):
+def test_one_line_errors(cli, tmp_path, counts_file, curve_file, argv, why):
     (tmp_path / "bad.csv").write_text("problem,n,correct\na,5,7\nb,5,1\n")
     (tmp_path / "zero.csv").write_text("problem,n,correct\na,5,0\nb,5,0\n")
     files = {"missing": tmp_path / "none.csv", "bad": tmp_path / "bad.csv", "zero": tmp_path / "zero.csv"}
     files |= {"counts": counts_file, "curve": curve_file}
-    code, out, err = run(capsys, *[a.format(**files) for a in argv])
-    assert code == 2 and out == ""
-    *notes, error = err.splitlines()
-    assert all(note.startswith("note: ") for note in notes) and error.startswith("error: ") and why in error, err
+    assert why in cli.refuses(*[a.format(**files) for a in argv])

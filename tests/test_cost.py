@@ -146,21 +146,13 @@ def test_tokens_and_no_parameters():
 
 
 @pytest.mark.parametrize(
-    "name, value",
+    ("name", "value"),
     [
-        ("tokens_per_step", 0),
-        ("tokens_per_step", float("inf")),
-        ("parameters", -1),
-        ("parameters", "7B"),
-        ("parameters", True),
-        ("parameters", [1e9]),
-        ("prompt_tokens", -3),
-        ("prompt_tokens", 1e200),
-        ("layers", 10**400),
-        ("layers", 1.5),
-        ("attention_width", float("nan")),
-        ("attention", 1),
-        ("shared_prefill", "no"),
+        *(("tokens_per_step", value) for value in (0, float("inf"))),
+        *(("parameters", value) for value in (-1, "7B", True, [1e9])),
+        *(("prompt_tokens", value) for value in (-3, 1e200)),
+        *(("layers", value) for value in (10**400, 1.5)),
+        *(("attention_width", float("nan")), ("attention", 1), ("shared_prefill", "no")),
     ],
 )
 def test_bad_models(name, value):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ds3sim.engine.evaluate import evaluate
 from statistics_budget import MOST_Z
 
 import ds3sim as ds
-from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.limits import EngineOptions
 
 SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "coverage"), run_name="coverage")

@@ -1,13 +1,10 @@
 """Results as labelled arrays, tables and files; results and pages from a store; merge and report."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
 from test_results import K, M, S, sweep
 
-from ds3sim.cli.main import main
 from ds3sim.config.study import study_of as study_at
 from ds3sim.core.errors import InputError
 from ds3sim.report.page import result_page
@@ -20,8 +17,6 @@ from ds3sim.study.run import sweep as swept
 xarray = pytest.importorskip("xarray")
 pandas = pytest.importorskip("pandas")
 
-
-# ---- results from a store ---------------------------------------------------------------------
 
 CONFIG = """
 name = "small"
@@ -88,11 +83,8 @@ def test_points_without_trials_are_counted_not_invented(tmp_path):
         store.result()
 
 
-# ---- pages ------------------------------------------------------------------------------------
-
-
-def test_the_page_shows_curves_and_numbers(tmp_path):
-    assert main(["report", str(fill(tmp_path)), "--out", str(tmp_path / "page.html")]) == 0
+def test_the_page_shows_curves_and_numbers(tmp_path, cli):
+    cli("report", fill(tmp_path), "--out", tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("data:image/svg+xml;base64,") == 4
     assert "http://" not in page and "https://" not in page and "<script" not in page
@@ -123,32 +115,26 @@ def test_names_cannot_break_the_page():
     assert "<script" not in page and "<b>" not in page
 
 
-# ---- the command line -------------------------------------------------------------------------
-
-
-def test_report_of_a_store(tmp_path, capsys):
+def test_report_of_a_store(tmp_path, cli):
     path = fill(tmp_path)
     for name in ("page.html", "x.csv", "x.nc", "x.parquet", "x.json"):
-        assert main(["report", str(path), "--out", str(tmp_path / name)]) == 0
-    assert capsys.readouterr() == ("", "")
+        assert cli("report", path, "--out", tmp_path / name) == cli.err == ""
     assert "small" in (tmp_path / "page.html").read_text()
     assert len(pandas.read_csv(tmp_path / "x.csv")) == 18
-    assert main(["report", str(tmp_path / "x.json"), "--out", str(tmp_path / "again.csv")]) == 0
+    cli("report", tmp_path / "x.json", "--out", tmp_path / "again.csv")
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "x.csv").read_bytes()
 
 
-def test_merge_on_the_command_line(tmp_path, capsys):
+def test_merge_on_the_command_line(tmp_path, cli):
     path = fill(tmp_path)
     out = tmp_path / "out.db"
-    assert main(["merge", str(path), str(path), "--out", str(out)]) == 0
-    said = capsys.readouterr().out
+    said = cli("merge", path, path, "--out", out)
     assert "6 new rows" in said and "small (6 points)" in said
-    assert main(["merge", str(path), "--out", str(out), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
+    said = json.loads(cli("merge", path, "--out", out, "--json"))
     assert said["new_rows"] == 0 and said["out"]["rows"] == 6 and said["out"]["trials"] == 12000
 
 
-def test_bad_files_are_one_line(tmp_path, capsys):
+def test_bad_files_are_one_line(tmp_path, cli):
     png = tmp_path / "a.png"
     png.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(5000))
     path = fill(tmp_path)
@@ -167,8 +153,5 @@ def test_bad_files_are_one_line(tmp_path, capsys):
         (["report", str(path), "--out", str(tmp_path / "x.html"), "--sweep", "b"], "no sweep called b"),
         (["report", str(tmp_path / "none"), "--out", str(tmp_path / "x.html")], "no such"),
     ):
-        assert main(arguments) == 2
-        printed = capsys.readouterr()
-        assert printed.out == "" and printed.err.startswith("error: ") and printed.err.count("\n") == 1
-        assert said in printed.err
+        assert said in cli.refuses(*arguments)
     assert not (tmp_path / "out.db").exists() and not (tmp_path / "x.html").exists()

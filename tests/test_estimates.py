@@ -1,7 +1,5 @@
 """Estimates from counts against enumeration of subsets, high precision and simulation; intervals by their coverage."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from fractions import Fraction
@@ -17,7 +15,6 @@ from statistics_budget import MOST_Z, agrees
 
 from ds3sim.core.errors import InputError
 from ds3sim.fit.estimates import vote_at_k as majority
-from ds3sim.fit.estimates.curve import largest_k, mean_tokens
 from ds3sim.fit.estimates.pass_at_k import pass_at_k
 from ds3sim.fit.estimates.subsets import chance_of_all, chance_of_any
 from ds3sim.fit.estimates.vote_at_k import vote_at_k, vote_exact, vote_sampled, vote_table
@@ -31,9 +28,6 @@ def counts(n, correct, wrong=None, **more) -> Log:
     n = np.broadcast_to(n, correct.shape)
     wrong = None if wrong is None else tuple(np.array(w, dtype=np.int64) for w in wrong)
     return Log("counts", "log", tuple(f"p{i}" for i in range(len(n))), n, correct, wrong=wrong, **more)
-
-
-# ---- pass@k and pass^k -----------------------------------------------------------------------------
 
 
 @settings(deadline=None, max_examples=60)
@@ -103,9 +97,6 @@ def test_pass_at_k_is_unbiased():
     law = stats.binom.pmf(c, n, p)
     assert law @ chance_of_any(n, c[:, None], k) == pytest.approx(1 - (1 - p) ** k, abs=1e-13)
     assert law @ chance_of_all(n, c[:, None], k) == pytest.approx(p**k, abs=1e-13)
-
-
-# ---- votes -----------------------------------------------------------------------------------------
 
 
 def voted(c: int, wrong, blank: int, k: int, ties: str) -> Fraction:
@@ -191,9 +182,6 @@ def test_the_table_of_votes(monkeypatch):
         vote_at_k(counts(3, [1]), 1)
 
 
-# ---- best of k by a verifier -------------------------------------------------------------------------
-
-
 def scored(problems) -> Samples:
     """Samples of problems given as lists of (score, grade)."""
     rows = [(f"p{i}", j, s, g) for i, problem in enumerate(problems) for j, (s, g) in enumerate(problem)]
@@ -238,16 +226,12 @@ def test_best_of_k_refuses():
         pass_at_k(counts(4, [1]), 1, kind="best-of-k", units="both")
 
 
-# ---- curves over problems ------------------------------------------------------------------------------
-
-
 def test_a_curve_averages_over_problems():
     log = counts([4, 8], [1, 8])
     curve = pass_at_k(log, [1, 4, 2])
     assert curve.k.tolist() == [1, 4, 2] and curve.problems.tolist() == [2, 2, 2]
     assert curve.success.estimate == pytest.approx([(0.25 + 1) / 2, 1.0, (0.5 + 1) / 2])
     assert pass_at_k(log, [4], kind="pass^k").success.estimate == pytest.approx([0.5])
-    assert largest_k(log) == 4
 
 
 def test_beyond_n_it_takes_a_model():
@@ -269,22 +253,11 @@ def test_k_is_checked(bad):
         pass_at_k(counts(4, [1]), bad)
 
 
-def test_mean_tokens_is_over_problems():
-    log = counts(4, [1, 1, 1], tokens=np.array([10.0, 30.0, np.nan]))
-    tokens = mean_tokens(log)
-    assert float(tokens) == 20 and tokens.low < 20 < tokens.high
-    with pytest.raises(InputError, match="no numbers of tokens"):
-        mean_tokens(counts(4, [1]))
-
-
 def test_tokens_of_a_tidy_table():
     samples = scored([[(0.0, 1.0)] * 3, [(0.0, 0.0)]])
     samples = Samples(**{**samples.__dict__, "tokens": np.array([3, MISSING, 5, 8])})
     fields, notes = count(samples)
     assert fields["tokens"].tolist() == [4, 8] and "1 samples have no number of tokens" in notes[0]
-
-
-# ---- intervals -----------------------------------------------------------------------------------------
 
 
 def test_intervals_are_reproducible_and_seeded():
@@ -340,9 +313,9 @@ def test_problems_that_lack_a_column_are_left_out():
 
 
 def test_settings_of_intervals_are_checked():
-    for bad in ({"level": 1.0}, {"resamples": 5}, {"seed": -1}, {"units": "tasks"}, {"ragged": "all"}):
-        with pytest.raises(InputError):
-            pass_at_k(counts(4, [1, 2]), 1, **bad)
+    for name, bad in (("level", 2), ("resamples", 5), ("seed", -1), ("units", "tasks"), ("ragged", "all")):
+        with pytest.raises(InputError, match=f"{name} = {bad!r} is not"):
+            pass_at_k(counts(4, [1, 2]), 1, **{name: bad})
 
 
 LAW = {"solvable": 0.9, "alpha": 0.4, "beta": 1.1}

@@ -50,9 +50,10 @@ def differences(found, golden, tolerance: float = 1e-12, where: str = "") -> lis
 
 @pytest.fixture(scope="module")
 def four_devices() -> dict:
-    """The cases in a process with four host devices, many launches each."""
+    """The cases in a process with four host devices, many launches each, and with 64-bit numbers allowed."""
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
+        "JAX_ENABLE_X64": "1",
         "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }
@@ -78,10 +79,9 @@ def test_tally(name):
     assert differences(found, GOLDEN[name]) == []
 
 
-@pytest.mark.parametrize("chunk", [64, 100, 5000])
 @pytest.mark.parametrize("name", CHUNKED)
-def test_tally_in_chunks(name, chunk):
-    found = tallies.compute(CASES[name], chunk)
+def test_tally_in_chunks(name):
+    found = tallies.compute(CASES[name], 100)
     assert differences(found, GOLDEN[name]) == []
 
 
@@ -91,14 +91,13 @@ def test_tally_in_batches(batches, name):
 
 
 def test_tally_in_small_batches():
-    names = list(TOGETHER)
-    for part in (names[0:1], names[3:40:9], names[::-7]):
-        found = tallies.compute_batches({name: CASES[name] for name in part}, 1000)
-        assert differences(found, {name: GOLDEN[name] for name in part}) == []
+    part = list(TOGETHER)[::-7]
+    found = tallies.compute_batches({name: CASES[name] for name in part}, 1000)
+    assert differences(found, {name: GOLDEN[name] for name in part}) == []
 
 
 @pytest.mark.parametrize("way", ["alone", "batches"])
-def test_tally_on_four_devices(four_devices, way):
+def test_tally_on_four_devices_with_x64(four_devices, way):
     assert four_devices["devices"] == 4
     names = ALONE if way == "alone" else TOGETHER
     assert differences(four_devices[way], {name: GOLDEN[name] for name in names}) == []

@@ -1,10 +1,9 @@
 """The recurrence over all m at once, against mpmath and against the formulas one by one."""
 
-from __future__ import annotations
-
 import mpmath
 import numpy as np
 import pytest
+from test_theory_chain import tails_by_sum
 
 from ds3sim.core.errors import InputError
 from ds3sim.theory import chain
@@ -13,33 +12,12 @@ from ds3sim.theory.chain_table import study_grid, success_all_skills
 
 
 def exact_law(m: int, r: float, steps: int) -> tuple[float, float]:
-    """(1) and (3) in 60 digits: sums of positive terms, independent of the recurrence."""
-    with mpmath.workdps(60):
-        r = mpmath.mpf(r)
-        if steps < m or r == 0:
-            return 0.0, float(steps)
-        if r == 1:
-            return 1.0, float(m)
-
-        def tail(a, n):  # P(Bin(n, r) >= a), the smaller side summed
-            if a > n:
-                return mpmath.mpf(0)
-            upper = a > n * r
-            term = mpmath.binomial(n, a if upper else a - 1)
-            term *= mpmath.power(r, a if upper else a - 1) * mpmath.power(1 - r, n - (a if upper else a - 1))
-            total, k = mpmath.mpf(0), a if upper else a - 1
-            while 0 <= k <= n and term > total * mpmath.mpf(10) ** -45:
-                total += term
-                if upper:
-                    term *= mpmath.mpf(n - k) / (k + 1) * r / (1 - r)
-                    k += 1
-                else:
-                    term *= mpmath.mpf(k) / (n - k + 1) * (1 - r) / r
-                    k -= 1
-            return total if upper else 1 - total
-
-        solved = tail(m, steps)
-        return float(solved), float(m / r * tail(m + 1, steps + 1) + steps * (1 - solved))
+    """(1) and (3) in 50 digits: sums of positive terms, independent of the recurrence."""
+    if steps < m or r == 0:
+        return 0.0, float(steps)
+    (solved, failed), (later, _) = tails_by_sum(m, r, steps), tails_by_sum(m + 1, r, steps + 1)
+    with mpmath.workdps(50):
+        return float(solved), float(m / mpmath.mpf(r) * later + steps * failed)
 
 
 def points():

@@ -1,7 +1,5 @@
 """The house of docs/architecture.md: imports point one way, files stay short, names stay where they belong."""
 
-from __future__ import annotations
-
 import argparse
 import ast
 import re
@@ -13,47 +11,19 @@ from house import ROOT, Module, circles, modules, parsed, private
 
 import ds3sim
 
-LAYERS = (
-    "core",
-    "stats",
-    "theory",
-    "graph",
-    "task",
-    "engine",
-    "training",
-    "fit",
-    "allocate",
-    "config",
-    "results",
-    "store",
-    "study",
-    "validate",
-    "report",
-    "reproduce",
-    "cli",
+ORDER = (
+    "core stats theory graph task engine training fit allocate config results store study validate report reproduce cli"
 )
-LAZY = {
-    "matplotlib",
-    "networkx",
-    "jinja2",
-    "rich",
-    "pandas",
-    "pyarrow",
-    "xarray",
-    "h5netcdf",
-    "zarr",
-    "math_verify",
-    "sympy",
-    "tomli_w",
-    "numba",
-    "stormpy",
-}
+LAYERS = tuple(ORDER.split())
+HEAVY = "matplotlib networkx jinja2 rich pandas pyarrow xarray h5netcdf zarr math_verify sympy tomli_w numba stormpy"
+LAZY = set(HEAVY.split())
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 FUNCTION_OF = {"fit pass-at-n": "fit_pass_at_n", "fit votes": "fit_votes", "export": "export_chain"}
 """Commands whose function has another name; all others are called as their function."""
 
 MODULES = modules()
+TESTS = modules("tests")
 INSIDE = [module for module in MODULES if module.folder]
 
 
@@ -80,26 +50,6 @@ def upward(module: Module) -> list[str]:
 def test_imports_point_to_lower_layers():
     assert {module.folder for module in INSIDE} == set(LAYERS), "name it here and in docs/architecture.md"
     only({module.name: upward(module) for module in INSIDE})
-
-
-@pytest.mark.parametrize(
-    ("layer", "source", "good"),
-    [
-        ("core", "from ds3sim.graph.graph import SkillGraph", False),
-        ("graph", "from ds3sim.core.errors import InputError", True),
-        ("task", "def f():\n    import ds3sim.engine.traces.walk", False),
-        ("engine", "from ..study import run", False),
-        ("study", "from ds3sim.engine.simulate import simulate", True),
-        ("report", "if TYPE_CHECKING:\n    from ds3sim.cli.main import main", False),
-        ("stats", "from ds3sim.graph import graph", False),
-        ("theory", "from ds3sim.core import errors", True),
-        ("task", "from ds3sim import simulate", False),
-        ("core", "from ds3sim.stats import intervals", False),
-        ("cli", "import ds3sim as ds", True),
-    ],
-)
-def test_the_check_of_layers(layer, source, good):
-    assert (upward(parsed(f"ds3sim.{layer}.here", source)) == []) is good
 
 
 def test_no_module_imports_itself_by_a_detour():
@@ -137,28 +87,11 @@ def test_underscore_names_stay_in_their_file():
     only({m.name: [f"line {line}: {name}" for name, line in m.foreign_underscores()] for m in everywhere})
 
 
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("from ds3sim.theory.gamma import _stirling", 1),
-        ("from ds3sim.theory import gamma\ngamma._stirling(1)", 1),
-        ("import jax\njax._src.core.Tracer", 1),
-        ("from jax._src import core", 1),
-        ("def _own(): pass\n_own()", 0),
-        ("class A:\n    def f(self, other):\n        self._x = 1\n        return other._x", 0),
-        ("def f(record): return record._data", 1),
-        ("def f(pair): return pair._replace(x=1), pair.__class__", 0),
-    ],
-)
-def test_the_check_of_underscores(source, found):
-    assert len(list(parsed("ds3sim.core.here", source).foreign_underscores())) == found
-
-
 # ---- sizes and annotations ------------------------------------------------------------------------
 
 
 def test_modules_are_short():
-    only({m.name: [f"{m.lines} lines: split it"] for m in MODULES if m.lines > LONGEST_MODULE})
+    only({m.name: [f"{m.lines} lines: split it"] for m in (*MODULES, *TESTS) if m.lines > LONGEST_MODULE})
 
 
 def test_functions_are_short():
@@ -191,19 +124,28 @@ def test_public_functions_are_annotated():
     only({module.name: unannotated(module) for module in MODULES})
 
 
-@pytest.mark.parametrize(
-    ("source", "count"),
-    [
-        ("def f(x: int, *a: int, y: int = 1, **k: int) -> int: ...", 0),
-        ("def f(x): ...", 1),
-        ("def f(*a) -> int: ...", 1),
-        ("def _f(x): ...", 0),
-        ("class A:\n    def f(self, x: int) -> int:\n        def g(y): ...", 0),
-        ("class A:\n    @staticmethod\n    def f(x) -> int: ...", 1),
-    ],
-)
-def test_the_check_of_annotations(source, count):
-    assert len(unannotated(parsed("ds3sim.core.here", source))) == count
+# ---- tests ----------------------------------------------------------------------------------------
+
+
+def vague(module: Module) -> list[str]:
+    """Tests that assert nothing, and expected InputErrors of which any would do."""
+    wrong = []
+    for node in module.nodes:
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises" and node.args:
+            error = ast.unparse(node.args[0]).rpartition(".")[2]
+            if error == "InputError" and not any(keyword.arg == "match" for keyword in node.keywords):
+                wrong.append(f"line {node.lineno}: pytest.raises(InputError) without match")
+    for name, node in module.functions():
+        if name.rpartition(".")[2].startswith("test_"):
+            calls = [ast.unparse(inner.func) for inner in ast.walk(node) if isinstance(inner, ast.Call)]
+            said = any(word in call for call in calls for word in ("assert_", "raises", "refuses", "check_", "only"))
+            if not said and not any(isinstance(inner, ast.Assert) for inner in ast.walk(node)):
+                wrong.append(f"line {node.lineno}: {name} asserts nothing")
+    return wrong
+
+
+def test_tests_can_fail():
+    only({module.name: vague(module) for module in TESTS})
 
 
 # ---- the command line -----------------------------------------------------------------------------
@@ -233,20 +175,6 @@ def test_the_command_line_uses_public_names_only():
     only({module.name: private_to_the_package(module) for module in MODULES if module.folder == "cli"})
 
 
-@pytest.mark.parametrize(
-    ("source", "count"),
-    [
-        ("import ds3sim as ds\nds.simulate(ds.Task)", 0),
-        ("import ds3sim as ds\nds.engine", 1),
-        ("from ds3sim import simulate, graph", 1),
-        ("from ds3sim.core.errors import InputError\nfrom ds3sim.cli import main", 0),
-        ("def f():\n    from ds3sim.engine.simulate import simulate", 1),
-    ],
-)
-def test_the_check_of_the_command_line(source, count):
-    assert len(private_to_the_package(parsed("ds3sim.cli.here", source))) == count
-
-
 def commands(parser: argparse.ArgumentParser, prefix: str = "") -> list[str]:
     """Every command that ``--help`` lists, subcommands of commands with their full name."""
     found = []
@@ -270,13 +198,8 @@ def test_each_command_is_a_public_function():
 # ---- dependencies ---------------------------------------------------------------------------------
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-MODULE_OF = {
-    "pyyaml": "yaml",
-    "tomli-w": "tomli_w",
-    "backports.zstd": "backports.zstd",
-    "pytest-xdist": "xdist",
-    "math-verify": "math_verify",
-}
+MODULE_OF = {"pyyaml": "yaml", "tomli-w": "tomli_w", "backports.zstd": "backports.zstd", "pytest-xdist": "xdist"}
+MODULE_OF |= {"math-verify": "math_verify"}
 TOOLS = {"ruff": "ruff", "pyright": "pyright", "pytest-xdist": "--numprocesses"}
 """Distributions that are run and not imported, with the word that a script or page runs them by."""
 
@@ -307,8 +230,7 @@ def used_by(folders: tuple[str, ...]) -> set[str]:
         (None, ("ds3sim",)),
         ("test", ("tests", "benchmarks")),
         ("bench", ("benchmarks",)),
-        ("zarr", ("ds3sim", "tests")),
-        ("math", ("ds3sim", "tests")),
+        *((extra, ("ds3sim", "tests")) for extra in ("zarr", "math")),
     ],
 )
 def test_each_declared_dependency_is_used(extra, folders):
@@ -342,3 +264,53 @@ def test_pins_cover_what_is_declared():
     declared = distributions([*PROJECT["dependencies"], *extras["test"], *extras["bench"]])
     assert {name.replace("_", "-") for name in declared} <= pinned
     assert metadata.version("ds3sim") == PROJECT["version"]
+
+
+@pytest.mark.parametrize(
+    ("check", "layer", "source", "count"),
+    [
+        (upward, "core", "from ds3sim.graph.graph import SkillGraph", 1),
+        (upward, "graph", "from ds3sim.core.errors import InputError", 0),
+        (upward, "task", "def f():\n    import ds3sim.engine.traces.walk", 1),
+        (upward, "engine", "from ..study import run", 1),
+        (upward, "study", "from ds3sim.engine.simulate import simulate", 0),
+        (upward, "report", "if TYPE_CHECKING:\n    from ds3sim.cli.main import main", 1),
+        (upward, "stats", "from ds3sim.graph import graph", 1),
+        (upward, "theory", "from ds3sim.core import errors", 0),
+        (upward, "task", "from ds3sim import simulate", 1),
+        (upward, "core", "from ds3sim.stats import intervals", 1),
+        (upward, "cli", "import ds3sim as ds", 0),
+        (Module.foreign_underscores, "core", "from ds3sim.theory.gamma import _stirling", 1),
+        (Module.foreign_underscores, "core", "from ds3sim.theory import gamma\ngamma._stirling(1)", 1),
+        (Module.foreign_underscores, "core", "import jax\njax._src.core.Tracer", 1),
+        (Module.foreign_underscores, "core", "from jax._src import core", 1),
+        (Module.foreign_underscores, "core", "def _own(): pass\n_own()", 0),
+        (
+            Module.foreign_underscores,
+            "core",
+            "class A:\n    def f(self, other):\n        self._x = 1\n        return other._x",
+            0,
+        ),
+        (Module.foreign_underscores, "core", "def f(record): return record._data", 1),
+        (Module.foreign_underscores, "core", "def f(pair): return pair._replace(x=1), pair.__class__", 0),
+        (unannotated, "core", "def f(x: int, *a: int, y: int = 1, **k: int) -> int: ...", 0),
+        (unannotated, "core", "def f(x): ...", 1),
+        (unannotated, "core", "def f(*a) -> int: ...", 1),
+        (unannotated, "core", "def _f(x): ...", 0),
+        (unannotated, "core", "class A:\n    def f(self, x: int) -> int:\n        def g(y): ...", 0),
+        (unannotated, "core", "class A:\n    @staticmethod\n    def f(x) -> int: ...", 1),
+        (private_to_the_package, "cli", "import ds3sim as ds\nds.simulate(ds.Task)", 0),
+        (private_to_the_package, "cli", "import ds3sim as ds\nds.engine", 1),
+        (private_to_the_package, "cli", "from ds3sim import simulate, graph", 1),
+        (private_to_the_package, "cli", "from ds3sim.core.errors import InputError\nfrom ds3sim.cli import main", 0),
+        (private_to_the_package, "cli", "def f():\n    from ds3sim.engine.simulate import simulate", 1),
+        (vague, "core", "def test_f():\n    with pytest.raises(InputError, match='x = 1'):\n        f()", 0),
+        (vague, "core", "def test_f():\n    with pytest.raises(InputError):\n        f()", 1),
+        (vague, "core", "def test_f():\n    with pytest.raises(ds.InputError) as caught:\n        f()", 1),
+        (vague, "core", "def test_f():\n    f()", 1),
+        (vague, "core", "def test_f():\n    np.testing.assert_allclose(f(), 1)", 0),
+        (vague, "core", "class TestF:\n    def test_f(self):\n        assert f()", 0),
+    ],
+)
+def test_the_checks_find_what_is_wrong(check, layer, source, count):
+    assert len(list(check(parsed(f"ds3sim.{layer}.here", source)))) == count

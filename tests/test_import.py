@@ -1,7 +1,5 @@
 """An import does nothing but define names: no flag is changed, no array is made, nothing heavy is loaded."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -42,6 +40,7 @@ def test_import_changes_no_jax_setting_and_makes_no_array():
             "arrays": len(jax.live_arrays()),
             "environment": dict(os.environ) == environment,
             "warnings": list(warnings.filters)[-len(filters):] == filters,
+            "hidden": [n for n in ds3sim.__all__ if type(getattr(ds3sim, n)).__name__ == "module"],
         }))
         """
     )
@@ -50,68 +49,30 @@ def test_import_changes_no_jax_setting_and_makes_no_array():
     assert found["changed"] == []
     assert found["arrays"] == 0
     assert found["environment"] and found["warnings"]
+    assert found["hidden"] == [], "a submodule took the place of a public function"
 
 
-def test_import_is_light():
-    found = fresh(
-        """
-        import json, sys
-        import ds3sim
-        dir(ds3sim)
-        heavy = ("jax", "numpy", "scipy", "matplotlib", "networkx", "pydantic", "rich", "jinja2")
-        print(json.dumps({"loaded": [m for m in heavy if m in sys.modules]}))
-        """
-    )
-    assert found["loaded"] == []
+JAX, FIGURES, TABLES = ("jax",), ("matplotlib", "networkx"), ("pandas", "xarray", "pyarrow", "h5netcdf")
+BARE = (*JAX, *FIGURES, "numpy", "scipy", "pydantic", "rich", "jinja2")
+LOGS = ("pandas", "pyarrow", "yaml", "backports", "inspect_ai", "lm_eval")
+HELP = "import io, contextlib; from ds3sim.cli.main import main; contextlib.redirect_stdout(io.StringIO()).__enter__()"
 
 
-def test_the_model_layer_needs_no_jax():
-    found = fresh(
-        """
-        import json, sys
-        import ds3sim
-        graph = ds3sim.SkillGraph.chain(3, 0.5)
-        graph.transition_tensor()
-        print(json.dumps({"loaded": [m for m in ("jax", "matplotlib", "networkx") if m in sys.modules]}))
-        """
-    )
-    assert found["loaded"] == []
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["validate", "--help"]])
-def test_help_needs_no_heavy_package(arguments):
-    found = fresh(
-        f"""
-        import contextlib, io, json, sys
-        from ds3sim.cli.main import main
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            try:
-                code = main({arguments!r})
-            except SystemExit as stop:
-                code = stop.code or 0
-        heavy = ("jax", "scipy", "matplotlib", "networkx", "pandas")
-        print(json.dumps({{
-            "code": code, "usage": "usage" in out.getvalue(), "loaded": [m for m in heavy if m in sys.modules]
-        }}))
-        """
-    )
-    assert found == {"code": 0, "usage": True, "loaded": []}
-
-
-def test_public_names_stay_what_they_are():
-    """A submodule of the same name must not take the place of a public function once it was imported."""
-    found = fresh(
-        """
-        import json, pkgutil
-        import ds3sim
-        for m in pkgutil.walk_packages(ds3sim.__path__, "ds3sim."):
-            if not m.name.endswith("__main__"):
-                __import__(m.name)
-        kinds = {name: type(getattr(ds3sim, name)).__name__ for name in ds3sim.__all__}
-        print(json.dumps([name for name, kind in kinds.items() if kind == "module"]))
-        """
-    )
-    assert found == []
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        ("import ds3sim; dir(ds3sim)", BARE),
+        ("import ds3sim; ds3sim.SkillGraph.chain(3, 0.5).transition_tensor()", (*JAX, *FIGURES)),
+        ("import ds3sim.results.result, ds3sim.store.store, ds3sim.store.collect, ds3sim.cli.console", (*JAX, *TABLES)),
+        ("import ds3sim.fit.logs.read", LOGS),
+        (f"{HELP}; main(['--help'])", BARE),
+        (f"{HELP}; main(['run', '--help'])", (*JAX, *FIGURES, "scipy", "pandas")),
+        (f"{HELP}; main(['validate', '--help'])", (*JAX, *FIGURES, "scipy", "pandas")),
+    ],
+)
+def test_heavy_packages_wait_until_they_are_needed(code, heavy):
+    say = f"import json, sys; print(json.dumps([m for m in {heavy!r} if m in sys.modules]), file=sys.__stdout__)"
+    assert fresh(f"{code}\n{say}") == []
 
 
 def test_public_names_are_there():

@@ -1,7 +1,5 @@
 """Ctrl-C and other signals: none is lost, what was computed is kept, and nothing is left half written."""
 
-from __future__ import annotations
-
 import gc
 import json
 import os

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from ds3sim.core.errors import InputError, StoppedEarly
+from ds3sim.core.estimate import Estimate
 from ds3sim.engine.closed_form import closed_forms
-from ds3sim.engine.evaluate import evaluate
-from ds3sim.engine.law import Counted, Law, Mixture, Sampled
-from ds3sim.engine.limits import ENGINES, EngineOptions
-from ds3sim.engine.simulate import closed_form, exact, simulate
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.law import Counted, Law, Mixture, Sampled, mixed
+from ds3sim.engine.limits import ENGINES, EngineOptions, Stopping
+from ds3sim.engine.simulate import closed_form, evaluate, exact, simulate
 from ds3sim.graph.graph import SkillGraph
+from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.task.aggregate import BestOfN
 from ds3sim.task.task import Task
 
@@ -80,20 +80,15 @@ def test_mixture_weighs_its_parts():
 
 
 def test_the_interval_of_a_mixture_covers():
-    """Two independent binomials: the interval of their mean misses no more often than it says."""
-    rng = np.random.default_rng(5)
-    base = simulate(Task(SkillGraph.chain(1, 0.5), steps=4), 400)
-
-    def tally(p):
-        hits = np.zeros_like(base.hits)
-        hits[1] = rng.binomial(400, p)
-        return replace(base, hits=hits, task_hits=hits, feasible=400)
-
-    repeats, misses = 800, 0
-    for _ in range(repeats):
-        found = Mixture([tally(0.1), tally(0.6)], (0.5, 0.5)).success([4])
-        misses += not found.low[0] <= 0.35 <= found.high[0]
-    assert 0 < misses / repeats < 0.05 + 4 * np.sqrt(0.05 * 0.95 / repeats)
+    """Independent parts, small counts: 95% intervals hold the weighted mean, and not always."""
+    rng = np.random.default_rng(8)
+    weights = np.array([0.5, 0.3, 0.2])
+    for truth in ([0.001, 0.002, 0.0], [0.3, 0.02, 0.9], [0.5, 0.5, 0.5]):
+        p, trials = np.array(truth), 200
+        hits = rng.binomial(trials, p, size=(20_000, 3))
+        low, high = clopper_pearson(hits, trials)
+        _, below, above = mixed([Estimate(hits[:, i] / trials, low[:, i], high[:, i]) for i in range(3)], weights)
+        assert 0.93 < np.mean((below <= weights @ p) & (weights @ p <= above)) < 1
 
 
 VALUES = {"relative_error": 0.1, "chunk": 64, "macro_steps": 7, "max_traces": 500}
@@ -183,12 +178,32 @@ def test_ctrl_c_keeps_what_was_done(kind):
 
     def stop(done):
         told.append(done)
-        raise KeyboardInterrupt
+        if len(told) == 2:
+            raise KeyboardInterrupt
 
     with pytest.raises(StoppedEarly) as stopped:
         evaluate(tasks, None, EngineOptions.heeded(kind, traces=2000, chunk=64), 3, progress=stop)
     found = stopped.value.partial
-    assert len(found) == 2 and any(law is None for law in found)
-    begun = [law for law in found if law is not None]
-    assert sum(law.traces for law in begun) == (0 if kind == "importance" else sum(told))
-    assert all(law.stopping.interrupted or law.traces == 2000 for law in begun)
+    assert len(found) == 2
+    begun = [(task, law) for task, law in zip(tasks, found, strict=True) if law is not None]
+    assert sum(law.traces for _, law in begun) == (0 if kind == "importance" else sum(told))
+    for task, law in begun:
+        assert law.stopping.interrupted or law.traces == 2000
+        alone = simulate(task, law.traces, 3, kind)
+        assert law.stopping != alone.stopping or law == alone
+        assert np.array_equal(law.success(task.budgets), alone.success(task.budgets))
+
+
+def test_ctrl_c_keeps_what_was_done_of_a_single_task():
+    told = []
+
+    def stop(done):
+        told.append(done)
+        if sum(told) >= 1000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(StoppedEarly) as stopped:
+        simulate(TASK, 50_000, 7, chunk=64, progress=stop)
+    partial = stopped.value.partial
+    assert 1000 <= partial.traces == sum(told) < 50_000 and partial.stopping.interrupted
+    assert partial == replace(simulate(TASK, partial.traces, seed=7), stopping=partial.stopping)

@@ -1,7 +1,5 @@
 """The loss (24) and the bridge (25): values, published optima, gradients, refusals."""
 
-from __future__ import annotations
-
 import jax
 import mpmath
 import numpy as np

@@ -43,7 +43,7 @@ def packed_law(threshold, outcome, width, row, codes):
 
 def test_impossible_outcomes_cannot_be_drawn():
     law = np.array([[0.5, 0.0, 1e-13, 0.5 - 1e-13, 0.0], [0, 0, 1, 0, 0]])
-    threshold, outcome, width = row_tables(law[None])[0]
+    threshold, outcome, width = row_tables([law[None]])[0]
     for row in range(2):
         drawn = packed_law(threshold, outcome, width, row, 5)
         assert np.all(drawn[law[row] == 0] == 0)

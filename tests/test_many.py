@@ -1,14 +1,11 @@
 """Many tasks at once: bit for bit the tallies of one task at a time, in a few kernels."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
-from ds3sim.core.errors import InputError, StoppedEarly
-from ds3sim.engine.evaluate import evaluate
+from ds3sim.core.errors import InputError
 from ds3sim.engine.limits import EngineOptions
-from ds3sim.engine.simulate import simulate
+from ds3sim.engine.simulate import evaluate, simulate
 from ds3sim.engine.traces.pack import BATCH
 from ds3sim.engine.traces.tables import macro_tables, walk_of
 from ds3sim.engine.traces.walk import traced
@@ -56,15 +53,15 @@ def test_equal_tasks_are_simulated_once_and_both_answered():
 
 
 def test_a_large_sweep_compiles_a_handful_of_kernels():
-    """10^4 points: 20 sizes, 100 rates, 5 budgets, a few kernels, not one a point."""
-    graphs = [SkillGraph.chain(m, r) for m in range(1, 21) for r in np.linspace(0.03, 0.9, 100)]
+    """2000 points: 20 sizes, 20 rates, 5 budgets, a few kernels, not one a point."""
+    graphs = [SkillGraph.chain(m, r) for m in range(1, 21) for r in np.linspace(0.03, 0.9, 20)]
     tasks = [Task(graph, steps=k) for graph in graphs for k in (5, 20, 60, 150, 400)]
-    assert len(tasks) == 10_000
+    assert len(tasks) == 2000
     before = sum(traced.values())
     many = many_of(tasks, 64, 11)
     assert sum(traced.values()) - before <= 6
     assert all(tally.traces == 64 and tally.ranges == ((11, 0, 64),) for tally in many)
-    for i in (0, 4567, 9999):
+    for i in (0, 987, 1999):
         assert same(many[i], simulate(tasks[i], 64, 11))
 
 
@@ -83,26 +80,6 @@ def test_the_tables_are_those_of_a_single_task():
         assert np.array_equal(made.threshold, single.threshold)
         assert np.array_equal(made.outcome, single.outcome)
         assert (made.width, made.transient, made.steps) == (single.width, single.transient, single.steps)
-
-
-def test_ctrl_c_keeps_what_was_done():
-    calls = []
-
-    def stop(done):
-        calls.append(done)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-
-    tasks = [Task(SkillGraph.chain(3, r), steps=20) for r in np.linspace(0.1, 0.9, 12)]
-    with pytest.raises(StoppedEarly) as stopped:
-        many_of(tasks, 4000, 2, chunk=2048, progress=stop)
-    found = stopped.value.partial
-    assert len(found) == 12 and any(tally is None for tally in found)
-    begun = [(task, tally) for task, tally in zip(tasks, found, strict=True) if tally is not None]
-    assert sum(tally.traces for _, tally in begun) == sum(calls)
-    for task, tally in begun:
-        alone = simulate(task, tally.traces, 2)
-        assert np.array_equal(tally.hits, alone.hits) and tally.ranges == alone.ranges
 
 
 def test_bad_arguments_are_one_line():

@@ -11,7 +11,7 @@ from ds3sim.core import memory
 from ds3sim.core.errors import InputError
 from ds3sim.core.progress import Board, listening, working
 from ds3sim.core.text import duration
-from ds3sim.theory.difficulty import Mixture
+from ds3sim.theory.difficulty import Difficulty
 
 SMALL = "[graph]\nskills = 3\nsuccess = 0.5\n[budget]\nsteps = [1, 2]\n"
 
@@ -75,7 +75,7 @@ def test_what_comes_before_the_first_unit_does_not_count(capsys):
 
 
 def test_an_allocation_counts_its_budgets():
-    problem, shares = Problem(Mixture.grid([1.0, 2.0], [1, 5]), demand=1e7), []
+    problem, shares = Problem(Difficulty.grid([1.0, 2.0], [1, 5]), demand=1e7), []
 
     class Stages(list):
         def append(self, stage):

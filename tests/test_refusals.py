@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from refused import refusal
 
 from ds3sim.core.check import fraction, fraction_array, number, numbers, one_of, whole_number
 from ds3sim.core.errors import InputError, shown
@@ -90,9 +91,6 @@ def test_probabilities_do_not_pass_1():
     assert float(exact(task).success(3000)) <= 1.0
 
 
-# ---- checks of arguments ----------------------------------------------------------------------------
-
-
 def test_numbers_of_numpy_and_jax_are_numbers():
     import jax.numpy as jnp
 
@@ -132,9 +130,7 @@ def test_bounds(bounds, good, bad, said):
     assert numbers("x", good, **bounds).tolist() == good
     for value in bad:
         for check in (number, numbers):
-            with pytest.raises(InputError) as caught:
-                check("x", value, **bounds)
-            assert str(caught.value) == f"x = {value:g} is not allowed: it must be {said}"
+            assert refusal(check, "x", value, **bounds) == f"x = {value:g} is not allowed: it must be {said}"
         with pytest.raises(InputError, match=f"x = {value:g} is"):
             numbers("x", [*good, value], **bounds)
     for none in ("a", [1, [2]], None, [True]):

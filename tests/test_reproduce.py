@@ -17,8 +17,8 @@ from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.report.points import joined
 from ds3sim.reproduce import registry
 from ds3sim.reproduce.drawing import COLUMNS, Drawing, Options, Sheet
-from ds3sim.reproduce.figures import strategy_maps, token_budget
-from ds3sim.reproduce.figures.token_budget import COST
+from ds3sim.reproduce.figures import equal_cost
+from ds3sim.reproduce.figures.equal_cost import COST
 from ds3sim.reproduce.registry import FIGURES, Entry, chosen
 from ds3sim.reproduce.simulated import success_points
 from ds3sim.reproduce.write import PAGE, drawing_files, page, reproduce, write_drawing
@@ -280,8 +280,8 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path, monkeypatch, capsys):
     def stop(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(token_budget, "make", lambda options: drawing())
-    monkeypatch.setattr(strategy_maps, "make", stop)
+    monkeypatch.setattr(equal_cost, "draw_token_budget", lambda options: drawing())
+    monkeypatch.setattr(equal_cost, "draw_strategy_maps", stop)
     assert main(["reproduce", "all", "--quick", "--out", str(tmp_path / "f")]) == 130
     assert "up to token-budget are kept" in capsys.readouterr().err
     assert (tmp_path / "f" / PAGE).is_file() and not (tmp_path / "f" / "strategy-maps.csv").exists()

@@ -1,10 +1,6 @@
 """The record of a result: labelled arrays, tables, files and back."""
 
-from __future__ import annotations
-
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -57,9 +53,6 @@ def sweep(points=None):
 
 def made(points=None) -> Result:
     return Result.from_dict(sweep(points))
-
-
-# ---- labelled arrays --------------------------------------------------------------------------
 
 
 def test_a_grid_has_one_dimension_for_each_axis():
@@ -142,15 +135,14 @@ def test_axes_of_text_lists_nothing_and_odd_names():
     assert Result.from_dict(result).to_dataset().sizes["strategy"] == 2
 
 
-@pytest.mark.parametrize("result", [{}, {"points": 3}, {"points": [{}]}, [], {"points": [{"results": [3]}]}])
-def test_what_is_no_result_is_refused(result):
-    with pytest.raises(InputError):
-        Result.from_dict(result)
+def test_what_is_no_result_is_refused():
+    for result in ({}, {"points": 3}, {"points": [{}]}, []):
+        with pytest.raises(InputError, match="it has no points with results"):
+            Result.from_dict(result)
+    with pytest.raises(InputError, match="a row of the result cannot be read"):
+        Result.from_dict({"points": [{"results": [3]}]})
     with pytest.raises(InputError, match="no rows"):
         Result.from_dict({"points": []}).to_dataset()
-
-
-# ---- files ------------------------------------------------------------------------------------
 
 
 def test_netcdf_round_trip(tmp_path):
@@ -216,12 +208,3 @@ def test_zarr_where_it_is_installed(tmp_path):
     for _ in range(2):
         path = made().save(tmp_path / "x.zarr")
     assert xarray.open_zarr(path).load().equals(made().to_dataset())
-
-
-def test_heavy_packages_wait_until_they_are_needed():
-    code = (
-        "import sys, ds3sim.results.result, ds3sim.store.store, ds3sim.store.collect, ds3sim.cli.console\n"
-        "print([n for n in ('pandas', 'xarray', 'pyarrow', 'h5netcdf', 'jax') if n in sys.modules])"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout == "[]\n"

@@ -87,9 +87,6 @@ def small_graph(rng, size, score=None):
     )
 
 
-# ---- ToT tensors ----------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("success", [0.0, 1e-18, 1e-6, 0.2, 0.999999, 1.0])
 @pytest.mark.parametrize("branches", [1, 2, 5, 1000, 2**20])
 def test_chain_is_equation_6(success, branches):
@@ -105,35 +102,27 @@ def test_chain_is_equation_6(success, branches):
 def test_long_chain_whose_scores_underflow():
     """v(0) = 0.497^2000 is below the smallest float64; the order of the states must not be lost."""
     graph = SkillGraph.chain(2000, 0.01)
-    assert hitting_value(graph.transition_tensor(), graph.goal, 0.99)[0] == 0.0
+    assert np.ldexp(*hitting_value(graph.transition_tensor(), graph.goal, 0.99))[0] == 0.0
     tensor = ToT(branches=4).tensor(graph)
     assert np.allclose(np.diagonal(tensor, 1), 1 - 0.99**4, rtol=1e-13)
 
 
+@pytest.mark.parametrize("scored", [False, True])
 @pytest.mark.parametrize("branches", [1, 2, 3])
-def test_enumeration_of_all_proposals(branches):
-    rng = np.random.default_rng(branches)
+def test_enumeration_of_all_proposals(branches, scored):
+    rng = np.random.default_rng(branches + 10 * scored)
     ties = 0
     for trial in range(25):
-        graph = small_graph(rng, size=int(rng.integers(3, 7)))
+        size = int(rng.integers(3, 7))
+        score = {f"n{i}": float(rng.integers(-1, 2)) for i in range(size)} if scored else None  # also negative, tied
+        graph = small_graph(rng, size, score)
         tensor = graph.transition_tensor()
-        classes = exact_classes(exact_value(tensor, graph.goal, 0.99))
+        known = exact_value(tensor, graph.goal, 0.99)
+        classes = np.unique(-graph.score, return_inverse=True)[1] if scored else exact_classes(known)
         ties += classes.max() + 1 < graph.size
         expected = enumerate_best(tensor, classes, branches)
         assert np.allclose(ToT(branches=branches).tensor(graph), expected, rtol=1e-12, atol=1e-16), trial
     assert ties >= 3  # the comparison saw equal scores
-
-
-@pytest.mark.parametrize("branches", [2, 3])
-def test_enumeration_with_users_scores(branches):
-    rng = np.random.default_rng(10 + branches)
-    for _ in range(25):
-        size = int(rng.integers(3, 7))
-        score = {f"n{i}": float(rng.integers(-1, 2)) for i in range(size)}  # negative, zero, tied
-        graph = small_graph(rng, size, score)
-        classes = np.unique(-graph.score, return_inverse=True)[1]
-        expected = enumerate_best(graph.transition_tensor(), classes, branches)
-        assert np.allclose(ToT(branches=branches).tensor(graph), expected, rtol=1e-12, atol=1e-16)
 
 
 @pytest.mark.parametrize("error", [0.0, 0.25, 1.0])
@@ -158,12 +147,7 @@ def test_one_branch_is_cot():
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(
-    st.integers(2, 7),
-    st.integers(2, 2**20),
-    st.sampled_from([1.0, 1e-3, 1e-12, 1e-200]),
-    st.integers(0, 2**32),
-)
+@given(st.integers(2, 7), st.integers(2, 2**20), st.sampled_from([1.0, 1e-3, 1e-12, 1e-200]), st.integers(0, 2**32))
 def test_best_of_b_against_high_precision(size, branches, scale, seed):
     """Rows with chances down to 1e-200: every entry keeps its leading digits, rows sum to 1."""
     rng = np.random.default_rng(seed)
@@ -236,9 +220,6 @@ def test_refused_settings(options, fragment):
             policy(**options)
 
 
-# ---- scores ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("discount", [0.5, 0.99, 0.999999])
 @pytest.mark.parametrize(
     "graph",
@@ -261,7 +242,7 @@ def test_values_and_classes_against_high_precision(graph, discount):
     """Every value keeps its leading digits however small, so order and ties are the true ones."""
     tensor = graph.transition_tensor()
     expected = exact_value(tensor, graph.goal, discount, digits=400)
-    found = hitting_value(tensor, graph.goal, discount)
+    found = np.ldexp(*hitting_value(tensor, graph.goal, discount))
     for one, two in zip(found, expected, strict=True):
         assert abs(one - two) <= mpmath.mpf("2e-13") * two + mpmath.mpf("1e-307")
     assert np.all(found[graph.dead] == 0) and np.all(found[graph.goal] == 1)
@@ -287,7 +268,7 @@ def test_sparse_and_dense_elimination_agree(monkeypatch):
     plain = sparse.splu
     monkeypatch.setattr(sparse, "splu", lambda *a, **k: called.append(1) or plain(*a, **k))
     tensor = graph.transition_tensor()
-    mantissa, exponent = scores._hitting_value(tensor, graph.goal, 0.99)
+    mantissa, exponent = scores.hitting_value(tensor, graph.goal, 0.99)
     assert called
     # The same values from a graph made dense by an unreachable clique, which changes nothing else.
     size, more = graph.size, 320
@@ -296,7 +277,7 @@ def test_sparse_and_dense_elimination_agree(monkeypatch):
     large[size:, :size] = 1 / (size + more)
     large[size:, size:] = 1 / (size + more)
     called.clear()
-    dense = scores._hitting_value(large, np.concatenate([graph.goal, np.zeros(more, dtype=bool)]), 0.99)
+    dense = scores.hitting_value(large, np.concatenate([graph.goal, np.zeros(more, dtype=bool)]), 0.99)
     assert not called
     assert np.allclose(dense[0][:size], mantissa, rtol=1e-12) and np.array_equal(dense[1][:size], exponent)
 
@@ -312,9 +293,6 @@ def test_nearly_equal_user_scores_are_one_class():
     for base in (1.0, 1e-200, -5.0, 1e200):
         close, apart = classes(base, base * (1 + 1e-13)), classes(base, base * (1 + 1e-11))
         assert close[1] == close[2] and apart[1] != apart[2]
-
-
-# ---- micro-simulation -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("branches", "error"), [(2, 0.0), (4, 0.0), (4, 0.3)])

@@ -6,9 +6,9 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from refused import refusal
 
 import ds3sim as ds
-from ds3sim.cli.main import main
 from ds3sim.config.read import config_of
 from ds3sim.config.study import study_of
 from ds3sim.graph.lump import ChainForm
@@ -26,9 +26,6 @@ STRATEGIES = {
     "record": ds.Strategy(ds.Beam(3, 2), ds.Majority(3, ds.WeightErrors((0.75, 0.25))), "per_trace"),
     "table": {"step": "tot", "branches": 2},
 }
-
-
-# ---- from Python --------------------------------------------------------------------------------
 
 
 def test_a_study_of_records_has_their_tasks():
@@ -115,23 +112,16 @@ def test_another_study_from_a_study():
         ({"graph": CHAIN, "steps": [5, -1]}, "Study: steps[1] = -1: must be at least 0"),
         ({"graph": CHAIN, "steps": 5, "tokens": 9}, "keep exactly one"),
         ({"graph": CHAIN, "steps": 5, "traces": 0}, "Study: traces = 0: must be at least 1"),
-        ({"graph": CHAIN, "steps": 5, "engine": "trace"}, "did you mean traces?"),
         ({"graph": {"skills": 0, "success": 0.5}, "steps": 5}, "Study: graph.skills = 0: must be at least 1"),
-        ({"graph": CHAIN, "flops": 1e12}, "needs a cost model"),
         ({"graph": CHAIN, "steps": 5, "strategies": {"a": "tot"}}, "Study: strategies.a = 'tot': is no strategy"),
-        ({"graph": CHAIN, "steps": 5, "strategies": {"a": {"brunches": 2}}}, "did you mean strategies.a.branches?"),
-        ({"graph": CHAIN, "steps": 5, "axes": {"graph.sucess": [0.1]}}, "did you mean graph.success?"),
         ({"graph": EDGES, "steps": 5, "axes": {"graph.success": [0.1]}}, "no effect with graph.kind = edges"),
-        ({"graph": CHAIN, "steps": 5, "axes": {"graph.success": [0.1, 1.5]}}, "must be at most 1"),
         ({"graph": CHAIN, "steps": 5, "seed": "x"}, "Study: seed = 'x'"),
         ({"graph": CHAIN, "steps": 5, "zip": [["seed", "graph.success"]]}, "sweep.zip: seed is no axis"),
         ({"graph": CHAIN, "steps": 5, "folder": 3}, "Study: folder = 3: must be a path"),
     ],
 )
 def test_bad_arguments_are_one_line(arguments, said):
-    with pytest.raises(ds.InputError) as caught:
-        list(ds.Study(**arguments).entries())
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert said in refusal(lambda: list(ds.Study(**arguments).entries()))
 
 
 def test_ten_thousand_points_are_expanded_from_shared_pieces():
@@ -139,9 +129,6 @@ def test_ten_thousand_points_are_expanded_from_shared_pieces():
     entries = list(ds.Study(CHAIN, steps=[10, 20], axes=axes).entries())
     assert len(entries) == 10_000
     assert len({id(entry.tasks) for entry in entries}) == len({id(entry.cost) for entry in entries}) == 100
-
-
-# ---- one dialect --------------------------------------------------------------------------------
 
 
 def test_every_shipped_config_is_read_without_notes():
@@ -204,9 +191,7 @@ def test_bad_value_lists_are_refused_everywhere(text):
         graph + budget + f"[sweep.axes]\n'graph.success' = {text}\n",
         f"[allocate]\ncompute = {text}\n",
     ):
-        with pytest.raises(ds.InputError) as caught:
-            config_of(tomllib.loads(config), "x.toml")
-        assert str(caught.value).startswith("x.toml: ")
+        assert refusal(config_of, tomllib.loads(config), "x.toml").startswith("x.toml: ")
 
 
 def test_old_spellings_are_noted_in_one_line():
@@ -251,9 +236,6 @@ def test_groups_are_tasks_of_a_study_too():
     assert set(skills) == {2, 5} and (skills == 5).sum() == 1
 
 
-# ---- a vote of many -----------------------------------------------------------------------------
-
-
 def test_a_vote_of_3000_traces_needs_no_formula():
     study = ds.Study(
         tasks={"level": 60, "skills": {"range": [2, 3]}},
@@ -268,14 +250,12 @@ def test_a_vote_of_3000_traces_needs_no_formula():
     assert vote.forms == formula.forms and vote.weights == formula.weights
 
 
-def test_the_command_line_says_what_it_read_and_errors_stand_alone(tmp_path, capsys):
+def test_the_command_line_says_what_it_read_and_errors_stand_alone(tmp_path, cli):
     path = tmp_path / "x.toml"
     text = "[tasks]\nskills = 2\nL0 = 2.0\n[model]\nloss = 2.0\nb = 4\n[budget]\nsteps = 5\n[engine]\nkind = 'exact'\n"
     path.write_text(text, encoding="utf-8")
-    assert main(["run", str(path)]) == 0
-    said = f"note: {path}: model.b is now model.steepness, tasks.L0 is now tasks.difficulty\n"
-    assert capsys.readouterr().err == said
-    assert main(["run", str(path), "--quiet"]) == 0 and capsys.readouterr().err == ""
-    assert main(["sweep", str(path), "--set", "budget.steps=-1"]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("error: ") and err.count("\n") == 1
+    cli("run", path)
+    assert cli.err == f"note: {path}: model.b is now model.steepness, tasks.L0 is now tasks.difficulty\n"
+    cli("run", path, "--quiet")
+    assert cli.err == ""
+    assert "budget.steps = -1" in cli.refuses("sweep", path, "--set", "budget.steps=-1")

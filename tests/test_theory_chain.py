@@ -9,7 +9,7 @@ import pytest
 from ds3sim.core.errors import InputError
 from ds3sim.theory import chain
 from ds3sim.theory.binomial import binomial_pmf, binomial_tails
-from ds3sim.theory.capability import relevant_skills, skills_at_level, success_from_capability
+from ds3sim.theory.skills import relevant_skills, skills_at_level, success_from_capability
 
 
 def tails_by_sum(m: int, r: float, steps: int):
@@ -100,7 +100,7 @@ def test_shapes_broadcast():
         assert function(m, r, steps)[2, 1, 4] == function(3, 0.5, 4)
         assert np.ndim(function(3, 0.5, 4)) == 0
     assert chain.success(m, r, np.zeros(0, int)).shape == (3, 2, 0)
-    assert chain.expected_steps_with_death(m, r, 0.1, np.zeros(0, int), "stop").shape == (3, 2, 0)
+    assert chain.expected_steps(m, r, np.zeros(0, int), 0.1, "stop").shape == (3, 2, 0)
 
 
 @pytest.mark.parametrize("m, r", [(1, 0.3), (4, 0.25), (7, 0.9), (3, 1.0), (2, 0.0), (0, 0.4)])
@@ -123,20 +123,20 @@ def test_death_against_exact_propagation(m, r, q):
     alive, solved = propagate(m, Fraction(r), Fraction(q), steps)
     k = np.arange(steps + 1)
     want = [float(x) for x in solved]
-    np.testing.assert_allclose(chain.success_with_death(m, r, q, k), want, rtol=1e-13, atol=1e-300)
+    np.testing.assert_allclose(chain.success(m, r, k, q), want, rtol=1e-13, atol=1e-300)
     for on_dead, going in (("stop", alive), ("exhaust", [1 - x for x in solved])):
         mean = [float(sum(going[:t], Fraction(0))) for t in k]
         square = [float(sum(((2 * t + 1) * going[t] for t in range(n)), Fraction(0))) for n in k]
-        np.testing.assert_allclose(chain.expected_steps_with_death(m, r, q, k, on_dead), mean, rtol=2e-13)
-        np.testing.assert_allclose(chain.expected_square_steps_with_death(m, r, q, k, on_dead), square, rtol=4e-13)
+        np.testing.assert_allclose(chain.expected_steps(m, r, k, q, on_dead), mean, rtol=2e-13)
+        np.testing.assert_allclose(chain.expected_square_steps(m, r, k, q, on_dead), square, rtol=4e-13)
 
 
 def test_death_keeps_an_identity_at_large_sizes():
     """Expected live steps times q is the chance to be dead: a second way to (3.3), by two tails."""
     m, r, q, steps = 300, 0.02, 1e-5, np.array([5_000, 15_000, 40_000, 1_000_000])
     going = np.exp(steps * np.log1p(-q)) * binomial_tails(m, steps, r / (1 - q))[1]
-    dead = 1 - going - chain.success_with_death(m, r, q, steps)
-    live = chain.expected_steps_with_death(m, r, q, steps, "stop")
+    dead = 1 - going - chain.success(m, r, steps, q)
+    live = chain.expected_steps(m, r, steps, q, "stop")
     np.testing.assert_allclose(live * q, dead, rtol=1e-11)  # dead comes from 1 - x, with 0.05 < dead
 
 
@@ -144,14 +144,12 @@ def test_no_death_is_the_plain_chain():
     m, r, steps = np.array([1, 5, 40])[:, None], 0.13, np.array([0, 1, 39, 40, 300, 5000])
     for on_dead in ("stop", "exhaust"):
         np.testing.assert_allclose(
-            chain.expected_steps_with_death(m, r, 0.0, steps, on_dead), chain.expected_steps(m, r, steps), rtol=1e-13
+            chain.expected_steps(m, r, steps, 0.0, on_dead), chain.expected_steps(m, r, steps), rtol=1e-13
         )
         np.testing.assert_allclose(
-            chain.expected_square_steps_with_death(m, r, 0.0, steps, on_dead),
-            chain.expected_square_steps(m, r, steps),
-            rtol=1e-12,
+            chain.expected_square_steps(m, r, steps, 0.0, on_dead), chain.expected_square_steps(m, r, steps), rtol=1e-12
         )
-    np.testing.assert_array_equal(chain.success_with_death(m, r, 0.0, steps), chain.success(m, r, steps))
+    np.testing.assert_array_equal(chain.success(m, r, steps), binomial_tails(m, steps, r)[0])
 
 
 def test_tot_on_the_chain():
@@ -191,21 +189,19 @@ def test_binomial_law():
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [(-1, 0.5, 3), (1.5, 0.5, 3), (2, 1.5, 3), (2, float("nan"), 3), (2, 0.5, -1), ("a", 0.5, 1), (2, 0.5, np.inf)],
+    ("call", "said"),
+    [
+        *((lambda m=m: chain.success(m, 0.5, 3), "m = .* is not") for m in (-1, 1.5, "a")),
+        *((lambda r=r: chain.success(2, r, 3), "r = .* is not") for r in (1.5, float("nan"))),
+        *((lambda k=k: chain.success(2, 0.5, k), "steps = .* is not") for k in (-1, np.inf)),
+        (lambda: chain.success(3, 0.6, 10, 0.5), r"r \+ q"),
+        (lambda: chain.expected_steps(3, 0.6, 10, 0.1, "wait"), "on_dead"),
+        (lambda: chain.branch_success(0.5, 0), "b ="),
+    ],
 )
-def test_bad_arguments(arguments):
-    with pytest.raises(InputError, match="not"):
-        chain.success(*arguments)
-
-
-def test_more_bad_arguments():
-    with pytest.raises(InputError, match="r \\+ q"):
-        chain.success_with_death(3, 0.6, 0.5, 10)
-    with pytest.raises(InputError, match="on_dead"):
-        chain.expected_steps_with_death(3, 0.6, 0.1, 10, "wait")
-    with pytest.raises(InputError, match="b ="):
-        chain.branch_success(0.5, 0)
+def test_bad_arguments(call, said):
+    with pytest.raises(InputError, match=said):
+        call()
 
 
 def test_capability():

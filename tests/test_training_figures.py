@@ -1,7 +1,5 @@
 """The figures of the training side: quick ones, their numbers and their findings."""
 
-from __future__ import annotations
-
 import csv
 import io
 

@@ -1,7 +1,5 @@
 """Peeling: formulas against mpmath and known numbers, simulations against sets, enumeration and exact laws."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import mpmath as mp
@@ -11,13 +9,20 @@ from statistics_budget import LEVEL, agrees
 
 from ds3sim.core.errors import InputError
 from ds3sim.stats.tests import goodness_of_fit
-from ds3sim.theory.degrees import fixed_point, regular, scale_squared, threshold
-from ds3sim.theory.peeling import VARIANTS, ensemble, excess_entropy, large_graph, peeling
+from ds3sim.theory.peeling import (
+    VARIANTS,
+    ensemble,
+    excess_entropy,
+    fixed_point,
+    large_graph,
+    peeling,
+    regular,
+    scale_squared,
+    threshold,
+)
 from ds3sim.training.bernoulli_rows import EDGES, bernoulli_rows, identity, keys, precise
 from ds3sim.training.finite_size import fit_law, is_stuck, simulate_stuck
-from ds3sim.training.peel_counts import chances, peel_counts
-from ds3sim.training.peel_graphs import peel_graphs
-from ds3sim.training.small_graphs import peeling_law
+from ds3sim.training.peeling import chances, peel_counts, peel_graphs, peeling_law
 
 
 def h(x, concepts, texts, degree, eps):
@@ -117,12 +122,20 @@ def test_extremes_are_finite():
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"concepts": 0}, {"texts": -1}, {"text_degree": 200}, {"unknown": 0}, {"unknown": 1.5}, {"variant": "x"},
-     {"concepts": float("nan")}, {"concepts": "many"}],
-)  # fmt: skip
-def test_bad_input(change):
-    with pytest.raises(InputError):
+    ("change", "said"),
+    [
+        ({"concepts": 0}, "concepts = 0 is"),
+        ({"concepts": float("nan")}, "concepts = nan is"),
+        ({"concepts": "many"}, "concepts = 'many' is"),
+        ({"texts": -1}, "texts = -1 is"),
+        ({"text_degree": 200}, "text_degree is above the number of concepts"),
+        ({"unknown": 0}, "unknown = 0 is"),
+        ({"unknown": 1.5}, "unknown = 1.5 is"),
+        ({"variant": "x"}, "'x' is not known: choose published"),
+    ],
+)
+def test_bad_input(change, said):
+    with pytest.raises(InputError, match=said):
         peeling(**({"concepts": 100, "texts": 500} | change))
 
 
@@ -135,9 +148,6 @@ def test_excess_entropy():
         error, bound = excess_entropy(concepts, delta)
         assert error == pytest.approx(float(e), rel=1e-10, abs=1e-18)
         assert bound == pytest.approx(error**2 / 2)
-
-
-# ---- simulation --------------------------------------------------------------------------------------
 
 
 def peel_with_sets(texts_of: list[list[int]], texts: int) -> set[int]:

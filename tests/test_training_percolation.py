@@ -1,7 +1,5 @@
 """Sampled skill graphs: components against networkx and enumeration, walks against formulas; checks for validate."""
 
-from __future__ import annotations
-
 import networkx as nx
 import numpy as np
 import pytest
@@ -11,10 +9,16 @@ from ds3sim.core.errors import InputError
 from ds3sim.stats.tests import goodness_of_fit, holm
 from ds3sim.theory import chain
 from ds3sim.theory.skills import giant
-from ds3sim.training.bernoulli_rows import LINKS, identity, keys
-from ds3sim.training.components import all_in, components, giant_shares, largest, sampled_links
-from ds3sim.training.small_graphs import largest_component_law
-from ds3sim.training.walks import READINGS, walk_models
+from ds3sim.training.bernoulli_rows import LINKS, generator, identity
+from ds3sim.training.skill_graphs import (
+    READINGS,
+    all_in,
+    component_labels,
+    giant_shares,
+    largest_component_law,
+    links,
+    walk_models,
+)
 from ds3sim.validate.training import checks
 
 
@@ -22,44 +26,50 @@ def same_partition(a, b) -> bool:
     return len(set(zip(a, b, strict=True))) == len(set(a)) == len(set(b))
 
 
-@pytest.mark.parametrize(("skills", "chance"), [(60, 0.02), (300, 0.004), (20, 0.5)])
-def test_sparse_components_against_networkx(skills, chance):
-    made = keys(0, identity("links", skills, chance, "sparse"), range(6), LINKS)
-    found = components(6, skills, chance, method="sparse")
+@pytest.mark.parametrize(("skills", "chance"), [(60, 0.02), (300, 0.004), (20, 0.5), (4, 1.0)])
+def test_components_against_networkx(skills, chance):
+    shares, name = giant_shares(6, skills, chance), identity("links", skills, chance)
     for g in range(6):
+        low, high = links(generator(0, name, g, LINKS), skills, chance)
+        assert np.all(low < high) and len(set(zip(low, high, strict=True))) == len(low)
         graph = nx.empty_graph(skills)
-        graph.add_edges_from(zip(*(x.tolist() for x in sampled_links(made[g], skills, chance)), strict=True))
+        graph.add_edges_from(zip(low.tolist(), high.tolist(), strict=True))
         label = np.empty(skills, dtype=int)
         parts = list(nx.connected_components(graph))
         for number, part in enumerate(parts):
             label[list(part)] = number
-        assert same_partition(found[g].tolist(), label.tolist())
-        assert largest(found[g : g + 1]).sum() == max(map(len, parts))
+        assert same_partition(component_labels(skills, low, high).tolist(), label.tolist())
+        assert shares[g] == max(map(len, parts)) / skills
 
 
-@pytest.mark.parametrize("method", ["dense", "sparse"])
+def test_links_have_the_binomial_law():
+    random, hits = np.random.default_rng(3), np.zeros((5, 5))
+    for _ in range(4_000):
+        np.add.at(hits, links(random, 5, 0.3), 1)
+    pairs = np.triu_indices(5, 1)
+    assert agrees(hits[pairs] / 4_000, 0.3, np.sqrt(0.21 / 4_000)) and hits.sum() == hits[pairs].sum()
+
+
 @pytest.mark.parametrize(("skills", "chance"), [(4, 0.3), (6, 0.4), (3, 0.0), (3, 1.0), (1, 0.5)])
-def test_largest_component_by_enumeration(method, skills, chance):
+def test_largest_component_by_enumeration(skills, chance):
     law = largest_component_law(skills, chance)
     assert law.sum() == pytest.approx(1)
-    found = np.rint(giant_shares(1_500, skills, chance, seed=1, method=method) * skills).astype(int)
+    found = np.rint(giant_shares(1_500, skills, chance, seed=1) * skills).astype(int)
     assert goodness_of_fit(np.bincount(found, minlength=skills + 1), law / law.sum())[2] > LEVEL
 
 
-@pytest.mark.parametrize("method", ["dense", "sparse"])
-def test_giant_of_large_graphs(method):
+def test_giant_of_large_graphs():
     skills, graphs, c = 1_500, 24, 2.0
-    shares = giant_shares(graphs, skills, c / skills, seed=2, method=method)
+    shares = giant_shares(graphs, skills, c / skills, seed=2)
     gamma = giant(c)
     variance = gamma * (1 - gamma) / (1 - c * (1 - gamma)) ** 2 / skills
     assert agrees(shares.mean(), gamma, np.sqrt(variance / graphs) + 1 / skills)
 
 
-def test_results_do_not_depend_on_batches():
-    whole = components(7, 50, 0.04)
-    assert np.array_equal(whole, components(7, 50, 0.04, batch=3))
-    assert np.array_equal(whole[3:], components(4, 50, 0.04, first=3))
-    assert np.all(np.isin(whole, range(50)))
+def test_a_graph_has_numbers_of_its_own():
+    whole = giant_shares(7, 50, 0.04)
+    assert np.array_equal(whole[3:], giant_shares(4, 50, 0.04, first=3))
+    assert len(set(whole)) > 1
 
 
 def test_all_in():
@@ -90,10 +100,10 @@ def test_complete_graph_is_the_chain():
     assert agrees(found.success.mean(axis=0), want, np.sqrt(want * (1 - want) / (3 * 16 * 512)))
 
 
-@pytest.mark.parametrize("change", [{"skills": 0}, {"chance": 1.2}, {"method": "x"}, {"graphs": 0}, {"skills": 10**6}])
-def test_bad_input(change):
-    with pytest.raises(InputError):
-        components(**({"graphs": 1, "skills": 10, "chance": 0.1} | change))
+@pytest.mark.parametrize(("name", "value"), [("skills", 0), ("chance", 1.2), ("graphs", 0), ("skills", 10**6)])
+def test_bad_input(name, value):
+    with pytest.raises(InputError, match=f"{name} = {value!r} is not"):
+        giant_shares(**({"graphs": 1, "skills": 10, "chance": 0.1} | {name: value}))
 
 
 @pytest.mark.slow

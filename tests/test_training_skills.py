@@ -1,7 +1,5 @@
 """Skills, levels, accuracy over task mixtures: mpmath, brute force, and the numbers of the paper's AIME study."""
 
-from __future__ import annotations
-
 import math
 
 import mpmath as mp
@@ -12,12 +10,21 @@ from scipy.special import betainc
 from statistics_budget import agrees
 
 from ds3sim.core.errors import InputError
-from ds3sim.theory.skills import acquired, acquired_exact, divergence, giant, skill_levels, sure_concepts
-from ds3sim.theory.trained import Training, compute_optimal, train
+from ds3sim.theory.skills import (
+    Training,
+    acquired,
+    acquired_exact,
+    compute_optimal,
+    divergence,
+    giant,
+    skill_levels,
+    sure_concepts,
+    train,
+)
 from ds3sim.training.bernoulli_rows import CONCEPTS, keys
-from ds3sim.training.peel_graphs import peel_graphs
-from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
-from ds3sim.training.sampled_model import sample_skills, skills_with_concepts
+from ds3sim.training.peeling import peel_graphs
+from ds3sim.training.reasoning import Reasoning, reason, reason_steps
+from ds3sim.training.skill_graphs import sample_skills, skills_with_concepts
 
 AUTHORS = Reasoning(round_steps=False, steps="min", feasibility="per_trace", level_ties="lowest")
 
@@ -88,15 +95,16 @@ def test_aime_study():
     out = reason(model, [1e15, 1e16, 1e17], how=AUTHORS)
     assert out.accuracy == pytest.approx([0.164936, 0.450262, 0.733309], abs=6e-7)
     assert out.flops == pytest.approx([9.23035e14, 7.62076e15, 7.21731e16], rel=2e-6)
-    assert out.by_level.mean(axis=-1) == pytest.approx(out.accuracy)
+    by_level = [reason(model, [1e15, 1e16], AUTHORS, ([n] * 14, range(2, 16))).accuracy for n in range(60, 71)]
+    assert np.mean(by_level, axis=0) == pytest.approx(out.accuracy[:2])
 
 
-def brute_force(model, steps, how: Reasoning, tasks: Tasks):
+def brute_force(model, steps, how: Reasoning, levels, sizes):
     """Every level for every task, in loops; takes the best."""
     sigma = model.training.sigma
     total = np.zeros(2)
-    for level in tasks.levels:
-        for m in tasks.skills:
+    for level in levels:
+        for m in sizes:
             best = (0.0, steps)
             for other in range(1, model.training.levels + 1):
                 if other <= level:
@@ -105,7 +113,7 @@ def brute_force(model, steps, how: Reasoning, tasks: Tasks):
                     need = max(math.ceil(m / np.prod(sigma[level:other]) * (1 - 1e-9)), 2)
                 need = m if other == level else need
                 p, gamma = model.p[other - 1], model.giant[other - 1]
-                weight = tasks.search / math.ceil((1 + tasks.relevant_factor) * need) + 1 - tasks.search
+                weight = how.search / math.ceil((1 + how.relevant_factor) * need) + 1 - how.search
                 r = 1 - (1 - p * p * weight) ** how.branches
                 if r == 0 or need > steps:
                     continue
@@ -115,19 +123,20 @@ def brute_force(model, steps, how: Reasoning, tasks: Tasks):
                 used = able * mean + (1 - able) * steps
                 if value > best[0] + 1e-14 or (abs(value - best[0]) <= 1e-14 and used < best[1]):
                     best = (value, used)
-            total += np.array(best) / (len(tasks.levels) * len(tasks.skills))
+            total += np.array(best) / (len(levels) * len(sizes))
     return total
 
 
 @pytest.mark.parametrize("how", [Reasoning(), Reasoning(branches=3), Reasoning(aggregate="best_of_n", n=4)])
 def test_accuracy_by_brute_force(how):
     training = Training(levels=30, skills_per_level=200)
-    tasks = Tasks(levels=(12, 18, 24), skills=(2, 3, 7))
+    levels, sizes = (12, 18, 24), (2, 3, 7)
+    tasks = tuple(np.ravel(v) for v in np.meshgrid(levels, sizes))
     for size in (3e8, 3e9):
         model = train(size, 20 * size, training)
         for steps in (3, 30, 400):
-            out = reason_steps(model, [steps], tasks, how)
-            want = brute_force(model, steps, how, tasks)
+            out = reason_steps(model, [steps], how, tasks)
+            want = brute_force(model, steps, how, levels, sizes)
             assert out.accuracy[0] == pytest.approx(want[0], abs=1e-9)
             price = 2 * size * 25 * how.branches * how.n
             assert out.flops[0] / price == pytest.approx(want[1], rel=1e-6)
@@ -147,28 +156,34 @@ def test_grid_is_its_points():
 
 def test_feasibility_matters_for_many_traces():
     training = Training(levels=20, skills_per_level=300)
-    tasks = Tasks(levels=(10,), skills=(4,))
     model = train(2e9, 4e10, training)
     # a model whose giant component is not everything
     object.__setattr__(model, "giant", np.full(20, 0.7))
-    shared = reason_steps(model, [100], tasks, Reasoning(aggregate="best_of_n", n=16)).accuracy
-    each = reason_steps(model, [100], tasks, Reasoning(aggregate="best_of_n", n=16, feasibility="per_trace")).accuracy
+    shared = reason_steps(model, [100], Reasoning(aggregate="best_of_n", n=16), ([10], [4])).accuracy
+    apart = Reasoning(aggregate="best_of_n", n=16, feasibility="per_trace")
+    each = reason_steps(model, [100], apart, ([10], [4])).accuracy
     assert each > shared + 0.1
     assert shared <= 1.0
 
 
 @pytest.mark.parametrize(
-    "make",
-    [lambda: Training(finite_size="x"), lambda: Training(levels=0), lambda: Training(skills_per_level=(1.0, 2.0)),
-     lambda: Reasoning(n=2), lambda: Reasoning(steps="x"), lambda: Tasks(levels=()), lambda: train(-1, 1),
-     lambda: reason(train(1e9, 2e10, Training(levels=50)), [1e15]), lambda: train(1e9, 2e10) and Tasks(search=2.0)],
-)  # fmt: skip
-def test_bad_input(make):
-    with pytest.raises(InputError):
+    ("make", "said"),
+    [
+        (lambda: Training(finite_size="x"), "finite_size = 'x' is not known"),
+        (lambda: Training(levels=0), "levels = 0 is"),
+        (lambda: Training(skills_per_level=(1.0, 2.0)), "one for each of the 100 levels"),
+        (lambda: Reasoning(n=2), "n > 1 needs aggregate"),
+        (lambda: Reasoning(steps="x"), "steps = 'x' is not known"),
+        (lambda: reason(train(1e9, 2e10), [1e15], tasks=([], [])), "two lists of as many whole numbers"),
+        (lambda: reason(train(1e9, 2e10), [1e15], weights=-1.0), "weights = -1 is"),
+        (lambda: Reasoning(search=2.0), "search = 2 is"),
+        (lambda: train(-1, 1), "parameters = -1 is"),
+        (lambda: reason(train(1e9, 2e10, Training(levels=50)), [1e15]), "task level 70 is above the 50 levels"),
+    ],
+)
+def test_bad_input(make, said):
+    with pytest.raises(InputError, match=said):
         make()
-
-
-# ---- simulation --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("big_r", "mean", "rest"), [(5_000, 6.0, 0.3), (50_000, 9.0, 0.0), (40, 10.0, 0.5)])

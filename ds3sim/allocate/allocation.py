@@ -1,9 +1,10 @@
-"""What an allocation study found: the optima along compute, and what they are compared with."""
+"""What an allocation study found: the optima along compute, what they are compared with, and the answer in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ds3sim.allocate.curves import Comparison, exponents
@@ -12,12 +13,14 @@ from ds3sim.allocate.solve import Optimum
 from ds3sim.core.figure import new_axes
 from ds3sim.core.plain import as_plain
 from ds3sim.core.record import Record
+from ds3sim.core.text import amount, count
 from ds3sim.stats.slopes import Exponent
 from ds3sim.theory.loss import LossConstants, loss_optimal
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
+
 
 UNITS = {
     "parameters": "1",
@@ -103,38 +106,28 @@ class Allocation(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """As ``ds3sim allocate --json`` prints it."""
+        compute, kappa = self.points[-1].compute, self.loss_optimal_kappa
         others = [
-            {
-                "constants": other.constants.name,
-                "compute": self.points[-1].compute,
-                "loss_optimal_kappa": self.loss_optimal_kappa(other.constants),
-                **({"error": other.error} if other.optimum is None else other.optimum.to_dict()),
-            }
+            {"constants": other.constants.name, "compute": compute, "loss_optimal_kappa": kappa(other.constants)}
+            | ({"error": other.error} if other.optimum is None else other.optimum.to_dict())
             for other in self.others
         ]
         comparison = [
-            {
-                "compute": pair.tied.compute,
-                "chinchilla": pair.tied,
-                "accuracy_gap": pair.gap,
-                "extra_compute": pair.extra_compute,
-            }
-            for pair in self.comparison
+            {"compute": c.tied.compute, "chinchilla": c.tied, "accuracy_gap": c.gap, "extra_compute": c.extra_compute}
+            for c in self.comparison
         ]
-        own = {**asdict(self.constants), "loss_optimal_kappa": self.loss_optimal_kappa(self.constants)}
-        by_gradient = self.gradient and {**asdict(self.gradient), "accuracy_difference": self.gradient_difference}
         return as_plain(
             {
                 "name": self.name,
                 "mode": self.mode,
                 "tasks": self.tasks,
-                "constants": own,
+                "constants": {**vars(self.constants), "loss_optimal_kappa": kappa(self.constants)},
                 "kappa": self.kappa,
                 "results": self.points,
                 "exponents": self.exponents,
                 "comparison": comparison,
                 "other_constants": others,
-                "gradient": by_gradient,
+                "gradient": self.gradient and {**vars(self.gradient), "accuracy_difference": self.gradient_difference},
                 "words": self.words,
                 "environment": self.environment or {},
             }
@@ -144,20 +137,14 @@ class Allocation(Record):
         """The optima along ``compute``, in FLOPs (of one task in the mode inference_optimal)."""
         import xarray
 
-        rows = [point.to_dict() for point in self.points]
-        data: dict[str, Any] = {
-            name: (
-                "compute",
-                [float("nan") if row[name] is None else float(row[name]) for row in rows],
-                {"units": unit},
-            )
-            for name, unit in UNITS.items()
-        }
-        for pair in ("gap", "extra_compute") if self.comparison else ():
-            values = [getattr(found, pair) for found in self.comparison]
-            name = {"gap": "accuracy_gap"}.get(pair, pair)
-            data[name] = ("compute", [float("nan") if v is None else v for v in values], {"units": "1"})
-        compute = ("compute", [point.compute for point in self.points], {"units": "FLOP"})
+        def column(values: Iterable[float | None], unit: str) -> tuple[str, list[float], dict[str, str]]:
+            return "compute", [math.nan if value is None else float(value) for value in values], {"units": unit}
+
+        data = {name: column((getattr(p, name) for p in self.points), unit) for name, unit in UNITS.items()}
+        if self.comparison:
+            data["accuracy_gap"] = column((c.gap for c in self.comparison), "1")
+            data["extra_compute"] = column((c.extra_compute for c in self.comparison), "1")
+        compute = column((p.compute for p in self.points), "FLOP")
         return xarray.Dataset(data, {"compute": compute}, {"name": self.name, "mode": self.mode})
 
     def plot(self, ax: Axes | None = None) -> Axes:
@@ -175,3 +162,93 @@ class Allocation(Record):
         ax.set(xlabel="compute (FLOPs)")
         ax.legend(frameon=False)
         return ax
+
+
+def words(found: Allocation) -> tuple[str, ...]:
+    """The answer in sentences: the optima, the exponents, against D = kappa N, and with other constants."""
+    last = found.points[-1]
+    constants = (
+        f"Loss constants {found.constants.name}: training alone at {amount(last.compute)} FLOPs would want"
+        f" {count(found.loss_optimal_kappa(found.constants))} tokens per parameter."
+    )
+    return (
+        *(sentence(point, found.tasks) for point in found.points),
+        *_exponents(found),
+        *_comparison(found),
+        constants,
+        *_others(found),
+        *_gradient(found),
+    )
+
+
+def sentence(point: Optimum, tasks: float) -> str:
+    """One optimum in words."""
+    if point.mode == "inference_optimal":
+        text = f"at {amount(point.compute)} FLOPs for one task, data unlimited: N = {amount(point.parameters)}"
+        text += f", {count(point.tokens_per_task or 0.0)} tokens"
+    else:
+        over = f" over {amount(tasks)} tasks" if tasks > 0 else " without any inference"
+        text = f"at {amount(point.compute)} FLOPs{over}: N = {amount(point.parameters)}"
+        text += f", D = {amount(point.training_tokens)} ({count(point.kappa)} tokens per parameter)"
+        if point.tokens_per_task is not None:
+            text += f", {count(point.tokens_per_task)} tokens a task"
+        text += f"; {100 * point.inference_share:.2g}% of the compute goes to inference"
+    if point.accuracy is not None:
+        text += f"; expected accuracy {point.accuracy:.3g}"
+    else:
+        text += f"; loss {point.loss:.4g}"
+    if point.bounds:
+        text += f" (held back by the search box: {', '.join(point.bounds)})"
+    if point.saturated:
+        text += " (as good as it gets: more compute has no use here)"
+    return text + "."
+
+
+def _exponents(found: Allocation) -> Iterator[str]:
+    slopes = found.exponents
+    said = []
+    for key, symbol in (("parameters", "N"), ("training_tokens", "D"), ("tokens_per_task", "tokens a task")):
+        e = slopes[key]
+        if e is not None:
+            said.append(f"{symbol} as C^{e.value:.3f}" + (f" +- {e.error:.3f}" if e.error is not None else ""))
+    if said:
+        points = max(e.points for e in slopes.values() if e is not None)
+        yield f"Over the {points} values of C that no bound holds back: {', '.join(said)}."
+
+
+def _comparison(found: Allocation) -> Iterator[str]:
+    for pair in found.comparison[-1:]:
+        more = "within the search box it cannot be as accurate"
+        if pair.extra_compute is not None:
+            more = f"it needs {amount(pair.extra_compute)} times the compute to be as accurate"
+        yield (
+            f"With D = {found.kappa:g} N at {amount(pair.tied.compute)} FLOPs the accuracy is"
+            f" {pair.tied.accuracy:.3g}, lower by {pair.gap:.2g}; {more}."
+        )
+
+
+def _others(found: Allocation) -> Iterator[str]:
+    last = found.points[-1]
+    for other in found.others:
+        best = other.optimum
+        start = f"With {other.constants.name} ({count(found.loss_optimal_kappa(other.constants))} by training alone): "
+        if best is None:
+            yield f"{start}{other.error}."
+            continue
+        change = f"N = {amount(best.parameters)} ({best.parameters / last.parameters:.2g} times)"
+        if 0 < best.training_tokens < math.inf:
+            times = best.training_tokens / last.training_tokens
+            change += f", D = {amount(best.training_tokens)} ({times:.2g} times)"
+        if best.tokens_per_task is not None:
+            change += f", {count(best.tokens_per_task)} tokens a task"
+        end = f"accuracy {best.accuracy:.3g}" if best.accuracy is not None else f"loss {best.loss:.4g}"
+        yield f"{start}{change}; {end}."
+
+
+def _gradient(found: Allocation) -> Iterator[str]:
+    best = found.gradient
+    if best is not None:
+        yield (
+            f"By gradients, with real K: N = {amount(best.parameters)}, K = {best.steps:.6g},"
+            f" accuracy different by {found.gradient_difference:.1e}, gradient {best.gradient:.1e}."
+        )

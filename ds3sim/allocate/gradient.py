@@ -22,6 +22,9 @@ import numpy as np
 from ds3sim.allocate.solve import Problem
 from ds3sim.core.errors import require
 from ds3sim.core.memory import require_memory
+from ds3sim.theory.cost import attention_flops
+from ds3sim.theory.loss import loss_at, step_success
+from ds3sim.theory.spending import data_left
 
 if TYPE_CHECKING:
     from jax import Array
@@ -116,16 +119,12 @@ def _starts(problem: Problem, compute: float) -> list[tuple[float, float]]:
 
 
 def _constants(problem: Problem, compute: float) -> dict:
-    mixture, c = problem.tasks, problem.constants
+    c, bridge, (levels, table) = problem.constants, problem.tasks.bridge, problem.tasks.table
     require_memory(
-        3 * 8.0 * (mixture.hardest + _TAIL) ** 2,
-        f"allocate.check with tasks of {mixture.hardest:,} skills",
+        3 * 8.0 * (table.shape[1] + _TAIL) ** 2,
+        f"allocate.check with tasks of {table.shape[1]:,} skills",
         "take fewer skills, or leave check out",
     )
-    levels, group = np.unique(mixture.ease, return_inverse=True)
-    table = np.zeros((levels.size, mixture.hardest))
-    np.add.at(table, (group, mixture.skills.astype(np.int64) - 1), mixture.weights)
-    bridge = mixture.bridge
     return {
         "C": float(compute),
         "loss": (c.E, c.A, c.B, c.alpha, c.beta),
@@ -140,8 +139,6 @@ def _constants(problem: Problem, compute: float) -> dict:
 def _moments(loss: Array, k: Array, c: dict[str, Any]) -> tuple[Array, Array, Array]:
     """Accuracy, E[min(T, K)] and E[min(T, K)^2] of the tasks at a real K."""
     import jax.numpy as jnp
-
-    from ds3sim.theory.loss import step_success
 
     a, d, iota, b = c["bridge"]
     r = step_success(loss, c["levels"], a, d, iota, b)[:, None]
@@ -181,19 +178,14 @@ def _moments(loss: Array, k: Array, c: dict[str, Any]) -> tuple[Array, Array, Ar
     )
 
 
-def _loss_of(n: Array, d: Array, c: dict[str, Any]) -> Array:
-    e, a, b, alpha, beta = c["loss"]
-    return e + a * n**-alpha + b * d**-beta
-
-
 def _rest(n: Array, k: Array, d: Array, c: dict[str, Any]) -> Array:
     """D that the inference of a model trained on ``d`` tokens leaves."""
     demand, omega, prompt = c["cost"]
     scale, power = c["shape"]
-    _, one, two = _moments(_loss_of(n, d, c), k, c)
+    _, one, two = _moments(loss_at(n, d, *c["loss"]), k, c)
     tokens = omega * one
-    price = 2.0 * (prompt**2 + tokens * prompt + (omega**2 * two - tokens) / 2.0)
-    return (c["C"] - 2.0 * n * demand * tokens - scale * n**power * demand * price) / (6.0 * n)
+    price = 2.0 * prompt**2 + attention_flops(tokens, omega**2 * two, prompt)
+    return data_left(c["C"], n, demand * tokens, scale * n**power * demand * price)
 
 
 def _data(x: Array, c: dict[str, Any]) -> tuple[Array, Array]:
@@ -235,7 +227,7 @@ def _objective(x: Array, c: dict[str, Any]) -> Array:
     x = jnp.asarray(x)
     d, there = _data(x, c)
     safe = jnp.where(there, d, 1e7)
-    success = _moments(_loss_of(jnp.exp(x[0]), safe, c), jnp.exp(x[1]), c)[0]
+    success = _moments(loss_at(jnp.exp(x[0]), safe, *c["loss"]), jnp.exp(x[1]), c)[0]
     return jnp.where(there, -jnp.log(jnp.clip(success, 1e-300, 1.0)), _REFUSED + x[0] + x[1])
 
 

@@ -1,4 +1,4 @@
-"""The search over whole K, and records of arrays."""
+"""A search over whole numbers of steps, that several local optima do not catch."""
 
 from __future__ import annotations
 
@@ -60,9 +60,3 @@ def _merge(parts: list, index: np.ndarray) -> Any:
         return np.concatenate(parts)[index]
     names = [field.name for field in fields(parts[0])]
     return type(parts[0])(**{name: np.concatenate([getattr(p, name) for p in parts])[index] for name in names})
-
-
-def at(record: Any, index: int) -> Any:
-    """The record of one point."""
-    values = {field.name: np.asarray(getattr(record, field.name)).ravel()[index] for field in fields(record)}
-    return type(record)(**values)

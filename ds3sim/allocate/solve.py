@@ -9,28 +9,27 @@ loss -> expected tokens -> affordable loss at a given K; and a search over whole
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ds3sim.allocate.search import at, zoom
-from ds3sim.core.check import number
+from ds3sim.allocate.search import zoom
+from ds3sim.core.check import Numbers, number
 from ds3sim.core.errors import require
-from ds3sim.core.progress import working
 from ds3sim.task.budget import whole_steps
-from ds3sim.theory.cost import training_flops
-from ds3sim.theory.difficulty import Mixture, Moments
+from ds3sim.theory import spending
+from ds3sim.theory.cost import attention_flops, training_flops
+from ds3sim.theory.difficulty import Difficulty, Moments
 from ds3sim.theory.loss import CONSTANTS, LossConstants, constants_of, loss
-from ds3sim.theory.spending import (
-    Architecture,
-    Box,
-    Training,
-    best_training,
-    cheapest_training,
-    tied_training,
-    unlimited_data,
-)
+from ds3sim.theory.spending import Architecture, Box, Training, halve, lifetime_flops
+
+
+def at(record: Any, index: int) -> Any:
+    """The record of one point."""
+    values = {field.name: np.asarray(getattr(record, field.name)).ravel()[index] for field in fields(record)}
+    return type(record)(**values)
+
 
 MODES = ("global", "chinchilla", "fixed_tokens", "fixed_demand", "inference_optimal")
 _MOST_ROUNDS = 2000
@@ -54,7 +53,7 @@ class Problem:
         box: where N, D and K are searched.
     """
 
-    tasks: Mixture
+    tasks: Difficulty
     demand: float = 1e9
     constants: LossConstants = field(default_factory=lambda: CONSTANTS["hoffmann"])
     kappa: float = 20.0
@@ -72,14 +71,11 @@ class Problem:
     def spending(self, moments: Moments) -> tuple[np.ndarray, np.ndarray]:
         """(a, b) of docs/theory.md (26): lifetime tokens, and lifetime FLOPs per unit of W."""
         tokens = self.tokens_per_step * moments.steps
-        square = self.tokens_per_step**2 * moments.square_steps
-        prompt = self.prompt_tokens
-        return self.demand * tokens, self.demand * 2.0 * (prompt**2 + tokens * prompt + (square - tokens) / 2.0)
+        return self.demand * tokens, self.price(tokens, self.tokens_per_step**2 * moments.square_steps)
 
-    def inference_flops(self, parameters: float | np.ndarray, moments: Moments) -> float | np.ndarray:
-        """Lifetime inference FLOPs of a model of N parameters: 2 N a + W(N) b."""
-        tokens, price = self.spending(moments)
-        return 2.0 * parameters * tokens + self.shape.width(parameters) * price
+    def price(self, tokens: Numbers, square_tokens: Numbers) -> Numbers:
+        """b of (26) from mean and mean square of the tokens of a task."""
+        return self.demand * (2.0 * self.prompt_tokens**2 + attention_flops(tokens, square_tokens, self.prompt_tokens))
 
 
 @dataclass(frozen=True)
@@ -201,13 +197,13 @@ def least_compute(problem: Problem, accuracy: float, mode: str = "global") -> fl
 # ---- the pieces ------------------------------------------------------------------------------------
 
 
-def _train(problem: Problem, compute: float, tokens: ArrayLike, price: ArrayLike, mode: str) -> Training:
+def _train(problem: Problem, compute: float, tokens: Numbers, price: Numbers, mode: str) -> Training:
     c, box, shape = problem.constants, problem.box, problem.shape
     if mode == "chinchilla":
-        return tied_training(compute, tokens, price, problem.kappa, c, box, shape)
+        return spending.tied_training(compute, tokens, price, problem.kappa, c, box, shape)
     if mode == "inference_optimal":
-        return unlimited_data(compute, tokens, price, c, box, shape)
-    return best_training(compute, tokens, price, c, box, shape)
+        return spending.unlimited_data(compute, tokens, price, c, box, shape)
+    return spending.best_training(compute, tokens, price, c, box, shape)
 
 
 def _evaluate(problem: Problem, compute: float, steps: np.ndarray, mode: str) -> tuple[Training, Moments]:
@@ -225,23 +221,22 @@ def _evaluate(problem: Problem, compute: float, steps: np.ndarray, mode: str) ->
         return training, Moments(np.where(np.isfinite(training.loss), real.success, -1.0), steps, steps**2)
     training = _train(problem, compute, np.zeros(steps.shape), np.zeros(steps.shape), mode)
     n, d, level = (np.array(v) for v in (training.parameters, training.tokens, training.loss))
+    ahead, last, gap = level.copy(), np.full(level.shape, -np.inf), np.full(level.shape, np.nan)
     going = np.arange(steps.size)
-    with working("", 1.0, steps.size) as stage:
-        for _ in range(_MOST_ROUNDS):
-            tokens, price = problem.spending(problem.tasks.moments(level[going], steps[going]))
-            new = _train(problem, compute, tokens, price, mode)
-            n[going], d[going] = new.parameters, new.tokens
-            with np.errstate(invalid="ignore"):
-                change, least = new.loss - level[going], _LOSS_TOLERANCE * level[going]
-                moved = change > least
-            level[going] = new.loss
-            kept = moved & np.isfinite(new.loss)
-            going = going[kept]
-            if going.size == 0:
-                break
-            # The changes fall by about the same share in every round.
-            rounds = np.log(change[kept] / least[kept]) / -np.log(_LOSS_TOLERANCE)
-            stage.done = 1.0 - float(np.clip(rounds, 0.0, 1.0).sum()) / steps.size
+    for _ in range(_MOST_ROUNDS):
+        at_, leapt = ahead[going], ahead[going] > level[going]
+        new = _train(problem, compute, *problem.spending(problem.tasks.moments(at_, steps[going])), mode)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rise = new.loss - at_
+            kept = ~leapt | (np.isfinite(new.loss) & (rise >= 0))  # else past the fixed point: back to the plain step
+            secant = at_ - rise * (at_ - last[going]) / (rise - gap[going])
+        good, some = going[kept], kept & (rise > _LOSS_TOLERANCE * at_) & np.isfinite(new.loss)
+        n[good], d[good], level[good] = new.parameters[kept], new.tokens[kept], new.loss[kept]
+        last[good], gap[good] = at_[kept], rise[kept]
+        ahead[going] = np.where(kept & np.isfinite(secant), np.maximum(level[going], secant), level[going])
+        going = going[some | ~kept]
+        if going.size == 0:
+            break
     moments = problem.tasks.moments(level, steps)
     success = np.where(np.isfinite(level), moments.success, -1.0)
     return Training(n, d, level), Moments(success, moments.steps, moments.square_steps)
@@ -264,42 +259,27 @@ def _search(problem: Problem, compute: float, mode: str) -> tuple[np.ndarray, tu
 def _cost_of_accuracy(problem: Problem, accuracy: float, steps: np.ndarray, mode: str) -> np.ndarray:
     """Least compute for the accuracy at each K: the loss by bisection, then the cheapest training."""
     box, c = problem.box, problem.constants
-    low = np.full(steps.shape, float(loss(box.parameters[1], box.tokens[1], c)))
-    high = np.full(steps.shape, float(loss(box.parameters[0], box.tokens[0], c)))
-    reached = problem.tasks.success(low, steps) >= accuracy
-    easy = problem.tasks.success(high, steps) >= accuracy
-    low, high = np.where(easy, high, low), high
-    with working("", 60, steps.size) as stage:
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            good = problem.tasks.success(middle, steps) >= accuracy
-            low, high = np.where(good, middle, low), np.where(good, high, middle)
-            stage.advance()
-    tokens, price = problem.spending(problem.tasks.moments(low, steps))
+
+    def short(level: np.ndarray) -> np.ndarray:
+        return problem.tasks.moments(level, steps).success < accuracy
+
+    low, high = (np.full(steps.shape, float(loss(box.parameters[i], box.tokens[i], c))) for i in (1, 0))
+    level = halve(low, high, short)
+    tokens, price = problem.spending(problem.tasks.moments(level, steps))
     if mode == "global":
-        cost = cheapest_training(low, tokens, price, c, box, problem.shape)[1]
+        cost = spending.cheapest_training(level, tokens, price, c, box, problem.shape)[1]
     else:
-        k = problem.kappa
-        x = np.full(steps.shape, np.log(max(box.parameters[0], box.tokens[0] / k)))
-        top = np.full(steps.shape, np.log(min(box.parameters[1], box.tokens[1] / k)))
-        reached = reached & (loss(np.exp(top), k * np.exp(top), c) <= low)
-        for _ in range(60):
-            middle = 0.5 * (x + top)
-            good = loss(np.exp(middle), k * np.exp(middle), c) <= low
-            x, top = np.where(good, x, middle), np.where(good, middle, top)
-        n = np.exp(top)
-        cost = 6.0 * k * n * n + 2.0 * n * tokens + problem.shape.width(n) * price
-    return np.where(reached, cost, np.inf)
+        cost = spending.cheapest_tied(level, tokens, price, problem.kappa, c, box, problem.shape)
+    return np.where(short(low), np.inf, cost)
 
 
 def _fixed_demand(problem: Problem, compute: float, demand_tokens: float) -> Optimum:
-    omega, prompt = problem.tokens_per_step, problem.prompt_tokens
+    omega = problem.tokens_per_step
     per_task = demand_tokens / problem.demand if problem.demand > 0 else None
     price = 0.0
     if problem.shape.scale > 0:
         require(per_task is not None, "fixed_demand with attention needs the number of tasks: set demand above 0")
-        tokens = per_task or 0.0
-        price = problem.demand * 2.0 * (prompt**2 + tokens * prompt + tokens * (tokens - 1.0) / 2.0)
+        price = problem.price(per_task or 0.0, (per_task or 0.0) ** 2)
     training = at(_train(problem, compute, demand_tokens, price, "global"), 0)
     _require_affordable(training.loss, compute, "fixed_demand")
     steps, moments = None, None
@@ -310,19 +290,19 @@ def _fixed_demand(problem: Problem, compute: float, demand_tokens: float) -> Opt
             fits = omega * float(problem.tasks.moments(training.loss, middle).steps) <= per_task * (1 + 1e-12)
             low, high = (middle, high) if fits else (low, middle - 1)
         steps, moments = low, problem.tasks.moments(training.loss, low)
-    flops = 2.0 * float(training.parameters) * demand_tokens + float(problem.shape.width(training.parameters)) * price
+    n, d = float(training.parameters), float(training.tokens)
     return Optimum(
         "fixed_demand",
         compute,
-        float(training.parameters),
-        float(training.tokens),
+        n,
+        d,
         steps,
         per_task,
         None if steps is None else omega * steps,
         float(training.loss),
         None if moments is None else float(moments.success),
-        training_flops(float(training.parameters), float(training.tokens)),
-        flops,
+        training_flops(n, d),
+        float(lifetime_flops(n, 0.0, demand_tokens, price, problem.shape)),
         _bounds(problem, training, None),
     )
 
@@ -352,7 +332,7 @@ def _optimum(
         float(training.loss),
         float(moments.success),
         0.0 if per_task else training_flops(n, d),
-        float(spender.inference_flops(n, moments)),
+        float(lifetime_flops(n, 0.0, *spender.spending(moments), problem.shape)),
         _bounds(problem, training, None if mode == "fixed_tokens" else int(steps)),
         bool(moments.success > 1 - _SURE),
     )

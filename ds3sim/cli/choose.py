@@ -8,59 +8,31 @@ from itertools import pairwise
 from typing import Any
 
 import ds3sim as ds
-from ds3sim.cli.console import (
-    axis_value,
-    computed,
-    finish,
-    new_table,
-    say,
-    show,
-    terminal,
-    write_record,
-)
-from ds3sim.cli.options import add_command, config_option, engine_options, output_options, store_option
+from ds3sim.cli.config import many
+from ds3sim.cli.console import axis_value, new_table, put
+from ds3sim.cli.options import PRINT, RESULT, STUDY
 from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
 
+ABOUT = "say which strategy is best at each budget, how sure that is, and by how much"
+OPTIONS = (*STUDY, RESULT, *PRINT)
 WORDS = {"flops": "FLOPs", "cot_tokens": "tokens of one chain of thought"}
+"""Units of budgets in sentences."""
 
 
-def add_parser(commands: Any) -> None:
-    """Add ``choose``; ``commands`` is what ``add_subparsers`` returned."""
-    about = "say which strategy is best at each budget, how sure that is, and by how much"
-    parser = add_command(commands, "choose", about)
-    config_option(parser)
-    engine_options(parser)
-    store_option(parser)
-    parser.add_argument("--out", metavar="FILE", help="write the result: .csv, .json, .parquet, .nc or .zarr")
-    output_options(parser)
-    parser.set_defaults(function=choose)
-
-
-def choose(args: Namespace) -> int:
-    """The command; returns the exit code."""
-    if args.out is not None:
-        from ds3sim.core.record import check_out
-
-        check_out(args.out)
-    choice, interrupted = computed(args, ds.choose)
-    if args.out is not None and choice.decisions:
-        say(args, f"results: {write_record(choice, args.out)}")
-    show(args, choice, print_choice)
-    return finish(args, interrupted, f"{len(choice.decisions):,} budgets")
+def run(args: Namespace) -> int:
+    """``ds3sim choose``."""
+    return many(args, ds.choose, print_choice, lambda choice: (len(choice.decisions), "budgets"))
 
 
 def print_choice(choice: ds.Choice) -> None:
     """The table of a choice, and where the best strategy changes."""
-    console = terminal()
-    console.print(f"{choice.name}: engine {choice.engine}, seed {choice.seed}")
+    put(f"{choice.name}: engine {choice.engine}, seed {choice.seed}")
     if not choice.decisions:
         return
-    unit = choice.decisions[0].unit
-    columns = [(axis, True) for axis in choice.axes]
-    columns += [(f"budget {unit.removeprefix('cot_')}", True), ("best", False), ("success", True), ("P(best)", True)]
-    columns += [("ahead of", False), ("by", True), ("interval", False), ("", False)]
-    table = new_table(columns)
+    unit = choice.decisions[0].unit.removeprefix("cot_")
+    columns = [f"budget {unit}", "best<", "success", "P(best)", "ahead of<", "by", "interval<", "<"]
+    table = new_table([*choice.axes, *columns])
     for one in choice.decisions:
         (best,) = (row for row in one.rows if row.strategy == one.best)
         gap = one.gaps[0]
@@ -68,14 +40,12 @@ def print_choice(choice: ds.Choice) -> None:
         cells += [number(one.budget), one.best, probability(best.success), f"{one.probability_best[one.best]:.4f}"]
         cells += [gap.against, f"{gap.estimate:.4f}", f"{gap.low:.4f} to {gap.high:.4f}"]
         table.add_row(*cells, "clear" if one.clear else "not clear")
-    console.print(table)
-    console.print(
+    put(
+        table,
         f"P(best): posterior chance to be the best. Intervals of the difference hold together at {choice.level:.0%}"
         f" over all {choice.comparisons:,} comparisons of two strategies at a budget.",
-        soft_wrap=True,
+        *changes(choice.decisions),
     )
-    for line in changes(choice.decisions):
-        console.print(line, soft_wrap=True)
 
 
 def changes(decisions: Sequence[Any]) -> list[str]:

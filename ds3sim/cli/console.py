@@ -1,27 +1,30 @@
-"""What commands share: tables for the terminal, JSON, messages, and what happens on Ctrl-C."""
+"""What commands share on the terminal: JSON, files, messages, progress bars, and what happens on Ctrl-C."""
 
 from __future__ import annotations
 
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ds3sim as ds
 from ds3sim.cli.progress import make_way
 from ds3sim.cli.stop import stop
 from ds3sim.core.errors import Interrupted
 from ds3sim.core.files import write_file
-from ds3sim.core.runtime import configure_process
+from ds3sim.core.record import check_out
 from ds3sim.core.text import terminal_number as number
+from ds3sim.core.text import terminal_probability as probability
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from ds3sim.core.record import Record
 
 
-def terminal() -> Any:
+def terminal() -> Console:
     """Where tables go: the console of rich on stdout."""
     from rich.console import Console
 
@@ -29,15 +32,27 @@ def terminal() -> Any:
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
 
 
-def new_table(columns: list[tuple[str, bool]]) -> Any:
-    """A table of rich's; ``columns`` are titles, and whether they hold numbers."""
+def new_table(columns: Iterable[str]) -> Table:
+    """A table of rich's; a title that ends with ``<`` stands over text, any other over numbers."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, numeric in columns:
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=True)
+    for name in columns:
+        table.add_column(name.removesuffix("<"), justify="left" if name.endswith("<") else "right", no_wrap=True)
     return table
+
+
+def put(*parts: Table | str) -> None:
+    """Print tables, and lines that the terminal wraps."""
+    console = terminal()
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, str))
+
+
+def interval(low: float | None, high: float | None, form: Callable[[float | None], str] = probability) -> str:
+    """``low to high``."""
+    return f"{form(low)} to {form(high)}"
 
 
 def axis_value(value: object) -> str:
@@ -55,31 +70,33 @@ def kept(compute: Callable[..., Any], *given: Any, **options: Any) -> tuple[Any,
     return found, interrupted
 
 
-def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
-    """(record, interrupted) of a run, a sweep or a choice, with its store."""
-    config = config_of(args)
-    if config.engine.random:
-        configure_process()
-    if config.origin.axes and compute is ds.run:
-        told = f"{args.config}: [sweep] is for ds3sim sweep: this is the point of the tables as they stand"
-        args.notes = (*args.notes, told)
-    return kept(compute, config, store=args.store)
-
-
-def config_of(args: Namespace) -> Any:
-    """The config of a command; its notes are told on stderr when the command is done."""
-    config = ds.read_config(args.config, overrides_of(args))
-    args.notes = config.notes
-    return config
-
-
-def show(args: Namespace, record: Record, table: Callable[[Any], None]) -> None:
-    """Print a record: as JSON, or its table."""
+def show(args: Namespace, record: Record, table: Callable[[Any], None]) -> int:
+    """Print a record: as JSON, or its table; the exit code of success."""
     make_way()
     if args.json:
         sys.stdout.write(record.to_json() + "\n")
     else:
         table(record)
+    return 0
+
+
+def print_json(value: Any) -> int:
+    """Print a value as JSON; the exit code of success."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    return 0
+
+
+def check_result(args: Namespace) -> None:
+    """``--out FILE``, looked at before any work."""
+    if args.out is not None:
+        check_out(args.out)
+
+
+def show_result(args: Namespace, record: Record, table: Callable[[Any], None]) -> int:
+    """Write a record to ``--out FILE``, and print it as :func:`show` does."""
+    if args.out is not None:
+        say(args, f"results: {write_record(record, args.out)}")
+    return show(args, record, table)
 
 
 def write_record(record: Record, out: str) -> Path:
@@ -87,29 +104,6 @@ def write_record(record: Record, out: str) -> Path:
     if out.lower().endswith(".json"):
         return write_file(out, record.to_json() + "\n")
     return record.save(out)
-
-
-def finish(args: Namespace, interrupted: bool, done: str) -> int:
-    """The exit code; after Ctrl-C, a line that says what was kept."""
-    if not interrupted:
-        return 0
-    kept = f"{args.store} keeps what was simulated; the same command goes on from there"
-    print(
-        f"interrupted: {done} done; {kept if args.store else 'with --store FILE more would be kept'}", file=sys.stderr
-    )
-    return 130
-
-
-def overrides_of(args: Namespace) -> list[str | tuple[str, str]]:
-    """--set and the options that are short for it, in this order."""
-    short = {"seed": "seed", "traces": "engine.traces", "engine": "engine.kind", "chunk": "engine.chunk"}
-    typed = [(name, key, getattr(args, name, None)) for name, key in short.items()]
-    return [*args.set, *((f"{key}={value}", f"--{name} {value}") for name, key, value in typed if value is not None)]
-
-
-def print_json(value: Any) -> None:
-    """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def say(args: Namespace, message: str) -> None:

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from argparse import Namespace
 from contextlib import suppress
-from typing import Any
 
-from ds3sim.cli.options import add_command
+import ds3sim as ds
+from ds3sim.cli.console import put, show
+from ds3sim.cli.options import JSON
+from ds3sim.core.errors import InputError
+from ds3sim.core.runtime import configure_process
 
-
-def add_parser(commands: Any) -> None:
-    """Add ``doctor``; ``commands`` is what ``add_subparsers`` returned."""
-    parser = add_command(commands, "doctor", "show versions, devices and settings, and run a small self-test")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.set_defaults(function=run)
+ABOUT = "show versions, devices and settings, and run a small self-test"
+OPTIONS = (JSON,)
 
 
 def run(args: Namespace) -> int:
-    """The command; returns the exit code."""
-    import ds3sim as ds
-    from ds3sim.cli.console import show
-    from ds3sim.core.errors import InputError
-    from ds3sim.core.runtime import configure_process
-
+    """``ds3sim doctor``."""
     with suppress(InputError):  # the diagnosis says it
         configure_process()
     found = ds.doctor()
@@ -33,14 +27,9 @@ def run(args: Namespace) -> int:
     return 0 if found.passed else 1
 
 
-def print_diagnosis(found: Any) -> None:
+def print_diagnosis(found: ds.Diagnosis) -> None:
     """Settings and self-tests, one a line."""
-    from ds3sim.cli.console import terminal
-
-    console = terminal()
-    said = {key: value for key, value in found.to_dict().items() if key not in ("checks", "passed")}
-    width = max(map(len, said))
-    for key, value in said.items():
-        console.print(f"{key.replace('_', ' '):{width}}  {value}", soft_wrap=True)
-    for check in found.checks:
-        console.print(f"{'ok' if check.passed else 'FAILED':{width}}  {check.name}: {check.detail}", soft_wrap=True)
+    told = {key: value for key, value in found.to_dict().items() if key not in ("checks", "passed")}
+    width = max(map(len, told))
+    put(*(f"{key.replace('_', ' '):{width}}  {value}" for key, value in told.items()))
+    put(*(f"{'ok' if c.passed else 'FAILED':{width}}  {c.name}: {c.detail}" for c in found.checks))

@@ -1,17 +1,15 @@
-"""Arguments on a log that ``fit`` and ``plan`` share, and how a prediction is printed."""
+"""The log of a command, how it is read, and what a sample costs."""
 
 from __future__ import annotations
 
-import math
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
+from collections.abc import Callable
 from typing import Any
 
 import ds3sim as ds
-from ds3sim.cli.console import new_table, print_json, terminal
-from ds3sim.cli.options import whole
-from ds3sim.core.errors import require
-from ds3sim.core.text import terminal_number as number
-from ds3sim.core.text import terminal_probability as probability
+from ds3sim.cli.console import print_json
+from ds3sim.cli.options import JSON, QUIET, option
+from ds3sim.core.check import typed_number
 
 READING = {
     "problem": "table: the column of problems",
@@ -35,84 +33,62 @@ READING = {
     "x": "curve: the column of N",
     "y": "curve: the column of success",
 }
-RENAMED = {"tokens": "tokens-column"}
-"""Options whose name on the command line is another: --tokens is a budget."""
-MOST_MATCHES = 10**6
 COST = {
     "parameters": "non-embedding parameters of the model, for FLOPs",
     "prompt_tokens": "tokens of the prompt",
     "layers": "layers of the model, for attention's FLOPs",
     "attention_width": "attention width of the model",
 }
-ERRORS = "law of the wrong answers: geometric, uniform, zipf or weights; without it compared"
+RENAMED = {"tokens": "tokens_column"}
+"""Options whose name on the command line is another: --tokens is a budget."""
+MOST_MATCHES = 10**6
 
 
-def add_log(parser: ArgumentParser) -> None:
-    """The file, how it is read, and what a sample costs."""
-    parser.add_argument(
-        "files", metavar="FILE", nargs="+", help="log, counts, or curve of N and success; several files are one log"
-    )
-    parser.add_argument("--format", metavar="FORMAT", help="of the file, where it is not recognized")
-    parser.add_argument("--problems", metavar="P", help="curve of pass@N: how many problems it averages over")
-    parser.add_argument("--tokens-per-sample", metavar="X", help="instead of the log's mean")
-    for name, text in (COST | READING).items():
-        parser.add_argument(option(name), metavar="X", help=text)
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--quiet", action="store_true", help="no messages")
-
-
-def option(name: str) -> str:
+def typed(name: str) -> str:
     """The option of an argument of a function."""
     return f"--{RENAMED.get(name, name).replace('_', '-')}"
 
 
-def given(name: str, text: str | None, whole: bool = False) -> Any:
-    """A number above 0 of the command line, None where it is not given."""
-    if text is None:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    require(math.isfinite(value) and value > 0, f"{name} {text} is not allowed: it must be a number above 0")
-    require(not whole or value.is_integer(), f"{name} {text} is not allowed: it must be a whole number")
-    return int(value) if whole else value
+LOG = (
+    option("files", "FILE", "log, counts, or curve of N and success; several files are one log", nargs="+"),
+    option("--format", "FORMAT", "of the file, where it is not recognized"),
+    option("--problems", "P", "curve of pass@N: how many problems it averages over"),
+    option("--tokens-per-sample", "X", "instead of the log's mean"),
+    *(option(typed(name), "X", text) for name, text in (COST | READING).items()),
+    JSON,
+    QUIET,
+)
+LAWS = "law of the wrong answers: geometric, uniform, zipf or weights; without it compared"
+ERRORS = option("--errors", "KIND", LAWS)
+
+
+def above_zero(name: str, text: str | None, whole: bool = False) -> Any:
+    """The number above 0 of an option, None where it is not given."""
+    return None if text is None else typed_number(typed(name), text, whole=whole, above=0)
 
 
 def log_and_cost(args: Namespace) -> tuple[ds.Log, dict[str, Any]]:
     """The log, and the arguments on cost and problems as the functions of ds3sim take them."""
+    cost = {name: above_zero(name, getattr(args, name)) for name in COST if getattr(args, name) is not None}
     about = {
-        "problems": given("--problems", args.problems, whole=True),
-        "tokens_per_sample": given("--tokens-per-sample", args.tokens_per_sample),
+        "problems": above_zero("problems", args.problems, whole=True),
+        "tokens_per_sample": above_zero("tokens_per_sample", args.tokens_per_sample),
+        "cost": ds.CostModel(**cost) if cost else None,
     }
-    cost = {name: given(option(name), getattr(args, name)) for name in COST}
-    cost = {name: value for name, value in cost.items() if value is not None}
-    about["cost"] = ds.CostModel(**cost) if cost else None
-    reading = {name: getattr(args, RENAMED.get(name, name).replace("-", "_")) for name in READING}
-    reading["threshold"] = given("--threshold", args.threshold)
+    reading = {name: getattr(args, RENAMED.get(name, name)) for name in READING}
+    reading["threshold"] = above_zero("threshold", args.threshold)
     if args.match is not None:
-        reading["match"] = whole("--match", args.match, -MOST_MATCHES)
+        reading["match"] = typed_number("--match", args.match, whole=True, low=-MOST_MATCHES)
     log = ds.read_log(args.files[0] if len(args.files) == 1 else args.files, args.format, **reading)
     args.notes = log.notes
     return log, about
 
 
-def finish(args: Namespace, result: dict[str, Any], show: Any) -> int:
-    """Print a result as JSON or by ``show``, then its notes and warnings."""
+def told(args: Namespace, result: dict[str, Any], table: Callable[[dict[str, Any]], None]) -> int:
+    """Print a result as JSON or as a table, then its notes and warnings."""
     if args.json:
         print_json(result)
     else:
-        show(result)
+        table(result)
     args.notes = dict.fromkeys([*args.notes, *result["notes"], *result["warnings"]])
     return 0
-
-
-def print_predictions(result: dict[str, Any], title: str) -> None:
-    """A table of N, success and cost."""
-    rows = result["predictions"]
-    costs = [name for name in ("tokens", "flops") if any(row[name] is not None for row in rows)]
-    table = new_table([("N", True), (title, True), ("95% interval", False), *((c, True) for c in costs)])
-    for row in rows:
-        interval = f"{probability(row['low'])} to {probability(row['high'])}"
-        table.add_row(f"{row['n']:,}", probability(row["estimate"]), interval, *(number(row[c]) for c in costs))
-    terminal().print(table)

@@ -12,32 +12,22 @@ import contextlib
 import os
 import sys
 import warnings
+from argparse import HelpFormatter, RawDescriptionHelpFormatter
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, NoReturn
 
+from ds3sim import __version__, figures
+from ds3sim.cli.options import Option
 from ds3sim.cli.progress import make_way, progress_line
 from ds3sim.cli.stop import Stop, one_interrupt
 from ds3sim.core.errors import InputError, Note
 
 _show_warning = warnings.showwarning
 
-COMMANDS = (
-    "run",
-    "sweep",
-    "choose",
-    "validate",
-    "report",
-    "merge",
-    "export",
-    "reproduce",
-    "allocate",
-    "train",
-    "fit",
-    "plan",
-    "schema",
-    "doctor",
-)
-"""Modules of ``ds3sim.cli``, each with ``add_parser``; a parser's ``function`` default runs the command."""
+COMMANDS = ("run", "sweep", "choose", "validate", "report", "merge", "export", "reproduce", "allocate", "train", "fit",
+            "plan", "schema", "doctor")  # fmt: skip
+"""Each is a module beside this one: ABOUT and OPTIONS (or PARTS, name -> both) for the parser, and ``run``."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,42 +37,49 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see {self.prog} --help)")
 
 
-class Version(argparse.Action):
-    """``--version``, looked up only when asked for."""
-
-    def __init__(self, option_strings: Any, dest: str, **options: Any) -> None:
-        super().__init__(option_strings, dest, nargs=0, **options)
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
-        from ds3sim.core.environment import version
-
-        print(f"ds3sim {version()}")
-        parser.exit()
-
-
 def build_parser() -> Parser:
     """The parser of all commands."""
-    parser = Parser(
-        prog="ds3sim",
-        description="Simulate reasoning as directed stochastic skill search: success and cost at every budget.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action=Version, help="print the version and exit")
+    about = "Simulate reasoning as directed stochastic skill search: success and cost at every budget."
+    parser = Parser(prog="ds3sim", description=about, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"ds3sim {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
-        import_module(f"ds3sim.cli.{name}").add_parser(commands)
+        module = import_module(f"ds3sim.cli.{name}")
+        if name == "fit":
+            parts = _add(commands, name, module.ABOUT).add_subparsers(dest="what", metavar="WHAT", required=True)
+            for part, (about, options) in module.PARTS.items():
+                _add(parts, part, about, options)
+        elif name == "reproduce":
+            _add(commands, name, module.ABOUT, module.OPTIONS, f". Names:\n{_figures()}", RawDescriptionHelpFormatter)
+        else:
+            _add(commands, name, module.ABOUT, module.OPTIONS)
     return parser
 
 
+def _add(
+    commands: Any,
+    name: str,
+    about: str,
+    options: Iterable[Option] = (),
+    more: str = "",
+    layout: type[HelpFormatter] = HelpFormatter,
+) -> argparse.ArgumentParser:
+    """The parser of a command, ``more`` after its line."""
+    said = about[0].upper() + about[1:] + more
+    made = commands.add_parser(name, help=about, description=said, formatter_class=layout, allow_abbrev=False)
+    for option, how in options:
+        made.add_argument(option, **how)
+    return made
+
+
+def _figures() -> str:
+    """The names of the paper's figures, for the help."""
+    every = {**figures(), "all": "every figure that needs no data, or has it"}
+    return "\n".join(f"  {name:<24}{about}" for name, about in every.items())
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        argv: arguments without the program's name; None takes those of the process.
-
-    Returns:
-        The exit code.
-    """
+    """Run one command; ``argv`` without the program's name, None takes the process'. Returns the exit code."""
     try:
         _tolerant(sys.stdout)
         args = build_parser().parse_args(argv)
@@ -118,7 +115,7 @@ def _run(args: argparse.Namespace, stop: Stop) -> int:
     """The command itself; what a closed terminal no longer takes is not missed."""
     try:
         try:
-            code = args.function(args)
+            code = import_module(f"ds3sim.cli.{args.command}").run(args)
         except InputError:
             tell(args)
             raise
@@ -145,7 +142,7 @@ def _notes(message: Any, category: type[Warning], *where: Any, **more: Any) -> N
         _show_warning(message, category, *where, **more)
 
 
-def _tolerant(stream) -> None:
+def _tolerant(stream: Any) -> None:
     """Names that the terminal's encoding lacks are escaped rather than fatal."""
     if hasattr(stream, "reconfigure") and (getattr(stream, "encoding", None) or "").lower() not in ("utf-8", "utf8"):
         stream.reconfigure(errors="backslashreplace")

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
 
-from ds3sim.cli.options import add_command
+import ds3sim as ds
+from ds3sim.cli.options import option
 
-
-def add_parser(commands: Any) -> None:
-    """Add ``report``; ``commands`` is what ``add_subparsers`` returned."""
-    about = "make the report page of a folder that run --out wrote, or of a sweep's store"
-    parser = add_command(commands, "report", about)
-    parser.add_argument("folder", metavar="DIR|STORE", help="folder of run --out, file of sweep --store or of --json")
-    parser.add_argument(
-        "--out", metavar="FILE", required=True, help="HTML page; or the numbers: .csv, .parquet, .nc, .zarr, .json"
-    )
-    parser.add_argument("--sweep", metavar="NAME", help="which sweep of a store; without it the one used last")
-    parser.set_defaults(function=report)
+ABOUT = "make the report page of a folder that run --out wrote, or of a sweep's store"
+OPTIONS = (
+    option("folder", "DIR|STORE", "folder of run --out, file of sweep --store or of --json"),
+    option("--out", "FILE", "HTML page; or the numbers: .csv, .parquet, .nc, .zarr, .json", required=True),
+    option("--sweep", "NAME", "which sweep of a store; without it the one used last"),
+)
 
 
-def report(args: Namespace) -> int:
-    """The command; returns the exit code."""
-    import ds3sim as ds
-
+def run(args: Namespace) -> int:
+    """``ds3sim report``."""
     ds.report(args.folder, args.out, sweep=args.sweep)
     return 0

@@ -3,48 +3,40 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
 
 import ds3sim as ds
-from ds3sim.cli.console import config_of, kept, new_table, overrides_of, say, show, terminal, write_record
-from ds3sim.cli.options import add_command, config_option, engine_options, output_options, whole
+from ds3sim.cli.config import config_of, overrides_of, seed_of
+from ds3sim.cli.console import check_result, kept, new_table, put, say, show_result
+from ds3sim.cli.options import ENGINE, PRINT, TRACES, config, option
+from ds3sim.core.check import fraction
 from ds3sim.core.errors import require
 from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
 
-
-def add_parser(commands: Any) -> None:
-    """Add ``validate``; ``commands`` is what ``add_subparsers`` returned."""
-    about = "check engines against exact values and formulas; exit 1 where they disagree"
-    parser = add_command(commands, "validate", about)
-    config_option(parser, "check this config's tasks; without it a suite", nargs="?")
-    engine_options(parser, "traces", "engine")
-    parser.add_argument("--perturb", metavar="X", default=0.0, type=float, help="shift the simulated r by this share")
-    parser.add_argument("--seed", metavar="N", default="0", help="seed of the simulations (0), whatever the config's")
-    parser.add_argument("--out", metavar="FILE", help="write the checks: .csv, .json, .parquet, .nc or .zarr")
-    output_options(parser)
-    parser.set_defaults(function=validate)
+ABOUT = "check engines against exact values and formulas; exit 1 where they disagree"
+OPTIONS = (
+    *config("check this config's tasks; without it a suite", nargs="?"),
+    TRACES,
+    ENGINE,
+    option("--perturb", "X", "shift the simulated r by this share", default=0.0, type=float),
+    option("--seed", "N", "seed of the simulations (0), whatever the config's", default="0"),
+    option("--out", "FILE", "write the checks: .csv, .json, .parquet, .nc or .zarr"),
+    *PRINT,
+)
 
 
-def validate(args: Namespace) -> int:
-    """The command; returns the exit code."""
-    from ds3sim.core.check import fraction
-
-    if args.out is not None:
-        from ds3sim.core.record import check_out
-
-        check_out(args.out)
-    options = {"perturb": fraction("--perturb", args.perturb, -0.5, 0.5), "seed": whole("--seed", args.seed)}
+def run(args: Namespace) -> int:
+    """``ds3sim validate``."""
+    check_result(args)
+    perturb, seed = fraction("--perturb", args.perturb, -0.5, 0.5), seed_of(args)
     args.seed = None
     require(args.config is not None or not overrides_of(args), "--set needs a CONFIG: name the config that it changes")
     config = None if args.config is None else config_of(args)
     for path, _, text in [] if config is None else config.origin.overrides:
         require(path != ("seed",), f"{text}: has no effect on validate, whose simulations have their own: use --seed")
     configure_process()
-    found, interrupted = kept(ds.validate, config, **options)
-    if args.out is not None:
-        say(args, f"results: {write_record(found, args.out)}")
-    show(args, found, print_validation)
+    found, interrupted = kept(ds.validate, config, perturb=perturb, seed=seed)
+    show_result(args, found, print_validation)
     if interrupted:
         say(args, "interrupted: the checks are those of the cases done until then")
         return 130
@@ -53,14 +45,11 @@ def validate(args: Namespace) -> int:
 
 def print_validation(found: ds.Validation) -> None:
     """The table of a validation."""
-    columns = ("estimate", "expected", "z", "adjusted p")
-    table = new_table([("case", False), ("quantity", False), *((name, True) for name in columns), ("", False)])
+    table = new_table(["case<", "quantity<", "estimate", "expected", "z", "adjusted p", "<"])
     for check in found.checks:
         numbers = (number(check.estimate, 6), number(check.expected, 6), number(check.z, 3))
         verdict = "ok" if check.passed else "DISAGREES"
         table.add_row(check.name, check.quantity, *numbers, number(check.p_adjusted, 3), verdict)
-    console = terminal()
-    console.print(table)
     failed = sum(not check.passed for check in found.checks)
     verdict = f"{failed} disagree" if failed else "all agree"
-    console.print(f"{len(found.checks)} cases, family-wise error {found.family_wise_error:g}: {verdict}.")
+    put(table, f"{len(found.checks)} cases, family-wise error {found.family_wise_error:g}: {verdict}.")

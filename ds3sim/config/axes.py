@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import product
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
-
-from ds3sim.config.say import all_keys, dotted, generic, models_at, nearest_leaf, shown
+from ds3sim.config.say import all_keys, dotted, generic, models_at, nearest, nearest_leaf, shown, split
 from ds3sim.config.values import finite, is_number, is_spread, spread
 from ds3sim.core.errors import InputError, require
 
@@ -28,18 +24,11 @@ ALONE = ("name", "sweep", "simulation", "allocate", "box")
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis, of one key or of several zipped ones.
-
-    Attributes:
-        keys: dotted keys.
-        paths: the same, split.
-        values: one tuple for each position on the axis, with a value for each key; a table's is its label.
-        tables: the tables by label.
-    """
+    """One axis, of one key or of several zipped ones, and the tables whose labels are among its values."""
 
     keys: tuple[str, ...]
     paths: tuple[tuple[str, ...], ...]
-    values: tuple[tuple, ...]
+    values: tuple[tuple, ...]  # one for each position, with a value for each key
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def value(self, label: Any) -> Any:
@@ -61,17 +50,7 @@ def points(axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
 
 
 def read_axes(table: Any, zipped: Any, data: Mapping, place: Callable[[tuple], str]) -> tuple[Axis, ...]:
-    """The axes of a [sweep] table.
-
-    Args:
-        table: of [sweep.axes].
-        zipped: ``sweep.zip``, lists of keys that vary together.
-        data: the raw config, for the names of its strategies.
-        place: path -> who is to blame (:mod:`ds3sim.config.read`).
-
-    Raises:
-        InputError: one line naming the key, the value, the cause and the fix.
-    """
+    """The axes of a [sweep] table of the raw config ``data``, or an InputError that names the key and the fix."""
     where = place(("sweep", "axes"))
     found: dict[str, tuple[tuple[str, ...], list]] = {}
     tables: dict[str, Mapping[str, Any]] = {}
@@ -91,15 +70,12 @@ def read_axes(table: Any, zipped: Any, data: Mapping, place: Callable[[tuple], s
     )
     count = math.prod(len(axis) for axis in axes)
     told = " x ".join(f"{len(axis):,}" for axis in axes)
-    require(
-        count <= MOST_POINTS,
-        f"{where}: sweep.axes: {told} = {count:,} points are too many: at most {MOST_POINTS:,};"
-        " shorten an axis, or zip some",
-    )
+    most = f"at most {MOST_POINTS:,}; shorten an axis, or zip some"
+    require(count <= MOST_POINTS, f"{where}: sweep.axes: {told} = {count:,} points are too many: {most}")
     return axes
 
 
-def _axis(keys: list[str], found: Mapping, tables: Mapping, where: str, zipped: str) -> Axis:
+def _axis(keys: Sequence[str], found: Mapping, tables: Mapping, where: str, zipped: str) -> Axis:
     """One axis of keys that vary together."""
     lengths = [len(found[key][1]) for key in keys]
     if len(set(lengths)) > 1:
@@ -107,9 +83,8 @@ def _axis(keys: list[str], found: Mapping, tables: Mapping, where: str, zipped: 
         raise InputError(f"{zipped}: sweep.zip: {told} values: zipped axes need equally many")
     values = list(zip(*(found[key][1] for key in keys), strict=True))
     twice = next((v for i, v in enumerate(values) if v in values[:i]), None) if len(values) < 4096 else None
-    require(
-        twice is None, f"{where}: sweep.axes: {' and '.join(keys)}: {shown(list(twice or ()))} occurs twice: remove one"
-    )
+    told = f"{where}: sweep.axes: {' and '.join(keys)}: {shown(list(twice or ()))}"
+    require(twice is None, f"{told} occurs twice: remove one")
     return Axis(tuple(keys), tuple(found[key][0] for key in keys), tuple(values), tables)
 
 
@@ -139,35 +114,21 @@ def _flat(table: Mapping, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 
 
 def _split(name: str) -> tuple[str, ...]:
-    """A dotted key; quotes inside keep dots together, as in strategies."tree, b = 4".branches."""
-    import tomllib
-
     try:
-        node: Any = tomllib.loads(f"{name} = 0")
+        return split(name)
     except (ValueError, RecursionError):
         return tuple(name.split("."))
-    path: tuple[str, ...] = ()
-    while isinstance(node, dict) and len(node) == 1:
-        part, node = next(iter(node.items()))
-        path += (part,)
-    return path
-
-
-@cache
-def _kind(model: type[BaseModel], name: str) -> tuple[str, tuple] | None:
-    """What values a key takes: its kind and, for names, the options. None: it cannot be swept."""
-    return _of(model.model_fields[name].annotation)
 
 
 def _of(annotation: Any) -> tuple[str, tuple] | None:
+    """What values a key takes: its kind and, for names, the options. None: it cannot be swept."""
     if get_origin(annotation) is Annotated:
         return _of(get_args(annotation)[0])
     if get_origin(annotation) in (Union, types.UnionType):
         kinds = [_of(part) for part in get_args(annotation) if part is not type(None)]
         return kinds[0] if len(kinds) == 1 else None
     if get_origin(annotation) is Literal:
-        options = get_args(annotation)
-        return (CHOICE, options)
+        return CHOICE, get_args(annotation)
     if get_origin(annotation) is tuple:  # one number stands for a list of one
         return _of(next(iter(get_args(annotation))))
     return {bool: (TRUTH, ()), int: (WHOLE, ()), float: (NUMBER, ())}.get(annotation)  # pyright: ignore
@@ -188,19 +149,17 @@ def _sweepable(path: tuple[str, ...], told: str, data: Mapping) -> tuple[str, tu
         return TABLE, ()
     homes = [model for model in models_at(path[:-1]) if spelled[-1] in model.model_fields]
     if homes:
-        kind = None if spelled in FIXED or head in ALONE else _kind(homes[0], spelled[-1])
-        require(
-            kind is not None,
-            f"{told} cannot be swept: an axis is a key that takes a number, a name from a list, or true and false",
-        )
-        assert kind is not None
+        kind = None if spelled in FIXED or head in ALONE else _of(homes[0].model_fields[spelled[-1]].annotation)
+        if kind is None:
+            able = "a number, a name from a list, or true and false"
+            raise InputError(f"{told} cannot be swept: an axis is a key that takes {able}")
         return kind
     absent = "graph" if "tasks" in data else "tasks"
     known = [key for key in all_keys() if key.split(".")[0] not in (absent, *ALONE)]
     text = dotted(spelled)
     if any(other.startswith(text + ".") for other in known):
         raise InputError(f"{told} cannot be swept: it is a table; name one of its keys")
-    near = next(iter(difflib.get_close_matches(text, known, n=1, cutoff=0.6)), nearest_leaf(spelled[-1], known))
+    near = nearest(text, known) or nearest_leaf(spelled[-1], known)
     hint = f": did you mean {near}?" if near else ": an axis is a dotted key of the config, as graph.success"
     raise InputError(f"{told}: unknown key{hint}")
 
@@ -229,30 +188,22 @@ def _values(value: Any, kind: str, options: tuple, told: str) -> list:
     return out
 
 
-def _groups(zipped: Any, keys: list[str], where: str) -> list[list[str]]:
+def _groups(zipped: Any, keys: list[str], where: str) -> list[tuple[str, ...]]:
     """Keys that vary together, each group at the place of its first key in the axes."""
     lists = (list, tuple)
     good = isinstance(zipped, lists) and all(
         isinstance(g, lists) and all(isinstance(k, str) for k in g) for g in zipped
     )
-    require(
-        good, f'{where}: sweep.zip = {shown(zipped)}: must be lists of keys, as in [["graph.skills", "graph.success"]]'
-    )
+    must = 'must be lists of keys, as in [["graph.skills", "graph.success"]]'
+    require(good, f"{where}: sweep.zip = {shown(zipped)}: {must}")
     home: dict[str, list[str]] = {}
     for group in zipped:
         spelled = [dotted(_split(key)) for key in group]
         require(len(spelled) >= 2, f"{where}: sweep.zip: {shown(group)}: at least two keys vary together")
         for key in spelled:
-            near = difflib.get_close_matches(key, keys, n=1)
-            hint = f": did you mean {near[0]}?" if near else ": add it to [sweep.axes]"
+            near = nearest(key, keys)
+            hint = f": did you mean {near}?" if near else ": add it to [sweep.axes]"
             require(key in keys, f"{where}: sweep.zip: {key} is no axis{hint}")
             require(key not in home, f"{where}: sweep.zip: {key} is zipped twice")
             home[key] = spelled
-    out, seen = [], set()
-    for key in keys:
-        if key in seen:
-            continue
-        group = home.get(key, [key])
-        seen.update(group)
-        out.append(group)
-    return out
+    return list(dict.fromkeys(tuple(home.get(key, [key])) for key in keys))

@@ -18,6 +18,7 @@ from ds3sim.config.read import Override, apply_overrides, choose_kinds, config_a
 from ds3sim.config.say import dotted, first_error, shown, value_at
 from ds3sim.config.strategy import StrategyTable
 from ds3sim.config.tasks import TasksTable
+from ds3sim.config.values import Table
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.progress import working
 from ds3sim.engine.limits import EngineOptions
@@ -25,42 +26,48 @@ from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.lump import ChainForm
 from ds3sim.task.budget import BudgetRow, budget_rows, matched_rows
 from ds3sim.task.mixture import TaskMixture
-from ds3sim.task.strategy import Strategy
-from ds3sim.task.task import Task
+from ds3sim.task.task import Strategy, Task
 from ds3sim.theory.cost import CostModel
 
-AnyTable = TypeVar("AnyTable", bound=c.Table)
+AnyTable = TypeVar("AnyTable", bound=Table)
 MOST_PARTS = 5 * 10**6
 MOST_KEPT = 50_000
 """Pieces of points that are kept for the points that share them."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the rows of one strategy at one point belong, and what its steps cost.
+
+    A step has ``proposals`` of ``tokens_per_step`` tokens (omega). Weights of the tasks sum to 1, or are for each task
+    a row, one for each budget, whose columns sum to 1. Without a cost model there are no FLOPs.
+    """
+
+    point: int
+    axes: Mapping[str, Any]
+    strategy: str | None
+    n: int
+    proposals: int
+    tokens_per_step: float
+    cost: CostModel | None
+    weights: tuple[float, ...] | tuple[tuple[float, ...], ...]
+    rows: tuple[BudgetRow, ...]
+
+
 @dataclass(frozen=True, eq=False)
-class Entry:
+class Entry(Place):
     """One strategy at one point.
 
     Attributes:
-        point: number of the point; axes: its axis values.
-        strategy: name, None where there is a single one.
-        tasks: the tasks of the distribution, one for a plain graph; weights: sum 1, or for each task a row of weights,
-            one for each budget, whose columns sum to 1.
+        tasks: of the distribution, one for a plain graph.
         forms: the chain (m, r) of each task's graph where it is one by construction, else None.
-        rows: the budgets.
-        tokens_per_step, cost: omega and the cost model (None: no FLOPs).
         engine, seed: how it is computed.
         said: what the tasks are, as plain data for the store.
         real: steps of one trace at each budget where they need not be whole (``model.round_steps = false``), else None.
     """
 
-    point: int
-    axes: dict[str, Any]
-    strategy: str | None
     tasks: tuple[Task, ...]
-    weights: tuple[float, ...] | tuple[tuple[float, ...], ...]
     forms: tuple[ChainForm | None, ...]
-    rows: tuple[BudgetRow, ...]
-    tokens_per_step: float
-    cost: CostModel | None
     engine: EngineOptions
     seed: int
     said: dict[str, Any] = field(repr=False)
@@ -68,11 +75,8 @@ class Entry:
 
 
 class Entries:
-    """The entries of a config with its axes; pieces of points are made once for all points that share them.
-
-    Args:
-        config: checked, with a graph or tasks, and a budget.
-        graphs: graphs that are not built again, by their values on the axes of [graph].
+    """The entries of a checked config with a budget and a graph or tasks; pieces of points are made once for all points
+    that share them. ``graphs`` are not built again: they are by their values on the axes of [graph].
     """
 
     def __init__(self, config: c.Config, graphs: Mapping[tuple, SkillGraph]) -> None:
@@ -93,20 +97,17 @@ class Entries:
             for name in self.config.by_name:
                 entry = self._entry(number, axes, name)
                 parts += len(entry.tasks)
-                require(
-                    parts <= MOST_PARTS,
-                    f"{self.source}: points x strategies x tasks of [tasks] are more than {MOST_PARTS:,}:"
-                    " shorten an axis",
-                )
+                told = f"{self.source}: points x strategies x tasks of [tasks] are more than {MOST_PARTS:,}"
+                require(parts <= MOST_PARTS, f"{told}: shorten an axis")
                 yield entry
-
-    # ---- pieces, each made once for all points that share it ------------------------------------
 
     def _entry(self, number: int, axes: Mapping[str, Any], name: str | None) -> Entry:
         home = ("strategy",) if name is None else ("strategies", name)
         keys = {p: self._key(axes, (p,)) for p in ("graph", "tasks", "model", "budget", "cost", "engine", "seed")}
         of_strategy = (home, self._key(axes, home))
-        engine = self._once(("engine", keys["engine"]), self._engine, axes)
+        engine = self._once(
+            ("engine", keys["engine"]), lambda at: self._table(c.EngineTable, ("engine",), at).options, axes
+        )
         table, plan = self._once(of_strategy, self._strategy, axes, home)
         of_cost = (keys["cost"], keys["model"])
         cost, omega = self._once(("cost", *of_cost), self._cost, axes)
@@ -120,16 +121,13 @@ class Entries:
             rows, real = self._once(key, self._priced, axes, plan, rows, omega, engine)
         drawn_graphs, forms, weights, told = self._once(("drawn", drawn), self._drawn, axes, plan, rows)
         steps = tuple(int(row.steps) for row in rows)
-        tasks = self._once(
-            ("tasks", drawn, of_strategy, steps, on_dead),
-            lambda _: tuple(
-                Task(graph, plan.step, plan.aggregate, steps, plan.feasibility, on_dead) for graph in drawn_graphs
-            ),
-            axes,
-        )
+        how = (plan.step, plan.aggregate, steps, plan.feasibility, on_dead)
+        key = ("tasks", drawn, of_strategy, steps, on_dead)
+        tasks = self._once(key, lambda _: tuple(Task(graph, *how) for graph in drawn_graphs), axes)
         seed = axes.get("seed", self.config.seed)
         said = {"strategy": table.dump(), "feasible": drawn_graphs[0].feasible, "tasks": told}
-        return Entry(number, dict(axes), name, tasks, weights, forms, rows, omega, cost, engine, seed, said, real)
+        price = (plan.n, plan.step.proposals, omega, cost)
+        return Entry(number, dict(axes), name, *price, weights, rows, tasks, forms, engine, seed, said, real)
 
     def _key(self, axes: Mapping[str, Any], home: tuple[str, ...]) -> tuple:
         return tuple(axes[key] for key, *_ in self._swept.get(home, ()))
@@ -144,9 +142,6 @@ class Entries:
                 told = ", ".join(f"{key} = {shown(value)}" for key, value in axes.items())
                 raise type(error)(f"{error} (at the point {told})" if axes else str(error)) from None
         return self._kept[key]
-
-    def _engine(self, axes: Mapping[str, Any]) -> EngineOptions:
-        return self._table(c.EngineTable, ("engine",), axes).options
 
     def _strategy(self, axes: Mapping[str, Any], home: tuple[str, ...]) -> tuple[StrategyTable, Strategy]:
         table = self._table(StrategyTable, home, axes)
@@ -203,11 +198,10 @@ class Entries:
             else:
                 found = tasks.mixture(model)
             told = {"kind": "levels" if self._levels else "tasks", "parts": len(found)}
-            return self._chains(found), found.forms, found.weights, told
+            return self._chains(found, axes), found.forms, found.weights, told
 
     def _graph(self, axes: Mapping[str, Any]) -> tuple:
-        raw = self._raw(("graph",), axes)
-        table = self._table(GRAPHS[raw["kind"]], ("graph",), axes, raw)
+        table = self._table(GRAPHS[self._raw(("graph",), axes)["kind"]], ("graph",), axes)
         graph = self._graphs.get(self._key(axes, ("graph",)))
         if graph is None:
             # A file's graph says itself which key is wrong.
@@ -219,25 +213,22 @@ class Entries:
             told["digest"] = graph.digest
         return (graph,), (form,), (1.0,), told
 
-    def _chains(self, mixture: TaskMixture) -> tuple[SkillGraph, ...]:
+    def _chains(self, mixture: TaskMixture, axes: Mapping[str, Any]) -> tuple[SkillGraph, ...]:
         out = []
         with working("tasks made", len(mixture)) as stage:
-            for chain in zip(mixture.skills, mixture.success, mixture.feasible, strict=True):
-                key = ("chain", *chain)
-                if key not in self._kept:
-                    self._kept[key] = SkillGraph.chain(*chain)
-                out.append(self._kept[key])
+            for one in zip(mixture.skills, mixture.success, mixture.feasible, strict=True):
+                out.append(self._once(("chain", *one), lambda _, one=one: SkillGraph.chain(*one), axes))
                 stage.advance()
         return tuple(out)
 
-    def _priced(self, axes: Mapping[str, Any], plan: Strategy, rows, omega: float, engine: EngineOptions) -> tuple:
+    def _priced(
+        self, axes: Mapping[str, Any], plan: Strategy, rows: Sequence[BudgetRow], omega: float, engine: EngineOptions
+    ) -> tuple:
         tasks, model = self._table(TasksTable, ("tasks",), axes), self._model(axes)
         assert isinstance(model, TripartiteModel)
         with within(self.source):
             tasks.check(model)
             return priced(tasks, model, plan, rows, omega, engine.kind)
-
-    # ---- tables at a point ----------------------------------------------------------------------
 
     def _raw(self, path: tuple[str, ...], axes: Mapping[str, Any]) -> dict[str, Any]:
         """The raw table at a path with the point's values in."""
@@ -248,15 +239,9 @@ class Entries:
         choose_kinds(data, self._origin.place)
         return value_at(data, path) or {}
 
-    def _table(
-        self,
-        model: type[AnyTable],
-        path: tuple[str, ...],
-        axes: Mapping[str, Any],
-        raw: Mapping[str, Any] | None = None,
-    ) -> AnyTable:
+    def _table(self, model: type[AnyTable], path: tuple[str, ...], axes: Mapping[str, Any]) -> AnyTable:
         """A checked table; on an error the whole config is read, which says what is wrong."""
-        raw = self._raw(path, axes) if raw is None else raw
+        raw = self._raw(path, axes)
         try:
             return model.model_validate(raw)
         except ValidationError as error:

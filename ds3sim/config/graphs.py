@@ -9,27 +9,13 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from ds3sim.config.values import (
-    Name,
-    Names,
-    NamesOrNone,
-    Positive,
-    Scores,
-    Seed,
-    Share,
-    Skills,
-    Start,
-    Table,
-    Text,
-    Truth,
-    Whole,
-)
+from ds3sim.config import values as v
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.graph.generators import MOST_SKILLS
 from ds3sim.graph.graph import SkillGraph
 
 
-class GraphTable(Table):
+class GraphTable(v.Table):
     """A graph of any kind."""
 
     @abstractmethod
@@ -38,7 +24,7 @@ class GraphTable(Table):
 
 
 class _Graph(GraphTable):
-    feasible: Share = Field(default=1.0, description="gamma^m, probability that the task is feasible")
+    feasible: v.Share = v.key(1.0, "gamma^m, probability that the task is feasible")
 
 
 class _Made(GraphTable):
@@ -47,7 +33,6 @@ class _Made(GraphTable):
     maker: ClassVar[str]
 
     def build(self, folder: Path) -> SkillGraph:
-        """The graph."""
         return getattr(SkillGraph, self.maker)(**self.model_dump(exclude={"kind"}))
 
 
@@ -56,8 +41,8 @@ class ChainGraph(_Graph, _Made):
 
     maker = "chain"
     kind: Literal["chain"] = "chain"
-    skills: Skills = Field(description="m, number of skills")
-    success: Share = Field(description="r, chance that one step moves on")
+    skills: v.Skills = v.key(..., "m, number of skills")
+    success: v.Share = v.key(..., "r, chance that one step moves on")
 
 
 class LayeredGraph(_Graph, _Made):
@@ -65,12 +50,12 @@ class LayeredGraph(_Graph, _Made):
 
     maker = "layered"
     kind: Literal["layered"] = "layered"
-    layers: Skills = Field(description="number of layers")
-    width: Skills = Field(description="skills in a layer")
-    success: Share = Field(description="chance that one step reaches the next layer")
-    back: Share = Field(default=0.0, description="chance that one step falls back a layer")
-    death: Share = Field(default=0.0, description="chance that one step reaches the dead end")
-    seed: Seed = Field(default=0, description="seed of the graph's own randomness")
+    layers: v.Skills = v.key(..., "number of layers")
+    width: v.Skills = v.key(..., "skills in a layer")
+    success: v.Share = v.key(..., "chance that one step reaches the next layer")
+    back: v.Share = v.key(0.0, "chance that one step falls back a layer")
+    death: v.Share = v.key(0.0, "chance that one step reaches the dead end")
+    seed: v.Seed = v.key(0, "seed of the graph's own randomness")
 
 
 class RandomGraph(_Graph, _Made):
@@ -78,11 +63,11 @@ class RandomGraph(_Graph, _Made):
 
     maker = "random"
     kind: Literal["random"] = "random"
-    skills: Annotated[Whole, Field(ge=2, le=MOST_SKILLS)] = Field(description="number of nodes")
-    success: Share = Field(description="chance that one step reaches another skill")
-    degree: Skills = Field(default=4, description="successors of a node")
-    death: Share = Field(default=0.0, description="chance that one step reaches the dead end")
-    seed: Seed = Field(default=0, description="seed of the graph's own randomness")
+    skills: Annotated[v.Whole, Field(ge=2, le=MOST_SKILLS)] = v.key(..., "number of nodes")
+    success: v.Share = v.key(..., "chance that one step reaches another skill")
+    degree: v.Skills = v.key(4, "successors of a node")
+    death: v.Share = v.key(0.0, "chance that one step reaches the dead end")
+    seed: v.Seed = v.key(0, "seed of the graph's own randomness")
 
 
 class LatentGraph(_Made):
@@ -90,21 +75,21 @@ class LatentGraph(_Made):
 
     maker = "latent"
     kind: Literal["latent"] = "latent"
-    solvable: Share = Field(default=1.0, description="A, share of tasks that can be solved")
-    alpha: Positive = Field(description="of the beta law of success rates")
-    beta: Positive = Field(description="of the beta law of success rates")
+    solvable: v.Share = v.key(1.0, "A, share of tasks that can be solved")
+    alpha: v.Positive = v.key(..., "of the beta law of success rates")
+    beta: v.Positive = v.key(..., "of the beta law of success rates")
 
 
 class FileGraph(_Graph):
     """A graph from an edge list, node-link JSON, GraphML, GEXF, DOT, or a file of a model checker."""
 
     kind: Literal["file"] = "file"
-    path: Text = Field(description="file of edges, relative to the config's folder")
-    start: Start | None = Field(default=None, description="a node, a list of nodes, or a table of probabilities")
-    goal: Names | None = Field(default=None, description="goal node or nodes")
-    dead: NamesOrNone | None = Field(default=None, description="nodes from which the task cannot be solved")
-    score: Scores | None = Field(default=None, description="the evaluator's score for every node, larger is better")
-    normalize: Truth = Field(default=False, description="edges hold counts: divide each row by its sum")
+    path: v.Text = v.key(..., "file of edges, relative to the config's folder")
+    start: v.Start | None = v.key(None, "a node, a list of nodes, or a table of probabilities")
+    goal: v.Names | None = v.key(None, "goal node or nodes")
+    dead: v.NamesOrNone | None = v.key(None, "nodes from which the task cannot be solved")
+    score: v.Scores | None = v.key(None, "the evaluator's score for every node, larger is better")
+    normalize: v.Truth = v.key(False, "edges hold counts: divide each row by its sum")
 
     def build(self, folder: Path) -> SkillGraph:
         """The graph; a relative path is taken from ``folder``."""
@@ -126,17 +111,16 @@ class EdgesGraph(_Graph):
     """A graph by its edges."""
 
     kind: Literal["edges"]
-    edges: tuple[tuple[Any, Any, Any], ...] = Field(description="[from, to, probability] of each edge")
-    start: Start = Field(description="a node, a list of nodes, or a table of probabilities")
-    goal: Names = Field(description="goal node or nodes")
-    dead: NamesOrNone = Field(default=(), description="nodes from which the task cannot be solved")
-    score: Scores | None = Field(default=None, description="the evaluator's score for every node, larger is better")
-    nodes: tuple[Name, ...] = Field(default=(), description="nodes in their order; that of the edges when left out")
-    normalize: Truth = Field(default=False, description="edges hold counts: divide each row by its sum")
+    edges: tuple[tuple[Any, Any, Any], ...] = v.key(..., "[from, to, probability] of each edge")
+    start: v.Start = v.key(..., "a node, a list of nodes, or a table of probabilities")
+    goal: v.Names = v.key(..., "goal node or nodes")
+    dead: v.NamesOrNone = v.key((), "nodes from which the task cannot be solved")
+    score: v.Scores | None = v.key(None, "the evaluator's score for every node, larger is better")
+    nodes: tuple[v.Name, ...] = v.key((), "nodes in their order; that of the edges when left out")
+    normalize: v.Truth = v.key(False, "edges hold counts: divide each row by its sum")
 
     def build(self, folder: Path) -> SkillGraph:
-        """The graph."""
-        options = {key: _plain(getattr(self, key)) for key in ("start", "goal", "dead", "nodes")}
+        options = {name: _plain(getattr(self, name)) for name in ("start", "goal", "dead", "nodes")}
         rest = {"score": self.score, "feasible": self.feasible, "normalize": self.normalize}
         return SkillGraph.from_edges(self.edges, **options, **rest, where="graph.edges")
 
@@ -170,14 +154,6 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-GRAPHS: dict[str, type[GraphTable]] = {
-    "chain": ChainGraph,
-    "file": FileGraph,
-    "layered": LayeredGraph,
-    "random": RandomGraph,
-    "latent": LatentGraph,
-    "edges": EdgesGraph,
-}
-Graph = Annotated[
-    ChainGraph | FileGraph | LayeredGraph | RandomGraph | LatentGraph | EdgesGraph, Field(discriminator="kind")
-]
+Kinds = ChainGraph | FileGraph | LayeredGraph | RandomGraph | LatentGraph | EdgesGraph
+Graph = Annotated[Kinds, Field(discriminator="kind")]
+GRAPHS = v.by_kind(Graph)

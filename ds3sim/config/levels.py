@@ -19,11 +19,10 @@ from ds3sim.task.aggregate import BestOfN, Majority, Single
 from ds3sim.task.budget import BudgetRow
 from ds3sim.task.mixture import TaskMixture
 from ds3sim.task.steps import Beam
-from ds3sim.task.strategy import Strategy
+from ds3sim.task.task import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors
 from ds3sim.theory import chain
-from ds3sim.training.levels import Ways
-from ds3sim.training.reasoning import Reasoning, Tasks, reason, reason_steps
+from ds3sim.training.reasoning import Reasoning, Ways, reason, reason_steps
 
 LONGEST_CHAIN = 8192
 """Skills of the longest chain that stands for a task of a trained model."""
@@ -32,13 +31,7 @@ LONGEST_CHAIN = 8192
 def chains(
     tasks: TasksTable, model: TripartiteModel, strategy: Strategy, per_trace: Sequence[int | float]
 ) -> TaskMixture:
-    """The distribution as chains, each task at the best level for this strategy at each budget.
-
-    Args:
-        tasks, model: of the config.
-        strategy: one strategy.
-        per_trace: K of one trace, real [B].
-    """
+    """The distribution as chains, each task at its best level at each budget; ``per_trace`` is K of a trace, [B]."""
     skills, level, weight = tasks.each
     kept = weight > 0
     ways = Ways.of(model.trained, level[kept], skills[kept], model.relevant_factor, model.search)
@@ -51,7 +44,7 @@ def chains(
 def _value(strategy: Strategy, whole: bool) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     able_first = strategy.feasibility == "per_trace"
 
-    def value(m, r, able, steps) -> tuple[np.ndarray, np.ndarray]:
+    def value(m: np.ndarray, r: np.ndarray, able: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         q = strategy.step.advance_rate(r)
         one = chain.success(m, q, steps) if whole else chain.real_success(m, q, steps)
         used = chain.expected_steps(m, q, steps) if whole else chain.real_moments(m, q, steps)[0]
@@ -59,9 +52,6 @@ def _value(strategy: Strategy, whole: bool) -> Callable[..., tuple[np.ndarray, n
         return success if able_first else able * success, able * used + (1.0 - able) * steps
 
     return value
-
-
-# ---- the authors' cost --------------------------------------------------------------------------
 
 
 def authors_flops(
@@ -74,22 +64,14 @@ def authors_flops(
     how = _reasoning(strategy, model, omega)
     if how is None:
         return [math.nan] * len(per_trace)
-    one, grid = model.trained, _grid(tasks, model)
+    skills, level, weight = tasks.each
+    some = weight > 0
+    asked = model.trained, how, (level[some], skills[some]), weight[some]
     if model.round_steps:
-        return reason_steps(one, per_trace, grid, how).flops.tolist()
+        return reason_steps(asked[0], per_trace, *asked[1:]).flops.tolist()
     price = 2.0 * model.size[0] * omega * how.branches * how.n
     positive = np.maximum(np.asarray(per_trace, dtype=np.float64) * price, 1e-300)
-    return reason(one, positive, grid, how).flops.tolist()
-
-
-def _grid(tasks: TasksTable, model: TripartiteModel) -> Tasks:
-    skills, level, weight = tasks.each
-    kept = weight > 0
-    levels, row = np.unique(level[kept], return_inverse=True)
-    sizes, column = np.unique(skills[kept], return_inverse=True)
-    phi = np.zeros((len(levels), len(sizes)))
-    np.add.at(phi, (row, column), weight[kept] / math.fsum(weight[kept].tolist()))
-    return Tasks(tuple(levels.tolist()), tuple(sizes.tolist()), phi, model.relevant_factor, model.search)
+    return reason(asked[0], positive, *asked[1:]).flops.tolist()
 
 
 def _reasoning(strategy: Strategy, model: TripartiteModel, omega: float) -> Reasoning | None:
@@ -113,26 +95,17 @@ def _reasoning(strategy: Strategy, model: TripartiteModel, omega: float) -> Reas
         round_steps=model.round_steps,
         steps="min",
         level_ties="lowest",
+        relevant_factor=model.relevant_factor,
+        search=model.search,
     )
 
 
 def priced(
-    tasks: TasksTable,
-    model: TripartiteModel,
-    strategy: Strategy,
-    rows: Sequence[BudgetRow],
-    omega: float,
-    engine: str,
+    tasks: TasksTable, model: TripartiteModel, strategy: Strategy, rows: Sequence[BudgetRow], omega: float, engine: str
 ) -> tuple[tuple[BudgetRow, ...], tuple[float, ...] | None]:
-    """Rows with the authors' cost, and the real steps of a trace where steps are not rounded.
-
-    Raises:
-        InputError: steps that are not rounded, and an engine that walks.
-    """
-    require(
-        model.round_steps or engine == "closed_form",
-        "model.round_steps = false works with engine.kind = closed_form: other engines take whole steps",
-    )
+    """Rows with the authors' cost, and the real steps of a trace where they are not rounded (closed_form alone)."""
+    whole = "model.round_steps = false works with engine.kind = closed_form: other engines take whole steps"
+    require(model.round_steps or engine == "closed_form", whole)
     each = tuple(row.steps_per_trace for row in rows)
     found = authors_flops(tasks, model, strategy, each, omega)
     told = tuple(replace(row, authors_flops=flops) for row, flops in zip(rows, found, strict=True))

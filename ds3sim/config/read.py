@@ -11,9 +11,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from ds3sim.config.axes import points, read_axes
-from ds3sim.config.dialect import Notes, read_tasks, rename_keys, rename_path
-from ds3sim.config.say import KINDS, Place, choose_from, dotted, first_error, known_keys, shown, value_at
+from ds3sim.config.say import (
+    KINDS,
+    Place,
+    choose_from,
+    dotted,
+    first_error,
+    generic,
+    known_keys,
+    shown,
+    split,
+    value_at,
+)
 from ds3sim.config.tables import Config, Origin, SweepTable
+from ds3sim.config.values import is_number
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
 from ds3sim.core.guard import reads
@@ -26,6 +37,20 @@ Override = tuple[tuple[str, ...], Any, str]
 """Path, value, and what the user typed."""
 STUDIED = ("graph", "tasks", "budget", "sweep", "allocate")
 """With none of these tables a config is a training."""
+
+
+RENAMED = {
+    ("model", "a"): "scale",
+    ("model", "b"): "steepness",
+    ("model", "d"): "offset",
+    ("tasks", "L0"): "difficulty",
+    ("tasks", "groups", "L0"): "difficulty",
+}
+"""Old key -> new one in the same table."""
+
+
+Notes = dict[str, list[str]]
+"""What was read as something else, by place, which is the file or an override."""
 
 
 def read_config(path: str | Path, overrides: Iterable[str | tuple[str, str] | Override] = ()) -> Config:
@@ -57,15 +82,9 @@ def read_config(path: str | Path, overrides: Iterable[str | tuple[str, str] | Ov
 def config_of(
     tables: Mapping[str, Any], source: str = "config", folder: Path = Path(), overrides: Iterable[Override] = ()
 ) -> Config:
-    """The checked config of raw tables; see :func:`read_config`.
-
-    Args:
-        tables: as TOML gives them.
-        source: how errors name them.
-        folder: what paths in them are relative to.
-        overrides: from :func:`parse_override`.
-    """
-    notes, data = Notes(), copy.deepcopy(dict(tables))
+    """The checked config of raw tables, as :func:`read_config`; errors name ``source``."""
+    notes: Notes = {}
+    data = copy.deepcopy(dict(tables))
     rename_keys(data, lambda _: source, notes)
     changes = tuple((rename_path(at, text, notes), value, text) for at, value, text in overrides)
     data, origin = apply_overrides(data, changes), Origin(source, folder, overrides=changes)
@@ -73,13 +92,17 @@ def config_of(
     read_tasks(data, origin.place, notes)
     choose_kinds(data, origin.place)
     known_keys(data, (), origin.place)
-    sweep = _sweep(data, origin)
+    try:
+        sweep = SweepTable.model_validate(data.get("sweep", {}))
+    except ValidationError as error:
+        raise first_error(error, data, origin.place, ("sweep",)) from None
     raw = {key: value for key, value in data.items() if key != "sweep"}
     axes = read_axes(sweep.axes, sweep.zip, raw, origin.place)
     swept = {path for axis in axes for path in axis.paths}
     for path, _, text in origin.overrides:
         require(path not in swept, f"{text}: {dotted(path)} is an axis of the sweep: change sweep.axes instead")
-    origin = Origin(source, folder, raw, axes, changes, notes.lines())
+    told = tuple(f"{place}: {', '.join(said)}" for place, said in notes.items())
+    origin = Origin(source, folder, raw, axes, changes, told)
     config = config_at(origin, next(points(axes)))
     if config.name is None:
         name = Path(source).stem.encode(errors="replace").decode() or "study"
@@ -90,11 +113,7 @@ def config_of(
 
 
 def config_at(origin: Origin, point: Mapping[str, Any]) -> Config:
-    """The config at one point of its axes, without [sweep]; checked as a whole, so that its errors are the best.
-
-    Raises:
-        InputError: what is wrong, and whose value it is: the file's, an override's, or an axis'.
-    """
+    """The config at one point of its axes, without [sweep], or an InputError that says whose value is wrong."""
     changes = tuple(
         (path, axis.value(point[key]), f"{origin.source}: sweep.axes")
         for axis in origin.axes
@@ -110,33 +129,22 @@ def config_at(origin: Origin, point: Mapping[str, Any]) -> Config:
         raise first_error(error, data, place) from None
 
 
-def _sweep(data: Mapping[str, Any], origin: Origin) -> SweepTable:
-    try:
-        return SweepTable.model_validate(data.get("sweep", {}))
-    except ValidationError as error:
-        raise first_error(error, data, origin.place, ("sweep",)) from None
-
-
 def choose_kinds(data: dict[str, Any], place: Place) -> None:
-    """Fill in or refuse ``kind`` where it decides which keys there are.
-
-    Raises:
-        InputError: an unknown kind.
-    """
+    """Fill in or refuse ``kind`` where it decides which keys there are. InputError: an unknown kind."""
     several = data.get("strategies")
-    names = list(several) if isinstance(several, dict) else []
+    names = several if isinstance(several, dict) else ()
     homes = [("strategy",), *(("strategies", name) for name in names)]
+    model = "loss" if any(key in data for key in STUDIED) else "tripartite"
     for path in [("graph",), ("model",), *((*home, "errors") for home in homes)]:
-        table = value_at(data, path)
+        table, kinds = value_at(data, path), KINDS[generic(path)]
         if not isinstance(table, dict):
             continue
-        if path == ("graph",):
-            default, kinds = "file" if "path" in table else "edges" if "edges" in table else "chain", KINDS[path]
-        elif path == ("model",):
-            default, kinds = "loss" if any(key in data for key in STUDIED) else "tripartite", KINDS[path]
-        else:
-            default, kinds = "weights" if "weights" in table else "geometric", KINDS["strategy", "errors"]
-        kind = table.setdefault("kind", default)
+        defaults = {
+            "graph": "file" if "path" in table else "edges" if "edges" in table else "chain",
+            "model": model,
+            "errors": "weights" if "weights" in table else "geometric",
+        }
+        kind = table.setdefault("kind", defaults[path[-1]])
         if not isinstance(kind, str) or kind not in kinds:
             key = (*path, "kind")
             raise InputError(f"{place(key)}: {dotted(key)} = {shown(kind)}: {choose_from(kind, list(kinds))}")
@@ -144,11 +152,7 @@ def choose_kinds(data: dict[str, Any], place: Place) -> None:
 
 @reads("config")
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """The tables of a TOML file.
-
-    Raises:
-        InputError: the file is missing, is a folder, cannot be read, is not UTF-8, or is not TOML.
-    """
+    """The tables of a TOML file; an InputError where it cannot be read, is not UTF-8, or is not TOML."""
     return parse_toml(read_text(path, most=MOST_BYTES, advice="that is no config"), str(path))
 
 
@@ -176,25 +180,16 @@ def parse_toml(text: str, label: str) -> dict:
 
 
 def parse_override(change: str | tuple[str, str]) -> Override:
-    """``a.b=value`` as (path, value, what the user typed). The value is read as TOML, else it is a text.
-
-    Raises:
-        InputError: there is no ``=`` or the key is not a dotted key.
-    """
+    """``a.b=value`` as (path, value, what the user typed); what is no TOML value is a text."""
     text, typed = (change, f"--set {change}") if isinstance(change, str) else change
     label = typed if len(typed) <= 206 else typed[:203] + "..."
     key, equals, value = text.partition("=")
     require(equals == "=" and key.strip() != "", f"{label}: is not key=value: write it as in --set engine.traces=1e6")
     try:
-        node: object = tomllib.loads(f"{key} = 0")
+        path = split(key)
     except (ValueError, RecursionError):
         raise InputError(f"{label}: {shown(key)} is not a dotted key: write it as in --set engine.traces=1e6") from None
-    path: tuple[str, ...] = ()
-    while isinstance(node, dict):
-        require(len(node) == 1, f"{label}: {shown(key)} is not one dotted key")
-        name, node = next(iter(node.items()))
-        path += (name,)
-        require(len(path) <= MOST_LEVELS, f"{label}: the key has more than {MOST_LEVELS} parts: no config needs that")
+    require(len(path) <= MOST_LEVELS, f"{label}: the key has more than {MOST_LEVELS} parts: no config needs that")
     return path, override_value(value.strip()), label
 
 
@@ -221,3 +216,72 @@ def apply_overrides(data: dict, overrides: Iterable[Override]) -> dict:
                 node.pop(unit, None)
         node[path[-1]] = value
     return data
+
+
+def note(notes: Notes, place: str, said: str) -> None:
+    """Note it, once."""
+    own = notes.setdefault(place, [])
+    if said not in own:
+        own.append(said)
+
+
+def _said(at: tuple, old: str, new: str) -> str:
+    names = [dotted(part for part in (*at, key) if not isinstance(part, int)) for key in (old, new)]
+    return " is now ".join(names)
+
+
+def rename_path(path: tuple[str, ...], place: str, notes: Notes) -> tuple[str, ...]:
+    """The path of an override as it is spelled now."""
+    for old, new in RENAMED.items():
+        if path[: len(old)] == old:
+            note(notes, place, _said(old[:-1], old[-1], new))
+            return (*old[:-1], new, *path[len(old) :])
+    return path
+
+
+def rename_keys(data: dict[str, Any], place: Place, notes: Notes) -> None:
+    """Put new names into raw tables, in place. InputError: an old name stands beside the new one."""
+    for old, new in RENAMED.items():
+        for at, table in _tables(data, old[:-1]):
+            if old[-1] in table:
+                where, said = place((*at, old[-1])), _said(at, old[-1], new)
+                if new in table:
+                    raise InputError(f"{where}: {said}, and both are given: keep {dotted((*at, new))}")
+                table[new] = table.pop(old[-1])
+                note(notes, where, said)
+
+
+def _tables(data: Any, path: tuple[str, ...], at: tuple = ()) -> list[tuple[tuple, dict[str, Any]]]:
+    """The tables at a path, each with its own path; several in a list of tables."""
+    if isinstance(data, list | tuple):
+        return [found for i, item in enumerate(data) for found in _tables(item, path, (*at, i))]
+    if not isinstance(data, dict):
+        return []
+    if not path:
+        return [(at, data)]
+    return _tables(data[path[0]], path[1:], (*at, path[0])) if path[0] in data else []
+
+
+def read_tasks(data: dict[str, Any], place: Place, notes: Notes) -> None:
+    """Old meanings in [tasks], in place: two numbers beside ``level`` are an inclusive range, unless ``zip`` or
+    ``weights`` takes them one by one. InputError: weights beside ``L0``, which stood the other way round.
+    """
+    tasks = data.get("tasks")
+    if not isinstance(tasks, dict) or tasks.get("zip"):
+        return
+    weights = tasks.get("weights")
+    if weights is not None and any(_said(("tasks",), "L0", "difficulty") in said for said in notes.values()):
+        raise InputError(
+            f"{place(('tasks', 'weights'))}: tasks.weights beside tasks.L0 was one row for each L0: write"
+            " tasks.difficulty, and weights as one row for each m, in it one number for each L0"
+        )
+    rows = len(weights) if isinstance(weights, list | tuple) else None
+    columns = len(weights[0]) if isinstance(weights, list | tuple) and rows and isinstance(weights[0], list) else None
+    for key, wanted in (("level", columns), ("skills", rows)):
+        value = tasks.get(key)
+        if not isinstance(value, list | tuple) or len(value) != 2 or not all(is_number(v) for v in value):
+            continue
+        if "level" in tasks and wanted != 2:
+            tasks[key] = {"range": list(value)}
+            said = f"tasks.{key} = {shown(value)} is read as a range, {{range = {shown(value)}}}"
+            note(notes, place(("tasks", key)), said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time
 from typing import Any
@@ -14,12 +15,12 @@ from ds3sim.config.graphs import GRAPHS
 from ds3sim.config.models import MODELS
 from ds3sim.config.strategy import ERRORS, StrategyTable, VerifierTable
 from ds3sim.config.tasks import GroupTable, NormalTable, TasksTable
-from ds3sim.config.values import is_spread
+from ds3sim.config.values import Table, is_spread
 from ds3sim.core.errors import InputError
 from ds3sim.core.errors import shown as as_python
 
 Place = Callable[[tuple], str]
-KINDS: dict[tuple[str, ...], Mapping[str, type[c.Table]]] = {
+KINDS: dict[tuple[str, ...], Mapping[str, type[Table]]] = {
     ("graph",): GRAPHS,
     ("model",): MODELS,
     ("strategy", "errors"): ERRORS,
@@ -42,15 +43,21 @@ TABLES: dict[tuple[str, ...], type[BaseModel]] = {
 }
 
 
-# ---- paths and values ---------------------------------------------------------------------------
-
-
 def dotted(path: Iterable) -> str:
     """``("budget", "steps", 2)`` as ``budget.steps[2]``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
     return text
+
+
+def split(name: str) -> tuple[str, ...]:
+    """A dotted key as its path; quotes keep dots together: strategies."tree, b = 4".branches. ValueError: none."""
+    path, node = (), tomllib.loads(f"{name} = 0")
+    while isinstance(node, dict):
+        ((part, node),) = node.items()
+        path += (part,)
+    return path
 
 
 def shown(value: object) -> str:
@@ -108,22 +115,15 @@ def all_keys() -> list[str]:
     )
 
 
-# ---- unknown keys -------------------------------------------------------------------------------
-
-
 def choose_from(value: object, options: Sequence[str]) -> str:
     """``choose a, b or c``, with the nearest one."""
-    near = difflib.get_close_matches(str(value).lower(), options, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
+    near = nearest(str(value), options)
+    hint = f" (did you mean {near}?)" if near else ""
     return f"choose {', '.join(options[:-1])} or {options[-1]}{hint}"
 
 
 def known_keys(table: Mapping, path: tuple, place: Place) -> None:
-    """Refuse unknown keys of a table and of those in it, in the order of the file, with the nearest known one.
-
-    Raises:
-        InputError: one line that names the key.
-    """
+    """Refuse unknown keys of a table and of those in it, in the order of the file, with the nearest known one."""
     model = model_at(path, table)
     if model is not None:
         for key in table:
@@ -161,10 +161,7 @@ def nearest(key: str, known: Sequence[str], cutoff: float = 0.6) -> str | None:
 def nearest_leaf(key: str, known: Sequence[str]) -> str | None:
     """The dotted key whose last part is spelled most like this one."""
     leaves = {full.rsplit(".", 1)[-1]: full for full in reversed(known)}
-    return next((leaves[near] for near in difflib.get_close_matches(key.lower(), leaves, n=1, cutoff=0.75)), None)
-
-
-# ---- what pydantic found ------------------------------------------------------------------------
+    return leaves.get(nearest(key, list(leaves), 0.75) or "")
 
 
 def first_error(error: ValidationError, data: Mapping, place: Place, at: tuple = ()) -> InputError:

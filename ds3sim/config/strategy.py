@@ -6,28 +6,29 @@ descriptions of keys are written out here; a field without any becomes a key of 
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import Field, create_model, model_validator
 
-from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Text, Truth, Whole, refuse
+from ds3sim.config.values import NUMBERS, NotNegative, Number, Share, Table, Text, Truth, Whole, by_kind, key, refuse
 from ds3sim.core.errors import InputError, shown
 from ds3sim.task.aggregate import AGGREGATORS, MOST_TRACES_PER_TASK, Single, Verifier
 from ds3sim.task.steps import MOST_BRANCHES, STEP_POLICIES
-from ds3sim.task.strategy import Strategy
+from ds3sim.task.task import Strategy
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
+from ds3sim.theory.votes import zipf_weights
 
 
 class _Record(Table):
-    """A table that stands for a record."""
+    """A table that stands for a record, whose fields are its keys."""
 
-    @abstractmethod
+    record: ClassVar[type]
+
     def build(self) -> Any:
         """The record."""
+        return self.record(**self.model_dump(exclude={"kind"}))
 
 
 STEPS: dict[str, type] = {kind.name: kind for kind in STEP_POLICIES}
@@ -37,13 +38,10 @@ AGGREGATES: dict[str, type] = {kind.name: kind for kind in AGGREGATORS}
 class VerifierTable(_Record):
     """Which traces of best_of_n are accepted."""
 
-    true_positive: Share = Field(default=1.0, description="chance to accept a correct trace")
-    false_positive: Share = Field(default=0.0, description="chance to accept a wrong trace")
-    fallback: Literal["random", "abstain"] = Field(default="random", description="when no trace is accepted")
-
-    def build(self) -> Verifier:
-        """The record."""
-        return Verifier(**self.model_dump())
+    record = Verifier
+    true_positive: Share = key(1.0, "chance to accept a correct trace")
+    false_positive: Share = key(0.0, "chance to accept a wrong trace")
+    fallback: Literal["random", "abstain"] = key("random", "when no trace is accepted")
 
 
 Categories = Annotated[Whole, Field(ge=2, le=4096)]
@@ -52,23 +50,19 @@ Categories = Annotated[Whole, Field(ge=2, le=4096)]
 class GeometricTable(_Record):
     """(11): truncated geometric wrong answers."""
 
+    record = GeometricErrors
     kind: Literal["geometric"] = "geometric"
-    categories: Categories = Field(default=11, description="M, answers, the correct one included")
-    decay: Share = Field(default=0.746, description="lambda")
-
-    def build(self) -> GeometricErrors:
-        """The record."""
-        return GeometricErrors(self.categories, self.decay)
+    categories: Categories = key(11, "M, answers, the correct one included")
+    decay: Share = key(0.746, "lambda")
 
 
 class UniformTable(_Record):
     """All wrong answers alike."""
 
     kind: Literal["uniform"]
-    categories: Categories = Field(default=11, description="M, answers, the correct one included")
+    categories: Categories = key(11, "M, answers, the correct one included")
 
     def build(self) -> GeometricErrors:
-        """The record."""
         return GeometricErrors(self.categories, 1.0)
 
 
@@ -76,58 +70,48 @@ class ZipfTable(_Record):
     """The j-th wrong answer has weight j^-exponent."""
 
     kind: Literal["zipf"]
-    categories: Categories = Field(default=11, description="M, answers, the correct one included")
-    exponent: Annotated[NotNegative, Field(le=100)] = Field(default=1.0, description="s of j^-s")
+    categories: Categories = key(11, "M, answers, the correct one included")
+    exponent: Annotated[NotNegative, Field(le=100)] = key(1.0, "s of j^-s")
 
     def build(self) -> WeightErrors:
-        """The record."""
-        weights = np.arange(1, self.categories, dtype=np.float64) ** -self.exponent
-        return WeightErrors(tuple((weights / weights.sum()).tolist()))
+        return WeightErrors(tuple(zipf_weights(self.categories, self.exponent).tolist()))
 
 
 class WeightsTable(_Record):
     """Chances of the wrong answers as given."""
 
     kind: Literal["weights"]
-    weights: Annotated[tuple[Share, ...], NUMBERS] = Field(description="one chance for each wrong answer, sum 1")
+    weights: Annotated[tuple[Share, ...], NUMBERS] = key(..., "one chance for each wrong answer, sum 1")
 
     def build(self) -> WeightErrors:
-        """The record."""
         return WeightErrors(self.weights)
 
 
-ERRORS: dict[str, type[Table]] = {
-    "geometric": GeometricTable,
-    "uniform": UniformTable,
-    "zipf": ZipfTable,
-    "weights": WeightsTable,
-}
 Errors = Annotated[GeometricTable | UniformTable | ZipfTable | WeightsTable, Field(discriminator="kind")]
+ERRORS = by_kind(Errors)
 
 
 class StrategyKeys(Table):
     """Step policy and aggregator."""
 
-    step: str = Field(default="cot", description="step policy")
-    branches: Annotated[Whole, Field(ge=1, le=MOST_BRANCHES)] = Field(default=1, description="b, proposals (tot, beam)")
-    width: Annotated[Whole, Field(ge=1, le=1024)] = Field(default=2, description="w, particles (beam)")
-    evaluator_error: Share = Field(default=0.0, description="chance that the kept proposal is a random one (tot, beam)")
-    discount: Annotated[Number, Field(gt=0, lt=1)] = Field(
-        default=0.99, description="d of the default score (tot, beam)"
-    )
-    aggregate: str = Field(default="single", description="what n traces become")
-    n: Annotated[Whole, Field(ge=1, le=MOST_TRACES_PER_TASK)] = Field(default=1, description="traces per task")
-    feasibility: Literal["per_task", "per_trace"] = Field(default="per_task", description="who draws feasibility")
-    verifier: VerifierTable | None = Field(default=None, description="verifier (best_of_n)")
-    errors: Errors | None = Field(default=None, description="wrong answers (majority)")
-    ties: Literal["random", "wrong"] = Field(default="random", description="what a tied vote becomes (majority)")
+    step: str = key("cot", "step policy")
+    branches: Annotated[Whole, Field(ge=1, le=MOST_BRANCHES)] = key(1, "b, proposals (tot, beam)")
+    width: Annotated[Whole, Field(ge=1, le=1024)] = key(2, "w, particles (beam)")
+    evaluator_error: Share = key(0.0, "chance that the kept proposal is a random one (tot, beam)")
+    discount: Annotated[Number, Field(gt=0, lt=1)] = key(0.99, "d of the default score (tot, beam)")
+    aggregate: str = key("single", "what n traces become")
+    n: Annotated[Whole, Field(ge=1, le=MOST_TRACES_PER_TASK)] = key(1, "traces per task")
+    feasibility: Literal["per_task", "per_trace"] = key("per_task", "who draws feasibility")
+    verifier: VerifierTable | None = key(None, "verifier (best_of_n)")
+    errors: Errors | None = key(None, "wrong answers (majority)")
+    ties: Literal["random", "wrong"] = key("random", "what a tied vote becomes (majority)")
 
     @model_validator(mode="after")
-    def _belong(self):
-        for key, (decider, values) in BELONGS.items():
-            chosen, value = getattr(self, decider), getattr(self, key)
-            if chosen not in values and value != type(self).model_fields[key].default:
-                raise refuse(f"has no effect with {decider} = {chosen}: remove it, or use {' or '.join(values)}", key)
+    def _belong(self) -> Self:
+        for name, (decider, values) in BELONGS.items():
+            chosen, value = getattr(self, decider), getattr(self, name)
+            if chosen not in values and value != type(self).model_fields[name].default:
+                raise refuse(f"has no effect with {decider} = {chosen}: remove it, or use {' or '.join(values)}", name)
         if self.step == "beam" and self.branches > 1024:
             raise refuse("must be at most 1024 with step = beam", "branches")
         return self
@@ -138,14 +122,10 @@ class StrategyKeys(Table):
         return self.model_dump(exclude_none=True, exclude=idle)
 
     def build(self) -> Strategy:
-        """The record.
-
-        Raises:
-            InputError: weights of wrong answers that do not sum to 1.
-        """
+        """The record. InputError: weights of wrong answers that do not sum to 1."""
         return Strategy(self._made(STEPS[self.step]), self._made(AGGREGATES[self.aggregate]), self.feasibility)
 
-    def _made(self, kind: type):
+    def _made(self, kind: type) -> Any:
         given = {name: getattr(self, name) for name in _keys(kind)}
         built = {name: value.build() if isinstance(value, _Record) else value for name, value in given.items()}
         return kind(**{name: value for name, value in built.items() if value is not None})
@@ -161,8 +141,8 @@ def _belongs() -> dict[str, tuple[str, tuple[str, ...]]]:
     out: dict[str, tuple[str, tuple[str, ...]]] = {}
     for decider, kinds in (("step", STEPS), ("aggregate", AGGREGATES)):
         for name, kind in kinds.items():
-            for key in _keys(kind):
-                out[key] = (decider, (*out.get(key, (decider, ()))[1], name))
+            for own in _keys(kind):
+                out[own] = (decider, (*out.get(own, (decider, ()))[1], name))
     return out
 
 
@@ -189,18 +169,10 @@ else:
     StrategyTable.__doc__ = StrategyKeys.__doc__
 
 
-def table_of(given: object, told: str) -> dict[str, Any]:
-    """The table of a strategy as Python users give it.
-
-    Args:
-        given: a :class:`Strategy`, a step policy, an aggregator, a tuple of them, or a table.
-        told: the argument, for errors.
-
-    Raises:
-        InputError: something else.
-    """
-    if isinstance(given, Mapping):
-        return dict(given)
+def table_of(given: object, told: str) -> dict[str, Any] | None:
+    """The table of a strategy as Python users give it: a record, a policy, an aggregator, a tuple, or a table."""
+    if given is None or isinstance(given, Mapping):
+        return None if given is None else dict(given)
     parts = (given.step, given.aggregate) if isinstance(given, Strategy) else given
     out: dict[str, Any] = {"feasibility": given.feasibility} if isinstance(given, Strategy) else {}
     for part in parts if isinstance(parts, tuple) else (parts,):
@@ -212,8 +184,7 @@ def table_of(given: object, told: str) -> dict[str, Any]:
                 " BestOfN, Majority), both as a tuple or a Strategy, or a table"
             )
         out[decider] = name
-        for key in _keys(type(part)):
-            out[key] = _plain(getattr(part, key))
+        out |= {own: _plain(getattr(part, own)) for own in _keys(type(part))}
     return out
 
 

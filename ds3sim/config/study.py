@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import copy
+import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ds3sim.config import tables as c
-from ds3sim.config.arguments import as_arguments, engine_table, plain, strategy_table, strategy_tables
 from ds3sim.config.axes import Axis
 from ds3sim.config.entries import Entries, Entry, within
 from ds3sim.config.graphs import FileGraph
+from ds3sim.config.graphs import table_of as graph_table
 from ds3sim.config.models import TripartiteModel
 from ds3sim.config.read import config_of, read_config
-from ds3sim.config.say import missing, shown
+from ds3sim.config.say import dotted, missing, shown
+from ds3sim.config.strategy import table_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.task.strategy import Strategy
-from ds3sim.task.task import Task
+from ds3sim.task.task import Strategy, Task
 from ds3sim.theory.cost import CostModel
+
+ARGUMENTS = r"steps_per_trace|steps|tokens|flops|on_dead|traces|relative_error|max_traces|chunk"
+"""Keys of [budget] and [engine] that are arguments of a study."""
 
 
 class Study:
@@ -101,17 +106,19 @@ class Study:
     ) -> None:
         units = {"steps": steps, "steps_per_trace": steps_per_trace, "tokens": tokens, "flops": flops}
         options = {"traces": traces, "relative_error": relative_error, "max_traces": max_traces, "chunk": chunk}
+        own = {"kind": engine} if isinstance(engine, str) else {} if engine is None else plain(engine)
+        require(isinstance(own, Mapping), f"Study: engine = {shown(engine)}: must be a name, EngineOptions, or a table")
         tables = {
             "name": "study" if name is None else name,
             "seed": seed,
             "graph": graph,
             "tasks": tasks,
             "model": model,
-            "strategy": strategy_table(strategy),
-            "strategies": strategy_tables(strategies),
+            "strategy": table_of(strategy, "Study: strategy"),
+            "strategies": _strategies(strategies),
             "budget": {**units, "on_dead": on_dead},
             "cost": cost,
-            "engine": engine_table(engine, options),
+            "engine": {**own, **{key: value for key, value in options.items() if value is not None}},
             "sweep": {"axes": axes or {}, "zip": zip, "match": match} if axes or zip or match else None,
         }
         require(graph is not None or tasks is not None, "Study: graph is missing: give a SkillGraph, or tasks")
@@ -121,7 +128,8 @@ class Study:
         try:
             self._begin(config_of(plain(tables), "Study", Path(folder)), graph, (axes or {}).get("graph"))
         except InputError as error:
-            raise type(error)(as_arguments(str(error))) from None
+            told = re.sub(rf"\b(?:budget|engine)\.({ARGUMENTS})\b", r"\1", str(error))
+            raise type(error)(told.replace("engine.kind", "engine")) from None
 
     @classmethod
     def of(cls, source: str | Path | c.Config | Study | Task, axes: Mapping[str, Any] | None = None) -> Study:
@@ -149,12 +157,11 @@ class Study:
     def _check(self) -> None:
         """Refuse a config that lacks a table, or has one without effect."""
         config, place = self.config, self._origin.place
-        lacking = [("graph",)] if config.graph is None and config.tasks is None else []
-        lacking += [("budget",)] if config.budget is None else []
-        if lacking:
-            more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
-            raise InputError(f"{self.source}: {missing(lacking[0], self._origin.raw)}{more}")
-        assert config.budget is not None
+        lacking = ["graph"] if config.graph is None and config.tasks is None else []
+        lacking += ["budget"] if config.budget is None else []
+        if lacking or config.budget is None:
+            more = " (and 1 more)" if len(lacking) > 1 else ""
+            raise InputError(f"{self.source}: {missing((lacking[0],), self._origin.raw)}{more}")
         if config.tasks is None:
             require(config.model is None, f"{self.source}: [model] has no effect without [tasks]: remove it")
         else:
@@ -164,20 +171,13 @@ class Study:
             told = f"{place(('sweep', 'match'))}: sweep.match = 'flops'"
             priced = isinstance(config.model, TripartiteModel) or (config.cost and config.cost.parameters)
             require(bool(priced), f"{told} needs a cost model: add [cost] with parameters")
-            require(
-                config.budget.unit != "flops",
-                f"{told}: budget.flops gives all strategies equal FLOPs already: remove match",
-            )
-
-    # ---- what it is -----------------------------------------------------------------------------
+            idle = f"{told}: budget.flops gives all strategies equal FLOPs already: remove match"
+            require(config.budget.unit != "flops", idle)
 
     @property
     def count(self) -> int:
         """Number of points."""
-        out = 1
-        for axis in self.axes:
-            out *= len(axis)
-        return out
+        return math.prod(map(len, self.axes))
 
     @property
     def strategies(self) -> list[str | None]:
@@ -213,12 +213,8 @@ class Study:
         found = self.config.model_dump(exclude_none=True, exclude={"strategy", "strategies", "tasks", "sweep"})
         idle = {"simulation", "allocate", "box"} - self.config.model_fields_set
         named = {name: table.dump() for name, table in self.config.by_name.items()}
-        out: dict[str, Any] = {}
-        for key, value in found.items():
-            if key not in idle:
-                out[key] = value
-            if key == "seed":
-                out |= {"tasks": self._origin.raw["tasks"]} if "tasks" in self._origin.raw else {}
+        out: dict[str, Any] = {key: value for key, value in found.items() if key not in idle}
+        out |= {"tasks": self._origin.raw["tasks"]} if "tasks" in self._origin.raw else {}
         if isinstance(self.config.graph, FileGraph):
             out["graph"]["path"] = str((self._origin.folder / self.config.graph.path).resolve())
         out |= {"strategy": named[None]} if None in named else {"strategies": named}
@@ -240,17 +236,10 @@ def study_of(
     seed: int | None = None,
     **of_task: Any,
 ) -> Study:
-    """The study of a config file, a config, a task, or another study.
+    """The study of a config file, a config, a task, or another study, with other axes or another seed where given.
 
-    Args:
-        source: what it is made from.
-        axes: instead of its own axes; as in :class:`Study`.
-        seed: instead of its own.
-        of_task: for a task: ``budgets``, in steps, in place of its own; ``engine``, ``traces``, ``cost`` as in
-            :class:`Study`.
-
-    Raises:
-        InputError: one line; the config lacks a table that a study needs.
+    ``of_task`` is for a task: ``budgets``, in steps, in place of its own; ``engine``, ``traces``, ``cost`` as in
+    :class:`Study`. InputError: one line; the config lacks a table that a study needs.
     """
     if isinstance(source, Task):
         plan, budgets = Strategy(source.step, source.aggregate, source.feasibility), of_task.pop("budgets", None)
@@ -275,3 +264,31 @@ def study_of(
     study = object.__new__(Study)
     study._begin(config, graph, (axes or {}).get("graph"))
     return study
+
+
+def _strategies(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Strategies by name as tables."""
+    if given is None:
+        return None
+    require(isinstance(given, Mapping), f"Study: strategies = {shown(given)}: must be a dict, strategies by name")
+    return {name: table_of(one, f"Study: {dotted(('strategies', name))}") for name, one in given.items()}
+
+
+def plain(value: Any) -> Any:
+    """Records as tables, arrays as lists and numbers, None left out."""
+    if isinstance(value, SkillGraph):
+        value = graph_table(value)
+    elif isinstance(value, CostModel | EngineOptions):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple | range):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        try:
+            return plain(value.tolist())
+        except Exception as error:  # a number that is being traced has no value
+            raise InputError(f"Study: {type(value).__name__} has no value here: build studies outside jit") from error
+    return value

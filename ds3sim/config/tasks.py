@@ -1,33 +1,19 @@
 """The [tasks] table: distributions of tasks, in place of [graph].
 
-A task is a chain of m skills (docs/theory.md section 1a). Its step success r is given as such, or
-follows by (25) from the difficulty L0 and the model's training loss, or a task is of m skills of level l and
-the model's training decides (:mod:`ds3sim.config.levels`). Success and steps of a distribution phi are
-the weighted means over its tasks.
+A task is a chain of m skills (docs/theory.md section 1a). Its step success r is given as such, or follows by (25) from
+the difficulty L0 and the model's training loss, or a task is of m skills of level l and the model's training decides.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
+from ds3sim.config import values as v
 from ds3sim.config.models import LossModel, TripartiteModel
-from ds3sim.config.values import (
-    WHOLES,
-    NotNegative,
-    Number,
-    Numbers,
-    Share,
-    Shares,
-    Table,
-    Truth,
-    Whole,
-    number,
-    refuse,
-)
-from ds3sim.core.errors import require
+from ds3sim.core.errors import InputError, require
 from ds3sim.task.mixture import TaskMixture
 from ds3sim.theory.loss import step_success
 
@@ -37,65 +23,61 @@ _NORMAL_POINTS = 21
 
 
 def _nested(value: Any) -> Any:
-    return tuple(_nested(v) for v in value) if isinstance(value, list | tuple) else number(value)
+    return tuple(map(_nested, value)) if isinstance(value, list | tuple) else v.number(value)
 
 
-SkillCount = Annotated[Whole, Field(ge=1, le=10**5)]
-Levels = Annotated[tuple[Annotated[Whole, Field(ge=1, le=10_000)], ...], WHOLES]
+SkillCount = Annotated[v.Whole, Field(ge=1, le=10**5)]
+Levels = Annotated[tuple[Annotated[v.Whole, Field(ge=1, le=10_000)], ...], v.WHOLES]
 Nested = Annotated[Any, BeforeValidator(_nested, json_schema_input_type=list[float] | list[list[float]])]
 
 
-class NormalTable(Table):
+class NormalTable(v.Table):
     """A normal law."""
 
-    mean: Number = Field(description="mean")
-    sd: NotNegative = Field(description="standard deviation")
+    mean: v.Number = v.key(..., "mean")
+    sd: v.NotNegative = v.key(..., "standard deviation")
 
 
-class GroupTable(Table):
+class GroupTable(v.Table):
     """Tasks of equally many skills, whose difficulty is normal."""
 
-    skills: SkillCount = Field(description="m")
-    weight: NotNegative = Field(default=1.0, description="share of the tasks, relative")
-    difficulty: NormalTable = Field(description="mean and sd of L0")
+    skills: SkillCount = v.key(..., "m")
+    weight: v.NotNegative = v.key(1.0, "share of the tasks, relative")
+    difficulty: NormalTable = v.key(..., "mean and sd of L0")
 
 
-class TasksTable(Table):
+class TasksTable(v.Table):
     """A distribution phi over (m, r), or with a [model] over (m, L0) or (m, l)."""
 
-    skills: Annotated[tuple[SkillCount, ...], WHOLES] | None = Field(
-        default=None, description="m, skills of each kind of task"
-    )
-    success: Shares | None = Field(default=None, description="r, chance that one step moves on")
-    difficulty: Numbers | None = Field(default=None, description="L0, the loss at which a step succeeds half as often")
-    level: Levels | None = Field(default=None, description="l, level of the skills")
-    weights: Nested | None = Field(
-        default=None, description="phi: one row for each m; with zip = true a list; uniform when left out"
-    )
-    zip: Truth = Field(default=False, description="true: the i-th m goes with the i-th r, L0 or l")
-    feasible: Share = Field(default=1.0, description="gamma^m, probability that the task is feasible")
-    groups: tuple[GroupTable, ...] | None = Field(default=None, description="instead: groups of equal m, L0 normal")
+    skills: Annotated[tuple[SkillCount, ...], v.WHOLES] | None = v.key(None, "m, skills of each kind of task")
+    success: v.Shares | None = v.key(None, "r, chance that one step moves on")
+    difficulty: v.Numbers | None = v.key(None, "L0, the loss at which a step succeeds half as often")
+    level: Levels | None = v.key(None, "l, level of the skills")
+    weights: Nested | None = v.key(None, "phi: one row for each m; with zip = true a list; uniform when left out")
+    zip: v.Truth = v.key(False, "true: the i-th m goes with the i-th r, L0 or l")
+    feasible: v.Share = v.key(1.0, "gamma^m, probability that the task is feasible")
+    groups: tuple[GroupTable, ...] | None = v.key(None, "instead: groups of equal m, L0 normal")
 
     @model_validator(mode="after")
-    def _shape(self):
-        kinds = [key for key in KINDS if getattr(self, key) is not None]
+    def _shape(self) -> Self:
+        kinds = [name for name in KINDS if getattr(self, name) is not None]
         if self.groups is not None:
             if kinds or self.skills is not None or self.weights is not None:
-                raise refuse("stands beside skills, weights or values: keep one way to give the tasks", "groups")
+                raise v.refuse("stands beside skills, weights or values: keep one way to give the tasks", "groups")
             if not any(group.weight > 0 for group in self.groups):
-                raise refuse("needs at least one group of a weight above 0", "groups")
+                raise v.refuse("needs at least one group of a weight above 0", "groups")
             return self
         if self.skills is None:
-            raise refuse("is missing: give skills, or groups", "skills")
+            raise v.refuse("is missing: give skills, or groups", "skills")
         if len(kinds) != 1:
-            raise refuse("needs one of success (r), difficulty (L0) and level (l)")
+            raise v.refuse("needs one of success (r), difficulty (L0) and level (l)")
         if self.level is not None and self.feasible != 1.0:
-            raise refuse("has no effect with level, which decides it: remove it", "feasible")
+            raise v.refuse("has no effect with level, which decides it: remove it", "feasible")
         m, r = len(self.skills), len(getattr(self, kinds[0]))
         if self.zip and m != r:
-            raise refuse(f"has {m} skills and {r} {kinds[0]}: with zip = true they go in pairs")
+            raise v.refuse(f"has {m} skills and {r} {kinds[0]}: with zip = true they go in pairs")
         if (m if self.zip else m * r) > MOST_TASKS:
-            raise refuse(f"has {m * r:,} tasks: at most {MOST_TASKS:,}")
+            raise v.refuse(f"has {m * r:,} tasks: at most {MOST_TASKS:,}")
         self._check_weights((m,) if self.zip else (m, r), kinds[0])
         return self
 
@@ -109,17 +91,17 @@ class TasksTable(Table):
         if shape != wanted:
             m, r = wanted[0], wanted[-1]
             rows = f"{m} lists of {r} (one for each m, in it one for each {kind})"
-            raise refuse(f"must be {f'a list of {m}' if self.zip else rows}", "weights")
+            raise v.refuse(f"must be {f'a list of {m}' if self.zip else rows}", "weights")
         phi = np.asarray(self.weights, dtype=np.float64)
         if not (np.all(phi >= 0) and phi.sum() > 0):
-            raise refuse("must be at least 0, and not all 0", "weights")
+            raise v.refuse("must be at least 0, and not all 0", "weights")
 
     @property
     def kind(self) -> str:
         """What stands beside the skills: success, difficulty or level."""
         if self.groups is not None:
             return "difficulty"
-        return next(key for key in KINDS if getattr(self, key) is not None)
+        return next(name for name in KINDS if getattr(self, name) is not None)
 
     @property
     def each(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -138,11 +120,7 @@ class TasksTable(Table):
         return skills, value, weight
 
     def mixture(self, model: LossModel | TripartiteModel | None) -> TaskMixture:
-        """The distribution over (m, r), of tasks whose success or difficulty is given.
-
-        Raises:
-            InputError: difficulties without the model that they need, or a model without effect.
-        """
+        """The distribution over (m, r), of tasks whose success or difficulty is given; errors as :meth:`check`."""
         self.check(model)
         skills, value, weight = self.each
         if self.kind == "difficulty":
@@ -152,36 +130,19 @@ class TasksTable(Table):
         return TaskMixture.of(skills, value, np.full(len(skills), self.feasible), weight)
 
     def check(self, model: LossModel | TripartiteModel | None) -> None:
-        """Refuse a model that does not fit the tasks.
-
-        Raises:
-            InputError: what is missing, or has no effect.
-        """
+        """Refuse a model that does not fit the tasks. InputError: what is missing, or has no effect."""
         kind = self.kind
-        if kind == "level":
-            require(
-                isinstance(model, TripartiteModel),
-                'tasks.level needs the training side: add [model] with kind = "tripartite"',
-            )
-            assert isinstance(model, TripartiteModel) and self.level is not None
-            top = max(self.level)
-            require(
-                top <= model.levels,
-                f"tasks.level = {top}: is above the {model.levels} levels of the model: lower it, or raise"
-                " model.levels",
-            )
-            return
-        require(
-            not isinstance(model, TripartiteModel),
-            f"model.kind = tripartite needs tasks.level in place of tasks.{kind}",
-        )
-        if kind == "success":
+        if self.level is not None:
+            if not isinstance(model, TripartiteModel):
+                raise InputError('tasks.level needs the training side: add [model] with kind = "tripartite"')
+            top, above = max(self.level), f"is above the {model.levels} levels of the model"
+            require(top <= model.levels, f"tasks.level = {top}: {above}: lower it, or raise model.levels")
+        elif isinstance(model, TripartiteModel):
+            raise InputError(f"model.kind = tripartite needs tasks.level in place of tasks.{kind}")
+        elif kind == "success":
             require(model is None, "[model] has no effect with tasks.success: remove it, or give tasks.difficulty")
-            return
-        require(
-            model is not None,
-            "tasks.difficulty needs the model's training loss: add [model] with loss = 2.0, or with parameters and"
-            " tokens",
-        )
-        assert isinstance(model, LossModel)
-        _ = model.training_loss
+        elif model is None:
+            need = "add [model] with loss = 2.0, or with parameters and tokens"
+            raise InputError(f"tasks.difficulty needs the model's training loss: {need}")
+        else:
+            _ = model.training_loss

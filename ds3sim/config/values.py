@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -27,6 +27,16 @@ class Table(BaseModel):
     """A frozen table; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def key(default: Any, about: str) -> Any:
+    """A key of a table: its default (``...``: it has to be given), and one line on it."""
+    return Field(default, description=about)
+
+
+def by_kind(union: Any) -> dict[str, Any]:
+    """The tables of a union that ``kind`` tells apart, by kind."""
+    return {get_args(table.model_fields["kind"].annotation)[0]: table for table in get_args(get_args(union)[0])}
 
 
 def refuse(message: str, key: str | None = None) -> PydanticCustomError:
@@ -56,13 +66,13 @@ def number(value: Any) -> float:
     return float(value)
 
 
-def _whole(value):
+def _whole(value: Any) -> int:
     if not is_number(value) or (isinstance(value, float) and not value.is_integer()):  # so are NaN and infinity
         raise refuse("must be a whole number")
     return int(value)
 
 
-def _text(value):
+def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise refuse("must be a text in quotes that is not empty")
     if any(ord(character) < 32 or ord(character) == 127 for character in value):
@@ -72,19 +82,19 @@ def _text(value):
     return value
 
 
-def _truth(value):
+def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
         raise refuse("must be true or false")
     return value
 
 
-def _name(value):
+def _name(value: Any) -> str | int:
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise refuse("cannot name a node: use a text that is not empty, or an integer")
     return value
 
 
-def _names(value):
+def _names(value: Any) -> tuple[str | int, ...]:
     if isinstance(value, list | tuple):
         if not value:
             raise refuse("is an empty list: name at least one node, or leave the key out")
@@ -92,7 +102,7 @@ def _names(value):
     return (_name(value),)
 
 
-def _start(value):
+def _start(value: Any) -> Any:
     if isinstance(value, Mapping):
         if not value:
             raise refuse("is an empty table: give a probability to at least one node")
@@ -103,20 +113,13 @@ def _start(value):
     return _names(value) if isinstance(value, list | tuple) else _name(value)
 
 
-# ---- lists of numbers ---------------------------------------------------------------------------
-
-
 def is_spread(value: object) -> bool:
     """Whether a value is one of the tables ``{log = ...}``, ``{linear = ...}`` and ``{range = ...}``."""
     return isinstance(value, Mapping) and not set(value).isdisjoint(SPREADS)
 
 
 def spread(value: Mapping, whole: bool) -> list[int] | list[float]:
-    """The numbers that such a table stands for, rising; whole ones are rounded, each once.
-
-    Raises:
-        InputError: what is wrong, for the caller to put the key in front.
-    """
+    """The numbers that such a table stands for, rising; whole ones are rounded, each once; or an InputError."""
     require(len(value) == 1, "must be one of {log = [lo, hi, points]}, {linear = ...} and {range = [first, last]}")
     how, ends = next(iter(value.items()))
     require(how in SPREADS, f"{how} is not known: choose log, linear or range")
@@ -139,7 +142,7 @@ def spread(value: Mapping, whole: bool) -> list[int] | list[float]:
     return sorted({round(x) for x in numbers}) if whole else numbers
 
 
-def _listed(value, whole: bool):
+def _listed(value: Any, whole: bool) -> list | tuple:
     if isinstance(value, Mapping):
         try:
             return tuple(spread(value, whole))

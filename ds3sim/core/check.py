@@ -1,4 +1,4 @@
-"""Checks of arguments, each in one wording: ``name = value is not allowed: it must be ...``.
+"""Checks of arguments, each raising an InputError in one wording: ``name = value is not allowed: it must be ...``.
 
 Numbers of Python, NumPy and JAX are numbers, also as arrays without axes; ``True`` is none. Bounds: ``low`` and
 ``high`` are allowed, ``above`` and ``below`` are not.
@@ -11,6 +11,7 @@ import numbers as kinds
 import operator
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -26,24 +27,20 @@ MOST_TRIALS = 10**15
 
 
 def whole_number(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
-    """``value`` as an int in [low, high], with every digit.
+    """``value`` as an int in [low, high], with every digit; no bool, fraction, NaN or infinity."""
+    return _whole(name, value, low=low, high=high)
 
-    Raises:
-        InputError: it is out of range, a bool, a fraction, NaN, infinite or no number.
-    """
+
+def _whole(name: str, value: Any, **bounds: float | None) -> int:
     found = _plain(value)
     whole = int(found) if isinstance(found, int) or (found is not None and found.is_integer()) else None
-    if whole is None or whole < low or (high is not None and whole > high):
-        raise _refusal(name, value, _said("a whole number", low=low, high=high))
+    if whole is None or not _within(whole, **bounds):
+        raise _refusal(name, value, _said("a whole number", **bounds))
     return whole
 
 
 def number(name: str, value: Any, **bounds: float | None) -> float:
-    """``value`` as a finite float within ``bounds``: any of low, above, high, below.
-
-    Raises:
-        InputError: it is out of range, a bool, NaN, infinite or no number.
-    """
+    """``value`` as a finite float within ``bounds`` (any of low, above, high, below); no bool and no NaN."""
     found = _plain(value)
     try:
         out = math.nan if found is None else float(found)
@@ -54,19 +51,14 @@ def number(name: str, value: Any, **bounds: float | None) -> float:
     return out
 
 
-def whole_text(name: str, text: str, low: int, high: int | None = None) -> int:
-    """A whole number that was typed, as configs read it: 1000, 1_000 and 1e3 are the same.
-
-    Raises:
-        InputError: as :func:`whole_number`.
-    """
-    import tomllib
-
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except ValueError:
-        value = text
-    return whole_number(name, value, low, high)
+def typed_number(name: str, text: str, *, whole: bool = False, **bounds: float | None) -> int | float:
+    """A number that was typed, within ``bounds``: 1000, 1_000 and 1e3 are the same."""
+    value: int | float | str = text
+    with suppress(ValueError):
+        value = float(text)
+    with suppress(ValueError):
+        value = int(text, 0)
+    return _whole(name, value, **bounds) if whole else number(name, value, **bounds)
 
 
 def fraction(name: str, value: Any, low: float = 0.0, high: float = 1.0) -> float:
@@ -82,11 +74,7 @@ def positive_number(name: str, value: Any) -> float:
 def numbers(
     name: str, values: Any, *, whole: bool = False, infinite: bool = False, **bounds: float | None
 ) -> np.ndarray:
-    """``values`` as float64 of any shape, each within ``bounds``: any of low, above, high, below.
-
-    Raises:
-        InputError: not numbers, NaN, out of range; a fraction where ``whole``; infinite unless ``infinite``.
-    """
+    """``values`` as float64 of any shape within ``bounds``; no NaN, and infinite or fractions only where allowed."""
     kind = "a whole number" if whole else "a number"
     try:
         array = np.asarray(None if _traced(values) else values)
@@ -133,11 +121,7 @@ def confidence(level: Any) -> float:
 
 
 def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
-    """Refuse a ``value`` that is not among ``choices`` (None stands for what is not said).
-
-    Raises:
-        InputError: it is another one.
-    """
+    """Refuse a ``value`` that is not among ``choices`` (None stands for what is not said), by an InputError."""
     known = tuple(choices)
     if not (isinstance(value, str) or value is None) or value not in known:
         *some, last = (str(choice) for choice in known if choice is not None)
@@ -151,9 +135,6 @@ def array_module(*values: Any) -> ModuleType:
     if jax is not None and any(isinstance(value, jax.Array) for value in values):
         return jax.numpy
     return np
-
-
-# ---- helpers ----------------------------------------------------------------------------------------
 
 
 def _plain(value: Any) -> int | float | None:
@@ -176,27 +157,26 @@ def _traced(value: Any) -> bool:
     return jax is not None and isinstance(value, jax.core.Tracer)
 
 
-def _within(
-    value: Any,
-    low: float | None = None,
-    above: float | None = None,
-    high: float | None = None,
-    below: float | None = None,
-) -> Any:
+BOUNDS = {"low": (operator.ge, ", at least"), "above": (operator.gt, " above"),
+          "high": (operator.le, " at most"), "below": (operator.lt, " below")}  # fmt: skip
+"""Name of a bound -> how a value keeps it, and how that is said."""
+
+
+def _within(value: Any, **bounds: float | None) -> Any:
     good: Any = value == value  # not NaN
-    for bound, holds in ((low, operator.ge), (above, operator.gt), (high, operator.le), (below, operator.lt)):
-        good = good if bound is None else good & holds(value, bound)
+    for name, bound in bounds.items():
+        good = good if bound is None else good & BOUNDS[name][0](value, bound)
     return good
 
 
-def _said(kind: str, low: Any = None, above: Any = None, high: Any = None, below: Any = None) -> str:
-    if low is not None and high is not None:
-        return f"{kind} between {_bound(low)} and {_bound(high)}"
-    words = ((", at least", low), (" above", above), (" at most", high), (" below", below))
-    return kind + " and".join(f"{word} {_bound(bound)}" for word, bound in words if bound is not None)
+def _said(kind: str, **bounds: float | None) -> str:
+    given = {name: _bound(bounds[name]) for name in BOUNDS if bounds.get(name) is not None}
+    if {"low", "high"} <= given.keys():
+        return f"{kind} between {given['low']} and {given['high']}"
+    return kind + " and".join(f"{BOUNDS[name][1]} {bound}" for name, bound in given.items())
 
 
-def _bound(value: int | float) -> str:
+def _bound(value: float | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.17g}"
 
 

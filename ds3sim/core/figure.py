@@ -62,9 +62,6 @@ def dash(index: int) -> Any:
     return DASHES[index % len(DASHES)]
 
 
-# ---- axes ---------------------------------------------------------------------------------------
-
-
 def new_axes(ax: Axes | None = None, size: tuple[float, float] = (6.4, 4.2)) -> Axes:
     """``ax`` as it is, or new axes in a figure of pyplot, which notebooks show; ``size`` in inches."""
     if ax is not None:
@@ -167,9 +164,6 @@ def tick(value: float) -> str:
     return rf"$10^{{{power}}}$" if abs(lead - 1) < 1e-6 else rf"${lead:.3g}{{\times}}10^{{{power}}}$"
 
 
-# ---- marks --------------------------------------------------------------------------------------
-
-
 def line(
     axes: Axes, x: Any, y: Any, index: int = 0, label: str | None = None, theme: Theme = LIGHT, **look: Any
 ) -> Any:
@@ -213,9 +207,6 @@ def legend(
     if where == "above":
         style |= {"loc": "lower left", "bbox_to_anchor": (-0.01, 1.0), "borderaxespad": 0.3, "frameon": False}
     axes.legend(handles=handles, ncols=columns, **(style | look))
-
-
-# ---- pictures -----------------------------------------------------------------------------------
 
 
 def render(figure: Figure, kind: str) -> bytes:

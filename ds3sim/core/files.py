@@ -35,10 +35,8 @@ HELD = 8.0
 
 
 def as_path(path: Any) -> tuple[Path, str]:
-    """``path`` as a Path that exists, and its name for messages.
-
-    Raises:
-        InputError: not a path, missing, not readable, neither a file nor a folder.
+    """``path`` as a Path that exists, and its name for messages. InputError: not a path, missing, not readable, neither
+    a file nor a folder.
     """
     ok = isinstance(path, str | bytes | os.PathLike)
     require(ok, f"path = {short(repr(path))} is not a path: give the name of a log file or folder")
@@ -79,11 +77,7 @@ def _no_utf16(data: bytes, where: str) -> None:
 
 
 def lines_of(path: Path, where: str) -> Iterator[tuple[int, str]]:
-    """(number, line) of a UTF-8 text file, streamed; the line keeps its end.
-
-    Raises:
-        InputError: UTF-16, a NUL byte, bytes that are not UTF-8, a line above ``LONGEST_LINE``.
-    """
+    """What has the most values goes along x; all else that varies makes lines, at most eight. Needs a row."""
     try:
         with unpacked(path, where) as stream:
             number = 0
@@ -116,7 +110,7 @@ def decoded(data: bytes, where: str, line: int = 1) -> str:
 
 
 def read_text(
-    path: str | bytes | os.PathLike,
+    path: str | bytes | os.PathLike[str],
     where: str | None = None,
     *,
     most: int = LARGEST_WHOLE,
@@ -259,7 +253,7 @@ def parquet_rows(path: Path, where: str, batch: int = 4096) -> tuple[list[str], 
     size = path.stat().st_size / 2**20
     require_memory(2.0 * max(groups, default=0), f"{where}: its largest row group", "write it in smaller row groups")
 
-    def rows():
+    def rows() -> Iterator[tuple[int, dict]]:
         number = 0
         try:
             for part in file.iter_batches(batch_size=batch):
@@ -276,15 +270,9 @@ def parquet_rows(path: Path, where: str, batch: int = 4096) -> tuple[list[str], 
 # ---- writing: whole or not at all -----------------------------------------------------------------
 
 
-def check_file(out: str | os.PathLike, folder_with: str | None = None) -> Path:
-    """A file that can be written, looked at before any work.
-
-    Args:
-        out: its name.
-        folder_with: a folder is allowed that holds a file of this name (Zarr's, which is a folder).
-
-    Raises:
-        InputError: no name, a folder, something that is no regular file, or a place that cannot be written.
+def check_file(out: str | os.PathLike[str], folder_with: str | None = None) -> Path:
+    """A file that can be written, looked at before any work; a folder that holds ``folder_with`` counts (Zarr's).
+    InputError: no name, a folder, no regular file, or a place that cannot be written.
     """
     require(str(out).strip() != "", "--out is empty: name the file to write")
     path = Path(out)
@@ -301,15 +289,9 @@ def check_file(out: str | os.PathLike, folder_with: str | None = None) -> Path:
     return path
 
 
-def write_file(out: str | os.PathLike, content: str | bytes | Callable[[Path], object]) -> Path:
-    """Write a file (or a folder in its place), whole or not at all.
-
-    Args:
-        out: its name.
-        content: text, bytes, or a function that writes to the path that it is given.
-
-    Raises:
-        InputError: it cannot be written.
+def write_file(out: str | os.PathLike[str], content: str | bytes | Callable[[Path], object]) -> Path:
+    """Write a file (or a folder in its place), whole or not at all: text, bytes, or what a function writes to the path
+    it is given. InputError: it cannot be written.
     """
     path = Path(out)
     try:

@@ -33,7 +33,7 @@ class Marker:
         return f"This folder was written by {self.by}; {self.by} may replace its files.\n".encode()
 
 
-def check_folder(out: str | os.PathLike, marker: Marker) -> Path:
+def check_folder(out: str | os.PathLike[str], marker: Marker) -> Path:
     """The folder for results as an absolute path, checked before anything is computed.
 
     A folder that exists is used only if it holds the marker or nothing at all.
@@ -66,7 +66,7 @@ def check_folder(out: str | os.PathLike, marker: Marker) -> Path:
     return path
 
 
-def write_folder(out: str | os.PathLike, contents: Mapping[str, bytes], marker: Marker) -> list[Path]:
+def write_folder(out: str | os.PathLike[str], contents: Mapping[str, bytes], marker: Marker) -> list[Path]:
     """Write a folder, whole or not at all.
 
     Everything is written to a temporary folder beside ``out``, which then takes its place: after a crash there is
@@ -129,7 +129,7 @@ def _take_place(temporary: Path, target: Path, ours: set[str]) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def add_files(out: str | os.PathLike, contents: Mapping[str, bytes], marker: Marker) -> list[Path]:
+def add_files(out: str | os.PathLike[str], contents: Mapping[str, bytes], marker: Marker) -> list[Path]:
     """Put files into a folder, made if needed, each whole or not at all, in the order given.
 
     Raises:

@@ -95,9 +95,7 @@ class Record:
         """
         raise NotImplementedError(f"{type(self).__name__} has no figure")
 
-    # ---- files --------------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the record to a file, whole or not at all; the ending decides the format.
 
         ``.json`` holds everything, and :meth:`load` reads it back to an equal record. ``.csv`` and ``.parquet`` hold
@@ -107,16 +105,20 @@ class Record:
             InputError: an ending that is not known, a missing package, a place that cannot be written.
         """
         path = check_out(path)
-        ending = path.suffix.lower()
-        if ending == ".json":
-            about = {"record": type(self).__name__, "format": FORMAT, "fields": _encoded_fields(self)}
-            return files.write_file(path, json.dumps(about, allow_nan=False) + "\n")
-        if ending in (".nc", ".zarr"):
-            return write_labelled(self.to_dataset(), path)
-        return write_table(self.to_table(), path)
+        writers = {
+            ".json": lambda file: file.write_text(json.dumps(self._saved(), allow_nan=False) + "\n"),
+            ".csv": lambda file: self.to_table().to_csv(file, index=False, lineterminator="\n"),
+            ".parquet": lambda file: _write_parquet(self.to_table(), file),
+            ".nc": lambda file: self.to_dataset().to_netcdf(file, engine="h5netcdf"),
+            ".zarr": lambda file: self.to_dataset().to_zarr(file, mode="w"),
+        }
+        return files.write_file(path, writers[path.suffix.lower()])
+
+    def _saved(self) -> dict[str, Any]:
+        return {"record": type(self).__name__, "format": FORMAT, "fields": _encoded_fields(self)}
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """The record that :meth:`save` wrote to a ``.json`` file.
 
         Raises:
@@ -125,12 +127,10 @@ class Record:
         """
         where = short(str(path), 300)
         about = files.parsed(files.read_text(path), where)
-        good = (
-            isinstance(about, dict) and isinstance(about.get("record"), str) and isinstance(about.get("fields"), dict)
-        )
-        require(good, f"{where}: is no saved record: name a .json file that save() wrote")
-        tag: str = about["record"]
-        made = about.get("format")
+        about = about if isinstance(about, dict) else {}
+        tag, made, fields = (about.get(key) for key in ("record", "format", "fields"))
+        if not isinstance(tag, str) or not isinstance(fields, dict):
+            raise InputError(f"{where}: is no saved record: name a .json file that save() wrote")
         ok = isinstance(made, int) and not isinstance(made, bool) and 1 <= made <= FORMAT
         require(ok, f"{where}: has the format {short(made)}, this version reads up to {FORMAT}: update ds3sim")
         found = Record._known.get(tag)
@@ -138,13 +138,11 @@ class Record:
             what = "no record that is known here" if found is None else f"no {cls.__name__}"
             raise InputError(f"{where}: holds a {short(tag)}, which is {what}: read it with the class that wrote it")
         try:
-            return _made(found, {key: _decoded(value) for key, value in about["fields"].items()})
+            return _made(found, {key: _decoded(value) for key, value in fields.items()})
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise InputError(f"{where}: is broken: {short(error, 120)}: save the record again") from None
-
-    # ---- in Python and in a notebook ------------------------------------------------------------
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -171,12 +169,8 @@ class Record:
         return "<div>" + "".join(parts) + "</div>"
 
 
-def check_out(path: str | os.PathLike) -> Path:
-    """The file for a record, looked at before any work: its ending is known and it can be written.
-
-    Raises:
-        InputError: an ending that is not known, a missing package, or a place that cannot be written.
-    """
+def check_out(path: str | os.PathLike[str]) -> Path:
+    """The file for a record, looked at before any work: its ending is known and it can be written."""
     path = files.check_file(path, folder_with="zarr.json" if str(path).lower().endswith(".zarr") else None)
     ending = path.suffix.lower()
     require(ending in PACKAGES, f"{path}: the ending decides the format: choose one of {', '.join(PACKAGES)}")
@@ -206,20 +200,6 @@ def picture(record: Record) -> str:
     return f'<img alt="{type(record).__name__}" src="{data_uri(render(figure, "svg"))}">'
 
 
-def write_labelled(data: xarray.Dataset, path: Path) -> Path:
-    """Write a dataset to ``.nc`` or ``.zarr``, whole or not at all."""
-    if path.suffix.lower() == ".nc":
-        return files.write_file(path, lambda file: data.to_netcdf(file, engine="h5netcdf"))
-    return files.write_file(path, lambda file: data.to_zarr(file, mode="w"))
-
-
-def write_table(frame: pandas.DataFrame, path: Path) -> Path:
-    """Write a table to ``.csv`` or ``.parquet``, whole or not at all; units are kept as Parquet's field metadata."""
-    if path.suffix.lower() == ".csv":
-        return files.write_file(path, lambda file: frame.to_csv(file, index=False, lineterminator="\n"))
-    return files.write_file(path, lambda file: _write_parquet(frame, file))
-
-
 def _write_parquet(frame: pandas.DataFrame, file: Path) -> None:
     import pyarrow
     import pyarrow.parquet
@@ -230,8 +210,6 @@ def _write_parquet(frame: pandas.DataFrame, file: Path) -> None:
     schema = pyarrow.schema(fields, metadata=arrow.schema.metadata)
     pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrow.columns, schema=schema), file)
 
-
-# ---- fields as JSON and back ----------------------------------------------------------------------
 
 KIND = "$"
 """The key that says what a JSON object stands for, where it is not a plain dictionary."""

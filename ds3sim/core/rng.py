@@ -56,10 +56,7 @@ def batch_keys(
 ) -> arrays.UInt32[np.ndarray, "names purposes 2"]:
     """The keys of several batches of trials, uint32 [len(identities), len(purposes), 2].
 
-    Args:
-        seed: any int in [0, 2^63).
-        identities: hex digests (``Task.identity``); batches: number of the batch of each.
-        purposes: ``WALK``, ``FEASIBLE``, ...
+    The seed is any int in [0, 2^63), identities are hex digests (``Task.identity``), each with the number of its batch.
     """
     shape = len(identities), len(purposes)
     key = (np.zeros(shape, np.uint32), np.zeros(shape, np.uint32))
@@ -81,13 +78,7 @@ def draw(
     lane: arrays.UInt32[arrays.Array, "*#lanes"],
     number: arrays.UInt32[arrays.Array, "*#lanes"],
 ) -> tuple[arrays.UInt32[arrays.Array, "*_"], arrays.UInt32[arrays.Array, "*_"]]:
-    """64 random bits as two uint32 words for each lane.
-
-    Args:
-        key: uint32 [2].
-        lane: uint32, which trace (or trial) of the batch.
-        number: uint32, which draw of that lane; broadcast against ``lane``.
-    """
+    """64 random bits as two uint32 words for each lane, the ``number``-th draw of it; key uint32 [2]."""
     return threefry2x32(key[0], key[1], lane, number)
 
 

@@ -1,13 +1,15 @@
-"""Devices and threads: where kernels run."""
+"""Devices and threads: where kernels run, and what a result was computed with."""
 
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +82,8 @@ def cpu_device() -> Any:
 def workers_per_device(device: Any, count: int) -> int:
     """Host threads that feed one device.
 
-    XLA runs our loops on one core of a CPU device, and runs calls from different threads side by
-    side, so a CPU device gets its share of the cores; an accelerator gets two, so that the next
-    launch is queued while one runs.
+    XLA runs our loops on one core of a CPU device, and calls from different threads side by side: such a device gets
+    its share of the cores. An accelerator gets two, so that the next launch is queued while one runs.
     """
     return max(1, cores() // count) if device.platform == "cpu" else 2
 
@@ -119,29 +120,57 @@ def in_order(launch: Callable, work: Iterable[tuple], threads: int, take: Callab
             raise
 
 
-def cache_folder() -> Path:
-    """Where the command line keeps compiled kernels: $DS3SIM_CACHE, else the user's cache folder."""
-    base = os.environ.get("DS3SIM_CACHE")
-    if base:
-        return Path(base)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ds3sim"
-
-
 def configure_process() -> None:
     """Settings for a process that is ours (the command line): keep compiled kernels on disk.
 
     The library never calls this; importing ds3sim changes no setting of JAX. A cache folder that
-    cannot be written is left alone.
+    cannot be written is left alone. The folder is $DS3SIM_CACHE, else the user's cache folder.
 
     Raises:
         InputError: JAX cannot start.
     """
     import jax
 
-    folder = cache_folder() / "xla"
+    base = os.environ.get("DS3SIM_CACHE")
+    folder = Path(base or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ds3sim") / "xla"
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
     if os.access(folder, os.W_OK):
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
     devices()
+
+
+def version() -> str:
+    """The installed version of ds3sim."""
+    return _version("ds3sim") or "0+unknown"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def environment() -> dict:
+    """Versions, device and threads. JAX is asked for its device only where it was used and can be."""
+    from jaxlib import version as jaxlib
+
+    jax = sys.modules.get("jax")
+    try:
+        found = jax.devices() if jax is not None else []
+    except (RuntimeError, AssertionError):  # JAX cannot start: engines say so
+        found = []
+    return {
+        "ds3sim": version(),
+        "jax": _version("jax"),
+        "jaxlib": jaxlib.__version__,
+        "numpy": _version("numpy"),
+        "scipy": _version("scipy"),
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "device": getattr(found[0], "device_kind", str(found[0])) if found else "cpu",
+        "devices": max(1, len(found)),
+        "threads": cores(),
+    }

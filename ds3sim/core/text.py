@@ -23,9 +23,6 @@ def shown(value: object, most: int = MOST_SHOWN) -> str:
         return f"a huge {type(value).__name__}"
 
 
-# ---- on a page ------------------------------------------------------------------------------------
-
-
 def number(value: float | None, digits: int = 4) -> str:
     """A number for a table: 0.5562, 44.41, 12,300, 1.24e13; an en dash where there is none."""
     if value is None:
@@ -72,9 +69,6 @@ def signed(value: float | None) -> str:
     return ("∞" if value > 0 else "-∞") if math.isinf(value) else f"{value:+.2f}"
 
 
-# ---- in a sentence --------------------------------------------------------------------------------
-
-
 def in_words(value: Any) -> str:
     """A number in a sentence: 0.2, 24, 1e10."""
     return f"{value:,.4g}" if value == 0 or 1e-4 <= abs(value) < 1e7 else scientific(value)
@@ -100,9 +94,6 @@ def duration(seconds: float) -> str:
         if seconds < most * unit:
             return f"{seconds / unit:.1f} {name}"
     return f"{amount(seconds / (365.25 * 86400))} years"
-
-
-# ---- in the terminal ------------------------------------------------------------------------------
 
 
 def terminal_number(value: float | None, digits: int = 4) -> str:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import NoClosedForm
-from ds3sim.core.estimate import Estimate
-from ds3sim.engine.law import InOrder, Known, LawRecord, known, like
+from ds3sim.engine.law import Computed, InOrder, Known, known
 from ds3sim.engine.limits import MOST_VOTES
 from ds3sim.graph.lump import ChainForm, chain_form
 from ds3sim.task.aggregate import Majority
 from ds3sim.task.steps import Beam, ToT
-from ds3sim.task.task import Task, shared_rate
+from ds3sim.task.task import Task, latent_rate
 from ds3sim.theory import chain
 
 NO_BEAM = "no closed form for step = beam: use engine traces"
 
 
 @dataclass(frozen=True, eq=False)
-class ClosedForm(LawRecord):
+class ClosedForm(Computed):
     """Success and cost of a task whose walk is a chain of m skills, by formula.
 
     Attributes:
@@ -34,7 +31,6 @@ class ClosedForm(LawRecord):
     task: Task
     form: ChainForm = field(init=False)
     engine = "closed_form"
-    traces = 0
 
     def __post_init__(self) -> None:
         task = self.task
@@ -46,46 +42,22 @@ class ClosedForm(LawRecord):
             )
         _check_votes(task)
 
-    def _trace(self, k: np.ndarray) -> np.ndarray:
-        form = self.form
-        if form.death:
-            return chain.success_with_death(form.skills, form.success, form.death, k)
-        return chain.success(form.skills, form.success, k)
+    def _arrived(self, k: np.ndarray) -> np.ndarray:
+        return chain.success(self.form.skills, self.form.success, k, self.form.death)
 
-    def trace_success(self, steps: ArrayLike) -> Estimate:
-        """Success probability of one trace at its share of each budget: (1)."""
-        k = np.atleast_1d(self.task.per_trace(steps))
-        return like(steps, self.task.graph.feasible * self._trace(k))
+    def _judged(self, p: np.ndarray) -> np.ndarray:
+        return self.task.aggregate.success(p)
 
-    def success(self, steps: ArrayLike) -> Estimate:
-        """Success probability of the task at each budget (steps per task): (1) with (7), (8) or (10); with a
-        success rate that the traces share (12) or (13)."""
-        task, how = self.task, self.task.aggregate
-        k, gamma, rate = np.atleast_1d(task.per_trace(steps)), task.graph.feasible, shared_rate(task)
-        if rate is not None:
-            value = how.shared_success(gamma, rate.alpha, rate.beta)
-            return like(steps, np.where(k >= 1, value, float(how.success(0.0))))
-        p = self._trace(k)
-        if task.feasibility == "per_trace":
-            return like(steps, how.success(gamma * p))
-        return like(steps, gamma * how.success(p))
+    def _together(self, k: np.ndarray) -> np.ndarray:
+        how, rate = self.task.aggregate, latent_rate(self.task)
+        value = how.shared_success(self.task.graph.feasible, rate.alpha, rate.beta)
+        return np.where(k >= 1, value, float(how.success(0.0)))
 
-    def _moment(self, steps: ArrayLike, plain: Callable, dying: Callable, power: int) -> np.ndarray:
-        """E[(steps of one trace)^power] at its share of each budget."""
-        task, form = self.task, self.form
-        k = np.atleast_1d(task.per_trace(steps))
-        law = (form.skills, form.success)
-        able = dying(*law, form.death, k, task.on_dead) if form.death else plain(*law, k)
-        return task.graph.feasible * able + (1 - task.graph.feasible) * k.astype(np.float64) ** power
-
-    def expected_steps(self, steps: ArrayLike) -> Estimate:
-        """Expected steps of a task at each budget, summed over its n traces: (3), or (3.3), (3.4)."""
-        mean = self._moment(steps, chain.expected_steps, chain.expected_steps_with_death, 1)
-        return like(steps, self.task.n * mean)
-
-    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
-        """E[(steps of one trace)^2] at its share of each budget, float64 [B]: (3.2), (3.5)."""
-        return self._moment(steps, chain.expected_square_steps, chain.expected_square_steps_with_death, 2)
+    def _moment(self, k: np.ndarray, power: int) -> np.ndarray:
+        form, gamma = self.form, self.task.graph.feasible
+        moment = (chain.expected_steps, chain.expected_square_steps)[power - 1]
+        able = moment(form.skills, form.success, k, form.death, self.task.on_dead if form.death else "exhaust")
+        return gamma * able + (1 - gamma) * k.astype(np.float64) ** power
 
 
 def _check_votes(task: Task) -> None:
@@ -117,17 +89,10 @@ def _chain_of(task: Task) -> ChainForm:
 
 
 def closed_forms(tasks: Sequence[Task], forms: Sequence[ChainForm | None]) -> list[Known]:
-    """The closed form of every task; those of chains in a few array operations.
-
-    Args:
-        tasks: any.
-        forms: the chain that a task's graph is by construction (before the step policy), or None.
-
-    Raises:
-        NoClosedForm: for the first task that has none.
-    """
-    out: list[Known | None] = [None] * len(tasks)
-    fast = []
+    """The closed form of every task; those of chains in a few array operations. ``forms``: the chain that a task's
+    graph is by construction (before the step policy), or None. NoClosedForm: for the first task that has none."""
+    out: dict[int, Known] = {}
+    fast: list[tuple[Task, ChainForm]] = []
     for i, (task, form) in enumerate(zip(tasks, forms, strict=True)):
         if form is None:
             out[i] = known(ClosedForm(task), task)
@@ -135,59 +100,47 @@ def closed_forms(tasks: Sequence[Task], forms: Sequence[ChainForm | None]) -> li
             raise NoClosedForm(NO_BEAM)
         else:
             _check_votes(task)
-            fast.append((i, task, form))
-    for i, law in _chains(fast):
-        out[i] = law
-    return [law for law in out if law is not None]
-
-
-def _chains(found: Sequence[tuple[int, Task, ChainForm]]) -> Iterator[tuple[int, Known]]:
-    if not found:
-        return
-    sizes = [len(task.budgets) for _, task, _ in found]
-    owner = np.repeat(np.arange(len(found)), sizes)
-    m = np.array([form.skills for *_, form in found])[owner]
-    r = np.array([task.step.advance_rate(form.success) for _, task, form in found])[owner]
-    gamma = np.array([task.graph.feasible for _, task, _ in found])[owner]
-    n = np.array([task.n for _, task, _ in found])[owner]
-    own = np.array([task.feasibility == "per_trace" for _, task, _ in found])[owner]
-    k = np.concatenate([task.budgets for _, task, _ in found]) // n
-    p = chain.success(m, r, k)
-    one = np.where(own, gamma * p, p)
-    success = np.empty_like(one)
-    groups = defaultdict(list)
-    for j, (_, task, _) in enumerate(found):
-        groups[task.aggregate].append(j)
-    number = np.empty(len(found), dtype=np.int64)
-    for g, members in enumerate(groups.values()):
-        number[members] = g
-    for g, how in enumerate(groups):
-        part = number[owner] == g
-        success[part] = how.success(one[part])
-    success = np.where(own, success, gamma * success)
-    idle = (1 - gamma) * k
-    spent = n * (gamma * chain.expected_steps(m, r, k) + idle)
-    square = gamma * chain.expected_square_steps(m, r, k) + idle * k
-    ends = np.cumsum(sizes)
-    for (i, task, _), end, size in zip(found, ends, sizes, strict=True):
-        part = slice(end - size, end)
-        yield i, Known("closed_form", task.budgets, success[part], spent[part], square[part])
+            fast.append((task, form))
+    numbers = _numbers(fast, [task.budgets // task.n for task, _ in fast]) if fast else iter(())
+    return [out[i] if i in out else Known("closed_form", task.budgets, *next(numbers)) for i, task in enumerate(tasks)]
 
 
 def real_law(task: Task, form: ChainForm, per_trace: Sequence[float]) -> InOrder:
-    """Closed form of a chain at real steps of one trace, [B].
-
-    Raises:
-        NoClosedForm: a vote of more than 2000.
-    """
+    """Closed form of a chain at real steps of one trace, [B]; NoClosedForm: a vote of more than 2000."""
     _check_votes(task)
     k = np.asarray(per_trace, dtype=np.float64)
-    gamma = task.graph.feasible
-    m, r = float(form.skills), np.float64(task.step.advance_rate(form.success))
-    one = chain.real_success(m, r, k)
-    mean, square = chain.real_moments(m, r, k)
-    own = task.feasibility == "per_trace"
-    value = task.aggregate.success(gamma * one if own else one)
-    spent = task.n * (gamma * mean + (1 - gamma) * k)
-    values = (value if own else gamma * value, spent, gamma * square + (1 - gamma) * k * k)
-    return InOrder("closed_form", task.budgets, *values)
+    return InOrder("closed_form", task.budgets, *next(_numbers([(task, form)], [k], real=True)))
+
+
+def _numbers(
+    found: Sequence[tuple[Task, ChainForm]], budgets: Sequence[np.ndarray], real: bool = False
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Success, expected steps and E[(steps of one trace)^2] of each task at its budgets per trace, whole or real."""
+    sizes, k = [len(own) for own in budgets], np.concatenate(budgets)
+
+    def each(values: Iterable[object]) -> np.ndarray:
+        return np.repeat(np.array(list(values)), sizes)
+
+    m, r = each(form.skills for _, form in found), each(task.step.advance_rate(form.success) for task, form in found)
+    gamma, n = each(task.graph.feasible for task, _ in found), each(task.n for task, _ in found)
+    own = each(task.feasibility == "per_trace" for task, _ in found)
+    if real:
+        p, (mean, square) = chain.real_success(m, r, k), chain.real_moments(m, r, k)
+    else:
+        p = chain.success(m, r, k)
+        mean, square = chain.expected_steps(m, r, k), chain.expected_square_steps(m, r, k)
+    one = np.where(own, gamma * p, p)
+    success = np.empty_like(one)
+    hows = {how: g for g, how in enumerate(dict.fromkeys(task.aggregate for task, _ in found))}
+    which = each(hows[task.aggregate] for task, _ in found)
+    for how, g in hows.items():
+        success[which == g] = how.success(one[which == g])
+    idle = (1 - gamma) * k
+    success, spent, square = (
+        np.where(own, success, gamma * success),
+        n * (gamma * mean + idle),
+        gamma * square + idle * k,
+    )
+    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+        at = slice(end - size, end)
+        yield success[at], spent[at], square[at]

@@ -1,7 +1,6 @@
 """Aggregators by enumeration: sums over what the n traces can do, for the ``exact`` engine.
 
-Nothing here is shared with ``ds3sim.theory``, which has the closed forms: agreement of the two
-means something.
+Nothing here is shared with ``ds3sim.theory``, which has the closed forms: agreement of the two means something.
 """
 
 from __future__ import annotations
@@ -23,41 +22,24 @@ def success(aggregate: Aggregate, correct: float) -> float:
     """Success of the aggregator when each trace is correct with chance ``correct``, independently."""
     if isinstance(aggregate, Single):
         return correct
-    if isinstance(aggregate, Counting):
-        return min(1.0, _mixed(aggregate, correct))
-    found = _best_of_n(aggregate, correct) if isinstance(aggregate, BestOfN) else _majority(aggregate, correct)
+    n = aggregate.n
+    if isinstance(aggregate, Majority):
+        require(
+            n <= MOST_VOTES,
+            f"engine exact enumerates votes up to n = {MOST_VOTES}, not {n}: use engine closed_form or traces",
+        )
+        found = _majority(aggregate, correct)
+    else:
+        require(
+            not isinstance(aggregate, BestOfN) or aggregate.verifier.perfect or n <= MOST_VOTES,
+            f"engine exact enumerates an imperfect verifier up to n = {MOST_VOTES}, not {n}: use closed_form or traces",
+        )
+        found = sum(chance * _given(aggregate, n, c) for c, chance in _weighted(n, correct))
     return min(1.0, found)  # the sum of many rounded chances may end just above
 
 
 def _log_binomial(n: int, k: np.ndarray) -> np.ndarray:
     return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
-
-
-def _window(n: int, p: float) -> np.ndarray:
-    """The counts of a binomial(n, p) that matter, int64, ascending."""
-    reach = SPREAD * np.sqrt(n * p * (1 - p)) + 40
-    return np.arange(max(0, int(n * p - reach)), min(n, int(n * p + reach)) + 1)
-
-
-def _binomial_law(n: int, p: float, k: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        exponent = _log_binomial(n, k) + special.xlogy(k, p) + special.xlog1py(n - k, -p)
-    return np.exp(exponent)
-
-
-def _best_of_n(aggregate: BestOfN, correct: float) -> float:
-    """Sum over the number of correct traces and of accepted ones of either kind."""
-    n, verifier = aggregate.n, aggregate.verifier
-    require(
-        verifier.perfect or n <= MOST_VOTES,
-        f"engine exact enumerates an imperfect verifier up to n = {MOST_VOTES}, not {n}: use closed_form or traces",
-    )
-    return _mixed(aggregate, correct)
-
-
-def _mixed(aggregate: Aggregate, correct: float) -> float:
-    """Success given the number of correct traces, averaged over it."""
-    return sum(chance * _given(aggregate, aggregate.n, c) for c, chance in _weighted(aggregate.n, correct))
 
 
 def _weighted(n: int, p: float) -> list[tuple[int, float]]:
@@ -66,21 +48,17 @@ def _weighted(n: int, p: float) -> list[tuple[int, float]]:
         return [(0, 1.0)]
     if p >= 1.0:
         return [(n, 1.0)]
-    counts = _window(n, p)
-    return list(zip(counts.tolist(), _binomial_law(n, p, counts).tolist(), strict=True))
+    reach = SPREAD * np.sqrt(n * p * (1 - p)) + 40
+    counts = np.arange(max(0, int(n * p - reach)), min(n, int(n * p + reach)) + 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        law = np.exp(_log_binomial(n, counts) + special.xlogy(counts, p) + special.xlog1py(n - counts, -p))
+    return list(zip(counts.tolist(), law.tolist(), strict=True))
 
 
 def _majority(aggregate: Majority, correct: float) -> float:
     """Sum over the number k of correct votes; the wrong ones by :func:`_wins`."""
-    n = aggregate.n
-    require(
-        n <= MOST_VOTES,
-        f"engine exact enumerates votes up to n = {MOST_VOTES}, not {n}: use engine closed_form or traces",
-    )
-    weights = aggregate.errors.weights
-    return float(
-        sum(chance * _wins(n, k, weights, aggregate.ties) for k, chance in _weighted(n, correct) if k and chance)
-    )
+    n, weights, ties = aggregate.n, aggregate.errors.weights, aggregate.ties
+    return float(sum(chance * _wins(n, k, weights, ties) for k, chance in _weighted(n, correct) if k and chance))
 
 
 def _wins(n: int, k: int, weights: np.ndarray, ties: str) -> float:
@@ -117,9 +95,8 @@ def by_sums(task: Task, steps_per_trace: np.ndarray) -> np.ndarray:
     n = how.n
     require(n <= MOST_TOGETHER, f"engine exact sums over at most {MOST_TOGETHER} traces of a latent graph, not {n}")
     k = np.arange(n + 1)
-    log_ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
     log_law = special.betaln(rate.alpha + k, rate.beta + n - k) - special.betaln(rate.alpha, rate.beta)
-    law = np.exp(log_ways + log_law)
+    law = np.exp(_log_binomial(n, k) + log_law)
     # below 1e-13 a term cannot be seen in the sum
     given = np.array([_given(how, n, int(c)) if law[c] > 1e-13 else 0.0 for c in k])
     none = _given(how, n, 0)

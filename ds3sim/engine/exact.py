@@ -8,18 +8,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ds3sim.core.errors import require
-from ds3sim.core.estimate import Estimate
 from ds3sim.core.progress import working
 from ds3sim.engine.enumerate import by_sums, success
-from ds3sim.engine.law import Known, LawRecord, known, like
+from ds3sim.engine.law import Computed, Known, known
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE
-from ds3sim.graph.batch import TensorBatch, stack
+from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.tensor import dense, part, sparse, sums
 from ds3sim.task.steps import Beam
-from ds3sim.task.task import Task, shared_rate
+from ds3sim.task.task import Task
 
 if TYPE_CHECKING:
     from ds3sim.graph.tensor import Tensor
@@ -30,7 +28,7 @@ BLOCK = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Exact(LawRecord):
+class Exact(Computed):
     """The law of the hitting time by forward propagation, and what follows from it.
 
     Attributes:
@@ -43,15 +41,10 @@ class Exact(LawRecord):
     pmf: np.ndarray = field(repr=False)
     death_pmf: np.ndarray = field(repr=False)
     engine = "exact"
-    traces = 0
 
     @classmethod
     def of(cls, task: Task) -> Exact:
-        """The law of a task.
-
-        Raises:
-            InputError: a beam, or a budget too long to propagate.
-        """
+        """The law of a task; InputError: a beam, or a budget too long to propagate."""
         require(
             task.max_steps <= MOST_STEPS_PER_TRACE,
             f"steps = {task.max_steps} per trace is more than engine exact propagates ({MOST_STEPS_PER_TRACE}):"
@@ -60,55 +53,30 @@ class Exact(LawRecord):
         graph = task.graph
         return cls(task, *propagate(task.step_tensor(), graph.start, graph.goal, graph.dead, task.max_steps))
 
-    def _trace(self, k: np.ndarray) -> np.ndarray:
+    def _arrived(self, k: np.ndarray) -> np.ndarray:
         return np.minimum(np.cumsum(self.pmf), 1.0)[k]
 
-    def trace_success(self, steps: ArrayLike) -> Estimate:
-        """Success probability of one trace at its share of each budget."""
-        k = np.atleast_1d(self.task.per_trace(steps))
-        return like(steps, self.task.graph.feasible * self._trace(k))
+    def _judged(self, p: np.ndarray) -> np.ndarray:
+        return np.array([success(self.task.aggregate, one) for one in p])
 
-    def success(self, steps: ArrayLike) -> Estimate:
-        """Success probability of the task at each budget (steps per task)."""
-        task = self.task
-        if shared_rate(task) is not None:
-            return like(steps, by_sums(task, np.atleast_1d(task.per_trace(steps))))
-        correct = self._trace(np.atleast_1d(task.per_trace(steps)))
-        able = task.graph.feasible
-        if task.feasibility == "per_task":
-            values = [able * success(task.aggregate, p) + (1 - able) * success(task.aggregate, 0.0) for p in correct]
-        else:
-            values = [success(task.aggregate, able * p) for p in correct]
-        return like(steps, np.array(values))
+    def _together(self, k: np.ndarray) -> np.ndarray:
+        return by_sums(self.task, k)
 
     def _moment(self, k: np.ndarray, power: int) -> np.ndarray:
-        """E[(steps of one trace)^power] at budget k, infeasible traces included."""
         ends = self.pmf + self.death_pmf if self.task.on_dead == "stop" else self.pmf
         # sum over j < k of ((j+1)^power - j^power) P(not ended by j): no difference of large sums.
-        left = _tail(ends)
+        left = np.maximum(0.0, 1.0 - np.cumsum(ends))[:-1]
         j = np.arange(len(left), dtype=np.float64)
         sums = np.concatenate([[0.0], np.cumsum(((j + 1) ** power - j**power) * left)])
         able = self.task.graph.feasible
         return able * sums[k] + (1 - able) * k.astype(np.float64) ** power
 
-    def expected_steps(self, steps: ArrayLike) -> Estimate:
-        """Expected steps of a task at each budget, summed over its n traces."""
-        k = np.atleast_1d(self.task.per_trace(steps))
-        return like(steps, self.task.n * self._moment(k, 1))
-
-    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
-        """E[(steps of one trace)^2] at its share of each budget, float64 [B]."""
-        return self._moment(np.atleast_1d(self.task.per_trace(steps)), 2)
-
 
 def propagate(
     tensor: Tensor, start: np.ndarray, goal: np.ndarray, dead: np.ndarray, max_steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """P(T = k) and P(death at k) for k = 0..max_steps, float64 [max_steps + 1] each.
-
-    All terms are nonnegative, so nothing cancels. Small dense graphs go ``BLOCK`` steps at a time;
-    large ones step by step through their nonzero entries.
-    """
+    """P(T = k) and P(death at k) for k = 0..max_steps, float64 [max_steps + 1] each, by sums in which nothing cancels:
+    ``BLOCK`` steps at a time in small dense graphs, through the nonzero entries of large ones."""
     inner = np.flatnonzero(~(goal | dead))
     moves = part(tensor, inner, inner)
     leave = np.stack([sums(tensor, inner, np.flatnonzero(mask)) for mask in (goal, dead)], axis=1)
@@ -138,35 +106,26 @@ def propagate(
     return out[0], out[1]
 
 
-def _tail(pmf: np.ndarray) -> np.ndarray:
-    """P(not ended by j) for j = 0..len-2, float64, never negative."""
-    return np.maximum(0.0, 1.0 - np.cumsum(pmf))[:-1]
-
-
-def propagate_batch(batch: TensorBatch, max_steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """P(T <= k) and P(dead by k) of many walks at once, float64 [B, max_steps + 1] each.
-
-    For many small graphs: one product of [B, 1, S] and [B, S, S] a step. Nothing cancels, since
-    absorbing states keep what they hold.
-    """
-    goals = np.empty((len(batch.sizes), max_steps + 1))
-    deaths = np.empty_like(goals)
-    now = batch.start[:, None, :]
+def propagate_batch(
+    graphs: Sequence[SkillGraph], tensors: Sequence[np.ndarray], max_steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """P(T <= k) and P(dead by k) of many small walks of one size S at once, float64 [B, max_steps + 1] each: a product
+    of [B, 1, S] and [B, S, S] a step. Nothing cancels, since absorbing states keep what they hold."""
+    start, goal, dead = (np.stack([getattr(graph, name) for graph in graphs]) for name in ("start", "goal", "dead"))
+    tensor, now = np.stack(tensors), start[:, None, :]
+    goals, deaths = np.empty((len(graphs), max_steps + 1)), np.empty((len(graphs), max_steps + 1))
     for k in range(max_steps + 1):
-        goals[:, k] = np.where(batch.goal, now[:, 0], 0.0).sum(axis=1)
-        deaths[:, k] = np.where(batch.dead, now[:, 0], 0.0).sum(axis=1)
+        goals[:, k] = np.where(goal, now[:, 0], 0.0).sum(axis=1)
+        deaths[:, k] = np.where(dead, now[:, 0], 0.0).sum(axis=1)
         if k < max_steps:
-            now = now @ batch.tensor
+            now = now @ tensor
     return goals, deaths
 
 
 def exacts(tasks: Sequence[Task]) -> list[Known]:
-    """The exact law of every task at its budgets; small graphs of one size walk together.
-
-    Raises:
-        InputError: a beam, or a budget too long to propagate.
-    """
-    out: list[Known | None] = [None] * len(tasks)
+    """The exact law of every task at its budgets; small graphs of one size walk together. InputError: a beam, or a
+    budget too long to propagate."""
+    out: dict[int, Known] = {}
     alike = defaultdict(list)
     for i, task in enumerate(tasks):
         small = task.graph.size <= SMALL_GRAPH and task.max_steps <= SHORT_WALK and not isinstance(task.step, Beam)
@@ -187,10 +146,10 @@ def exacts(tasks: Sequence[Task]) -> list[Known]:
             some = groups[at : at + at_once]
             heads = [tasks[group[0]] for group in some]
             tensors = [task.step_tensor() for task in heads]
-            goals, deaths = propagate_batch(stack([task.graph for task in heads], tensors), most)
+            goals, deaths = propagate_batch([task.graph for task in heads], tensors, most)
             for group, goal, death in zip(some, goals, deaths, strict=True):
                 pmf, death_pmf = (np.maximum(np.diff(a, prepend=0.0), 0.0) for a in (goal, death))
                 for i in group:
                     end = tasks[i].max_steps + 1
                     out[i] = known(Exact(tasks[i], pmf[:end], death_pmf[:end]), tasks[i])
-    return [law for law in out if law is not None]
+    return [out[i] for i in range(len(tasks))]

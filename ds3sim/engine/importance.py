@@ -20,8 +20,7 @@ from ds3sim.core.errors import InputError, StoppedEarly, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.progress import working
 from ds3sim.engine.law import LawRecord, like
-from ds3sim.engine.limits import EngineOptions
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import EngineOptions, Stopping
 from ds3sim.engine.traces.pack import Job
 from ds3sim.engine.traces.run import check_steps, run
 from ds3sim.engine.traces.tables import RARE, has_rare, walk_of
@@ -48,15 +47,9 @@ class Tilt:
 
 
 def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarray, steps: int) -> Tilt:
-    """The tilt whose mean hitting time is ``steps`` (or the untilted walk given that it arrives).
-
-    Args:
-        tensor: float64 [S, S], dense or sparse; start float64 [S]; goal, reaches bool [S].
-        steps: budget K per trace, at least the shortest path.
-
-    Raises:
-        InputError: a graph on which h cannot be computed, or a budget with no chance that float64 can hold.
-    """
+    """The tilt whose mean hitting time is the budget ``steps``, at least the shortest path (or the untilted walk given
+    that it arrives). ``tensor`` float64 [S, S], dense or sparse, ``start`` float64 [S], ``goal`` and ``reaches`` bool
+    [S]; InputError: a large graph on which h does not settle."""
     # Any theta gives the right mean; on a large graph, where h takes time, one near the best will do.
     values, near = (
         (_dense_values(tensor, goal, reaches), 0.0)
@@ -70,21 +63,16 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
         late = float(start @ np.where(start > 0, slope, 0.0))  # infinite where a step hardly ever leads on
         return h, total, late / total if total > 0 else 0.0  # h underflows at a theta far too small
 
-    low, high = np.log(1e-9), 0.0
-    if solve(1.0)[2] > steps:
+    low, high, theta = np.log(1e-9), 0.0, 1.0
+    if solve(theta)[2] > steps:
         for _ in range(60):
             middle = 0.5 * (low + high)
-            h, total, mean = solve(float(np.exp(middle)))
-            if total > 0 and mean > steps:
-                high = middle
-            else:
-                low = middle
+            _, total, mean = solve(float(np.exp(middle)))
+            low, high = (low, middle) if total > 0 and mean > steps else (middle, high)
             if total > 0 and abs(mean - steps) < near * steps:
                 low = high = middle
                 break
         theta = float(np.exp(0.5 * (low + high)))
-    else:
-        theta = 1.0
     h, total, _ = solve(theta, rough=False)
     require(
         total > 0,
@@ -159,11 +147,8 @@ def _sparse_tilted(tensor: csr_array, theta: float, h: np.ndarray, fixed: np.nda
 
 @dataclass(frozen=True, eq=False)
 class WeightedTally(LawRecord):
-    """Weighted counts of the importance engine, one tally per budget.
-
-    Attributes:
-        parts: budget per trace -> (tilt or None where the goal cannot be reached, tally).
-    """
+    """Weighted counts of the importance engine; ``parts``: budget per trace -> its tally, with the tilt, or None where
+    the goal cannot be reached."""
 
     task: Task = field(repr=False)
     seed: int
@@ -219,15 +204,14 @@ class WeightedTally(LawRecord):
         return full**2 - self._found(steps, lambda k: lambda t: float(k) ** 2 - t**2)[0]
 
 
-def weighted_tallies(
-    tasks: Sequence[Task], options: EngineOptions, seed: int, progress: Callable | None = None
+def tallies(
+    tasks: Sequence[Task], options: EngineOptions, seed: int, _: Sequence[int], progress: Callable | None = None
 ) -> list[WeightedTally]:
-    """``options.traces`` tilted traces for each budget of every task, all in one batch.
+    """``options.traces`` tilted traces for each budget of every task, in one batch; as :func:`evaluate`.
 
     Raises:
-        InputError: several traces a task, a beam, or ``on_dead = stop`` where a trace can die (the
-            tilted walk never dies, so it cannot say when).
-        StoppedEarly: on Ctrl-C; ``.partial`` has None for tasks that are not complete.
+        InputError: several traces a task, a beam, or ``on_dead = stop`` where a trace can die (the tilted walk never
+            dies, so it cannot say when).
     """
     jobs: dict[tuple[str, int], tuple[Tilt, Job]] = {}
     budgets = []
@@ -249,11 +233,8 @@ def weighted_tallies(
     for task, own in zip(tasks, budgets, strict=True):
         found = {k: jobs.get((task.identity, k)) for k in own}
         whole = all(pair is None or pair[1].ended for pair in found.values())
-        parts = {
-            k: (None, None) if pair is None else (pair[0], pair[1].tally(seed, options))
-            for k, pair in found.items()
-            if whole
-        }
+        pairs = [(k, pair and (pair[0], pair[1].tally(seed, options))) for k, pair in found.items() if whole]
+        parts = {k: pair or (None, None) for k, pair in pairs}
         out.append(WeightedTally(task, seed, options.traces, parts, Stopping.of(options)) if whole else None)
     if stopped:
         raise StoppedEarly(out)
@@ -261,10 +242,8 @@ def weighted_tallies(
 
 
 def _check(task: Task) -> None:
-    require(
-        task.n == 1,
-        f"engine importance estimates single traces, not n = {task.n}: use n = 1, or engine traces",
-    )
+    alone = f"engine importance estimates single traces, not n = {task.n}: use n = 1, or engine traces"
+    require(task.n == 1, alone)
     require(
         task.on_dead == "exhaust" or not bool(task.graph.dead.any()),
         "engine importance cannot count the steps of traces that die with on_dead = stop: use engine traces",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -13,13 +14,13 @@ from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import band, dots, line, magnitude, new_axes, probability
 from ds3sim.core.record import Record
 from ds3sim.task.mixture import weighed
-from ds3sim.task.task import Task
+from ds3sim.task.task import Task, shared_rate
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
-    from ds3sim.engine.stopping import Stopping
+    from ds3sim.engine.limits import Stopping
 
 
 @runtime_checkable
@@ -92,12 +93,11 @@ class LawRecord(Record):
         law = cast(Law, self)
         parts = {"success": law.success(budgets), "expected_steps": law.expected_steps(budgets)}
         said = {"success": ("success probability of the task", "1"), "expected_steps": ("expected steps", "steps")}
-        ends = {"estimate": ("", ""), "low": ("_low", ", from"), "high": ("_high", ", to (95% interval)")}
+        ends = (("estimate", "", ""), ("low", "_low", ", from"), ("high", "_high", ", to (95% interval)"))
         columns = {}
-        for name, (meaning, unit) in said.items():
-            for part, (end, more) in ends.items():
-                values = np.asarray(getattr(parts[name], part), np.float64)
-                columns[name + end] = ("steps", values, {"units": unit, "long_name": meaning + more})
+        for (name, (meaning, unit)), (part, end, more) in product(said.items(), ends):
+            values = np.asarray(getattr(parts[name], part), np.float64)
+            columns[name + end] = ("steps", values, {"units": unit, "long_name": meaning + more})
         steps = ("steps", budgets, {"units": "steps", "long_name": "budget of a task"})
         return xarray.Dataset(columns, {"steps": steps}, {"engine": law.engine, "traces": law.traces})
 
@@ -116,6 +116,51 @@ class LawRecord(Record):
         probability(ax, y.tolist())
         ax.set(xlabel="budget, steps per task", ylabel="success")
         return ax
+
+
+class Computed(LawRecord):
+    """A law without randomness, from that of one feasible trace; all methods take budgets in steps per task, [B]."""
+
+    traces = 0
+
+    def _arrived(self, k: np.ndarray) -> np.ndarray:
+        """Success probability of one feasible trace at budget k."""
+        raise NotImplementedError
+
+    def _moment(self, k: np.ndarray, power: int) -> np.ndarray:
+        """E[(steps of one trace)^power] at budget k, infeasible traces included."""
+        raise NotImplementedError
+
+    def _judged(self, p: np.ndarray) -> np.ndarray:
+        """Success of the aggregator of traces that are each correct with chance p."""
+        raise NotImplementedError
+
+    def _together(self, k: np.ndarray) -> np.ndarray:
+        """Success of a task whose traces share a success rate, at budget k of each."""
+        raise NotImplementedError
+
+    def trace_success(self, steps: ArrayLike) -> Estimate:
+        """Success probability of one trace at its share of each budget: (1)."""
+        k = np.atleast_1d(self.task.per_trace(steps))
+        return like(steps, self.task.graph.feasible * self._arrived(k))
+
+    def success(self, steps: ArrayLike) -> Estimate:
+        """Success probability of the task at each budget: (1) with (7), (8) or (10); with a success rate that the
+        traces share (12) or (13)."""
+        k, able = np.atleast_1d(self.task.per_trace(steps)), self.task.graph.feasible
+        if shared_rate(self.task) is not None:
+            return like(steps, self._together(k))
+        if self.task.feasibility == "per_trace":
+            return like(steps, self._judged(able * self._arrived(k)))
+        return like(steps, able * self._judged(self._arrived(k)))
+
+    def expected_steps(self, steps: ArrayLike) -> Estimate:
+        """Expected steps of a task at each budget, summed over its n traces: (3), or (3.3), (3.4)."""
+        return like(steps, self.task.n * self._moment(np.atleast_1d(self.task.per_trace(steps)), 1))
+
+    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
+        """E[(steps of one trace)^2] at its share of each budget, float64 [B]: (3.2), (3.5)."""
+        return self._moment(np.atleast_1d(self.task.per_trace(steps)), 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,13 +204,9 @@ class Known(LawRecord):
 def known(law: Law, task: Task) -> Known:
     """A law reduced to the budgets of its task."""
     budgets = task.budgets
-    return Known(
-        law.engine,
-        budgets,
-        np.asarray(law.success(budgets).estimate, dtype=np.float64),
-        np.asarray(law.expected_steps(budgets).estimate, dtype=np.float64),
-        np.asarray(law.expected_square_steps(budgets), dtype=np.float64),
-    )
+    columns = (law.success(budgets).estimate, law.expected_steps(budgets).estimate, law.expected_square_steps(budgets))
+    success, spent, square = (np.asarray(column, dtype=np.float64) for column in columns)
+    return Known(law.engine, budgets, success, spent, square)
 
 
 class InOrder(Known):
@@ -177,12 +218,8 @@ class InOrder(Known):
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """The law of a task drawn from a distribution: the one place where laws are mixed.
-
-    Attributes:
-        laws: of the kinds of task; computed independently.
-        weights: float64 [P] summing to 1, or [P, B], one column for each budget that is asked for.
-    """
+    """The law of a task drawn from a distribution: the one place where laws are mixed. ``weights``, float64 [P] or one
+    column for each budget [P, B], sum to 1; the ``laws`` were computed independently."""
 
     laws: Sequence[Law]
     weights: Sequence | np.ndarray

@@ -1,9 +1,9 @@
-"""Which engines there are, what each can do, and the options by which one is called."""
+"""Which engines there are, what each can do, the options by which one is called, and when it ends."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ds3sim.core.check import number, whole_number
@@ -18,6 +18,8 @@ MOST_TOGETHER = 2000
 """Most traces with a shared success rate that an engine holds together."""
 MOST_LANES = 2**26
 DEFAULT_TRACES = 1_000_000
+FIRST_ROUND = 2**16
+"""Trials of the first round with ``relative_error``; each later round doubles them."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Kind:
         name: as configs and arguments say it.
         random: it simulates; else it computes numbers without error.
         adds: tallies of disjoint trials add up, so a run can go on where another one ended.
-        options: the fields of :class:`EngineOptions` that mean something to it, and ``first`` where it can go on.
+        options: the fields of :class:`EngineOptions` that it heeds, and ``first`` where it can go on.
         not_stored: why a store cannot keep what it computes; None where it can.
     """
 
@@ -40,6 +42,7 @@ class Kind:
 
 
 _COUNTS = ("traces", "relative_error", "max_traces", "first")
+_WEIGHS = "it keeps counts of traces, and importance weighs them for each budget"
 _NUMBERS = "it keeps counts of traces, and {} computes numbers at once"
 
 ENGINES: dict[str, Kind] = {
@@ -47,12 +50,7 @@ ENGINES: dict[str, Kind] = {
     for kind in (
         Kind("traces", True, adds=True, options=frozenset((*_COUNTS, "chunk", "macro_steps"))),
         Kind("population", True, adds=True, options=frozenset(_COUNTS)),
-        Kind(
-            "importance",
-            True,
-            options=frozenset(("traces", "chunk")),
-            not_stored="it keeps counts of traces, and importance weighs them for each budget",
-        ),
+        Kind("importance", True, options=frozenset(("traces", "chunk")), not_stored=_WEIGHS),
         Kind("exact", False, not_stored=_NUMBERS.format("exact")),
         Kind("closed_form", False, not_stored=_NUMBERS.format("closed_form")),
     )
@@ -64,11 +62,7 @@ NUMBERS = tuple(name for name, kind in ENGINES.items() if not kind.random)
 
 
 def engine_kind(name: str) -> Kind:
-    """The engine called ``name``.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The engine called ``name``; InputError where there is none."""
     if not isinstance(name, str) or name not in ENGINES:
         raise InputError(f"engine = {shown(name)} is not known: choose one of {', '.join(ENGINES)}")
     return ENGINES[name]
@@ -117,11 +111,8 @@ class EngineOptions:
 
     @classmethod
     def heeded(cls, kind: str, **values: Any) -> EngineOptions:
-        """The options of an engine from values of which some may be meant for other engines: those are left out.
-
-        Raises:
-            InputError: an unknown engine, or a value out of range.
-        """
+        """The options of an engine from values of which those that are meant for other engines are left out; InputError
+        for an unknown engine, or a value out of range."""
         return cls(kind, **{name: value for name, value in values.items() if name in engine_kind(kind).options})
 
     @property
@@ -131,11 +122,7 @@ class EngineOptions:
 
 
 def refuse_idle(name: str, value: object, kind: Kind) -> None:
-    """Refuse an option that the engine does not heed.
-
-    Raises:
-        InputError: naming the engines that do.
-    """
+    """InputError, naming the engines that do, for an option that the engine does not heed."""
     if name not in kind.options:
         able = ", ".join(other.name for other in ENGINES.values() if name in other.options)
         raise InputError(
@@ -149,3 +136,52 @@ def _share(value: object) -> float:
         if 1e-6 <= found < 1:
             return found
     raise InputError(f"relative_error = {shown(value)} is not allowed: it must be at least 1e-6 and below 1")
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """The rule by which a run ended.
+
+    Attributes:
+        rule: ``traces`` (so many trials), ``relative_error``, or ``several`` (a sum of runs with different rules).
+        traces: trials asked for, with rule ``traces``.
+        relative_error, max_traces: with rule ``relative_error``.
+        reached: every run did what its rule asks for.
+        interrupted: a run was ended by Ctrl-C.
+        parts: the rules of the runs, with rule ``several``.
+    """
+
+    rule: str = "traces"
+    traces: int | None = None
+    relative_error: float | None = None
+    max_traces: int | None = None
+    reached: bool = True
+    interrupted: bool = False
+    parts: tuple[Stopping, ...] = ()
+
+    @classmethod
+    def of(cls, options: EngineOptions, *, reached: bool = True, interrupted: bool = False) -> Stopping:
+        """The rule of a run with these options."""
+        if options.relative_error is None:
+            return cls("traces", options.traces, reached=reached, interrupted=interrupted)
+        return cls("relative_error", None, options.relative_error, options.most, reached, interrupted)
+
+    def __add__(self, other: Stopping) -> Stopping:
+        """The rule of a sum: numbers of trials add up, other rules are listed."""
+        parts = (*(self.parts or (self,)), *(other.parts or (other,)))
+        fixed = [part for part in parts if part.traces is not None]
+        out = [part for part in parts if part.traces is None]
+        if fixed:
+            out.insert(0, replace(fixed[0], traces=sum(p.traces or 0 for p in fixed), **_ended(fixed)))
+        return out[0] if len(out) == 1 else Stopping("several", **_ended(out), parts=tuple(out))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; what does not belong to the rule is left out."""
+        given = {name: getattr(self, name) for name in ("rule", "traces", "relative_error", "max_traces")}
+        out = {name: value for name, value in given.items() if value is not None}
+        out |= {"parts": [part.to_dict() for part in self.parts]} if self.parts else {}
+        return out | {"reached": self.reached} | ({"interrupted": True} if self.interrupted else {})
+
+
+def _ended(runs: list[Stopping]) -> dict[str, bool]:
+    return {"reached": all(run.reached for run in runs), "interrupted": any(run.interrupted for run in runs)}

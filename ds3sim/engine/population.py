@@ -14,8 +14,7 @@ import numpy as np
 
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.progress import Stage, working
-from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
-from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.limits import FIRST_ROUND, MOST_STEPS_PER_TRACE, EngineOptions, Stopping
 from ds3sim.engine.tally import Tally, enough
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.tensor import entries
@@ -35,16 +34,9 @@ BATCH = 10**12
 def tallies(
     tasks: Sequence[Task], options: EngineOptions, seed: int, firsts: Sequence[int], progress: Callable | None = None
 ) -> list[Tally]:
-    """The tally of every task, one after the other.
-
-    Args:
-        tasks, options, seed, progress: as :func:`ds3sim.engine.evaluate.evaluate`; firsts: first trace of each task, a
-            whole number of batches.
-
-    Raises:
-        InputError: an aggregator of several traces (a population has no groups of n traces), a
-            beam, a budget above 2^24 steps, or a first trace inside a batch.
-        StoppedEarly: on Ctrl-C; ``.partial`` has None for tasks of which nothing is done.
+    """The tally of every task, one after the other, as :func:`ds3sim.engine.simulate.evaluate`; InputError: an
+    aggregator of several traces (a population has no groups), a beam, a budget above 2^24 steps, a first trace inside a
+    batch.
     """
     out: list[Tally | None] = [None] * len(tasks)
     with working("tasks", len(tasks)) as stage:
@@ -64,16 +56,13 @@ def tallies(
 
 def _rounds(task: Task, options: EngineOptions, seed: int, first: int, progress: Callable | None) -> Iterator[Tally]:
     """One tally, or with ``relative_error`` larger and larger ones (any number of traces costs the same)."""
-    if options.relative_error is None:
-        yield replace(_run(task, seed, first, options.traces, progress), stopping=Stopping.of(options))
-        return
-    goal, ended = min(FIRST_ROUND, options.most), False
-    while not ended:
-        tally = _run(task, seed, first, goal, progress)
-        reached = enough(task, tally, options.relative_error)
-        ended = reached or goal >= options.most
+    error, reached = options.relative_error, False
+    goal = options.most if error is None else min(FIRST_ROUND, options.most)
+    while not reached and goal < 2 * options.most:
+        tally = _run(task, seed, first, min(goal, options.most), progress)
+        reached = error is None or enough(task, tally, error)
         yield replace(tally, stopping=Stopping.of(options, reached=reached))
-        goal = min(2 * goal, options.most)
+        goal *= 2
 
 
 def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | None) -> Tally:
@@ -86,7 +75,7 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | No
     require(first % BATCH == 0, f"engine population can only go on after whole batches of {BATCH:.0e} traces")
     require(task.max_steps <= MOST_STEPS_PER_TRACE, f"steps = {task.max_steps} is more than {MOST_STEPS_PER_TRACE}")
     graph, tensor = task.graph, task.tensor
-    hits, deaths = np.zeros(task.max_steps + 1, np.int64), np.zeros(task.max_steps + 1, np.int64)
+    ends = np.zeros((2, task.max_steps + 1), np.int64)
     done, feasible, stopped = 0, 0, False
     try:
         with working("traces", traces) as stage:
@@ -96,26 +85,14 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | No
                 rng = np.random.Generator(np.random.Philox(key))
                 able = binomial(rng, count, graph.feasible)
                 with working("steps", task.max_steps + 1, count) as walk:
-                    batch_hits, batch_deaths = _walk(rng, able, graph, tensor, task.max_steps, walk)
+                    ends += _walk(rng, able, graph, tensor, task.max_steps, walk)
                 stage.advance(count)
-                hits, deaths, feasible, done = hits + batch_hits, deaths + batch_deaths, feasible + able, done + count
+                feasible, done = feasible + able, done + count
                 if progress is not None:
                     progress(count)
     except KeyboardInterrupt:
         stopped = True
-    tally = Tally(
-        identity=task.identity,
-        engine="population",
-        seed=seed,
-        n=1,
-        traces=done,
-        feasible=feasible,
-        task_hits=hits,
-        hits=hits,
-        deaths=deaths,
-        stop_on_dead=task.on_dead == "stop",
-        ranges=((seed, first, first + done),) if done else (),
-    )
+    tally = Tally.of(task, "population", seed, first, done, feasible, (*ends, ends[0]), Stopping(traces=done))
     if stopped:
         raise StoppedEarly(tally)
     return tally
@@ -123,9 +100,9 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | No
 
 def _walk(
     rng: np.random.Generator, traces: int, graph: SkillGraph, tensor: Tensor, max_steps: int, stage: Stage
-) -> tuple[np.ndarray, np.ndarray]:
-    """Hits and deaths by time, int64 [max_steps + 1] each, of one population."""
-    hits, deaths = np.zeros(max_steps + 1, np.int64), np.zeros(max_steps + 1, np.int64)
+) -> np.ndarray:
+    """Hits and deaths by time, int64 [2, max_steps + 1], of one population."""
+    out = np.zeros((2, max_steps + 1), np.int64)
     counts = multinomial(rng, traces, graph.start)
     # Only possible successors, so that a rounded last probability cannot leak into an impossible one.
     row, column, chance = entries(tensor)
@@ -133,7 +110,7 @@ def _walk(
     rows = np.split(column, bounds)
     laws = [law / law.sum() for law in np.split(chance, bounds)]
     for step in range(max_steps + 1):
-        hits[step], deaths[step] = counts[graph.goal].sum(), counts[graph.dead].sum()
+        out[:, step] = counts[graph.goal].sum(), counts[graph.dead].sum()
         counts[graph.goal | graph.dead] = 0
         stage.advance()
         occupied = np.flatnonzero(counts)
@@ -143,7 +120,7 @@ def _walk(
         for s in occupied:
             after[rows[s]] += multinomial(rng, counts[s], laws[s])
         counts = after
-    return hits, deaths
+    return out
 
 
 def multinomial(rng: np.random.Generator, count: int, law: np.ndarray) -> np.ndarray:

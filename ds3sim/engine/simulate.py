@@ -2,19 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
+from ds3sim.core import runtime
+from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, StoppedEarly, require, shown
-from ds3sim.engine.evaluate import evaluate
-from ds3sim.engine.limits import NUMBERS, EngineOptions
+from ds3sim.engine.limits import DEFAULT_TRACES, ENGINES, MOST_TRACES, NUMBERS, EngineOptions, refuse_idle
 
 if TYPE_CHECKING:
     from ds3sim.engine.closed_form import ClosedForm
     from ds3sim.engine.exact import Exact
     from ds3sim.engine.importance import WeightedTally
+    from ds3sim.engine.law import Law
     from ds3sim.engine.tally import Tally
+    from ds3sim.graph.lump import ChainForm
     from ds3sim.task.task import Task
+
+
+def evaluate(
+    tasks: Sequence[Task],
+    forms: Sequence[ChainForm | None] | None,
+    options: EngineOptions,
+    seed: int = 0,
+    *,
+    firsts: Sequence[int] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[Law]:
+    """The law of every task, computed together where the engine can.
+
+    Each is what ``simulate``, ``exact`` or ``closed_form`` gives for the task alone, bit for bit, whatever stands
+    beside it.
+
+    Args:
+        tasks: any number of tasks.
+        forms: the chain that a task's graph is by construction (before the step policy), or None for each; it saves
+            the closed form the search for one. None: no forms.
+        options: which engine, and how long it runs.
+        seed: whole number in [0, 2^63), for random engines.
+        firsts: number of the first trial of each task, for engines whose tallies add; None: 0.
+        progress: called with the number of trials done since the last call.
+
+    Raises:
+        InputError: an argument out of range, or a task that the engine cannot do.
+        StoppedEarly: on Ctrl-C; ``.partial`` is the list of what was done, None where nothing was. A tally in it may
+            have fewer trials than asked for.
+    """
+    kind = ENGINES[options.kind]
+    if kind.random:
+        runtime.outside_jit()
+    seed = whole_number("seed", seed, 0, 2**63 - 1)
+    begins = [0] * len(tasks) if firsts is None else [whole_number("first", one, 0, MOST_TRACES) for one in firsts]
+    require(len(begins) == len(tasks), f"firsts has {len(begins)} entries for {len(tasks)} tasks")
+    if any(begins):
+        refuse_idle("first", max(begins), kind)
+    if kind.name == "closed_form":
+        from ds3sim.engine.closed_form import closed_forms
+
+        return list(closed_forms(tasks, [None] * len(tasks) if forms is None else forms))
+    if kind.name == "exact":
+        from ds3sim.engine.exact import exacts
+
+        return list(exacts(tasks))
+    if kind.name == "traces":
+        from ds3sim.engine.traces.run import tallies
+    elif kind.name == "importance":
+        from ds3sim.engine.importance import tallies
+    else:
+        from ds3sim.engine.population import tallies
+    return list(tallies(tasks, options, seed, begins, progress))
 
 
 def exact(task: Task) -> Exact:
@@ -95,15 +151,8 @@ def simulate(
         traces is None or relative_error is None,
         f"traces = {shown(traces)} has no effect with relative_error: remove it, or give max_traces",
     )
-    given = {} if traces is None else {"traces": traces}
-    options = EngineOptions(
-        engine,
-        **given,
-        chunk=chunk,
-        relative_error=relative_error,
-        max_traces=max_traces,
-        macro_steps=macro_steps,
-    )
+    traces = DEFAULT_TRACES if traces is None else traces
+    options = EngineOptions(engine, traces, relative_error, max_traces, chunk, macro_steps)
     try:
         law = evaluate([task], None, options, seed, firsts=[first], progress=progress)[0]
     except StoppedEarly as stop:
@@ -111,6 +160,3 @@ def simulate(
             raise KeyboardInterrupt from None
         raise StoppedEarly(stop.partial[0]) from None
     return cast("Tally | WeightedTally", law)
-
-
-__all__ = ["closed_form", "exact", "simulate"]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.errors import InputError, require, shown
+from ds3sim.core.check import numbers
+from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.law import LawRecord, like
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import Stopping
 from ds3sim.stats.intervals import clopper_pearson, mean_interval
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ class Tally(LawRecord):
         n: traces per task.
         traces: trials done.
         feasible: traces that could succeed (of ``traces * n``).
-        task_hits: int64 [max_steps + 1], trials by the smallest budget per trace at which the task
-            succeeds.
+        task_hits: int64 [max_steps + 1], trials by the smallest budget per trace at which the task succeeds.
         hits: int64 [max_steps + 1], feasible traces by hitting time of the goal.
         deaths: int64 [max_steps + 1], feasible traces by time of death.
         shared_feasibility: the n traces of a trial share one draw of feasibility.
@@ -69,6 +69,17 @@ class Tally(LawRecord):
     stopping: Stopping = field(default_factory=Stopping)
     squares: int | None = None
 
+    @classmethod
+    def of(
+        cls, task: Task, engine: str, seed: int, first: int, traces: int, feasible: int, counts: Sequence[np.ndarray],
+        stopping: Stopping, squares: int | None = None,
+    ) -> Tally:  # fmt: skip
+        """The tally of trials ``first`` .. ``first + traces - 1``; ``counts``: hits, deaths, task_hits."""
+        hits, deaths, task_hits = counts
+        where = ((seed, first, first + traces),) if traces else ()
+        how = (task.feasibility == "per_task", task.on_dead == "stop", where, stopping)
+        return cls(task.identity, engine, seed, task.n, traces, feasible, task_hits, hits, deaths, *how, squares)
+
     def __post_init__(self) -> None:
         if self.stopping == Stopping():  # counts made by hand
             object.__setattr__(self, "stopping", Stopping(traces=self.traces))
@@ -98,17 +109,10 @@ class Tally(LawRecord):
         return len(self.hits) - 1
 
     def _per_trace(self, steps: ArrayLike) -> np.ndarray:
-        budgets = np.atleast_1d(np.asarray(steps)).ravel()
-        # Texts are made only on failure: this runs for every point of a sweep.
-        if not (
-            budgets.dtype.kind in "iuf"
-            and budgets.size
-            and np.all(budgets == np.floor(budgets))
-            and np.all((budgets >= 0) & (budgets <= 2**53))
-        ):
-            raise InputError(f"steps = {shown(steps)} is not allowed: budgets are whole numbers, 0 to 2^53")
+        budgets = numbers("steps", steps, whole=True, low=0, high=2**53).ravel()
+        require(budgets.size > 0, "steps is empty: give at least one budget")
         k = budgets.astype(np.int64) // self.n
-        if int(k.max()) > self.max_steps:
+        if int(k.max()) > self.max_steps:  # the text is made only on failure: this runs for every point of a sweep
             raise InputError(
                 f"a budget of {int(k.max())} steps per trace was not simulated: the largest was {self.max_steps};"
                 " simulate the task with a larger steps"

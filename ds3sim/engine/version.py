@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ds3sim.core import rng
-from ds3sim.core.environment import version
+from ds3sim.core.runtime import version
 
 
 @functools.cache

@@ -19,8 +19,8 @@ LONGEST = 6
 
 
 @functools.cache
-def partitions(longest: int = LONGEST) -> tuple[tuple[int, ...], ...]:
-    """All partitions of 0..``longest``, parts descending; the first is the empty one."""
+def partitions() -> tuple[tuple[int, ...], ...]:
+    """All partitions of 0..``LONGEST``, parts descending; the first is the empty one."""
 
     def of(total: int, most: int) -> Iterator[tuple[int, ...]]:
         if total == 0:
@@ -29,7 +29,7 @@ def partitions(longest: int = LONGEST) -> tuple[tuple[int, ...], ...]:
             for rest in of(total - part, part):
                 yield (part, *rest)
 
-    return tuple(p for total in range(longest + 1) for p in of(total, total))
+    return tuple(p for total in range(LONGEST + 1) for p in of(total, total))
 
 
 @functools.cache

@@ -29,14 +29,8 @@ REACH = 6.0
 
 @dataclass(frozen=True)
 class ModelCurve:
-    """What is known of one model.
-
-    Attributes:
-        name: for messages.
-        loss: training loss L.
-        steps: K, steps that a sample may take.
-        n, success: points of its pass@N, float64 [points].
-    """
+    """What is known of one model: name, training loss L, steps K that a sample may take, and points of its pass@N,
+    float64 [points]."""
 
     name: str
     loss: float
@@ -72,9 +66,8 @@ class DifficultyFit:
 
     def pass_at_n(self, n: ArrayLike, loss: float, steps: int, iota: float) -> np.ndarray:
         """pass@N of a model with this training loss, budget and iota; float64 of the shape of ``n``."""
-        return predicted(
-            n, loss, steps, iota, self.skills, self.shares, self.mean, self.deviation, self.a, self.b, self.d
-        )
+        law = (self.skills, self.shares, self.mean, self.deviation, self.a, self.b, self.d)
+        return predicted(n, loss, steps, iota, *law)
 
 
 def predicted(
@@ -95,7 +88,7 @@ def predicted(
     z, weight = _quadrature()
     total = np.zeros(n.shape)
     for m, share, mu, sigma in zip(skills, *map(np.asarray, (shares, mean, deviation)), strict=True):
-        rate = np.clip(step_success(loss, mu + sigma * z, a, d, iota, b), 0.0, 1.0)
+        rate = step_success(loss, mu + sigma * z, a, d, iota, b)
         one = binomial_tails(float(m), float(steps), rate)[0]
         with np.errstate(divide="ignore"):
             total += share * (-np.expm1(n[..., None] * np.log1p(-one)) @ weight)
@@ -133,8 +126,7 @@ def _loss_for(skills: tuple[int, ...], models: int, a: float, d: float) -> Calla
         total = jnp.zeros(n.shape)
         for j, m in enumerate(skills):
             ease = mean[j] + deviation[j] * z
-            rate = iota[:, None] * (a * jax.nn.sigmoid(b * (ease[None, :] - losses[:, None])) + d)
-            rate = jnp.clip(rate, 1e-12, 1.0 - 1e-12)
+            rate = jnp.clip(step_success(losses[:, None], ease, a, d, iota[:, None], b), 1e-12, 1.0 - 1e-12)
             if m == 1:
                 log_miss = steps[:, None] * jnp.log1p(-rate)
             else:
@@ -177,9 +169,8 @@ def fit_difficulty(
     points = sum(len(c.n) for c in curves)
     require(points >= count, f"{points} points are fewer than the {count} parameters of the mixture")
     owner = np.repeat(np.arange(len(curves)), [len(c.n) for c in curves])
-    n, y = (np.concatenate([np.asarray(getattr(c, key), np.float64) for c in curves]) for key in ("n", "success"))
-    losses = np.array([c.loss for c in curves], dtype=np.float64)
-    steps = np.array([c.steps for c in curves], dtype=np.float64)
+    n, y = (np.concatenate([getattr(c, name) for c in curves]).astype(np.float64) for name in ("n", "success"))
+    losses, steps = (np.array([getattr(c, name) for c in curves], dtype=np.float64) for name in ("loss", "steps"))
     begin = _starts(skills, len(curves), b, starts, seed)
     loss = _loss_for(skills, len(curves), float(a), float(d))
     with jax.enable_x64(True):
@@ -189,23 +180,11 @@ def fit_difficulty(
         best = min(ends, key=lambda end: end.fun)
         require(bool(np.isfinite(best.fun)), "the fit of the mixture found no finite optimum: look at the data")
         shares, mean, deviation, iota, slope = (np.asarray(x) for x in _parameters(best.x, len(skills), len(curves)))
-    law = (skills, shares, mean, deviation, a, float(slope), d)
-    miss = {
-        c.name: float(np.sum((predicted(c.n, c.loss, c.steps, i, *law) - c.success) ** 2))
-        for c, i in zip(curves, iota.tolist(), strict=True)
-    }
-    return DifficultyFit(
-        skills=skills,
-        shares=shares,
-        mean=mean,
-        deviation=deviation,
-        iota={c.name: float(i) for c, i in zip(curves, iota, strict=True)},
-        a=float(a),
-        b=float(slope),
-        d=float(d),
-        squared_error=float(sum(miss.values())),
-        errors=miss,
-    )
+    law, iotas = (skills, shares, mean, deviation), dict(zip((c.name for c in curves), iota.tolist(), strict=True))
+    found = (float(a), float(slope), float(d))
+    values = [predicted(c.n, c.loss, c.steps, iotas[c.name], *law, *found) for c in curves]
+    miss = {c.name: float(np.sum((value - c.success) ** 2)) for c, value in zip(curves, values, strict=True)}
+    return DifficultyFit(*law, iotas, *found, float(sum(miss.values())), miss)
 
 
 def _starts(skills: tuple[int, ...], models: int, b: float, starts: int, seed: int) -> np.ndarray:

@@ -130,11 +130,8 @@ def _rows(n: Iterable[float], values: Estimate, price: Price | None = None) -> l
 
 
 def ahead(log: Log, at: ArrayLike | None) -> tuple[int, ...]:
-    """The N to predict at; None takes 1, 10, ... to ten times the largest number of samples.
-
-    Raises:
-        InputError: not whole, or outside 1 .. ``MOST_AHEAD``.
-    """
+    """The N to predict at, whole, 1 .. ``MOST_AHEAD``; None takes 1, 10, ... to ten times the largest number of
+    samples."""
     if at is not None:
         return tuple(whole_number("at", k.item(), 1, MOST_AHEAD) for k in np.atleast_1d(np.asarray(at)))
     most = float((log.samples if log.curve is None else log.curve.n).max())

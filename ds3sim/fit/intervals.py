@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import stdtrit
 
-from ds3sim.fit.likelihood import BOX, NAMES, Valued, bounds, counted, curve, gaussian, log_terms, pairs_of, parameters
-from ds3sim.fit.optimise import hessian, maximum
+from ds3sim.fit import likelihood
+from ds3sim.fit.likelihood import BOX, NAMES, Valued, bounds, counted, curve, gaussian, hessian, maximum, parameters
 from ds3sim.stats.intervals import NORMAL_95
 
 _GAP = 1e-3
@@ -32,21 +32,19 @@ class Region:
 
     Args:
         u: the maximum, [3], within ``BOX``; function(u): the log-likelihood and its gradient.
-        spread: covariance, for starting points.
-        dof: degrees of freedom.
+        spread: covariance, for starting points; dof: degrees of freedom.
     """
 
     def __init__(self, u: np.ndarray, function: Valued, spread: np.ndarray, dof: int) -> None:
-        self.u, self.function, box = u, function, BOX
+        self.u, self.function, width = u, function, BOX[:, 1] - BOX[:, 0]
         self.top, gradient = function(u)
         self.drop = 0.5 * float(stdtrit(dof, 0.975)) ** 2
         self.spread = spread.copy()
         for i in range(len(u)):  # a parameter at its bound: the scale at which the likelihood falls
             if self.spread[i, i] <= 0:
                 slope = abs(gradient[i])
-                width = box[i, 1] - box[i, 0]
-                self.spread[i, i] = min(self.drop / slope if slope > 1e-9 else width, 0.5 * width) ** 2
-        self.scale = np.clip(np.sqrt(np.diag(self.spread)), 1e-6, 0.5 * (box[:, 1] - box[:, 0]))
+                self.spread[i, i] = min(self.drop / slope if slope > 1e-9 else width[i], 0.5 * width[i]) ** 2
+        self.scale = np.clip(np.sqrt(np.diag(self.spread)), 1e-6, 0.5 * width)
 
     def coordinate(self, i: int) -> tuple[float, float]:
         """Interval of u_i."""
@@ -56,12 +54,9 @@ class Region:
     def curve(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Band of the population's (12) at N [K]: its smallest and largest value, [K] each."""
 
-        def ends(one: float) -> tuple[float, float]:
-            at = np.array([one])
-            return self.ends(lambda u: tuple(v[0] for v in curve(u, at)))
-
-        found = np.array([ends(x) for x in n.ravel()]).reshape(-1, 2)
-        return np.clip(found[:, 0], 0.0, 1.0), np.clip(found[:, 1], 0.0, 1.0)
+        found = [self.ends(lambda u, at=at: tuple(v[0] for v in curve(u, at))) for at in n.reshape(-1, 1)]
+        low, high = np.clip(np.array(found).reshape(-1, 2), 0.0, 1.0).T
+        return low, high
 
     def of(self, function: Callable[[float, float, float], float]) -> tuple[float, float]:
         """Interval of a NumPy function of (A, alpha, beta)."""
@@ -87,9 +82,8 @@ class Region:
     def ends(self, value_and_gradient: Valued) -> tuple[float, float]:
         """Smallest and largest value within the region."""
         at, gradient = value_and_gradient(self.u)
-        low = min([at, *self._end(value_and_gradient, gradient, -1.0)])
-        high = max([at, *self._end(value_and_gradient, gradient, 1.0)])
-        return low, high
+        low, high = (list(self._end(value_and_gradient, gradient, sign)) for sign in (-1.0, 1.0))
+        return min([at, *low]), max([at, *high])
 
     def _end(self, value_and_gradient: Valued, gradient: np.ndarray, sign: float) -> Iterator[float]:
         """Values of the function at the extremes that descents from a few starts find inside the region."""
@@ -106,15 +100,8 @@ class Region:
         for reach in (1.0, 0.3, 0.0):
             start = np.clip(sign * reach * direction / norm * math.sqrt(2.0 * self.drop), low, high)
             with np.errstate(all="ignore"):
-                found = minimize(
-                    objective,
-                    start,
-                    jac=True,
-                    method="SLSQP",
-                    bounds=list(zip(low, high, strict=True)),
-                    constraints=[rule],
-                    options={"maxiter": 200, "ftol": 1e-7},
-                )
+                found = minimize(objective, start, jac=True, method="SLSQP", bounds=list(zip(low, high, strict=True)),
+                                 constraints=[rule], options={"maxiter": 200, "ftol": 1e-7})  # fmt: skip
             v = np.clip(found.x, low, high)
             if np.isfinite(v).all() and self._likelihood(v)[0] >= -_GAP:
                 yield float(value_and_gradient(self.u + self.scale * v)[0])
@@ -134,13 +121,13 @@ class CountBand(Region):
     def __init__(self, u: np.ndarray, n: np.ndarray, correct: np.ndarray) -> None:
         function, free = counted(n, correct), np.isin(NAMES, bounds(u), invert=True)
         self.covariance = covariance(-hessian(function, u), free)
-        size, c, weight = pairs_of(n, correct)
-        slopes = log_terms(u, size, c)[1] * free
+        size, c, weight = likelihood.pairs_of(n, correct)
+        slopes = likelihood.log_terms(u, size, c)[1] * free
         self.robust = self.covariance @ (slopes.T * weight @ slopes) @ self.covariance
         super().__init__(u, function, self.covariance, max(1, n.size - 3))
 
 
-class CurveBand:
+class CurveBand(Region):
     """Intervals from a curve: a Gaussian likelihood region whose covariance is that of a curve of P problems.
 
     The points' errors are V/P + s^2: V from the fitted (12) (see :mod:`ds3sim.fit.pass_at_n`), s the error of
@@ -156,7 +143,7 @@ class CurveBand:
 
     def __init__(self, u: np.ndarray, n: np.ndarray, y: np.ndarray, problems: int) -> None:
         order = np.argsort(n)
-        self.u, self.n, self.y, self.problems = u, n[order], y[order], problems
+        self.fitted, self.n, self.y, self.problems = u, n[order], y[order], problems
         n, y, free = self.n, self.y, np.isin(NAMES, bounds(u), invert=True)
         value, slopes = curve(u, n)
         bends = np.diff(y - value, 2)
@@ -169,27 +156,21 @@ class CurveBand:
         inner = free & (best < BOX[:, 1] - 1e-6) & (best > BOX[:, 0] + 1e-6)
         bend = white @ curve(best, n)[1]
         spread = covariance(bend.T @ bend / self.inflation, inner)
-        self.region = Region(best, gaussian(n, y, white, self.inflation), spread, dof)
+        super().__init__(best, gaussian(n, y, white, self.inflation), spread, dof)
         gain = np.zeros((u.size, n.size))
         gain[free] = np.linalg.pinv(slopes[:, free], rcond=1e-9)
         self.covariance = gain @ errors @ gain.T * self.inflation
 
     def _shared(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Covariance of a curve's values at N = a and N = b, [a, b]: all problems are in both."""
-        q = curve(self.u, np.concatenate([a, b, (a[:, None] + b[None, :]).ravel()]))[0]
+        q = curve(self.fitted, np.concatenate([a, b, (a[:, None] + b[None, :]).ravel()]))[0]
         first, second, both = q[: a.size, None], q[None, a.size : a.size + b.size], q[a.size + b.size :]
         return (first + second - both.reshape(a.size, b.size) - first * second) / self.problems
 
-    def coordinate(self, i: int) -> tuple[float, float]:
-        """Interval of u_i, with the least-squares value in it."""
-        low, high = self.region.coordinate(i)
-        return min(low, float(self.u[i])), max(high, float(self.u[i]))
-
-    def curve(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Band of the population's (12) at N [K], with the least-squares value in it."""
-        low, high = self.region.curve(n)
-        here = curve(self.u, n)[0]
-        return np.minimum(low, here), np.maximum(high, here)
+    def ends(self, value_and_gradient: Valued) -> tuple[float, float]:
+        """As of any region, with the least-squares value in it."""
+        (low, high), here = super().ends(value_and_gradient), float(value_and_gradient(self.fitted)[0])
+        return min(low, here), max(high, here)
 
     def same_problems(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Band of what the same problems will show at N (and be read as): the curve continued.
@@ -206,16 +187,10 @@ class CurveBand:
                 (here, slope), (known, slopes) = curve(u, at), curve(u, self.n)
                 return float(here[0] + pull @ (self.y - known)), slope[0] - pull @ slopes
 
-            low, high = self.region.ends(value)
-            middle = value(self.region.u)[0]
+            low, high = super().ends(value)
+            middle = value(self.u)[0]
             rest = max(float(self._shared(at, at)[0, 0] - shared @ pull), 0.0) + self.reading**2
             half = NORMAL_95 * math.sqrt(rest * self.inflation)
             lows.append(middle - math.hypot(middle - low, half))
             highs.append(middle + math.hypot(high - middle, half))
         return np.clip(lows, 0.0, 1.0), np.clip(highs, 0.0, 1.0)
-
-    def of(self, function: Callable[[float, float, float], float]) -> tuple[float, float]:
-        """95% interval of a NumPy function of (A, alpha, beta)."""
-        low, high = self.region.of(function)
-        here = float(function(*parameters(self.u)))
-        return min(low, here), max(high, here)

@@ -1,13 +1,16 @@
-"""(12) in the coordinates of its fits, u = (A, log alpha, log beta) within ``BOX``, with its slopes."""
+"""(12) in the coordinates of its fits, u = (A, log alpha, log beta) within ``BOX``: slopes, likelihoods, maxima."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize
 from scipy.special import digamma
 
+from ds3sim.core.errors import require
 from ds3sim.theory import latent
 
 NAMES: tuple[str, ...] = ("solvable", "alpha", "beta")
@@ -16,6 +19,7 @@ LOWEST, ALPHA_MOST, BETA_MOST = 1e-4, 1e5, 1e7
 BOX = np.array([[0.0, 1.0], *np.log([[LOWEST, ALPHA_MOST], [LOWEST, BETA_MOST]])])
 Valued = Callable[[np.ndarray], tuple[float, np.ndarray]]
 """A function of u [3] to its value and gradient [3]."""
+STARTS = [(a, math.log(p), math.log(b)) for a in (0.5, 0.9) for p in (0.15, 0.5, 2.0) for b in (0.5, 4.0, 40.0)]
 _AT_BOUND = np.array([1e-9, *1e-3 * (BOX[1:, 1] - BOX[1:, 0])])
 
 
@@ -31,11 +35,8 @@ def bounds(u: np.ndarray) -> tuple[str, ...]:
 
 
 def log_terms(u: np.ndarray, n: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """log of the zero-inflated beta-binomial chance of each (n, c), without log C(n, c), and its slopes in u.
-
-    Returns:
-        float64 [pairs] and [pairs, 3].
-    """
+    """log of the zero-inflated beta-binomial chance of each (n, c), without log C(n, c), float64 [pairs], and its
+    slopes in u, [pairs, 3]."""
     solvable, alpha, beta = parameters(u)
     mixed, none = latent.log_probability(c, n, alpha, beta), c == 0
     some = max(solvable, 1e-300)
@@ -92,3 +93,47 @@ def gaussian(n: np.ndarray, y: np.ndarray, white: np.ndarray | None = None, scal
         return -0.5 * float(rest @ rest) / scale, slopes.T @ rest / scale
 
     return function
+
+
+# ---- maxima ---------------------------------------------------------------------------------------
+
+
+def maximum(function: Valued, starts: Sequence[ArrayLike] = STARTS) -> np.ndarray:
+    """u of the largest value that ascents from ``starts`` find, L-BFGS-B and then Newton's; A = 1 where freeing A gains
+    nothing. InputError: no finite value."""
+    with np.errstate(all="ignore"):
+        ends = [minimize(lambda u: tuple(-v for v in function(u)), start, jac=True, method="L-BFGS-B", bounds=BOX,
+                         options={"ftol": 1e-14, "gtol": 1e-7, "maxiter": 100}) for start in starts]  # fmt: skip
+    good = [end for end in ends if np.isfinite(end.fun)]
+    require(bool(good), "the fit found no finite optimum: look at the data")
+    u = _newton(function, min(good, key=lambda end: end.fun).x)
+    edge = _newton(function, np.array([1.0, *u[1:]]), held=1)
+    here, there = function(u)[0], function(edge)[0]
+    return edge if there >= here - 1e-9 * (1.0 + abs(here)) else u
+
+
+def _newton(function: Valued, u: np.ndarray, held: int = 0) -> np.ndarray:
+    """A few Newton steps over the coordinates that are inside the box, from ``held`` on; each has to gain."""
+    best = function(u)
+    for _ in range(8):
+        free = (u > BOX[:, 0]) & (u < BOX[:, 1])
+        free[:held] = False
+        if not free.any():
+            break
+        bend, new = -hessian(function, u)[np.ix_(free, free)], u.copy()
+        if not np.isfinite(bend).all():
+            break
+        new[free] += np.linalg.lstsq(bend, best[1][free], rcond=None)[0]
+        new = np.clip(new, BOX[:, 0], BOX[:, 1])
+        found = function(new)
+        if not found[0] >= best[0] or np.array_equal(new, u):
+            break
+        u, best = new, found
+    return u
+
+
+def hessian(function: Valued, u: np.ndarray, step: float = 1e-5) -> np.ndarray:
+    """Second derivatives, by central differences of the gradient, float64 [3, 3]."""
+    moves = np.eye(u.size) * step
+    out = np.array([(function(u + move)[1] - function(u - move)[1]) / (2 * step) for move in moves])
+    return 0.5 * (out + out.T)

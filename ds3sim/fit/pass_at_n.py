@@ -27,10 +27,9 @@ from ds3sim.fit import likelihood
 from ds3sim.fit.forecast import ahead, naming
 from ds3sim.fit.intervals import CountBand
 from ds3sim.fit.latent_fit import DEFAULT_PROBLEMS, LatentFit
-from ds3sim.fit.likelihood import BETA_MOST, LOWEST, NAMES
+from ds3sim.fit.likelihood import BETA_MOST, LOWEST, NAMES, maximum
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.read import LogLike, log_of
-from ds3sim.fit.optimise import maximum
 from ds3sim.fit.price import price_of
 from ds3sim.stats.intervals import NORMAL_95
 from ds3sim.theory.cost import CostModel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,12 +85,9 @@ class Plan(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """Target or budget, the strategies, the recommended one, rates, notes and warnings."""
-        rows = []
-        for option in self.strategies:
-            values = option.success
-            success = None if values is None else dict(zip(("estimate", "low", "high"), values, strict=True))
-            rows.append({"strategy": option.strategy, "n": option.n, "success": success, "largest": option.largest}
-                        | {"tokens": option.tokens, "flops": option.flops})  # fmt: skip
+        rows = [asdict(option) for option in self.strategies]
+        for row in rows:
+            row["success"] = row["success"] and dict(zip(("estimate", "low", "high"), row["success"], strict=True))
         best = None if self.recommended is None else self.strategies[self.recommended]
         return {
             "source": self.source,
@@ -105,14 +102,12 @@ class Plan(Record):
 
     def to_dataset(self) -> xr.Dataset:
         """The options over the dimension ``strategy``; NaN where there is none."""
-        none = (np.nan, np.nan, np.nan)
-        columns: dict[str, tuple[list[Any], str]] = {"n": ([o.n for o in self.strategies], "samples")}
-        for i, name in enumerate(("success", "success_low", "success_high")):
-            columns[name] = ([(o.success or none)[i] for o in self.strategies], "1")
-        for name, unit in (("largest", "1"), ("tokens", "tokens"), ("flops", "FLOPs")):
-            columns[name] = ([getattr(o, name) for o in self.strategies], unit)
-        units = {name: (np.array(values, dtype=np.float64), unit) for name, (values, unit) in columns.items()}
-        return dataset("strategy", [o.strategy for o in self.strategies], None, units, source=self.source)
+        units = {"n": "samples"} | dict.fromkeys(("success", "success_low", "success_high", "largest"), "1")
+        units |= {"tokens": "tokens", "flops": "FLOPs"}
+        rows = [[o.n, *(o.success or 3 * (np.nan,)), o.largest, o.tokens, o.flops] for o in self.strategies]
+        table = np.array(rows, dtype=np.float64).T
+        columns = {name: (values, unit) for (name, unit), values in zip(units.items(), table, strict=True)}
+        return dataset("strategy", [o.strategy for o in self.strategies], None, columns, source=self.source)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success of each strategy against its number of samples."""
@@ -176,7 +171,11 @@ def plan(
         voted, warnings = _votes(log, rates, errors)
     found = _options(target, most or 1, rates, voted)
     options = tuple(Option(name, n, s, limit, **price.row(n)) for name, n, s, limit in found)
-    best = _best(options, target is not None)
+    able = [i for i, option in enumerate(options) if option.n is not None]
+    if target is not None:
+        best = min(able, key=lambda i: options[i].n or 0, default=None)
+    else:
+        best = max(able, key=lambda i: (options[i].success or (0.0,))[0], default=None)
     notes = ("best_of_n takes a verifier that never errs: without one, compare the votes", *warnings)
     return Plan(log.source, target, tokens, flops, most, options, best, rates, notes, log.notes)
 
@@ -200,15 +199,14 @@ def _options(target: float | None, most: int, rates: LatentFit, voted: VoteFit |
     """Strategy, samples, success and its limit: the fewest samples for a target, else ``most``."""
 
     def numbers(fit: LatentFit | VoteFit, n: int) -> tuple[float, float, float]:
-        found = fit.predict(n)
-        estimate, low, high = (float(np.ravel(v)[0]) for v in (found.estimate, found.low, found.high))
-        return estimate, low, high
+        found = fit.predict(np.array([n]))[0]
+        return float(found.estimate), float(found.low), float(found.high)
 
     one, parameters = numbers(rates, 1), rates.parameters
     reached = target is None or one[0] >= target
     yield "single", 1 if reached else None, one, rates.solvable if target is None else one[0]
-    ways: list[tuple[Any, ...]] = []
-    ways.append(("best_of_n", rates, lambda k: latent.pass_at_n(k, *parameters), MOST_AHEAD, rates.solvable))
+    best = lambda k: latent.pass_at_n(k, *parameters)  # noqa: E731
+    ways: list[tuple[Any, ...]] = [("best_of_n", rates, best, MOST_AHEAD, rates.solvable)]
     if voted is not None:
         weights = voted.errors.weights
         vote = lambda k: latent.vote_at_n(k, *parameters, weights)  # noqa: E731
@@ -216,11 +214,3 @@ def _options(target: float | None, most: int, rates: LatentFit, voted: VoteFit |
     for name, fit, success, largest, limit in ways:
         n = most if target is None else first_n(lambda k, f=success: f(k) >= target, largest)
         yield name, n, None if n is None else numbers(fit, n), limit
-
-
-def _best(options: tuple[Option, ...], fewest: bool) -> int | None:
-    """Index of the fewest samples, or of the largest success."""
-    usable = [i for i, option in enumerate(options) if option.n is not None]
-    if fewest:
-        return min(usable, key=lambda i: options[i].n or 0, default=None)
-    return max(usable, key=lambda i: (options[i].success or (0.0,))[0], default=None)

@@ -25,12 +25,7 @@ IDLE = {
 
 @dataclass(frozen=True)
 class Price:
-    """The cost of a sample.
-
-    Attributes:
-        tokens_per_sample: generated tokens, > 0, None where unknown.
-        cost: FLOPs by (16), None where the model's size is unknown.
-    """
+    """The cost of a sample: generated tokens, > 0, and the model for FLOPs by (16); None where unknown."""
 
     tokens_per_sample: float | None = None
     cost: CostModel | None = None
@@ -47,11 +42,8 @@ class Price:
         return {"tokens": tokens, "flops": None if n is None else self.flops(n)}
 
     def affordable(self, tokens: float | None, flops: float | None) -> int:
-        """Most samples within a budget.
-
-        Raises:
-            InputError: the tokens of a sample, or the model's size, are not known; no sample fits in.
-        """
+        """Most samples within a budget; InputError: the tokens of a sample, or the model's size, are not known, or no
+        sample fits in."""
         each = self.tokens_per_sample
         if each is None:
             raise InputError("the log does not say how many tokens a sample has: give --tokens-per-sample")

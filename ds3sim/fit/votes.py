@@ -30,6 +30,13 @@ from ds3sim.theory.cost import CostModel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+HARDLY_TOLD = (
+    "a vote curve alone hardly tells the success rates: A = 1 is assumed, and intervals take the rates as"
+    " known; give the pass@N of the same model and benchmark (--pass-at-n) or its parameters (--latent)"
+)
+ERROR_KEYS = ("kind", "categories", "decay", "exponent", "weights", "scores", "criterion", "squared_error")
+"""What :meth:`VoteFit.to_dict` says of the wrong answers."""
+
 
 @dataclass(frozen=True, eq=False)
 class VoteFit(Forecast):
@@ -73,11 +80,9 @@ class VoteFit(Forecast):
         Raises:
             InputError: a number that is not whole or below 1.
         """
-        rows = [
-            self._interval(lambda a, b, c, w, k=k: latent.vote_at_n(k, a, b, c, w))
-            for k in np.atleast_1d(whole_array("n", n, 1)).astype(np.int64).tolist()
-        ]
-        return Estimate(*(np.array(column) for column in zip(*rows, strict=True)))
+        whole = np.atleast_1d(whole_array("n", n, 1)).astype(np.int64).tolist()
+        rows = [self._interval(lambda a, b, c, w, k=k: latent.vote_at_n(k, a, b, c, w)) for k in whole]
+        return Estimate(*np.array(rows).T)
 
     @cached_property
     def plateau(self) -> Estimate:
@@ -107,16 +112,7 @@ class VoteFit(Forecast):
         """Error model, c*, plateau, rates, predictions, notes and warnings; with ``curve`` that of the figure."""
         errors, plateau = self.errors, self.plateau
         return self.forecast(curve) | {
-            "errors": {
-                "kind": errors.kind,
-                "categories": errors.categories,
-                "decay": errors.decay,
-                "exponent": errors.exponent,
-                "weights": errors.weights.tolist(),
-                "scores": errors.scores,
-                "criterion": errors.criterion,
-                "squared_error": errors.squared_error,
-            },
+            "errors": {name: getattr(errors, name) for name in ERROR_KEYS} | {"weights": errors.weights.tolist()},
             "c_star": errors.c_star,
             "c_star_interval": list(errors.c_star_interval),
             "plateau": float(plateau.estimate),
@@ -171,24 +167,17 @@ def fit_votes(
     log = log_of(log)
     price, at = price_of(log, tokens_per_sample, cost), ahead(log, at)
     with naming(log):
-        notes: list[str] = []
         if log.curve is None:
-            log.need_answers()
-        found = _rates(rates, problems)
-        if found is None and log.curve is not None:
-            found, note = _rates_of_votes(log.curve)
-            notes.append(note)
-        elif found is None:
-            found = fit_pass_at_n(log)
-        if log.curve is None:
-            model = fit_answers(log.need_answers(), errors)
-            blank = int(log.blank.sum())
-            if blank:
-                notes.append(f"{blank} wrong samples gave no answer: (13) lets them vote like the other wrong ones")
-            notes = [*model.warnings, *notes]
+            wrong = log.need_answers()
+            found = _rates(rates, problems) or fit_pass_at_n(log)
+            model, blank = fit_answers(wrong, errors), int(log.blank.sum())
+            note = f"{blank} wrong samples gave no answer: (13) lets them vote like the other wrong ones"
+            notes = (*model.warnings, note) if blank else model.warnings
         else:
+            given = _rates(rates, problems)
+            found = given or _rates_of_votes(log.curve)
             model = fit_vote_curve(log.curve.n, log.curve.success, found.parameters, errors)
-            notes += model.warnings
+            notes = model.warnings if given else (HARDLY_TOLD, *model.warnings)
     return VoteFit(found, model, log, (*found.warnings, *notes), at, price)
 
 
@@ -203,7 +192,7 @@ def _rates(rates: Any, problems: int | None) -> LatentFit | None:
     return rates
 
 
-def _rates_of_votes(curve: Points) -> tuple[LatentFit, str]:
+def _rates_of_votes(curve: Points) -> LatentFit:
     """alpha and beta with A = 1, and lambda at M = 11, by least squares on a vote curve alone."""
     from scipy.optimize import least_squares
 
@@ -220,8 +209,4 @@ def _rates_of_votes(curve: Points) -> tuple[LatentFit, str]:
     mean = min(max(float(y[0]), 1e-3), 0.999)
     start = [math.log(0.4), math.log(0.4 * (1 - mean) / mean), 1.0]
     found = least_squares(miss, start, bounds=([-6, -6, -4], [4, 8, 6]), max_nfev=25)
-    note = (
-        "a vote curve alone hardly tells the success rates: A = 1 is assumed, and intervals take the rates as"
-        " known; give the pass@N of the same model and benchmark (--pass-at-n) or its parameters (--latent)"
-    )
-    return LatentFit(1.0, math.exp(found.x[0]), math.exp(found.x[1])), note
+    return LatentFit(1.0, math.exp(found.x[0]), math.exp(found.x[1]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,8 +20,8 @@ from ds3sim.core.errors import InputError, require
 from ds3sim.core.progress import working
 from ds3sim.fit import agreement as patterns
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
-from ds3sim.theory import latent, plurality
-from ds3sim.theory.votes import geometric_weights, zipf_weights
+from ds3sim.theory import latent
+from ds3sim.theory.votes import LARGEST, geometric_weights, zipf_weights
 
 KINDS = ("geometric", "uniform", "zipf", "weights")
 """Error models: c_j ~ decay^(j-1), (11); all alike; c_j ~ j^-exponent; free weights."""
@@ -103,10 +103,21 @@ def weights_of(kind: str, categories: int, parameter: float) -> np.ndarray:
     return geometric_weights(categories, 1.0 if kind == "uniform" else min(max(parameter, 0.0), 1.0))
 
 
-def _fitted(kind: str, weights: np.ndarray, parameter: float, ends: Sequence[np.ndarray], **about: Any) -> ErrorFit:
-    """``ends``: weights at the ends of the interval of c*."""
+def _fitted(
+    kind: str,
+    weights: np.ndarray,
+    parameter: float,
+    ends: Sequence[np.ndarray],
+    scores: dict[str, float],
+    notes: Sequence[str],
+    error: float | None = None,
+) -> ErrorFit:
+    """``ends``: fitted weights with c* ascending, whose 2.5% ends are the interval of c*."""
     decay, exponent = {"geometric": parameter, "uniform": 1.0}.get(kind), parameter if kind == "zipf" else None
-    return ErrorFit(kind, weights, decay, exponent, low=ends[0], high=ends[1], **about)
+    ends = sorted(ends, key=lambda w: w[0])
+    low, high = ends[int(0.025 * len(ends))], ends[min(len(ends) - 1, int(0.975 * len(ends)))]
+    criterion = "held_out" if error is None else "aic"
+    return ErrorFit(kind, weights, decay, exponent, scores, criterion, error, low, high, tuple(notes))
 
 
 # ---- from answers ------------------------------------------------------------------------------
@@ -136,13 +147,9 @@ def _free_weights(seen: np.ndarray, size: int) -> np.ndarray:
         return raw / raw.sum()
 
     total = float(seen.sum())
-    found = minimize(
-        lambda z: -_score(weights(z), seen) / total,
-        np.full(size - 1, -1.0),
-        method="L-BFGS-B",
-        bounds=[(-12.0, 4.0)] * (size - 1),
-        options={"ftol": 1e-11, "gtol": 1e-7, "maxiter": 100},
-    )
+    miss, start = lambda z: -_score(weights(z), seen) / total, np.full(size - 1, -1.0)
+    options = {"ftol": 1e-11, "gtol": 1e-7, "maxiter": 100}
+    found = minimize(miss, start, method="L-BFGS-B", bounds=[(-12.0, 4.0)] * (size - 1), options=options)
     return weights(found.x)
 
 
@@ -193,17 +200,13 @@ def fit_answers(wrong: Sequence[np.ndarray], kind: str | None = None, seed: int 
     weights = _fit_kind(chosen, total, size)
     count, parameter = (len(weights) + 1, 0.0) if chosen == "weights" else _best(chosen, total)
     draws = rng.multinomial(len(seen), np.full(len(seen), 1.0 / len(seen)), RESAMPLES) @ seen
-    fits = sorted(
-        (_fit_kind(chosen, d, size) for d in draws[: 40 if chosen == "weights" else RESAMPLES]), key=lambda w: w[0]
-    )
-    ends = fits[int(0.025 * len(fits))], fits[min(len(fits) - 1, int(0.975 * len(fits)))]
+    fits = [_fit_kind(chosen, d, size) for d in draws[: 40 if chosen == "weights" else RESAMPLES]]
     notes = []
     if chosen != "weights" and count == MOST_CATEGORIES:
         notes.append(f"the number of categories is at its bound {MOST_CATEGORIES}: only a lower limit is known")
     if len(seen) < 20:
         notes.append(f"only {len(seen)} problems have two wrong answers or more: intervals are rough")
-    about = {"scores": scores, "criterion": "held_out", "squared_error": None, "warnings": tuple(notes)}
-    return _fitted(chosen, weights, parameter, ends, **about)
+    return _fitted(chosen, weights, parameter, fits, scores, notes)
 
 
 def _better(held: dict[str, np.ndarray], scores: dict[str, float]) -> str:
@@ -241,11 +244,12 @@ def whole_votes(n: ArrayLike, success: ArrayLike) -> tuple[np.ndarray, np.ndarra
     return values, np.bincount(back, np.asarray(success, dtype=np.float64)) / np.bincount(back)
 
 
-class _Votes:
+class _Votes(NamedTuple):
     """(13) at the N of a curve, for many weights; above ``_FAR`` continued to the plateau as N^(-1/2), quickly."""
 
-    def __init__(self, n: np.ndarray, y: np.ndarray, parameters: tuple[float, float, float]) -> None:
-        self.n, self.y, self.parameters = n, y, parameters
+    n: np.ndarray
+    y: np.ndarray
+    parameters: tuple[float, float, float]
 
     def thinned(self, most: int) -> _Votes:
         """At most ``most`` of the points, evenly by rank."""
@@ -253,10 +257,8 @@ class _Votes:
         return _Votes(self.n[at], self.y[at], self.parameters)
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
-        known = {
-            k: latent.vote_at_n(k, *self.parameters, weights, quick=True)
-            for k in np.unique(np.minimum(self.n, _FAR)).tolist()
-        }
+        near = np.unique(np.minimum(self.n, _FAR)).tolist()
+        known = {k: latent.vote_at_n(k, *self.parameters, weights, quick=True) for k in near}
         far = float(latent.plateau(*self.parameters, np.max(weights)))
         return np.array(
             [known[k] if k <= _FAR else far + (known[_FAR] - far) * (_FAR / k) ** 0.5 for k in self.n.tolist()]
@@ -282,20 +284,16 @@ def fit_vote_curve(
     votes, y = whole_votes(n, success)
     require(votes.size >= 3, f"a vote curve of {votes.size} different N: the error model needs at least 3")
     most = int(votes.max())
-    require(most <= plurality.LARGEST, f"a vote curve can reach N = {plurality.LARGEST}, not {most}")
-    curve = _Votes(votes, y, (float(parameters[0]), float(parameters[1]), float(parameters[2])))
+    require(most <= LARGEST, f"a vote curve can reach N = {LARGEST}, not {most}")
+    curve, points = _Votes(votes, y, parameters), votes.size
     found = {name: _least_squares(name, curve) for name in ((kind,) if kind else tuple(TOP))}
-    points = votes.size
-    scores = {
-        name: points * float(np.log(max(error, 1e-300) / points)) + 2.0 * (1 if name == "uniform" else 2)
-        for name, (error, _, _) in found.items()
-    }
+    aic = {name: points * float(np.log(max(error, 1e-300) / points)) for name, (error, _, _) in found.items()}
+    scores = {name: value + 2.0 * (1 if name == "uniform" else 2) for name, value in aic.items()}
     chosen = kind or min(found, key=lambda name: scores[name] - (2.0 if name == "geometric" else 0.0))
     error, count, parameter = found[chosen]
     ends = _curve_interval(chosen, count, parameter, error, curve)
     notes = ("a vote curve tells c* well and the number of categories hardly",)
-    about = {"scores": scores, "criterion": "aic", "squared_error": error, "warnings": notes}
-    return _fitted(chosen, weights_of(chosen, count, parameter), parameter, ends, **about)
+    return _fitted(chosen, weights_of(chosen, count, parameter), parameter, ends, scores, notes, error)
 
 
 def _least_squares(kind: str, votes: _Votes) -> tuple[float, int, float]:
@@ -326,12 +324,9 @@ def _parameter(kind: str, count: int, votes: _Votes, best: tuple[float, int, flo
             if off(0.0) * off(top) < 0:
                 end = float(brentq(off, 0.0, top, xtol=1e-6))  # pyright: ignore[reportArgumentType]
                 low, high = (low, end) if (side == 0) == (kind == "geometric") else (end, high)
-    found = minimize_scalar(
-        lambda p: votes.error(weights_of(kind, count, p)),
-        bounds=(low, high),
-        method="bounded",
-        options={"xatol": 1e-3 * (high - low) + 1e-5, "maxiter": 20},
-    )
+    options = {"xatol": 1e-3 * (high - low) + 1e-5, "maxiter": 20}
+    miss = lambda p: votes.error(weights_of(kind, count, p))  # noqa: E731
+    found = minimize_scalar(miss, bounds=(low, high), method="bounded", options=options)
     return float(found.fun), count, float(found.x)
 
 
@@ -344,9 +339,7 @@ def _curve_interval(kind: str, count: int, parameter: float, error: float, votes
         outside = parameter if kind == "uniform" or count == 2 else parameter + 0.2 * (far - parameter)
         for _ in range(8 if outside != parameter else 0):
             middle = 0.5 * (inside + outside)
-            if votes.error(weights_of(kind, count, middle)) < limit:
-                inside = middle
-            else:
-                outside = middle
+            fits = votes.error(weights_of(kind, count, middle)) < limit
+            inside, outside = (middle, outside) if fits else (inside, middle)
         ends.append(weights_of(kind, count, inside))
-    return sorted(ends, key=lambda w: w[0])
+    return ends

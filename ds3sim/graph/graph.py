@@ -90,18 +90,20 @@ class SkillGraph(Parts, Record):
         """Indices of the nodes that are neither goal nor dead, int64 [S_t]."""
         return np.flatnonzero(~(self.goal | self.dead))
 
-    def sparse_tensor(self) -> csr_array:
-        """The transition tensor as a ``scipy.sparse.csr_array``, float64 [S, S], rows sum to 1."""
+    def _entries(self) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """(values, (rows, columns)) of the transition tensor; those of one place add up."""
         moving = ~(self.goal | self.dead)[self.source]
         source, target, weight = self.source[moving], self.target[moving], self.probability[moving]
         sums = np.bincount(source, weight, self.size)
         stay = np.where(self.goal | self.dead, 1.0, np.maximum(0.0, 1.0 - sums))
-        scale = np.maximum(1.0, sums)
+        values = np.concatenate([weight / np.maximum(1.0, sums)[source], stay])
         everyone = np.arange(self.size)
-        rows = np.concatenate([source, everyone])
-        columns = np.concatenate([target, everyone])
-        values = np.concatenate([weight / scale[source], stay])
-        return assembled(rows, columns, values, (self.size, self.size))
+        return values, (np.concatenate([source, everyone]), np.concatenate([target, everyone]))
+
+    def sparse_tensor(self) -> csr_array:
+        """The transition tensor as a ``scipy.sparse.csr_array``, float64 [S, S], rows sum to 1."""
+        values, places = self._entries()
+        return assembled(*places, values, (self.size, self.size))
 
     def transition_tensor(self) -> np.ndarray:
         """The dense transition tensor P, float64 [S, S]; rows sum to 1, goal and dead rows absorb.
@@ -115,7 +117,9 @@ class SkillGraph(Parts, Record):
             f"a graph of {self.size} nodes needs a dense transition tensor of {need / 2**30:.1f} GiB, more than the"
             f" {DENSE_LIMIT / 2**30:.0f} GiB allowed: use sparse_tensor()",
         )
-        return self.sparse_tensor().toarray()
+        out, (values, places) = np.zeros((self.size, self.size)), self._entries()
+        np.add.at(out, places, values)
+        return out
 
     def tensor(self) -> Tensor:
         """P as engines use it: dense up to ``DENSE_NODES`` nodes, else a ``scipy.sparse.csr_array``."""
@@ -191,7 +195,7 @@ class SkillGraph(Parts, Record):
             draw_nodes(ax, self, depth)
         return ax
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the graph, whole or not at all; the ending decides the format.
 
         ``.json`` is node-link JSON that :meth:`load` reads back to an equal graph; ``.csv`` has the edges alone, to be
@@ -302,7 +306,7 @@ class SkillGraph(Parts, Record):
     @classmethod
     def load(
         cls,
-        path: str | bytes | os.PathLike,
+        path: str | bytes | os.PathLike[str],
         *,
         start: Names = None,
         goal: Names = None,

@@ -59,7 +59,7 @@ KINDS = {
 
 @reads("graph")
 def load(
-    path: str | bytes | os.PathLike,
+    path: str | bytes | os.PathLike[str],
     *,
     start: Names = None,
     goal: Names = None,

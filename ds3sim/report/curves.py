@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,8 +13,10 @@ from ds3sim.config.study import Study
 from ds3sim.core.errors import InputError
 from ds3sim.engine.closed_form import closed_forms
 from ds3sim.engine.exact import exacts
-from ds3sim.engine.law import Law, Mixture
+from ds3sim.engine.law import Law
+from ds3sim.results.row import rows_of
 from ds3sim.study.references import exact_work
+from ds3sim.task.budget import BudgetRow
 
 POINTS = 160
 """Points of a curve."""
@@ -77,18 +79,14 @@ def theory_curves(study: Study) -> tuple[Curve, ...]:
 
 def _curve(entry: Entry) -> Curve | None:
     steps, given = _budgets(entry)
-    law = _law(entry, steps) if steps.size > 2 else None
-    if law is None:
+    laws = _laws(entry, steps) if steps.size > 2 else None
+    if laws is None:
         return None
-    task, omega = entry.tasks[0], entry.tokens_per_step
-    mean = np.asarray(law.expected_steps(steps).estimate, dtype=np.float64)
-    columns = {"steps": steps, "success": law.success(steps).estimate, "tokens": task.step.proposals * omega * mean}
-    if entry.cost is not None and entry.cost.has_flops:
-        square = np.asarray(law.expected_square_steps(steps), dtype=np.float64)
-        # A mean and a mean square that were rounded apart may miss mean^2 <= square by an ulp or two.
-        moments = omega * mean / task.n, np.maximum(omega**2 * square, (omega * mean / task.n) ** 2)
-        columns["flops"] = entry.cost.mean_flops(*moments, branches=task.step.proposals, n=task.n)
-    return Curve(entry.strategy or "", **{k: tuple(np.asarray(v).tolist()) for k, v in (columns | given).items()})
+    budgets = tuple(BudgetRow(k, k // entry.n) for k in steps.tolist())
+    (rows,) = rows_of([replace(entry, rows=budgets)], [laws])
+    success, tokens, flops = zip(*((row.success, row.expected_tokens, row.mean_flops) for row in rows), strict=True)
+    known = {name: tuple(values.tolist()) for name, values in given.items()}
+    return Curve(entry.strategy or "", tuple(steps.tolist()), success, tokens, flops if entry.cost else None, **known)
 
 
 def _budgets(entry: Entry) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -98,14 +96,14 @@ def _budgets(entry: Entry) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     asked = [getattr(row, unit) for row in entry.rows] if unit else [0.0]
     low, high = min(asked), max(asked)
     if unit is None or low <= 0 or high <= low:
-        return grid(task.budgets, task.n), {}
+        return grid(task.budgets, entry.n), {}
     given = np.geomspace(low, high, 3 * POINTS)
     given[[0, -1]] = low, high
     if unit == "flops" and entry.cost is not None:
-        per_trace = np.asarray(entry.cost.max_steps(given, branches=task.step.proposals, n=task.n))
-        steps = per_trace.astype(np.int64) * task.n
+        per_trace = np.asarray(entry.cost.max_steps(given, branches=entry.proposals, n=entry.n))
+        steps = per_trace.astype(np.int64) * entry.n
     else:
-        steps = np.floor(given / (task.step.proposals * entry.tokens_per_step)).astype(np.int64)
+        steps = np.floor(given / (entry.proposals * entry.tokens_per_step)).astype(np.int64)
     return np.clip(steps, 0, int(task.budgets.max())), {f"budget_{unit}": given}
 
 
@@ -118,17 +116,17 @@ def grid(budgets: np.ndarray, n: int) -> np.ndarray:
     return np.clip(per_trace, low, high) * n
 
 
-def _law(entry: Entry, steps: np.ndarray) -> Law | None:
-    """The law of an entry at ``steps``, by formula or linear algebra; None where neither is known or cheap."""
+def _laws(entry: Entry, steps: np.ndarray) -> Sequence[Law] | None:
+    """The laws of an entry's tasks at ``steps``, by formula or linear algebra; None where neither is known or cheap."""
     of_each_budget = isinstance(entry.weights[0], tuple)
     if entry.real is not None or of_each_budget or len(entry.tasks) > MOST_TASKS:
         return None
     tasks = [replace(task, steps=np.unique(steps)) for task in entry.tasks]
     try:
-        return Mixture(closed_forms(tasks, entry.forms), entry.weights)
+        return closed_forms(tasks, entry.forms)
     except InputError:
         pass
     try:
-        return Mixture(exacts(tasks), entry.weights) if sum(map(exact_work, tasks)) <= MOST_WORK else None
+        return exacts(tasks) if sum(map(exact_work, tasks)) <= MOST_WORK else None
     except InputError:
         return None

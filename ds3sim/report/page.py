@@ -1,36 +1,70 @@
-"""The page of a result: what was asked, figures, tables, theory beside them, how it was made."""
+"""Pages of results and of fits: what was asked, figures, tables, theory beside them. No script, no network."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 from typing import Any
 
-from ds3sim.core.figure import Theme, new_figure
+from ds3sim.core.errors import InputError
+from ds3sim.core.figure import DARK, LIGHT, Theme, data_uri, new_figure, render
 from ds3sim.core.text import duration, in_words, number, probability
 from ds3sim.report import prose, run_figures
 from ds3sim.report.curves import Curve
-from ds3sim.report.html import Picture, picture, rendered
-from ds3sim.report.rows import Compared, compared
-from ds3sim.report.tables import results_table, theory_table
+from ds3sim.report.tables import Cell, Compared, Head, Table, compared, results_table, theory_table
 from ds3sim.results.plot import AXIS, Lines, axis_label, draw_lines, lines_of, said
 from ds3sim.results.result import Result
 
 MOST_ROWS = 2000
 """Rows of a table; the files hold all of them."""
+PARAMETERS = {
+    "solvable": "share of tasks that can be solved, A",
+    "alpha": "alpha of the success rates",
+    "beta": "beta of the success rates",
+    "c_star": "chance of the most frequent wrong answer, c*",
+    "plateau": "accuracy of the vote without end",
+}
+"""What the parameters of fits mean."""
+
+
+def rendered(package: str, template: str, **values: Any) -> str:
+    """A template of a package filled in; it may extend those of this package. Text is escaped."""
+    import jinja2
+
+    loaders = [jinja2.PackageLoader(place, "templates") for place in (package, "ds3sim.report")]
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on a page, as addresses that hold it; ``alt`` is what it shows, for who cannot see it."""
+
+    title: str
+    caption: str
+    alt: str
+    light: str
+    dark: str
+    wide: bool = False
+
+
+def picture(draw: Callable[[Theme], Any], title: str, caption: str, alt: str = "", wide: bool = False) -> Picture:
+    """A figure in light and dark; ``draw`` makes it in a theme."""
+    light, dark = (data_uri(render(draw(theme), "svg")) for theme in (LIGHT, DARK))
+    return Picture(title, caption, alt or caption, light, dark, wide)
 
 
 def result_page(result: Result, curves: Sequence[Curve] = ()) -> str:
-    """The page of a run or a sweep as HTML.
-
-    Args:
-        result: of ``run``, ``sweep`` or a store.
-        curves: the theory between the budgets of a run.
-
-    Raises:
-        InputError: the result has no rows.
-    """
+    """The page of a run or a sweep as HTML, with the theory between the budgets of a run."""
     rows = compared(result)
     z = [abs(v) for one in rows for v in (one.z_success, one.z_steps) if v is not None]
     usual = NormalDist().inv_cdf(1 - 0.025 / len(z)) if z else math.inf
@@ -75,17 +109,11 @@ def run_pictures(result: Result, rows: list[Compared], curves: Sequence[Curve]) 
         " stops when it succeeds, so the mean lies below the worst case (dashed), where the whole budget is used."
     )
     found = " ".join(prose.run_headline(rows))
-    success = lambda theme: run_figures.accuracy_figure(result, curves, theme)  # noqa: E731
-    cost = lambda theme: run_figures.cost_figure(result, curves, theme)  # noqa: E731
+    drawn = (partial(draw, result, curves) for draw in (run_figures.accuracy_figure, run_figures.cost_figure))
+    both = f"Success against mean cost, and mean cost against budget. {found}"
     return [
-        picture(success, "Success against budget", text, f"Success against budget. {found}"),
-        picture(
-            cost,
-            "Success and cost",
-            paid,
-            f"Success against mean cost, and mean cost against budget. {found}",
-            wide=True,
-        ),
+        picture(next(drawn), "Success against budget", text, f"Success against budget. {found}"),
+        picture(next(drawn), "Success and cost", paid, both, wide=True),
     ]
 
 
@@ -103,7 +131,7 @@ def sweep_pictures(result: Result) -> list[Picture]:
             caption += " Bars are 95% intervals, often smaller than the point."
         if drawn.total > len(drawn.lines):
             caption += f" {len(drawn.lines)} of {drawn.total:,} lines are shown, evenly chosen."
-        out.append(picture(lambda theme, column=column: _lines_figure(drawn, column, theme), title, caption))
+        out.append(picture(partial(_lines_figure, drawn, column), title, caption))
     return out
 
 
@@ -136,9 +164,6 @@ def config_text(result: Result) -> str:
     return tomli_w.dumps(result.config) if result.config else ""
 
 
-# ---- pieces -----------------------------------------------------------------------------------
-
-
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     out = []
     for key, value in values.items():
@@ -150,3 +175,49 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
             text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else "–" if value is None else value
             out.append((prefix + key, str(text)))
     return out
+
+
+def fit_page(about: Mapping[str, Any], svg: bytes) -> str:
+    """The page of a fit as HTML, from what ``ds3sim fit --json`` prints and its figure. InputError: it is no fit."""
+    try:
+        votes = "c_star" in about
+        what = "Accuracy of the vote" if votes else "pass@N"
+        last = about["predictions"][-1]
+        headline = f"At N = {last['n']:,} {what} is {_estimate(last)}."
+        caption = f"{what} against N: data as dots, the fit as a line with its 95% band."
+        return rendered(
+            "ds3sim.report",
+            "fit.html.jinja",
+            kind="fit",
+            name=str(about["source"]),
+            headline=[headline],
+            figure=Picture(what, caption, f"{caption} {headline}", data_uri(svg), data_uri(svg)),
+            parameters=_parameters(about),
+            predictions=_predictions(about["predictions"], what),
+            notes=[*about.get("notes", ()), *about.get("warnings", ())],
+        )
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise InputError(f"this is not a fit of ds3sim fit: {type(error).__name__}: {error}") from None
+
+
+def _parameters(about: Mapping[str, Any]) -> Table:
+    heads = (Head("parameter", text=True), Head("value"), Head("95% interval"), Head("meaning", text=True))
+    rows = []
+    for name, meaning in PARAMETERS.items():
+        if name in about:
+            ends = about.get("intervals", {}).get(name) or about.get(f"{name}_interval")
+            bound = " (at its bound)" if name in about.get("at_bound", ()) else ""
+            interval = f"{number(ends[0])} to {number(ends[1])}" if ends else "–"
+            rows.append([Cell(name), Cell(number(about[name]) + bound), Cell(interval), Cell(meaning)])
+    return Table("Parameters", heads, rows)
+
+
+def _predictions(rows: list[Mapping[str, Any]], what: str) -> Table:
+    costs = [name for name in ("tokens", "flops") if any(row.get(name) is not None for row in rows)]
+    heads = (Head("N"), Head(what, "95% interval"), *(Head("cost", {"flops": "FLOPs"}.get(c, c)) for c in costs))
+    cells = [[Cell(f"{row['n']:,}"), Cell(_estimate(row)), *(Cell(number(row[c])) for c in costs)] for row in rows]
+    return Table("Predictions", heads, cells)
+
+
+def _estimate(row: Mapping[str, Any]) -> str:
+    return f"{probability(row['estimate'])} ({probability(row['low'])} to {probability(row['high'])})"

@@ -2,72 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ds3sim.core.text import in_words, number, probability, terminal_budget
-from ds3sim.report.rows import Compared, by_strategy
+from ds3sim.report.tables import Compared, by_strategy
 from ds3sim.results.result import Result
 
-Words = Callable[[Mapping[str, Any]], str]
+Table = Mapping[str, Any]
+
+GRAPHS = {
+    "chain": "A chain of {skills} skills. Each step moves on with probability {success}, else it is wasted.",
+    "file": "The skill graph in {path}.{ends}",
+    "edges": "A skill graph of {count} edges, given one by one.{ends}",
+    "layered": "A layered graph: {layers} layers of {width} skills. A step moves on with probability {success}, falls"
+    " back with {back} and dies with {death}.",
+    "random": "A random graph of {skills} skills with {degree} successors each. A step moves with probability {success}"
+    " and dies with {death}.",
+    "latent": "Tasks of different success rates: a share {solvable} can be solved, at a rate that is beta distributed"
+    " with alpha {alpha} and beta {beta}; one step decides.",
+}
+MODELS = {
+    "loss": "A language model of {size}: its loss decides how often a step succeeds.",
+    "tripartite": "A model of {size} that has learnt skills level by level from its training.",
+}
+STEPS = {
+    "cot": "Chain of thought: one proposal a step, always kept.",
+    "tot": "Tree of thoughts: {branches} proposals a step, the best is kept.",
+    "beam": "Beam search: {width} particles with {branches} proposals each a step.",
+}
+ERRORS = {
+    "geometric": "{categories} answers, one of them correct, wrong ones less and less frequent by the factor {decay}",
+    "uniform": "{categories} answers, one of them correct, wrong ones all alike",
+    "zipf": "{categories} answers, one of them correct, the j-th wrong one as frequent as j^-{exponent}",
+    "weights": "{count} answers, one of them correct, wrong ones as frequent as given",
+}
+AGGREGATES = {
+    "single": "One trace decides.",
+    "best_of_n": "Best of {n} traces, chosen by {chooser}.",
+    "majority": "Majority vote of {n} traces over {over}; a tie {tie}.",
+}
+"""Words for each kind of graph, model, step policy, wrong answers and aggregator; keys of the table in braces."""
+DEFAULTS = {"back": 0.0, "death": 0.0, "degree": 4, "solvable": 1.0, "branches": 1, "width": 2, "n": 1,
+            "categories": 11, "decay": 0.746, "exponent": 1.0, "true_positive": 1.0, "false_positive": 0.0}  # fmt: skip
+"""Of keys that a config may leave out."""
+
+
+def filled(words: str, table: Table, **more: Any) -> str:
+    """Words with the values of a table in; fractions as a sentence has them."""
+    values = {**DEFAULTS, **table, **more}
+    return words.format_map({k: in_words(v) if isinstance(v, float) else v for k, v in values.items()})
 
 
 def asked(result: Result) -> list[tuple[str, str]]:
     """What was asked, as (heading, sentences) pairs."""
     config = result.config
-    out = [("Graph", graph_words(config["graph"]))] if config.get("graph") else []
-    out += [("Tasks", tasks_words(config["tasks"]))] if config.get("tasks") else []
-    out += [("Model", model_words(config["model"]))] if config.get("model") and config.get("tasks") else []
+    parts = {"graph": graph_words, "tasks": tasks_words, "model": model_words}
+    out = [(key.capitalize(), words(config[key])) for key, words in parts.items() if config.get(key)]
     if config.get("strategies"):
         out += [(f"Strategy {name}", strategy_words(s)) for name, s in config["strategies"].items()]
     else:
         out.append(("Strategy", strategy_words(config.get("strategy") or {})))
-    out += [("Budget", budget_words(config.get("budget") or {}, result))]
+    out.append(("Budget", budget_words(config.get("budget") or {}, result)))
     out += [("Cost", cost_words(config["cost"]))] if config.get("cost") else []
     return [*out, ("Engine", engine_words(result))]
 
 
-# ---- graphs -------------------------------------------------------------------------------------
-
-
-def _ends(graph: Mapping[str, Any]) -> str:
-    said = [f"{verb} {_names(graph[key])}" for key, verb in
-            (("start", "starts at"), ("goal", "has to reach"), ("dead", "is lost at")) if graph.get(key)]  # fmt: skip
-    return f" A trace {_listed(said)}." if said else ""
-
-
-GRAPHS: dict[str, Words] = {
-    "chain": lambda g: (
-        f"A chain of {g.get('skills')} skills. Each step moves on with probability {in_words(g['success'])}, else it is"
-        " wasted."
-    ),
-    "file": lambda g: f"The skill graph in {g.get('path')}.{_ends(g)}",
-    "edges": lambda g: f"A skill graph of {len(g.get('edges') or ())} edges, given one by one.{_ends(g)}",
-    "layered": lambda g: (
-        f"A layered graph: {g.get('layers')} layers of {g.get('width')} skills. A step moves on with probability"
-        f" {in_words(g['success'])}, falls back with {in_words(g.get('back', 0.0))} and dies with"
-        f" {in_words(g.get('death', 0.0))}."
-    ),
-    "random": lambda g: (
-        f"A random graph of {g.get('skills')} skills with {g.get('degree', 4)} successors each. A step moves with"
-        f" probability {in_words(g['success'])} and dies with {in_words(g.get('death', 0.0))}."
-    ),
-    "latent": lambda g: (
-        f"Tasks of different success rates: a share {in_words(g.get('solvable', 1.0))} can be solved, at a rate that is"
-        f" beta distributed with alpha {in_words(g['alpha'])} and beta {in_words(g['beta'])}; one step decides."
-    ),
-}
-"""Words for each kind of graph."""
-
-
-def graph_words(graph: Mapping[str, Any]) -> str:
+def graph_words(graph: Table) -> str:
     """One or two sentences on the skill graph."""
-    text = GRAPHS[graph.get("kind", "chain")](graph)
-    feasible = graph.get("feasible", 1.0)
-    return text if feasible == 1 else f"{text} The task can be solved at all with probability {in_words(feasible)}."
+    verbs = {"start": "starts at", "goal": "has to reach", "dead": "is lost at"}
+    said = [f"{verb} {_names(graph[key])}" for key, verb in verbs.items() if graph.get(key)]
+    ends = f" A trace {_listed(said)}." if said else ""
+    text = filled(GRAPHS[graph.get("kind", "chain")], graph, ends=ends, count=len(graph.get("edges") or ()))
+    return text + _feasible("The task", graph)
 
 
-def tasks_words(tasks: Mapping[str, Any]) -> str:
+def _feasible(what: str, table: Table) -> str:
+    share = table.get("feasible", 1.0)
+    return "" if share == 1 else f" {what} can be solved at all with probability {in_words(share)}."
+
+
+def tasks_words(tasks: Table) -> str:
     """One or two sentences on a distribution of tasks."""
     names = {"skills": "numbers of skills m", "success": "step successes r", "difficulty": "difficulties L0",
              "level": "levels of skills l"}  # fmt: skip
@@ -75,101 +90,47 @@ def tasks_words(tasks: Mapping[str, Any]) -> str:
     if tasks.get("groups"):
         parts = [f"{len(tasks['groups'])} groups of equal m, with difficulties L0 spread normally"]
     text = f"A distribution of chains: {_listed(parts)}, " + ("weighted." if tasks.get("weights") else "all alike.")
-    feasible = tasks.get("feasible", 1.0)
-    return text if feasible == 1 else f"{text} A task can be solved at all with probability {in_words(feasible)}."
+    return text + _feasible("A task", tasks)
 
 
-MODELS: dict[str, Words] = {
-    "loss": lambda m: (
-        f"A language model{_size(m)}: its training loss decides how often a step succeeds."
-        if m.get("loss") is None
-        else f"A language model of training loss {in_words(m['loss'])}, which decides how often a step succeeds."
-    ),
-    "tripartite": lambda m: f"A model{_size(m)} that has learnt skills level by level from its training.",
-}
-"""Words for each kind of model."""
-
-
-def model_words(model: Mapping[str, Any]) -> str:
+def model_words(model: Table) -> str:
     """One sentence on the model of a distribution of tasks."""
-    return MODELS[model.get("kind", "loss")](model)
-
-
-def _size(model: Mapping[str, Any]) -> str:
     names = {"parameters": "parameters", "tokens": "training tokens", "training_flops": "training FLOPs"}
     said = [f"{in_words(model[key])} {name}" for key, name in names.items() if isinstance(model.get(key), int | float)]
-    return f" of {_listed(said)}" if said else ""
+    said += [] if model.get("loss") is None else [f"training loss {in_words(model['loss'])}"]
+    return filled(MODELS[model.get("kind", "loss")], {}, size=_listed(said) or "the default size")
 
 
-# ---- strategies ---------------------------------------------------------------------------------
-
-STEPS: dict[str, Words] = {
-    "cot": lambda s: "Chain of thought: one proposal a step, always kept.",
-    "tot": lambda s: f"Tree of thoughts: {s.get('branches', 1)} proposals a step, the best is kept.",
-    "beam": lambda s: f"Beam search: {s.get('width', 2)} particles with {s.get('branches', 1)} proposals each a step.",
-}
-"""Words for each step policy."""
-
-ERRORS: dict[str, Words] = {
-    "geometric": lambda e: (
-        f"{e.get('categories', 11)} answers, one of them correct, wrong ones less and less frequent by the factor"
-        f" {in_words(e.get('decay', 0.746))}"
-    ),
-    "uniform": lambda e: f"{e.get('categories', 11)} answers, one of them correct, wrong ones all alike",
-    "zipf": lambda e: (
-        f"{e.get('categories', 11)} answers, one of them correct, the j-th wrong one as frequent as"
-        f" j^-{in_words(e.get('exponent', 1.0))}"
-    ),
-    "weights": lambda e: f"{len(e['weights']) + 1} answers, one of them correct, wrong ones as frequent as given",
-}
-"""Words for each model of wrong answers."""
-
-
-def _best_of(strategy: Mapping[str, Any]) -> str:
-    verifier = strategy.get("verifier") or {}
-    t, f = verifier.get("true_positive", 1.0), verifier.get("false_positive", 0.0)
-    text = f"Best of {strategy.get('n', 1)} traces, chosen by "
-    if t == 1 and f == 0:
-        return text + "a verifier that is never wrong."
-    none = "no answer is given" if verifier.get("fallback") == "abstain" else "one of all traces is drawn"
-    return text + (
-        f"a verifier that accepts a correct trace with probability {in_words(t)} and a wrong one with {in_words(f)}. If"
-        f" it accepts none, {none}."
-    )
-
-
-def _majority(strategy: Mapping[str, Any]) -> str:
-    errors = strategy.get("errors") or {}
-    ties = "counts as failure" if strategy.get("ties") == "wrong" else "is broken at random"
-    over = ERRORS[errors.get("kind", "geometric")](errors)
-    return f"Majority vote of {strategy.get('n', 1)} traces over {over}; a tie {ties}."
-
-
-AGGREGATES: dict[str, Words] = {
-    "single": lambda s: "One trace decides.",
-    "best_of_n": _best_of,
-    "majority": _majority,
-}
-"""Words for each aggregator."""
-
-
-def strategy_words(strategy: Mapping[str, Any]) -> str:
+def strategy_words(strategy: Table) -> str:
     """One or two sentences on a step policy and an aggregator."""
     step, aggregate = strategy.get("step", "cot"), strategy.get("aggregate", "single")
-    text = [STEPS.get(step, lambda s: f"Step policy {step}.")(strategy)]
+    text = [filled(STEPS.get(step, "Step policy {step}."), strategy)]
     if strategy.get("evaluator_error"):
         error = in_words(strategy["evaluator_error"])
         text.append(f"The evaluator errs with probability {error}; then a random proposal is kept.")
-    text.append(AGGREGATES.get(aggregate, lambda s: f"Aggregator {aggregate} of {s.get('n', 1)} traces.")(strategy))
+    errors = strategy.get("errors") or {}
+    over = filled(ERRORS[errors.get("kind", "geometric")], errors, count=len(errors.get("weights") or ()) + 1)
+    tie = "counts as failure" if strategy.get("ties") == "wrong" else "is broken at random"
+    words = AGGREGATES.get(aggregate, "Aggregator {aggregate} of {n} traces.")
+    text.append(filled(words, strategy, chooser=_chooser(strategy.get("verifier") or {}), over=over, tie=tie))
     if strategy.get("feasibility") == "per_trace":
         text.append("Each trace draws for itself whether it can succeed.")
     return " ".join(text)
 
 
-# ---- budget, cost, engine -----------------------------------------------------------------------
+def _chooser(verifier: Table) -> str:
+    if verifier.get("true_positive", 1.0) == 1 and verifier.get("false_positive", 0.0) == 0:
+        return "a verifier that is never wrong"
+    none = "no answer is given" if verifier.get("fallback") == "abstain" else "one of all traces is drawn"
+    return filled(
+        "a verifier that accepts a correct trace with probability {true_positive} and a wrong one with"
+        " {false_positive}. If it accepts none, {none}",
+        verifier,
+        none=none,
+    )
 
 
-def budget_words(budget: Mapping[str, Any], result: Result) -> str:
+def budget_words(budget: Table, result: Result) -> str:
     """What a task may use."""
     given = {"steps_per_trace": "steps of each trace", "tokens": "output tokens of a task", "flops": "FLOPs of a task"}
     steps = sorted({row.steps for row in result.rows})
@@ -183,7 +144,7 @@ def budget_words(budget: Mapping[str, Any], result: Result) -> str:
     return text + (" A dead trace stops." if budget.get("on_dead") == "stop" else " A dead trace uses up its budget.")
 
 
-def cost_words(cost: Mapping[str, Any]) -> str:
+def cost_words(cost: Table) -> str:
     """The cost model."""
     text = f"{in_words(cost.get('tokens_per_step', 25))} tokens a step"
     if not cost.get("parameters"):
@@ -207,9 +168,6 @@ def engine_words(result: Result) -> str:
     if result.interrupted:
         text += " It was stopped by Ctrl-C; the numbers are from the trials done until then."
     return text
-
-
-# ---- what was found -----------------------------------------------------------------------------
 
 
 def run_headline(rows: list[Compared]) -> list[str]:

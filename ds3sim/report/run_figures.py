@@ -6,22 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ds3sim.core.figure import (
-    LIGHT,
-    Theme,
-    band,
-    colour,
-    dots,
-    legend,
-    line,
-    magnitude,
-    marker,
-    new_figure,
-    probability,
-)
+from ds3sim.core import figure as f
 from ds3sim.report.curves import Curve
-from ds3sim.report.rows import Compared, by_strategy, compared
 from ds3sim.report.style import key
+from ds3sim.report.tables import Compared, by_strategy, compared
 from ds3sim.results.result import Result
 from ds3sim.results.row import Row
 from ds3sim.stats.intervals import NORMAL_95
@@ -32,72 +20,69 @@ WORST = (0, (4, 2))
 """Line style of the worst case."""
 
 
-def accuracy_figure(result: Result, curves: Sequence[Curve] = (), theme: Theme = LIGHT) -> Any:
+def accuracy_figure(result: Result, curves: Sequence[Curve] = (), theme: f.Theme = f.LIGHT) -> Any:
     """Success against budget, and below it the distance from theory in standard errors: a matplotlib figure."""
     rows = compared(result)
     unit = budget_unit(rows)
     z = [one.z_success for one in rows if one.z_success is not None and math.isfinite(one.z_success)]
     size, heights = ((6.4, 5.2), (3.4, 1)) if z else ((6.4, 4.2), (1,))
-    figure, axes = new_figure(size, len(heights), 1, theme, TEXT, sharex=True, height_ratios=heights)
+    figure, axes = f.new_figure(size, len(heights), 1, theme, TEXT, sharex=True, height_ratios=heights)
     top, lowest = axes[0, 0], axes[-1, 0]
     groups = by_strategy(rows)
     for index, (name, own) in enumerate(groups.items()):
-        budgets = [budget(one.row, unit) for one in own]
+        budgets = [float(getattr(one.row, unit)) for one in own]
         theory_line(top, curves, name, own, index, theme, f"budget_{unit}")
-        success_points(top, own, budgets, index, name or engine_name(result, rows), theme)
+        points(top, own, budgets, list(map(_success, own)), index, name or _engine(result), theme)
         if z:
             here = [math.nan if one.z_success is None else one.z_success for one in own]
-            lowest.plot(budgets, here, marker(index), color=colour(index, theme), markersize=4.5, zorder=3)
-    probability(top, [one.row.success for one in rows])
-    magnitude(lowest, [budget(one.row, unit) for one in rows])
+            lowest.plot(budgets, here, f.marker(index), color=f.colour(index, theme), markersize=4.5, zorder=3)
+    f.probability(top, [one.row.success for one in rows])
+    f.magnitude(lowest, [float(getattr(one.row, unit)) for one in rows])
     top.set_ylabel("Success probability")
     lowest.set_xlabel(f"Budget ({UNITS[unit]} per task)")
     if z:
-        _z_axis(lowest, z, theme)
+        limit = max(3.2, 1.15 * max(map(abs, z)))
+        lowest.axhspan(-NORMAL_95, NORMAL_95, color=theme.faint, alpha=0.45, linewidth=0, zorder=0)
+        lowest.axhline(0, color=theme.ink, linewidth=0.7, zorder=1)
+        lowest.set(ylim=(-limit, limit), ylabel="z")
+        if limit < 4:
+            lowest.set_yticks([-2, 0, 2])
     _legend(top, rows, len(groups), theme)
     return figure
 
 
-def cost_figure(result: Result, curves: Sequence[Curve] = (), theme: Theme = LIGHT) -> Any:
+def cost_figure(result: Result, curves: Sequence[Curve] = (), theme: f.Theme = f.LIGHT) -> Any:
     """Left: success against mean cost. Right: mean cost against budget, with the worst case. A matplotlib figure.
 
     Cost is in FLOPs where the config has a cost model, else in tokens.
     """
     rows = compared(result)
-    unit, paid = budget_unit(rows), "flops" if has_flops(rows) else "tokens"
-    figure, axes = new_figure((9.6, 4.2), 1, 2, theme, TEXT)
+    unit, paid = budget_unit(rows), "flops" if all(one.row.mean_flops is not None for one in rows) else "tokens"
+    figure, axes = f.new_figure((9.6, 4.2), 1, 2, theme, TEXT)
     left, right = axes[0]
     groups = by_strategy(rows)
     for index, (name, own) in enumerate(groups.items()):
-        paint = {"color": colour(index, theme), "linewidth": 1.0}
+        paint = {"color": f.colour(index, theme), "linewidth": 1.0}
         costs = [cost(one.row, paid) for one in own]
-        mean, budgets = [c[0] for c in costs], [budget(one.row, unit) for one in own]
+        mean, budgets = [c[0] for c in costs], [float(getattr(one.row, unit)) for one in own]
         theory_line(left, curves, name, own, index, theme, paid)
-        success_points(left, own, mean, index, name or engine_name(result, rows), theme)
+        points(left, own, mean, list(map(_success, own)), index, name or _engine(result), theme)
         worst = [getattr(one.row, f"budget_{paid}") for one in own]
         alone = {"marker": "_", "markersize": 12} if len(worst) == 1 else {}
         right.plot(budgets, worst, linestyle=WORST, zorder=1, **paint, **alone)
         right.plot(*_between(own, budgets, mean), alpha=0.6, zorder=2, **paint)
-        _points(right, own, budgets, costs, index, name or "mean", theme)
-    probability(left, [one.row.success for one in rows])
+        points(right, own, budgets, costs, index, name or "mean", theme)
+    f.probability(left, [one.row.success for one in rows])
     every = [cost(one.row, paid)[0] for one in rows]
-    magnitude(left, every)
-    magnitude(right, [budget(one.row, unit) for one in rows])
-    magnitude(right, every, "y", right.get_xscale() == "log")
+    f.magnitude(left, every)
+    f.magnitude(right, [float(getattr(one.row, unit)) for one in rows])
+    f.magnitude(right, every, "y", right.get_xscale() == "log")
     left.set(xlabel=f"Mean cost of a task ({UNITS[paid]})", ylabel="Success probability")
     right.set(xlabel=f"Budget ({UNITS[unit]} per task)", ylabel=f"Cost of a task ({UNITS[paid]})")
     _legend(left, rows, len(groups), theme, columns=2)
-    keys = [
-        key("mean", color=theme.ink, linewidth=1.0, marker="o", markersize=4.5),
-        key("worst case (whole budget)", color=theme.ink, linewidth=1.0, linestyle=WORST),
-    ]
-    _above(right, keys, 2, theme)
+    mean = key("mean", color=theme.ink, linewidth=1.0, marker="o", markersize=4.5)
+    _above(right, [mean, key("worst case (whole budget)", color=theme.ink, linewidth=1.0, linestyle=WORST)], 2, theme)
     return figure
-
-
-def has_flops(rows: Sequence[Compared]) -> bool:
-    """True when every row has a cost in FLOPs."""
-    return all(one.row.mean_flops is not None for one in rows)
 
 
 def budget_unit(rows: Sequence[Compared]) -> str:
@@ -106,36 +91,18 @@ def budget_unit(rows: Sequence[Compared]) -> str:
     return next(given, "steps")
 
 
-def budget(row: Row, unit: str) -> float:
-    """The budget of a row in a unit."""
-    return float(getattr(row, unit))
-
-
 def cost(row: Row, paid: str) -> tuple[float, float, float]:
     """Mean cost with its interval; the relative width is that of the expected steps."""
     mean = row.mean_flops if paid == "flops" else row.expected_tokens
     middle = float(mean if mean is not None else row.expected_steps)
-    share = 1 / row.expected_steps if row.expected_steps > 0 else 0.0
-    if not share:
+    if row.expected_steps <= 0:
         return middle, middle, middle
+    share = 1 / row.expected_steps
     return middle, middle * row.expected_steps_low * share, middle * row.expected_steps_high * share
 
 
-def engine_name(result: Result, rows: Sequence[Compared]) -> str:
-    """What points are called where there is one strategy."""
-    return "simulation" if any(one.row.traces for one in rows) else result.engine.replace("_", " ")
-
-
-def success_points(
-    axes: Any, own: Sequence[Compared], x: Sequence[float], index: int, label: str, theme: Theme
-) -> None:
-    """Success with its intervals against x."""
-    triples = [(one.row.success, one.row.success_low, one.row.success_high) for one in own]
-    _points(axes, own, x, triples, index, label, theme)
-
-
 def theory_line(
-    axes: Any, curves: Sequence[Curve], name: str, own: Sequence[Compared], index: int, theme: Theme, against: str
+    axes: Any, curves: Sequence[Curve], name: str, own: Sequence[Compared], index: int, theme: f.Theme, against: str
 ) -> None:
     """The reference as a line: a dense curve where there is one, else through the budgets.
 
@@ -147,12 +114,29 @@ def theory_line(
     if x is None:
         known = [one.row for one in own if one.row.reference is not None]
         unit = against.removeprefix("budget_")
-        x = [budget(row, unit) if unit != against else cost(row, unit)[0] for row in known]
+        x = [float(getattr(row, unit)) if unit != against else cost(row, unit)[0] for row in known]
         y = [row.reference.success for row in known if row.reference is not None]
-    line(axes, x, y, index, theme=theme, linewidth=1.5, zorder=1)
+    f.line(axes, x, y, index, theme=theme, linewidth=1.5, zorder=1)
 
 
-# ---- pieces -----------------------------------------------------------------------------------
+def points(
+    axes: Any, own: Sequence[Compared], x: Sequence[float], y: Sequence, index: int, label: str, theme: f.Theme
+) -> None:
+    """Values (middle, low, high) as points with 95% bars, and the band that joins them."""
+    middle, low, high = zip(*y, strict=True)
+    across, below, above = _between(own, x, low, high)
+    f.band(axes, across, below, above, index, theme)
+    size = {"markersize": 5 if len(x) <= 25 else 3, "markeredgewidth": 0, "capsize": 2.5}
+    f.dots(axes, x, middle, low, high, index, label, theme, **size)
+
+
+def _success(one: Compared) -> tuple[float, float, float]:
+    return one.row.success, one.row.success_low, one.row.success_high
+
+
+def _engine(result: Result) -> str:
+    """What points are called where there is one strategy."""
+    return "simulation" if result.traces else result.engine.replace("_", " ")
 
 
 def _between(own: Sequence[Compared], *columns: Sequence[float]) -> list:
@@ -167,27 +151,7 @@ def _between(own: Sequence[Compared], *columns: Sequence[float]) -> list:
     return [PchipInterpolator(at, np.asarray(c, dtype=np.float64))(dense) for c in columns]
 
 
-def _points(
-    axes: Any, own: Sequence[Compared], x: Sequence[float], triples: Sequence, index: int, label: str, theme: Theme
-) -> None:
-    """Points with 95% bars, and the band that joins them."""
-    middle, low, high = zip(*triples, strict=True)
-    across, below, above = _between(own, x, low, high)
-    band(axes, across, below, above, index, theme)
-    size = {"markersize": 5 if len(x) <= 25 else 3, "markeredgewidth": 0, "capsize": 2.5}
-    dots(axes, x, middle, low, high, index, label, theme, **size)
-
-
-def _z_axis(axes: Any, values: Sequence[float], theme: Theme) -> None:
-    limit = max(3.2, 1.15 * max(abs(v) for v in values))
-    axes.axhspan(-NORMAL_95, NORMAL_95, color=theme.faint, alpha=0.45, linewidth=0, zorder=0)
-    axes.axhline(0, color=theme.ink, linewidth=0.7, zorder=1)
-    axes.set(ylim=(-limit, limit), ylabel="z")
-    if limit < 4:
-        axes.set_yticks([-2, 0, 2])
-
-
-def _legend(axes: Any, rows: Sequence[Compared], groups: int, theme: Theme, columns: int = 3) -> None:
+def _legend(axes: Any, rows: Sequence[Compared], groups: int, theme: f.Theme, columns: int = 3) -> None:
     """Above the axes, so that it never covers a curve."""
     by = sorted({one.row.reference.by.replace("_", " ") for one in rows if one.row.reference is not None})
     shade = theme.lines[0] if groups == 1 else theme.ink
@@ -195,5 +159,5 @@ def _legend(axes: Any, rows: Sequence[Compared], groups: int, theme: Theme, colu
     _above(axes, [*axes.get_legend_handles_labels()[0], *theory], columns, theme)
 
 
-def _above(axes: Any, handles: Sequence, columns: int, theme: Theme) -> None:
-    legend(axes, handles, columns, "above", theme, fontsize=TEXT, columnspacing=1.4, handletextpad=0.5)
+def _above(axes: Any, handles: Sequence, columns: int, theme: f.Theme) -> None:
+    f.legend(axes, handles, columns, "above", theme, fontsize=TEXT, columnspacing=1.4, handletextpad=0.5)

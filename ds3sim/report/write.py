@@ -24,21 +24,17 @@ from ds3sim.fit.latent_fit import LatentFit
 from ds3sim.fit.votes import VoteFit
 from ds3sim.report import run_figures
 from ds3sim.report.curves import Curve, theory_curves
-from ds3sim.report.fit_page import fit_page
-from ds3sim.report.page import config_text, result_page
-from ds3sim.report.rows import run_table
+from ds3sim.report.page import config_text, fit_page, result_page
+from ds3sim.report.tables import run_table
 from ds3sim.results.result import Result
 from ds3sim.store.store import Store
 
-OTHERS = {".ds3sim-reproduce": "ds3sim reproduce: its page is index.html"}
-"""Markers of folders that have no report."""
-
 
 def report(
-    source: Record | Store | str | os.PathLike,
-    out: str | os.PathLike | None = None,
+    source: Record | Store | str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
     *,
-    folder: str | os.PathLike | None = None,
+    folder: str | os.PathLike[str] | None = None,
     sweep: str | None = None,
 ) -> Path | str:
     """The page of what was computed, its numbers, or a folder with all of it.
@@ -90,7 +86,7 @@ def _page(record: Record) -> str:
     return fit_page(record.to_dict(), render(figure, "svg"))
 
 
-def _record(source: Record | Store | str | os.PathLike, sweep: str | None) -> Record:
+def _record(source: Record | Store | str | os.PathLike[str], sweep: str | None) -> Record:
     """What a source holds: a record, the result of a store, of a folder or of a file."""
     if isinstance(source, Record):
         return source
@@ -105,22 +101,14 @@ def _record(source: Record | Store | str | os.PathLike, sweep: str | None) -> Re
     except (OSError, ValueError) as error:
         why = "no such file or folder" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
         raise InputError(f"{source}: {why}: give a folder of run --out or a store of sweep --store") from None
-    if start.startswith(b"{"):
-        return _saved(path)
+    if start.startswith(b"{"):  # saved, or printed by run --json or sweep --json
+        data = files.parsed(files.read_text(path), str(path))
+        return Record.load(path) if isinstance(data, dict) and "record" in data else Result.load(path)
     with Store.open(path, create=False, readonly=True) as store:
         return store.result(sweep)
 
 
-def _saved(path: Path) -> Record:
-    """A file that ``save`` wrote, or that ``run --json`` or ``sweep --json`` printed."""
-    data = files.parsed(files.read_text(path), str(path))
-    return Record.load(path) if isinstance(data, dict) and "record" in data else Result.load(path)
-
-
-# ---- folders ------------------------------------------------------------------------------------
-
-
-def write_run(result: Result, out: str | os.PathLike) -> Path:
+def write_run(result: Result, out: str | os.PathLike[str]) -> Path:
     """Write config, results, environment, figures and report of a run, whole or not at all; see :func:`report`."""
     check_folder(out, Result.folder)
     require(not result.axes, f"{out}: a result with axes has no folder: name a file")
@@ -157,8 +145,8 @@ def _json(value: Any) -> bytes:
 
 def _folder_page(folder: Path) -> str:
     """The page of a folder that ``run --out`` or ``fit --out`` wrote, made anew from its files."""
-    for marker, said in OTHERS.items():
-        require(not (folder / marker).is_file(), f"{folder}: was written by {said}")
+    reproduced = f"{folder}: was written by ds3sim reproduce: its page is index.html"
+    require(not (folder / ".ds3sim-reproduce").is_file(), reproduced)
     if (folder / LatentFit.folder.name).is_file():
         path = _part(folder, "result.json")
         return fit_page(files.parsed(files.read_text(path), str(path)), _part(folder, "fit.svg").read_bytes())

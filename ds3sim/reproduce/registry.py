@@ -1,6 +1,6 @@
 """The paper's figures, each from one named command (``ds3sim reproduce``).
 
-To add a figure: write a module in ``figures/`` with a function ``make(options) -> Drawing`` and add a line to
+To add a figure: write a function ``draw_NAME(options) -> Drawing`` in a module of ``figures/`` and add a line to
 ``FIGURES``. This module stays light: the command line reads it for ``--help``.
 """
 
@@ -22,8 +22,7 @@ class Entry:
 
     Attributes:
         name: of the command and of the files.
-        module: in ``figures/``; its function ``make`` takes :class:`~ds3sim.reproduce.drawing.Options` and returns
-            a :class:`~ds3sim.reproduce.drawing.Drawing`.
+        module: in ``figures/``; its function ``draw_NAME`` takes :class:`~ds3sim.reproduce.drawing.Options`.
         about: one line.
         data: the file in the folder ``--data`` that it needs, if any.
     """
@@ -44,7 +43,8 @@ class Entry:
                 raise InputError(f"{self.name} needs published data: name the folder that has {self.data} with --data")
             if not (options.data / self.data).is_file():
                 raise InputError(f"{options.data}: has no {self.data}, which {self.name} needs")
-        return import_module(f"ds3sim.reproduce.figures.{self.module}").make(options)
+        module = import_module(f"ds3sim.reproduce.figures.{self.module}")
+        return getattr(module, f"draw_{self.name.replace('-', '_')}")(options)
 
 
 CURVES = "llama8BpassN.csv"
@@ -53,24 +53,24 @@ CURVES = "llama8BpassN.csv"
 FIGURES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry("token-budget", "token_budget", "tokens that a cost buys, chain of thought and tree of thought"),
-        Entry("strategy-maps", "strategy_maps", "success of three strategies over budget and length of the task"),
-        Entry("optimal-branching", "branching", "the best number of branches at equal cost"),
+        Entry("token-budget", "equal_cost", "tokens that a cost buys, chain of thought and tree of thought"),
+        Entry("strategy-maps", "equal_cost", "success of three strategies over budget and length of the task"),
+        Entry("optimal-branching", "equal_cost", "the best number of branches at equal cost"),
         Entry("expected-steps", "expected_steps", "expected steps and two approximations, with their errors"),
-        Entry("accuracy-contours", "contours", "accuracy over training compute and tokens per task"),
-        Entry("total-compute-optimal", "total_compute", "model size and data where the inference demand is fixed"),
+        Entry("accuracy-contours", "allocation", "accuracy over training compute and tokens per task"),
+        Entry("total-compute-optimal", "allocation", "model size and data where the inference demand is fixed"),
         Entry("allocation", "allocation", "lifetime compute: global optimum against the Chinchilla rule"),
-        Entry("inference-optimal", "inference_optimal", "exponents of size and tokens with unlimited data"),
+        Entry("inference-optimal", "allocation", "exponents of size and tokens with unlimited data"),
         Entry("predictions", "predictions", "four predictions of the theory, each with a fitted number"),
         Entry("peeling", "peeling", "peeling near its threshold: which finite-size law simulated graphs follow"),
-        Entry("skill-levels", "skill_levels", "skills by level and compute, and the error of their Chernoff form"),
-        Entry("training-ratio", "training_ratio", "levels learnt against training tokens per parameter"),
-        Entry("disorder", "disorder", "sampled skill graphs against the mean field of the giant component"),
-        Entry("aime", "aime", "accuracy against tokens in the AIME study, with published points"),
-        Entry("emergence", "emergence", "accuracy against training compute at several token budgets"),
-        Entry("pass-at-n", "pass_at_n", "published pass@N and vote curves of five models, and their fits", CURVES),
-        Entry("error-weights", "error_weights", "which wrong answers are given, fitted to vote curves", CURVES),
-        Entry("difficulty", "difficulty", "one law of difficulty fitted to five models at once", CURVES),
+        Entry("skill-levels", "skills", "skills by level and compute, and the error of their Chernoff form"),
+        Entry("training-ratio", "skills", "levels learnt against training tokens per parameter"),
+        Entry("disorder", "skills", "sampled skill graphs against the mean field of the giant component"),
+        Entry("aime", "reasoning", "accuracy against tokens in the AIME study, with published points"),
+        Entry("emergence", "reasoning", "accuracy against training compute at several token budgets"),
+        Entry("pass-at-n", "published", "published pass@N and vote curves of five models, and their fits", CURVES),
+        Entry("error-weights", "published", "which wrong answers are given, fitted to vote curves", CURVES),
+        Entry("difficulty", "published", "one law of difficulty fitted to five models at once", CURVES),
     )
 }
 

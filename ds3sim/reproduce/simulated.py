@@ -18,7 +18,7 @@ from ds3sim.task.aggregate import Aggregate, Single
 from ds3sim.task.steps import CoT, ToT
 from ds3sim.task.task import Task
 from ds3sim.theory import chain
-from ds3sim.theory.difficulty import Mixture
+from ds3sim.theory.difficulty import Difficulty
 
 
 def chain_task(m: int, r: float, steps: Any, branches: int = 1, aggregate: Aggregate | None = None) -> Task:
@@ -64,14 +64,14 @@ def steps_points(tally: Any, steps: Any, mean: Any, square: Any) -> Points:
     return Points(found.estimate, found.low, found.high, mean, z, tally.traces)
 
 
-def mixture_points(mixture: Mixture, loss: float, steps: Any, options: Options, traces: int) -> Points:
+def mixture_points(mixture: Difficulty, loss: float, steps: Any, options: Options, traces: int) -> Points:
     """Mean success over a mixture of tasks at a loss: ``traces`` walks of every task.
 
     ``steps``: budgets; one run of each task serves all of them. The tasks are strata, so the variance is that within.
     """
     steps = np.atleast_1d(steps).astype(np.int64)
     rates = mixture.step_success(loss)
-    theory = mixture.success(loss, steps)
+    theory = mixture.moments(loss, steps).success
     value, spread, variance = (np.zeros(len(steps)) for _ in range(3))
     for r, m, w in zip(rates.tolist(), mixture.skills.tolist(), mixture.weights.tolist(), strict=True):
         p = np.asarray(walk(chain_task(m, r, steps), options, traces).success(steps).estimate)
@@ -87,9 +87,9 @@ def mixture_points(mixture: Mixture, loss: float, steps: Any, options: Options, 
     return Points(value, np.maximum(value - half, 0.0), np.minimum(value + half, 1.0), theory, z, traces * len(rates))
 
 
-def every(mixture: Mixture, stride: int) -> Mixture:
+def every(mixture: Difficulty, stride: int) -> Difficulty:
     """Every ``stride``-th task of a mixture, for a quick figure."""
-    return Mixture(mixture.ease[::stride], mixture.skills[::stride], mixture.weights[::stride], mixture.bridge)
+    return Difficulty(mixture.ease[::stride], mixture.skills[::stride], mixture.weights[::stride], mixture.bridge)
 
 
 def root(function: Callable[[float], float], low: float, high: float) -> float:

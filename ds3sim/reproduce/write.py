@@ -15,7 +15,7 @@ from ds3sim.core.errors import InputError, StoppedEarly, require
 from ds3sim.core.figure import data_uri, render
 from ds3sim.core.folder import Marker, add_files, check_folder
 from ds3sim.core.progress import working
-from ds3sim.report.html import rendered
+from ds3sim.report.page import rendered
 from ds3sim.reproduce.drawing import Drawing, Options
 from ds3sim.reproduce.registry import FIGURES, Entry, chosen
 
@@ -27,11 +27,11 @@ MOST_SVG = 400_000
 
 def reproduce(
     name: str,
-    out: str | os.PathLike,
+    out: str | os.PathLike[str],
     *,
     quick: bool = False,
     seed: int = 0,
-    data: str | os.PathLike | None = None,
+    data: str | os.PathLike[str] | None = None,
     progress: Callable[[str], object] | None = None,
 ) -> Path:
     """Make a figure of the theory with simulation as points on it, or all of them.
@@ -87,7 +87,7 @@ def reproduce(
 
 
 def write_drawing(
-    entry: Entry, drawing: Drawing, out: str | os.PathLike, options: Options, wall_s: float
+    entry: Entry, drawing: Drawing, out: str | os.PathLike[str], options: Options, wall_s: float
 ) -> list[Path]:
     """Write PNG, SVG, CSV and JSON of one figure, then the page anew.
 

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ds3sim.core.figure import new_axes
 from ds3sim.core.plain import as_plain
-from ds3sim.core.record import Record
 from ds3sim.results.row import Row
-
-if TYPE_CHECKING:
-    import pandas
-    import xarray
-    from matplotlib.axes import Axes
+from ds3sim.results.tidy import Tidy
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Success of the best strategy less that of another, with a simultaneous interval.
-
-    Attributes:
-        against: the other strategy.
-        estimate, low, high: probabilities.
-    """
+    """Success of the best strategy less that of another (``against``), probabilities, with a simultaneous interval."""
 
     against: str
     estimate: float
@@ -75,8 +64,11 @@ class Decision:
 
 
 @dataclass(frozen=True, eq=False)
-class Choice(Record):
+class Choice(Tidy):
     """What ``choose`` returns.
+
+    Its tables and arrays have ``probability_best`` besides, and ``behind``: the success that a strategy lacks to the
+    best one, with its interval.
 
     Attributes:
         name, engine, seed, match: of the study, as in :class:`ds3sim.Result`.
@@ -118,31 +110,6 @@ class Choice(Record):
             }
         )
 
-    def to_frame(self) -> pandas.DataFrame:
-        """A tidy table: one row for each point, budget and strategy, as :meth:`Result.to_frame`, with
-        ``probability_best`` and ``behind``, the success that it lacks to the best, with its interval."""
-        from ds3sim.results.labels import frame_of
-
-        return frame_of(self.axes, self._rows(), self._said(), self._more())
-
-    def to_table(self) -> pandas.DataFrame:
-        """:meth:`to_frame` with a unit in each column's name, for files that have no place for units."""
-        from ds3sim.results.labels import with_headers
-
-        return with_headers(self.to_frame())
-
-    def to_dataset(self) -> xarray.Dataset:
-        """Labelled arrays as :meth:`Result.to_dataset`, with the variables that :meth:`to_frame` has besides."""
-        from ds3sim.results.labels import dataset_of
-
-        return dataset_of(self.axes, self._rows(), self._said(), self._more())
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Success of every strategy against the budget, with 95% intervals."""
-        from ds3sim.results.plot import draw_lines, lines_of
-
-        return draw_lines(lines_of(self.axes, self._rows()), "success", new_axes(ax))
-
     def _rows(self) -> list[Row]:
         return [row for decision in self.decisions for row in decision.rows]
 
@@ -158,5 +125,9 @@ class Choice(Record):
         return {name: table[:, i] for i, name in enumerate(names)}
 
     def _said(self) -> dict[str, Any]:
-        about = {"name": self.name, "engine": self.engine, "seed": self.seed, "match": self.match}
-        return {**about, "level": self.level, "comparisons": self.comparisons, "environment": dict(self.environment)}
+        return {
+            **super()._said(),
+            "level": self.level,
+            "comparisons": self.comparisons,
+            "environment": dict(self.environment),
+        }

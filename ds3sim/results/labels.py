@@ -1,21 +1,59 @@
-"""Results as tidy tables (pandas) and labelled arrays (xarray), with units."""
+"""The columns of results, with their units, and results as labelled arrays (xarray)."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ds3sim.core.errors import require
-from ds3sim.results.columns import COLUMNS, attributes, axis_column, column, columns_of, unit_of
 from ds3sim.results.row import Row
 
 if TYPE_CHECKING:
-    import pandas
     import xarray
+
+
+@dataclass(frozen=True)
+class Column:
+    """A quantity of a row: its unit ("1": a pure number, "": text), meaning, and name in files without units."""
+
+    unit: str
+    meaning: str
+    header: str
+
+
+COLUMNS = {
+    "traces": Column("1", "trials of the whole task", "traces"),
+    "steps": Column("steps", "budget of a task, shared by its traces", "budget_steps"),
+    "steps_per_trace": Column("steps", "budget of one trace", "budget_steps_per_trace"),
+    "tokens": Column("tokens", "budget as the config gives it", "given_tokens"),
+    "flops": Column("FLOP", "budget as the config gives it", "given_FLOP"),
+    "cot_steps": Column("steps", "chain-of-thought budget of equal FLOPs", "cot_steps"),
+    "cot_tokens": Column("tokens", "chain-of-thought budget of equal FLOPs", "cot_tokens"),
+    "authors_flops": Column("FLOP", "mean cost of a task as the authors' code counts it", "authors_flops"),
+    "success": Column("1", "probability that the task is solved within the budget", "success_probability"),
+    "success_low": Column("1", "lower end of the 95% interval of success", "success_probability_low95"),
+    "success_high": Column("1", "upper end of the 95% interval of success", "success_probability_high95"),
+    "expected_steps": Column("steps", "mean steps of a task, summed over its traces", "expected_steps"),
+    "expected_steps_low": Column("steps", "lower end of the 95% interval of expected_steps", "expected_steps_low95"),
+    "expected_steps_high": Column("steps", "upper end of the 95% interval of expected_steps", "expected_steps_high95"),
+    "expected_tokens": Column("tokens", "mean output tokens of a task", "expected_tokens"),
+    "expected_flops": Column("FLOP", "cost of a task that uses the expected tokens", "expected_tokens_FLOP"),
+    "mean_flops": Column("FLOP", "mean cost of a task", "mean_FLOP"),
+    "budget_tokens": Column("tokens", "output tokens of a task that uses its whole budget", "budget_tokens"),
+    "budget_flops": Column("FLOP", "cost of a task that uses its whole budget", "budget_FLOP"),
+    "probability_best": Column("1", "chance to be the best strategy", "probability_best"),
+    "behind": Column("1", "success that it lacks to the best strategy", "behind"),
+    "behind_low": Column("1", "lower end of the simultaneous interval of behind", "behind_low"),
+    "behind_high": Column("1", "upper end of the simultaneous interval of behind", "behind_high"),
+    "reference": Column("", "where the reference comes from", "reference"),
+    "reference_success": Column("1", "success probability by the reference", "reference_success_probability"),
+    "reference_expected_steps": Column("steps", "expected steps by the reference", "reference_expected_steps"),
+}
 
 ALWAYS = ("success", "success_low", "success_high", "expected_steps", "expected_tokens", "expected_flops")
 """Variables that every dataset has; NaN where nothing fills them."""
@@ -26,59 +64,72 @@ MOST_EMPTY = 4
 BUDGETS = ("flops", "tokens", "cot_tokens", "cot_steps", "steps", "steps_per_trace")
 """What may label the budgets, in order of preference."""
 
+FIELDS = {field.name for field in fields(Row)} - {"reference"}
 
-def frame_of(
-    axes: Sequence[str], rows: Sequence[Row], said: Mapping[str, Any], more: Mapping[str, np.ndarray] | None = None
-) -> pandas.DataFrame:
-    """A tidy ``pandas.DataFrame``: one row for each point, strategy and budget.
-
-    Args:
-        axes: names of the axes.
-        rows: of the result.
-        said: what the result says of itself.
-        more: further columns.
-
-    Returns:
-        Columns are the axes, ``strategy`` and those of ``COLUMNS`` that some row fills; ``attrs`` holds ``units``
-        (column -> unit), ``meanings`` and ``said``.
-    """
-    import pandas
-
-    frame = pandas.DataFrame(columns_of(axes, rows, more))
-    numeric = [name for name in frame.columns if is_number(frame[name])]
-    frame.attrs = {
-        "units": {name: unit_of(name) for name in numeric if unit_of(name)},
-        "meanings": {name: COLUMNS[name].meaning for name in frame.columns if name in COLUMNS},
-        **attributes(said),
-    }
-    return frame
+AXIS_UNITS = {
+    "cost.parameters": "parameters",
+    "cost.tokens_per_step": "tokens per step",
+    "cost.prompt_tokens": "tokens",
+    "budget.steps": "steps",
+    "budget.steps_per_trace": "steps",
+    "budget.tokens": "tokens",
+    "budget.flops": "FLOP",
+    "strategy.n": "traces",
+}
 
 
-def with_headers(frame: pandas.DataFrame) -> pandas.DataFrame:
-    """The frame with column names for files that have no place for units."""
-    names = {name: COLUMNS[name].header for name in frame.columns if name in COLUMNS}
-    out = frame.rename(columns=names)
-    for key in ("units", "meanings"):
-        out.attrs[key] = {names.get(name, name): said for name, said in frame.attrs[key].items()}
+def axis_column(name: str) -> str:
+    """The column of an axis; an axis that is called as another column gets a prefix."""
+    return f"axis.{name}" if name in COLUMNS or name in ("strategy", "budget") else name
+
+
+def unit_of(name: str) -> str:
+    """The unit of a column, of an axis too; "1" for pure numbers, "" for text."""
+    if name in COLUMNS:
+        return COLUMNS[name].unit
+    return "" if name == "strategy" else AXIS_UNITS.get(name, "1")
+
+
+def columns_of(
+    axes: Sequence[str], rows: Sequence[Row], more: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """One array for each axis, ``strategy`` and each of ``COLUMNS`` that some row fills, and ``more``."""
+    values: dict[str, list] = {axis_column(axis): [row.axes.get(axis) for row in rows] for axis in axes}
+    values["strategy"] = [row.strategy for row in rows]
+    for name in COLUMNS:
+        if name in FIELDS:
+            values[name] = [getattr(row, name) for row in rows]
+    for name, of in (("", "by"), ("_success", "success"), ("_expected_steps", "expected_steps")):
+        values[f"reference{name}"] = [getattr(row.reference, of, None) for row in rows]
+    found = {name: column(own) for name, own in values.items() if any(value is not None for value in own)}
+    return found | dict(more or {})
+
+
+def column(values: Sequence) -> np.ndarray:
+    """One type for a column: int64, float64 (None is NaN), bool, or text (None is "", lists and tables are JSON)."""
+    kinds = {type(v) for v in values if v is not None}
+    if kinds == {bool} and None not in values:
+        return np.array(values, dtype=bool)
+    if kinds == {int} and None not in values and all(abs(v) < 2**63 for v in values):
+        return np.array(values, dtype=np.int64)
+    if kinds <= {int, float}:
+        return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+    out = np.empty(len(values), dtype=object)
+    out[:] = ["" if v is None else v if isinstance(v, str) else json.dumps(v) for v in values]
     return out
+
+
+def attributes(said: Mapping[str, Any]) -> dict[str, str | int | float]:
+    """What a result says of itself, as attributes that files can hold."""
+    plain = {key: value for key, value in said.items() if value is not None}
+    flat = {k: v if isinstance(v, str | int | float) else json.dumps(v) for k, v in plain.items()}
+    return {key: int(value) if isinstance(value, bool) else value for key, value in flat.items()}
 
 
 def dataset_of(
     axes: Sequence[str], rows: Sequence[Row], said: Mapping[str, Any], more: Mapping[str, np.ndarray] | None = None
 ) -> xarray.Dataset:
-    """An ``xarray.Dataset`` labelled by the axes, ``strategy`` and ``budget``.
-
-    A strategy without a name is called ``strategy``. Axes that vary together (zipped) share a dimension, named as
-    the first of them; the others are coordinates along it. Where the points fill no grid, there is one dimension
-    ``point`` with the axes as coordinates. Cells without a result are NaN. ``budget`` is labelled by what all rows
-    have in common: FLOP, tokens or steps; if nothing, by 0, 1, ..., and the steps are a variable.
-
-    Args:
-        axes, rows, said, more: as for :func:`frame_of`.
-
-    Raises:
-        InputError: there are no rows.
-    """
+    """See :meth:`Tidy.to_dataset`; arguments as for :func:`columns_of`, ``said`` are its attributes."""
     import xarray
 
     require(len(rows) > 0, "the result has no rows: nothing to write")

@@ -10,8 +10,7 @@ import numpy as np
 
 from ds3sim.core import figure
 from ds3sim.core.text import in_words
-from ds3sim.results.columns import COLUMNS, axis_column, columns_of, unit_of
-from ds3sim.results.labels import BUDGETS, is_number
+from ds3sim.results.labels import BUDGETS, COLUMNS, axis_column, columns_of, is_number, unit_of
 from ds3sim.results.row import Row
 
 if TYPE_CHECKING:
@@ -26,19 +25,12 @@ AXIS = {"success": "Success probability", "mean_flops": "Mean cost of a task (FL
 
 @dataclass(frozen=True)
 class Lines:
-    """What a figure of a result draws.
-
-    Attributes:
-        x: the column along the horizontal axis.
-        columns: all columns, [rows] each.
-        lines: label -> numbers of the line's rows, sorted by x.
-        total: lines that there would be without a limit.
-    """
+    """What a figure of a result draws: a column along x, all columns, and label -> rows of a line, sorted by x."""
 
     x: str
     columns: Mapping[str, np.ndarray]
     lines: Mapping[str, np.ndarray]
-    total: int
+    total: int  # without a limit
 
     @property
     def width(self) -> int:
@@ -54,11 +46,7 @@ class Lines:
 
 
 def lines_of(axes: Sequence[str], rows: Sequence[Row]) -> Lines:
-    """The axis or budget with the most values goes along x; everything else that varies makes lines, at most eight.
-
-    Args:
-        axes, rows: of a result; one row or more.
-    """
+    """What has the most values goes along x; all else that varies makes lines, at most eight. Needs a row."""
     table = columns_of(axes, rows)
     names = [axis_column(axis) for axis in axes]
     budget = next(name for name in BUDGETS if name in table)
@@ -86,12 +74,7 @@ def draw_lines(drawn: Lines, name: str, ax: Axes, theme: figure.Theme = figure.L
     for index, (label, at) in enumerate(drawn.lines.items()):
         low, high = (table.get(f"{name}_{end}", table[name])[at] for end in ("low", "high"))
         size = 4.5 if len(at) <= 25 else 2.5 if len(at) <= 100 else 0
-        look: dict[str, Any] = {
-            "linestyle": figure.dash(index),
-            "linewidth": 1.2,
-            "markersize": size,
-            "elinewidth": 0.9,
-        }
+        look = {"linestyle": figure.dash(index), "linewidth": 1.2, "markersize": size, "elinewidth": 0.9}
         figure.dots(ax, table[drawn.x][at], table[name][at], low, high, index, label or None, theme, capsize=0, **look)
     if name == "success":
         figure.probability(ax, table[name][shown].tolist())

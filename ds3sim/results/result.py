@@ -6,21 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ds3sim.core import files
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.figure import new_axes
 from ds3sim.core.folder import Marker
 from ds3sim.core.plain import as_plain
-from ds3sim.core.record import Record
 from ds3sim.core.text import short
 from ds3sim.results.row import Row, read_rows
-
-if TYPE_CHECKING:
-    import pandas
-    import xarray
-    from matplotlib.axes import Axes
+from ds3sim.results.tidy import Tidy
 
 
 @dataclass(frozen=True)
@@ -32,7 +26,7 @@ class Point:
 
 
 @dataclass(frozen=True, eq=False)
-class Result(Record):
+class Result(Tidy):
     """What ``run`` and ``sweep`` return.
 
     A result without axes has one point. Points are in row-major order of the axes (the last varies fastest), within
@@ -164,42 +158,8 @@ class Result(Record):
             environment=environment,
         )
 
-    def to_frame(self) -> pandas.DataFrame:
-        """A tidy table: one row for each point, strategy and budget; units in ``attrs``.
-
-        Columns are the axes, ``strategy`` and the fields of :class:`Row` that some row fills.
-        """
-        from ds3sim.results.labels import frame_of
-
-        return frame_of(self.axes, self.rows, self._said())
-
-    def to_dataset(self) -> xarray.Dataset:
-        """Labelled arrays: dimensions are the axes, ``strategy`` and ``budget``; units in ``attrs``.
-
-        See :func:`ds3sim.results.labels.dataset_of` for axes that vary together and for points that fill no grid.
-
-        Raises:
-            InputError: there are no rows.
-        """
-        from ds3sim.results.labels import dataset_of
-
-        return dataset_of(self.axes, self.rows, self._said())
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Success with its 95% interval against the axis or budget with the most values, at most eight lines."""
-        from ds3sim.results.plot import draw_lines, lines_of
-
-        require(len(self.rows) > 0, "there are no results to draw: nothing was simulated yet")
-        return draw_lines(lines_of(self.axes, self.rows), "success", new_axes(ax))
-
-    def to_table(self) -> pandas.DataFrame:
-        """:meth:`to_frame` with a unit in each column's name, for files that have no place for units."""
-        from ds3sim.results.labels import with_headers
-
-        return with_headers(self.to_frame())
-
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Result:
+    def load(cls, path: str | os.PathLike[str]) -> Result:
         """The result that :meth:`save` wrote to a ``.json`` file, or that ``run --json`` and ``sweep --json`` printed.
 
         Raises:
@@ -214,10 +174,12 @@ class Result(Record):
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
 
+    def _rows(self) -> Sequence[Row]:
+        return self.rows
+
     def _said(self) -> dict[str, Any]:
-        about = {"name": self.name, "engine": self.engine, "seed": self.seed, "match": self.match}
         more = {"stopping": self.stopping or None, "missing": self.missing or None}
-        return {**about, **more, "environment": dict(self.environment) or None}
+        return {**super()._said(), **more, "environment": dict(self.environment) or None}
 
 
 def _points(data: Any) -> Sequence[Mapping[str, Any]]:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from ds3sim.config.entries import Place
 from ds3sim.core.errors import InputError
+from ds3sim.core.estimate import Estimate
+from ds3sim.engine.law import Law, Mixture
+from ds3sim.theory.cost import CostModel
 
 AS_GIVEN = ("tokens", "flops", "cot_steps", "cot_tokens")
 """Fields that hold the budget as the config gives it."""
+COSTS = ("expected_tokens", "expected_flops", "mean_flops", "budget_tokens", "budget_flops")
+ENDS = {"estimate": "", "low": "_low", "high": "_high"}
+"""Keys of an interval, and what their fields end with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Numbers that are not random, beside a row.
-
-    Attributes:
-        success: probability that the task is solved within the budget.
-        expected_steps: steps of a task, summed over its traces.
-        by: ``closed_form`` or ``exact``.
-    """
+    """Success and expected steps of a row that are not random, ``by`` closed_form or exact."""
 
     success: float
     expected_steps: float
@@ -30,28 +33,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One strategy at one budget of one point.
+    """One strategy at one budget of one point. What the numbers mean, and their units, is in ``labels.COLUMNS``.
 
     Attributes:
         point: number of the point, 0, 1, ... in row-major order of the axes.
         axes: the point's value on each axis, by dotted key; empty without axes.
         strategy: name, None where there is a single one.
-        steps: budget of a task in steps, shared by its n traces.
-        steps_per_trace: budget of one trace in steps.
-        traces: trials of the whole task; 0 where the numbers are not random.
-        success, success_low, success_high: probability that the task is solved within the budget, with its 95%
-            interval.
-        expected_steps, expected_steps_low, expected_steps_high: steps of a task, summed over its traces, with the
-            95% interval.
-        expected_tokens: output tokens of a task.
-        expected_flops: FLOPs of a task that uses the expected tokens; None without a cost model.
-        mean_flops: mean FLOPs of a task; None without a cost model.
-        budget_tokens: output tokens of a task that uses its whole budget.
-        budget_flops: FLOPs of a task that uses its whole budget; None without a cost model.
-        tokens, flops: the budget of a task as the config gives it, in tokens or FLOPs; None where it is in steps.
-        cot_steps, cot_tokens: the chain-of-thought budget of equal FLOPs, where a sweep matches FLOPs.
-        authors_flops: mean FLOPs of a task as the authors' code counts them, for tasks of levels of skills; NaN where
-            their code has no such strategy.
+        traces: 0 where the numbers are not random; intervals then have no width.
+        expected_flops, mean_flops, budget_flops: None without a cost model.
+        tokens, flops: None where the budget is in steps.
+        authors_flops: for tasks of levels of skills; NaN where the authors' code has no such strategy.
         reference: what a formula or linear algebra gives for the same row, where it can be had.
     """
 
@@ -91,17 +82,11 @@ class Row:
                 if (value := getattr(self, name)) is not None
             },
             "traces": self.traces,
-            "success": {"estimate": self.success, "low": self.success_low, "high": self.success_high},
-            "expected_steps": {
-                "estimate": self.expected_steps,
-                "low": self.expected_steps_low,
-                "high": self.expected_steps_high,
+            **{
+                name: {end: getattr(self, name + suffix) for end, suffix in ENDS.items()}
+                for name in ("success", "expected_steps")
             },
-            "expected_tokens": self.expected_tokens,
-            "expected_flops": self.expected_flops,
-            "mean_flops": self.mean_flops,
-            "budget_tokens": self.budget_tokens,
-            "budget_flops": self.budget_flops,
+            **{name: getattr(self, name) for name in COSTS},
         }
 
     def reference_dict(self) -> dict[str, Any]:
@@ -121,16 +106,7 @@ def read_rows(
     references: Iterable[Mapping[str, Any]],
     traces: int = 0,
 ) -> tuple[Row, ...]:
-    """The rows of a point from what ``--json`` printed.
-
-    Args:
-        point, axes: number of the point, and its value on each axis.
-        results, references: lists of dictionaries as :meth:`Row.to_dict` and :meth:`Row.reference_dict` make them.
-        traces: for rows that do not say theirs.
-
-    Raises:
-        InputError: not such rows.
-    """
+    """The rows of a point from what ``--json`` printed; ``traces`` is for rows that do not say theirs."""
     try:
         known = {(row.get("strategy"), row["steps"]): row for row in references}
         return tuple(_read(point, axes, row, known.get((row.get("strategy"), row["steps"])), traces) for row in results)
@@ -142,22 +118,92 @@ def _read(point: int, axes: Mapping[str, Any], row: Mapping, known: Mapping | No
     authors = row.get("authors_flops")
     if authors is None and "authors_flops" in row:
         authors = math.nan
-    values: dict[str, Any] = {key: row.get(key) for key in ("expected_flops", "mean_flops", "budget_flops", *AS_GIVEN)}
+    values: dict[str, Any] = {key: row.get(key) for key in ("strategy", *COSTS, *AS_GIVEN)}
+    values |= {key: row[key] for key in ("steps", "expected_tokens", "budget_tokens")}
     values |= {
-        key + {"estimate": "", "low": "_low", "high": "_high"}[end]: float(row[key][end])
-        for key in ("success", "expected_steps")
-        for end in ("estimate", "low", "high")
+        key + suffix: float(row[key][end]) for key in ("success", "expected_steps") for end, suffix in ENDS.items()
     }
+    reference = None if known is None else Reference(known["success"], known["expected_steps"], known["by"])
+    each = row.get("steps_per_trace", row["steps"])
     return Row(
-        point=point,
-        axes=axes,
-        strategy=row.get("strategy"),
-        steps=row["steps"],
-        steps_per_trace=row.get("steps_per_trace", row["steps"]),
+        point,
+        axes,
+        steps_per_trace=each,
         traces=row.get("traces", traces),
-        expected_tokens=row["expected_tokens"],
-        budget_tokens=row["budget_tokens"],
         **values,
         authors_flops=authors,
-        reference=None if known is None else Reference(known["success"], known["expected_steps"], known["by"]),
+        reference=reference,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A law at the budgets of a place: success and steps of a task [3, B], E[(steps of a trace)^2] [B], trials."""
+
+    success: np.ndarray
+    steps: np.ndarray
+    square: np.ndarray
+    traces: int
+
+
+def rows_of(
+    places: Sequence[Place],
+    laws: Sequence[Sequence[Law]],
+    references: Sequence[Sequence[Reference | None]] | None = None,
+) -> list[tuple[Row, ...]]:
+    """The rows of every place, from the laws of its tasks, with the references at its budgets."""
+    found = [_measured(place, own) for place, own in zip(places, laws, strict=True)]
+    flops = _flops(places, found)
+    if references is None:
+        references = [[None] * len(place.rows) for place in places]
+    return [_rows(*parts) for parts in zip(places, found, flops, references, strict=True)]
+
+
+def _measured(place: Place, laws: Sequence[Law]) -> _Measured:
+    steps = np.array([int(row.steps) for row in place.rows], dtype=np.int64)
+    law = Mixture(laws, place.weights)
+    success, spent = _within(law.success(steps), 1.0), _within(law.expected_steps(steps), steps)
+    return _Measured(success, spent, np.asarray(law.expected_square_steps(steps)), law.traces)
+
+
+def _within(found: Estimate, most: float | np.ndarray) -> np.ndarray:
+    """An estimate with its interval clipped to what is possible, [3, B]."""
+    high = np.minimum(found.high, np.maximum(most, found.estimate))
+    return np.array([found.estimate, np.maximum(found.low, 0.0), high])
+
+
+def _flops(places: Sequence[Place], found: Sequence[_Measured]) -> list[np.ndarray | None]:
+    """FLOPs at the expected tokens, mean FLOPs, FLOPs of the budget: [3, B] a place; one call a cost model."""
+    out: list[np.ndarray | None] = [None] * len(places)
+    groups: dict[CostModel, list[int]] = {}
+    for i, place in enumerate(places):
+        if place.cost is not None:
+            groups.setdefault(place.cost, []).append(i)
+    for cost, members in groups.items():
+        own = [places[i] for i in members]
+        sizes = [len(place.rows) for place in own]
+        omega, n = cost.tokens_per_step, np.repeat([place.n for place in own], sizes)
+        kind = {"branches": np.repeat([place.proposals for place in own], sizes), "n": n}
+        mean = omega * (np.concatenate([found[i].steps[0] for i in members]) / n)
+        # A mean and a mean square that were rounded apart may miss mean^2 <= square by an ulp or two.
+        square = np.maximum(omega**2 * np.concatenate([found[i].square for i in members]), mean * mean)
+        full = omega * np.array([row.steps_per_trace for place in own for row in place.rows], dtype=np.float64)
+        values = np.array([cost.flops(mean, **kind), cost.mean_flops(mean, square, **kind), cost.flops(full, **kind)])
+        for i, part in zip(members, np.split(values, np.cumsum(sizes)[:-1], axis=1), strict=True):
+            out[i] = part
+    return out
+
+
+def _rows(place: Place, found: _Measured, flops: np.ndarray | None, references: Sequence) -> tuple[Row, ...]:
+    tokens = place.proposals * place.tokens_per_step
+    none = [None] * len(place.rows)
+    costs = (none, none, none) if flops is None else flops.tolist()
+    columns = zip(place.rows, found.success.T.tolist(), found.steps.T.tolist(), *costs, references, strict=True)
+    out = []
+    for given, p, k, at_mean, mean, full, known in columns:
+        price = (tokens * k[0], at_mean, mean, float(tokens * place.n * given.steps_per_trace), full)
+        asked = (given.tokens, given.flops, given.cot_steps, given.cot_tokens, given.authors_flops)
+        budget = (given.steps, given.steps_per_trace, found.traces)
+        values = [place.point, place.axes, place.strategy, *budget, *p, *k, *price, *asked, known]
+        out.append(Row(*values))
+    return tuple(out)

@@ -20,7 +20,6 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
     resamples: int = RESAMPLES,
-    bounds: tuple[float | None, float | None] = (0.0, 1.0),
 ) -> tuple[np.ndarray, np.ndarray]:
     """BCa intervals for the mean over problems of each column, all columns on the same resamples.
 
@@ -28,19 +27,18 @@ def bootstrap(
     "What teachers should know about the bootstrap", section 5.2: a/2 is replaced by
     Phi(-sqrt(P/(P-1)) t_(a/2, P-1)), which removes the narrowness of bootstrap intervals for few problems.
     BCa rather than percentile since per-problem success is skewed (most problems near 0 or 1): at 30 problems
-    tests/test_estimates.py measures the coverage of both. The interval is never narrower than what
-    bounded values allow: a kind of problem not among the P seen may make up q = 1 - (a/2)^(1/P) of all, so with
-    a mean e, low <= e - q (e - bound) and high >= e + q (bound - e); at e = 0 and e = 1 that is Clopper-Pearson.
+    tests/test_estimates.py measures the coverage of both. The interval is never narrower than what values in [0, 1]
+    allow: a kind of problem not among the P seen may make up q = 1 - (a/2)^(1/P) of all, so with a mean e,
+    low <= e - q e and high >= e + q (1 - e); at e = 0 and e = 1 that is Clopper-Pearson.
 
     Args:
-        values: float64 [P, K], one row a problem; NaN leaves a problem out of a column.
+        values: float64 [P, K] in [0, 1], one row a problem; NaN leaves a problem out of a column.
         level: in (0, 1).
         seed: whole, >= 0.
         resamples: >= 100.
-        bounds: smallest and largest possible value, None for no bound.
 
     Returns:
-        low, high: float64 [K]. With one problem they are the bounds.
+        low, high: float64 [K]. With one problem they are 0 and 1.
 
     Raises:
         InputError: an argument outside its range; no values.
@@ -55,15 +53,18 @@ def bootstrap(
     mean = filled.sum(axis=0) / number
     drawn = _resampled_means(filled, valid, seed, resamples)
     low, high = _bca(drawn, mean, filled, valid, number, level)
-    return _widened(low, high, mean, number, level, bounds)
+    unseen = -np.expm1(np.log(0.5 * (1.0 - level)) / number)
+    low = np.where(number < 2, 0.0, np.minimum(low, mean - unseen * mean))
+    high = np.where(number < 2, 1.0, np.maximum(high, mean + unseen * (1.0 - mean)))
+    return np.minimum(low, mean), np.maximum(high, mean)
 
 
-def _checked(level, resamples, seed) -> tuple[float, int]:
+def _checked(level: float, resamples: int, seed: int) -> tuple[float, int]:
     whole_number("seed", seed, 0)
     return confidence(level), whole_number("resamples", resamples, 100, 10**6)
 
 
-def _resampled_means(filled, valid, seed: int, resamples: int) -> np.ndarray:
+def _resampled_means(filled: np.ndarray, valid: np.ndarray, seed: int, resamples: int) -> np.ndarray:
     """Means of resampled problems, float64 [B, K]; NaN where a resample has no valid value."""
     problems, columns = filled.shape
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -81,15 +82,18 @@ def _resampled_means(filled, valid, seed: int, resamples: int) -> np.ndarray:
     return out
 
 
-def _bca(drawn, mean, filled, valid, number, level) -> tuple[np.ndarray, np.ndarray]:
-    low, high = np.empty(mean.shape), np.empty(mean.shape)
+def _bca(
+    drawn: np.ndarray, mean: np.ndarray, filled: np.ndarray, valid: np.ndarray, number: np.ndarray, level: float
+) -> np.ndarray:
+    """The BCa limits of each column, float64 [2, K]."""
+    out = np.empty((2, mean.size))
     for j in range(mean.size):
         column = drawn[:, j]
         column = np.sort(column[~np.isnan(column)])
         spread = np.where(valid[:, j], filled[:, j] - mean[j], 0.0)
         square = float(np.sum(spread**2))
         if number[j] < 2 or square <= 1e-24:
-            low[j] = high[j] = mean[j]
+            out[:, j] = mean[j]
             continue
         below = np.searchsorted(column, mean[j] - 1e-12) + np.searchsorted(column, mean[j] + 1e-12)
         share = np.clip(0.5 * below / column.size, 1e-6, 1.0 - 1e-6)
@@ -103,18 +107,8 @@ def _bca(drawn, mean, filled, valid, number, level) -> tuple[np.ndarray, np.ndar
             bend = 1.0 - acceleration * (shift + z)
             # A far quantile of a very skewed sample may bend over: take the end of the resamples.
             ends.append(special.ndtr(shift + (shift + z) / bend) if bend > 1e-3 else float(z > 0))
-        low[j], high[j] = np.quantile(column, ends)
-    return low, high
-
-
-def _widened(low, high, mean, number, level, bounds) -> tuple[np.ndarray, np.ndarray]:
-    unseen = -np.expm1(np.log(0.5 * (1.0 - level)) / number)
-    floor, top = bounds
-    if floor is not None:
-        low = np.where(number < 2, floor, np.minimum(low, mean - unseen * (mean - floor)))
-    if top is not None:
-        high = np.where(number < 2, top, np.maximum(high, mean + unseen * (top - mean)))
-    return np.minimum(low, mean), np.maximum(high, mean)
+        out[:, j] = np.quantile(column, ends)
+    return out
 
 
 def two_level(
@@ -139,8 +133,7 @@ def two_level(
         n, correct: int64 [P].
         values: the estimates, float64 [P, K].
         formula: (n, c) float64 [M] to float64 [M, K].
-        problems, level, seed, resamples: as said; large tables (P K above 5000) take fewer resamples,
-            400 at least.
+        problems, level, seed, resamples: as said; large tables (P K above 5000) take fewer resamples, 400 at least.
 
     Returns:
         low, high: float64 [K], clipped to [0, 1].

@@ -48,12 +48,11 @@ def mean_interval(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interval for the mean of independent variables that lie in a range of width ``span``.
 
-    The half width is z sqrt(variance / n) + span ln(2 / a) / n with a = 1 - level (ours). The first
-    term is the normal interval. The second is a guard against what the sample did not show: were all
-    n values equal, an event of probability up to ln(2 / a) / n could have been missed, and it would
-    move the mean by at most ``span`` times that. So the interval is never of width zero unless
-    ``span`` is; the guard falls as 1/n and soon does not matter. For variables with two values
-    ``span`` apart the coverage is at least about ``level`` (tests enumerate it).
+    The half width is z sqrt(variance / n) + span ln(2 / a) / n with a = 1 - level (ours). The first term is the normal
+    interval. The second is a guard against what the sample did not show: were all n values equal, an event of
+    probability up to ln(2 / a) / n could have been missed, and it would move the mean by at most ``span`` times that.
+    So the interval is never of width zero unless ``span`` is; the guard falls as 1/n and soon does not matter. For
+    variables with two values ``span`` apart the coverage is at least about ``level`` (tests enumerate it).
 
     Args:
         mean, variance: of the sample; the variance may be divided by n or n - 1.

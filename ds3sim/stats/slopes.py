@@ -12,12 +12,8 @@ from ds3sim.core.check import Numbers
 
 @dataclass(frozen=True)
 class Exponent:
-    """The slope of ln y in ln C by least squares.
-
-    Attributes:
-        value, error: slope and its standard error (residuals taken as independent; None with two points).
-        points: how many went in.
-    """
+    """The slope of ln y in ln C by least squares over ``points``, and its standard error (residuals taken as
+    independent; None with two points)."""
 
     value: float
     error: float | None

@@ -45,10 +45,9 @@ def binomial_z(hits: Numbers, trials: Numbers, p: Numbers) -> np.ndarray:
 def mean_p(mean: Numbers, expected: Numbers, variance: Numbers, trials: Numbers, span: Numbers = None) -> np.ndarray:
     """Two-sided p-value of a sample mean against its expectation, float64, arguments broadcast.
 
-    Without ``span`` from the normal law: right for many trials of a variable that is not very skew.
-    With ``span`` it is Bernstein's bound 2 exp(-n t^2 / (2 (variance + span t / 3))), t = |mean -
-    expected|: never too small for any n, and larger than the normal one by a factor of about
-    sqrt(2 pi) z, z the distance in standard errors.
+    Without ``span`` from the normal law: right for many trials of a variable that is not very skew. With ``span`` it is
+    Bernstein's bound 2 exp(-n t^2 / (2 (variance + span t / 3))), t = |mean - expected|: never too small for any n, and
+    larger than the normal one by a factor of about sqrt(2 pi) z, z the distance in standard errors.
 
     Args:
         mean: of the sample.
@@ -73,11 +72,8 @@ def mean_p(mean: Numbers, expected: Numbers, variance: Numbers, trials: Numbers,
 
 
 def pooled_bins(expected: np.ndarray, least_expected: float) -> np.ndarray:
-    """First index of each pooled bin, int64 [B]; adjacent bins are joined from the left.
-
-    A pool closes as soon as it expects ``least_expected``; what is left at the end joins the last one.
-    Depends on the expectations only, never on the counts.
-    """
+    """First index of each pooled bin, int64 [B]: adjacent bins are joined from the left until a pool expects
+    ``least_expected``, and what is left joins the last one. Depends on the expectations only, never on the counts."""
     starts, total = [0], 0.0
     for i, value in enumerate(expected.tolist()):
         if total >= least_expected:
@@ -159,7 +155,7 @@ def _probability(p: ArrayLike) -> np.ndarray:
     return np.minimum(numbers("probability", p, low=0, high=1 + ROUNDING), 1.0)
 
 
-def _score(difference, error, scale) -> np.ndarray:
+def _score(difference: Numbers, error: Numbers, scale: Numbers) -> np.ndarray:
     """difference / error; where the error is 0, 0 for a difference of rounding size, else +-infinity."""
     difference, error, scale = np.broadcast_arrays(difference, error, scale)
     none = np.where(np.abs(difference) <= ROUNDING * np.abs(scale), 0.0, np.copysign(np.inf, difference))

@@ -11,10 +11,9 @@ from itertools import pairwise
 from typing import Any, cast
 
 from ds3sim.core.errors import StoppedEarly, require
-from ds3sim.engine.evaluate import evaluate
-from ds3sim.engine.limits import ENGINES, EngineOptions
+from ds3sim.engine.limits import ENGINES, FIRST_ROUND, EngineOptions, Stopping
 from ds3sim.engine.population import BATCH
-from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.simulate import evaluate
 from ds3sim.engine.tally import Tally, enough
 from ds3sim.store.store import Store
 from ds3sim.task.task import Task
@@ -30,27 +29,13 @@ COMMIT_S = 2.0
 
 
 def require_storable(options: EngineOptions, where: str = "") -> None:
-    """Refuse an engine whose results no store keeps.
-
-    Args:
-        options: of the engine.
-        where: what the message begins with.
-
-    Raises:
-        InputError: with the reason.
-    """
+    """Refuse an engine whose results no store keeps. InputError: ``where`` and the reason."""
     why = ENGINES[options.kind].not_stored
     able = " or ".join(kind.name for kind in ENGINES.values() if kind.not_stored is None)
-    require(
-        why is None,
-        f"{where}engine.kind = {options.kind}: cannot be kept in a store: {why}: use engine {able}, or leave the store"
-        " out",
-    )
-    require(
-        options.macro_steps is None,
-        f"{where}macro_steps = {options.macro_steps} makes another random stream, which a store would mix up with its"
-        " own: remove it, or leave the store out",
-    )
+    told = f"{where}engine.kind = {options.kind}: cannot be kept in a store: {why}"
+    require(why is None, f"{told}: use engine {able}, or leave the store out")
+    told = f"{where}macro_steps = {options.macro_steps} makes another random stream, which a store would mix up"
+    require(options.macro_steps is None, f"{told} with its own: remove it, or leave the store out")
 
 
 def collect(
@@ -63,14 +48,11 @@ def collect(
     """The tally of every task, bit for bit that of ``simulate`` alone, simulating only what the store lacks.
 
     What has been simulated is committed group by group, so that a crash costs the last seconds; while another process
-    holds the file, it is kept in memory (:class:`ds3sim.store.patient.Patient`). The
-    result does not depend on what the store held before, nor on how often the work was interrupted.
+    holds the file, it is kept in memory (:class:`ds3sim.store.patient.Patient`). The result does not depend on what the
+    store held before, nor on how often the work was interrupted.
 
     Args:
         items: tasks, each with a description for the store. A task may occur more than once.
-        store: where the tallies are kept.
-        options: which engine, and how long it runs.
-        seed: whole number in [0, 2^63).
         progress: called with the number of trials simulated since the last call.
 
     Raises:
@@ -210,10 +192,9 @@ class _Run:
         tasks = [piece.task for piece in group]
         found = cast(list[Tally], evaluate(tasks, None, options, self.seed, firsts=firsts, progress=self.progress))
         for task, first, tally in zip(tasks, firsts, found, strict=True):
-            require(
-                tally.identity == task.identity and tally.ranges == ((self.seed, first, first + count),),
-                f"the engine returned other trials than {first}..{first + count} of problem {task.identity[:8]}",
-            )
+            good = tally.identity == task.identity and tally.ranges == ((self.seed, first, first + count),)
+            told = f"the engine returned other trials than {first}..{first + count} of problem {task.identity[:8]}"
+            require(good, told)
         return found
 
 

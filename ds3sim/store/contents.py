@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ds3sim.config.entries import Entry
+from ds3sim.config.entries import Entry, Place
 from ds3sim.core import rng
 from ds3sim.core.errors import InputError
 from ds3sim.core.figure import new_axes
 from ds3sim.core.record import Record
-from ds3sim.results.rows import Place
 from ds3sim.task.budget import BudgetRow
 from ds3sim.theory.cost import CostModel
 
@@ -38,69 +37,34 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A task of a point: its identity, and its weight, a number or one for each budget."""
-
-    identity: str
-    weight: float | tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Point:
+class Point(Place):
     """One strategy at one point of a sweep: what turns tallies into rows of a result, without the config.
 
     Attributes:
-        axes: dotted key -> value.
-        strategy: a name, None where there is a single one.
         engine: that simulates it.
-        parts: the tasks of its distribution.
-        n: traces of a task; proposals: of a step.
-        tokens_per_step: omega.
-        cost: the cost model, None without FLOPs.
-        rows: the budgets.
+        identities: of the tasks of its distribution.
         graph: digest of the graph, where it was read from a file.
     """
 
-    axes: Mapping[str, Any]
-    strategy: str | None
     engine: str
-    parts: tuple[Part, ...]
-    n: int
-    proposals: int
-    tokens_per_step: float
-    cost: CostModel | None
-    rows: tuple[BudgetRow, ...]
+    identities: tuple[str, ...]
     graph: str | None = None
 
     @classmethod
     def of(cls, entry: Entry) -> Point:
         """The point of an entry of a study."""
-        task = entry.tasks[0]
-        return cls(
-            entry.axes,
-            entry.strategy,
-            entry.engine.kind,
-            tuple(Part(task.identity, weight) for task, weight in zip(entry.tasks, entry.weights, strict=True)),
-            task.n,
-            task.step.proposals,
-            entry.tokens_per_step,
-            entry.cost,
-            entry.rows,
-            entry.said["tasks"].get("digest"),
-        )
-
-    def place(self, number: int) -> Place:
-        """Where the point's rows belong in a result, as its ``number``-th point."""
-        price, weights = (self.tokens_per_step, self.cost), tuple(part.weight for part in self.parts)
-        return Place(number, self.axes, self.strategy, self.n, self.proposals, *price, weights, self.rows)
+        own = [getattr(entry, field.name) for field in fields(Place)]
+        own += [entry.engine.kind, tuple(task.identity for task in entry.tasks), entry.said["tasks"].get("digest")]
+        return cls(*own)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as the file keeps it."""
+        parts = zip(self.identities, self.weights, strict=True)
         return {
             "axes": dict(self.axes),
             "strategy": self.strategy,
             "engine": self.engine,
-            "parts": [asdict(part) for part in self.parts],
+            "parts": [{"identity": identity, "weight": weight} for identity, weight in parts],
             "n": self.n,
             "proposals": self.proposals,
             "tokens_per_step": self.tokens_per_step,
@@ -111,23 +75,22 @@ class Point:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Point:
-        """What :meth:`to_dict` gave.
-
-        Raises:
-            InputError: it lacks something.
-        """
+        """What :meth:`to_dict` gave. InputError: it lacks something."""
         try:
-            weights = [(part["identity"], part["weight"]) for part in data["parts"]]
+            given = [part["weight"] for part in data["parts"]]
+            weights: Any = tuple(tuple(w) if isinstance(w, list) else float(w) for w in given)
             return cls(
+                0,
                 data["axes"],
                 data["strategy"],
-                data["engine"],
-                tuple(Part(name, tuple(w) if isinstance(w, list) else float(w)) for name, w in weights),
                 int(data["n"]),
                 int(data["proposals"]),
                 float(data["tokens_per_step"]),
                 CostModel(**data["cost"]) if data["cost"] else None,
+                weights,
                 tuple(BudgetRow(**row) for row in data["rows"]),
+                data["engine"],
+                tuple(part["identity"] for part in data["parts"]),
                 data.get("graph"),
             )
         except (KeyError, TypeError, ValueError) as error:

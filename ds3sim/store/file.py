@@ -67,16 +67,8 @@ def one_line(path: Name) -> Iterator[None]:
 
 @reads("store")
 def connect(path: Name, *, create: bool, readonly: bool, wait: float) -> sqlite3.Connection:
-    """A connection to a store that was looked through.
-
-    Args:
-        path: the file.
-        create: make it where it is missing.
-        readonly: for reading; a journal left by a crash is still played back.
-        wait: seconds to wait for another process that writes.
-
-    Raises:
-        InputError: missing, no file, no store, of a newer format, damaged, or locked.
+    """A connection to a store that was looked through; ``readonly`` still plays back a journal left by a crash,
+    ``wait`` is in seconds. InputError: missing, no file, no store, of a newer format, damaged, or locked.
     """
     _look_at(path, create and not readonly)
     mode = "rwc" if create and not readonly else "rw"

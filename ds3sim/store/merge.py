@@ -34,14 +34,6 @@ class Merged(Record):
     out: StoreContents
     new_rows: int
 
-    def to_dict(self) -> dict:
-        """As ``ds3sim merge --json`` prints it."""
-        return {
-            "inputs": [store.to_dict() for store in self.inputs],
-            "out": self.out.to_dict(),
-            "new_rows": self.new_rows,
-        }
-
     def to_dataset(self) -> xarray.Dataset:
         """``problems``, ``rows`` and ``trials`` along ``store``: the inputs, then what they were merged into."""
         import xarray

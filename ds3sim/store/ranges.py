@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ds3sim.core.errors import require
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import Stopping
 from ds3sim.engine.tally import Tally
 from ds3sim.engine.version import engine_version
 
@@ -54,11 +54,7 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, tally: Tally) -> Row:
-        """The row of a tally.
-
-        Raises:
-            InputError: a tally of several ranges of trials.
-        """
+        """The row of a tally. InputError: a tally of several ranges of trials."""
         require(
             len(tally.ranges) == 1 and tally.ranges[0][2] - tally.ranges[0][1] == tally.traces,
             f"a tally of {len(tally.ranges)} ranges of trials cannot be one row: add the tally of each range",
@@ -77,11 +73,7 @@ class Row(NamedTuple):
         return self[:5]
 
     def tally(self) -> Tally:
-        """The counts.
-
-        Raises:
-            Damaged: the row contradicts itself.
-        """
+        """The counts. Damaged: the row contradicts itself."""
         if self.checksum() != self.code:
             raise Damaged("its checksum is wrong")
         task_hits, hits, deaths = decode(self.counts)
@@ -143,11 +135,7 @@ def encode(task_hits: np.ndarray, hits: np.ndarray, deaths: np.ndarray) -> bytes
 
 
 def decode(blob: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The inverse of :func:`encode`: task_hits, hits, deaths, int64 [K + 1] each.
-
-    Raises:
-        Damaged: these are not bytes that ``encode`` wrote.
-    """
+    """The inverse of :func:`encode`: task_hits, hits, deaths, int64 [K + 1] each; Damaged where it wrote no such."""
     try:
         kind, size = _HEAD.unpack_from(blob)
         raw = np.frombuffer(zlib.decompress(blob[_HEAD.size :]), dtype=np.uint8)
@@ -168,11 +156,10 @@ def decode(blob: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def cover(rows: Iterable[Range], first: int = 0, end: int | None = None) -> list[Range]:
-    """Disjoint rows inside [first, end) that hold the most trials, sorted.
+    """Disjoint rows inside [first, end) that hold the most trials, sorted; overlapping ones would count trials twice.
 
-    Rows overlap when two machines cut the same trials differently; adding both would count trials
-    twice. Of several best choices the one with the fewest rows is taken, then the one whose rows
-    begin first, so that the choice depends on the rows alone.
+    Of several best choices the one with the fewest rows is taken, then the one whose rows begin first, so that the
+    choice depends on the rows alone.
     """
     inside = sorted({r for r in rows if r[0] >= first and (end is None or r[1] <= end)})
     if all(a[1] <= b[0] for a, b in pairwise(inside)):
@@ -206,15 +193,4 @@ def gaps(covered: Sequence[Range], first: int, end: int) -> list[Range]:
         first = max(first, stop)
     if first < end:
         out.append((first, end))
-    return out
-
-
-def joined(ranges: Iterable[Range]) -> list[Range]:
-    """Sorted disjoint ranges with neighbours merged."""
-    out: list[Range] = []
-    for begin, stop in sorted(ranges):
-        if out and out[-1][1] == begin:
-            out[-1] = (out[-1][0], stop)
-        else:
-            out.append((begin, stop))
     return out

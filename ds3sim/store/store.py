@@ -11,22 +11,20 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import InputError, note, require
 from ds3sim.core.guard import guard, reads
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import Stopping
 from ds3sim.engine.tally import Tally
+from ds3sim.results.result import Result
+from ds3sim.results.row import rows_of
 from ds3sim.store import file as store_file
 from ds3sim.store.body import digest_of, pack, unpack
 from ds3sim.store.contents import Point, Problem, StoreContents, Sweep, sweep_identity
 from ds3sim.store.patient import Patient
 from ds3sim.store.ranges import Damaged, Range, Row, cover, gaps
-
-if TYPE_CHECKING:
-    from ds3sim.results.result import Result
-    from ds3sim.results.rows import Place
 
 KEY = "identity, engine, seed, first, end"
 _PARTS = "part JOIN problem ON id = problem"
@@ -83,9 +81,7 @@ class Store:
         """Open a store.
 
         Args:
-            path: the file.
             create: make it where it is missing.
-            readonly: for reading only.
             wait: seconds to wait for another process that is writing.
 
         Raises:
@@ -108,8 +104,6 @@ class Store:
         """Close the file. May be called again."""
         self._db.close()
 
-    # ---- tallies ------------------------------------------------------------------------------
-
     def put_problems(self, problems: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Say what problems are: (identity, plain data). The first description of an identity is kept."""
         with store_file.transaction(self._db, self.path):
@@ -121,13 +115,10 @@ class Store:
         self.add_all([tally])
 
     def add_all(self, tallies: Iterable[Tally]) -> int:
-        """Add tallies, each of one range of trials, in one transaction.
+        """Add tallies, each of one range of trials, in one transaction; returns the number of rows that are new.
 
-        A row that is there already is left alone. A row that overlaps others is kept beside them;
-        reading never counts a trial twice.
-
-        Returns:
-            The number of rows that are new.
+        A row that is there already is left alone. A row that overlaps others is kept beside them; reading never counts
+        a trial twice.
 
         Raises:
             InputError: a tally of several ranges, or one whose counts differ from those stored for the
@@ -148,14 +139,10 @@ class Store:
 
     @reads("store")
     def tally(self, identity: str, engine: str, seed: int | None = None, end: int | None = None) -> Tally | None:
-        """The sum of the rows within [0, end), or None where there are none.
+        """The sum of the rows within [0, end), or None where there are none; ``end`` None reads everything.
 
-        Args:
-            seed: None adds up all seeds; the tally then has the first of them.
-            end: None reads everything.
-
-        Where rows overlap, disjoint ones that hold the most trials are taken. Rows of two versions of the engine are
-        added with a note.
+        Without a seed all are added up; the tally then has the first of them. Where rows overlap, disjoint ones that
+        hold the most trials are taken. Rows of two versions of the engine are added with a note.
         """
         total, versions = None, set()
         end = None if end is None else whole_number("end", end)
@@ -180,17 +167,11 @@ class Store:
         """(identity, engine, seed, first, end) of every row, sorted."""
         return self._all(f"SELECT {KEY} FROM {_PARTS} ORDER BY {KEY}")
 
-    # ---- contents -----------------------------------------------------------------------------
-
     def put_points(self, name: str, points: Iterable[Point], common: Mapping[str, Any] | None = None) -> None:
-        """Keep a sweep's table of contents.
+        """Keep a sweep's table of contents, its points in order.
 
-        Args:
-            name: of the sweep.
-            points: in order.
-            common: what all points share, as the resolved config without axes. Lists with equal name and
-                ``common`` are read as one, where graph files have equal content wherever they lie. None: the list
-                stands alone.
+        ``common`` is what all points share, as the resolved config without axes. Lists with equal name and ``common``
+        are read as one, where graph files have equal content wherever they lie; None: the list stands alone.
         """
         points = list(points)
         plain = [point.to_dict() for point in points]
@@ -248,9 +229,6 @@ class Store:
         Raises:
             InputError: the store holds no sweep (of this name).
         """
-        from ds3sim.results.result import Result
-        from ds3sim.results.rows import rows_of
-
         every = self.sweeps()
         sweeps = [sweep for sweep in every if name in (None, sweep.name)]
         known = ", ".join(sorted({sweep.name for sweep in every}))
@@ -260,30 +238,29 @@ class Store:
         if any(graphs != files[-1] for graphs in files):
             note(f"{self.path}: has sweeps called {sweeps[-1].name} of other graphs: this is the one used last")
         numbers: dict[str, int] = {}
-        found: list[tuple[Place, list[Tally], str]] = []
+        found: list[tuple[Point, list[Tally]]] = []
         for point in sweeps[-1].points:
-            tallies = [self.tally(part.identity, point.engine) for part in point.parts]
+            tallies = [self.tally(identity, point.engine) for identity in point.identities]
             there = [tally for tally in tallies if tally is not None]
             if there and len(there) == len(tallies):
-                place = point.place(numbers.setdefault(repr(point.axes), len(numbers)))
-                found.append((place, there, point.engine))
+                number = numbers.setdefault(repr(point.axes), len(numbers))
+                found.append((replace(point, point=number), there))
         found.sort(key=lambda one: one[0].point)
-        rows = rows_of([place for place, _, _ in found], [tallies for _, tallies, _ in found])
-        seeds = sorted({r[0] for _, tallies, _ in found for tally in tallies for r in tally.ranges})
+        points = [point for point, _ in found]
+        rows = rows_of(points, [tallies for _, tallies in found])
+        seeds = sorted({r[0] for _, tallies in found for tally in tallies for r in tally.ranges})
         return Result(
             name=sweeps[-1].name,
-            engine=", ".join(sorted({engine for _, _, engine in found})),
+            engine=", ".join(sorted({point.engine for point in points})),
             seed=seeds[0] if seeds else None,
-            axes=tuple(dict.fromkeys(axis for place, _, _ in found for axis in place.axes)),
-            strategies=tuple(dict.fromkeys(place.strategy for place, _, _ in found)),
+            axes=tuple(dict.fromkeys(axis for point in points for axis in point.axes)),
+            strategies=tuple(dict.fromkeys(point.strategy for point in points)),
             rows=tuple(row for own in rows for row in own),
             missing=len(sweeps[-1].points) - len(found),
             seeds=tuple(seeds),
             swept=True,
             config=(sweeps[-1].common or {}).get("config", {}),
         )
-
-    # ---- merging ------------------------------------------------------------------------------
 
     @reads("store")
     def tables(self) -> Tables:
@@ -322,8 +299,6 @@ class Store:
                         (digest, name, shared, body),
                     )
         return new
-
-    # ---- pieces -------------------------------------------------------------------------------
 
     @reads("store")
     def _all(self, query: str, values: tuple = ()) -> list[tuple]:

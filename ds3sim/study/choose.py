@@ -27,8 +27,7 @@ from ds3sim.core.progress import working
 from ds3sim.engine.law import Counted, Law, mixed
 from ds3sim.engine.limits import NUMBERS
 from ds3sim.results.choice import Choice, Decision, Gap
-from ds3sim.results.row import Row
-from ds3sim.results.rows import place_of, rows_of
+from ds3sim.results.row import Row, rows_of
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.store.store import Store
 from ds3sim.study.evaluate import Progress, about, evaluate, opened
@@ -44,7 +43,7 @@ def choose(
     source: Source,
     *,
     seed: int | None = None,
-    store: Store | str | os.PathLike | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Choice:
     """The best strategy at each point and budget.
@@ -89,7 +88,7 @@ def choose(
     try:
         with opened(store) as kept:
             for entries, laws, _ in evaluate(study, kept, progress, whole_points=True):
-                rows = rows_of([place_of(entry) for entry in entries], laws)
+                rows = rows_of(entries, laws)
                 for at in range(0, len(entries), len(names)):
                     part = slice(at, at + len(names))
                     out += _decisions(entries[part], laws[part], rows[part], pairs)
@@ -100,7 +99,9 @@ def choose(
     return result(False)
 
 
-def _decisions(entries: Sequence[Entry], laws: Sequence, rows: Sequence[tuple[Row, ...]], pairs: int) -> list[Decision]:
+def _decisions(
+    entries: Sequence[Entry], laws: Sequence[Sequence[Law]], rows: Sequence[tuple[Row, ...]], pairs: int
+) -> list[Decision]:
     """The decisions at one point, one for each budget."""
     names = [str(entry.strategy) for entry in entries]
     level = 1 - (1 - LEVEL) / pairs
@@ -165,7 +166,7 @@ def _z(level: float) -> float:
     return float(-ndtri(0.5 * (1 - level)))
 
 
-def _probability_best(entries: Sequence[Entry], found) -> np.ndarray:
+def _probability_best(entries: Sequence[Entry], found: Sequence[Sequence[Law]]) -> np.ndarray:
     """Posterior chance to be the best, float64 [strategies, budgets]; from ``DRAWS`` draws."""
     rng = np.random.default_rng(entries[0].seed)
     budgets = len(entries[0].rows)
@@ -183,7 +184,7 @@ def _probability_best(entries: Sequence[Entry], found) -> np.ndarray:
     return out
 
 
-def _posterior(entry: Entry, laws) -> np.ndarray:
+def _posterior(entry: Entry, laws: Sequence[Law]) -> np.ndarray:
     """Shape parameters of the Beta posterior of success, float64 [2, B]."""
     steps = entry.tasks[0].budgets
     mean, variance = np.zeros(len(steps)), np.zeros(len(steps))

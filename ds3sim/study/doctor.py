@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ds3sim.core import rng, runtime
-from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
 from ds3sim.core.figure import new_axes
 from ds3sim.core.record import Record
+from ds3sim.core.runtime import environment
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.task import Task
 
@@ -68,15 +68,8 @@ class Diagnosis(Record):
 
     def to_dict(self) -> dict[str, Any]:
         """As ``ds3sim doctor --json`` prints it."""
-        return {
-            **self.environment,
-            "device": self.device,
-            "accelerator_used": self.accelerator_used,
-            "x64": self.x64,
-            "compilation_cache": self.compilation_cache,
-            "checks": [asdict(check) for check in self.checks],
-            "passed": self.passed,
-        }
+        own = super().to_dict()
+        return own.pop("environment") | own | {"passed": self.passed}
 
     def to_dataset(self) -> xarray.Dataset:
         """``passed`` along ``check``, with what was seen as the coordinate ``detail``."""

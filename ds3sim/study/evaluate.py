@@ -11,14 +11,14 @@ from typing import Any
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study
-from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.core.memory import require_memory
 from ds3sim.core.progress import working
+from ds3sim.core.runtime import environment
 from ds3sim.engine.closed_form import real_law
-from ds3sim.engine.evaluate import evaluate as evaluate_tasks
 from ds3sim.engine.law import Law, Sampled
 from ds3sim.engine.limits import ENGINES, NUMBERS
+from ds3sim.engine.simulate import evaluate as evaluate_tasks
 from ds3sim.store.collect import collect, require_storable
 from ds3sim.store.contents import Point
 from ds3sim.store.store import Store
@@ -46,7 +46,7 @@ def about(study: Study, begun: float) -> dict[str, Any]:
     }
 
 
-def opened(store: Store | str | os.PathLike | None) -> AbstractContextManager[Store | None]:
+def opened(store: Store | str | os.PathLike[str] | None) -> AbstractContextManager[Store | None]:
     """A store for a ``with``; a path is opened, and closed at the end."""
     return Store.open(store) if isinstance(store, str | os.PathLike) else nullcontext(store)
 
@@ -57,17 +57,8 @@ def evaluate(
     """(entries, for each the laws of its tasks, Ctrl-C came), block by block, in the order of the points.
 
     A block holds all strategies of its points and bounded memory. After Ctrl-C come the leading complete points of
-    the block, or of a study of one point the strategies with any traces, and then the KeyboardInterrupt.
-
-    Args:
-        study: what is asked.
-        store: keeps what random engines simulate, and goes on from there.
-        progress: told of trials and points.
-        whole_points: keep no part of a point, though it be the only one.
-
-    Raises:
-        InputError: an engine cannot do a task, or the store cannot keep what it gives.
-        KeyboardInterrupt: Ctrl-C, after the blocks done until then.
+    the block, or of a study of one point the strategies with any traces (unless ``whole_points``), and then the
+    KeyboardInterrupt. InputError: an engine cannot do a task, or the store cannot keep what it gives.
     """
     rows = study.count * len(study.strategies) * len(study.amounts)
     require_memory(ROW_BYTES * rows, f"{study.source}: a result of {rows:,} rows", "take fewer budgets or points")
@@ -140,7 +131,9 @@ def _name(entry: Entry, task: Task) -> tuple:
     return task.identity, budgets, entry.real, entry.engine, entry.seed
 
 
-def _block(study: Study, block: Sequence[Entry], store: Store | None, progress, laws: dict, whole: bool) -> None:
+def _block(
+    study: Study, block: Sequence[Entry], store: Store | None, progress: Progress | None, laws: dict, whole: bool
+) -> None:
     """Fill ``laws`` for all tasks of a block."""
     wanted: dict[tuple, tuple] = {}
     for entry in block:
@@ -155,8 +148,9 @@ def _block(study: Study, block: Sequence[Entry], store: Store | None, progress, 
             try:
                 laws.update(zip(names, _laws(entries, tasks, forms, store, progress), strict=True))
             except StoppedEarly as stop:
-                done = ((name, law) for name, law in zip(names, stop.partial, strict=True) if law is not None)
-                laws.update((name, law) for name, law in done if not (whole and _cut_short(law)))
+                done = [(name, law) for name, law in zip(names, stop.partial, strict=True) if law is not None]
+                cut = {name for name, law in done if whole and isinstance(law, Sampled) and law.stopping.interrupted}
+                laws.update((name, law) for name, law in done if name not in cut)
                 raise KeyboardInterrupt from None
             except InputError as error:
                 told = str(error)
@@ -165,12 +159,8 @@ def _block(study: Study, block: Sequence[Entry], store: Store | None, progress, 
             stage.advance()
 
 
-def _cut_short(law: Law) -> bool:
-    return isinstance(law, Sampled) and law.stopping.interrupted
-
-
 def _laws(
-    entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence, store: Store | None, progress
+    entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence, store: Store | None, progress: Progress | None
 ) -> Sequence[Law]:
     """The laws of tasks that share engine options and seed."""
     first = entries[0]

@@ -95,9 +95,7 @@ def _strategy(study: Study, name: str | None) -> str | None:
 
 def _entry(study: Study, strategy: str | None, point: int | None) -> Entry:
     last = study.count - 1
-    require(
-        point is not None or last == 0,
-        f"{study.source}: has {last + 1} points, and a chain is one of them: choose point, 0 to {last}",
-    )
+    told = f"{study.source}: has {last + 1} points, and a chain is one of them: choose point, 0 to {last}"
+    require(point is not None or last == 0, told)
     number = 0 if point is None else whole_number("point", point, 0, last)
     return next(entry for entry in study.entries() if (entry.point, entry.strategy) == (number, strategy))

@@ -29,13 +29,9 @@ def exact_work(task: Task) -> float:
 
 
 class References:
-    """Makes the references of entries, within bounds of work; keeps what it has found.
+    """Makes the references of entries, and keeps them; work is at most ``MOST_EXACT_WORK`` times the strategies."""
 
-    Args:
-        strategies: of the study; together they may take so many times ``MOST_EXACT_WORK``.
-    """
-
-    def __init__(self, strategies: int = 1):
+    def __init__(self, strategies: int = 1) -> None:
         self._slow: dict[tuple, tuple[str, Known] | None] = {}
         self._left = MOST_EXACT_WORK * strategies
         self._until = math.inf

@@ -14,11 +14,9 @@ from ds3sim.config.study import Study, study_of
 from ds3sim.config.tables import Config
 from ds3sim.core.errors import InputError, Interrupted
 from ds3sim.engine.law import Sampled
-from ds3sim.engine.limits import EngineOptions
-from ds3sim.engine.stopping import Stopping
+from ds3sim.engine.limits import EngineOptions, Stopping
 from ds3sim.results.result import Result
-from ds3sim.results.row import Row
-from ds3sim.results.rows import place_of, rows_of
+from ds3sim.results.row import Row, rows_of
 from ds3sim.store.store import Store
 from ds3sim.study.evaluate import Progress, about, evaluate, opened
 from ds3sim.study.references import References
@@ -37,7 +35,7 @@ def run(
     traces: int | None = None,
     cost: CostModel | None = None,
     seed: int | None = None,
-    store: Store | str | os.PathLike | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Success and cost of a task or a study at every budget, beside the theory.
@@ -60,13 +58,19 @@ def run(
     [0.9453, 0.9998]
     """
     study = study_of(source, seed=seed, budgets=budgets, engine=engine, traces=traces, cost=cost)
-    return _result(_without_axes(study) if study.axes else study, store, progress)
+    if study.axes:
+        try:
+            study = study_of(study, {})
+        except InputError as error:
+            keys = ", ".join(key for axis in study.axes for key in axis.keys)
+            raise InputError(f"{error}; run leaves the axes ({keys}) aside: use sweep for them") from None
+    return _result(study, store, progress)
 
 
 def sweep(
     source: Source,
     axes: Mapping[str, Any] | None = None,
-    store: Store | str | os.PathLike | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
     seed: int | None = None,
     *,
     progress: Progress | None = None,
@@ -90,16 +94,8 @@ def sweep(
     return _result(study_of(source, axes, seed=seed), store, progress, swept=True)
 
 
-def _without_axes(study: Study) -> Study:
-    try:
-        return study_of(study, {})
-    except InputError as error:
-        keys = ", ".join(key for axis in study.axes for key in axis.keys)
-        raise InputError(f"{error}; run leaves the axes ({keys}) aside: use sweep for them") from None
-
-
 def _result(
-    study: Study, store: Store | str | os.PathLike | None, progress: Progress | None, swept: bool = False
+    study: Study, store: Store | str | os.PathLike[str] | None, progress: Progress | None, swept: bool = False
 ) -> Result:
     begun = time.perf_counter()
     refer = References(len(study.strategies))
@@ -127,7 +123,7 @@ def _result(
                     known = refer(entries)
                 except KeyboardInterrupt:  # what was simulated is kept without
                     stopped = True
-                for own in rows_of([place_of(entry) for entry in entries], laws, known):
+                for own in rows_of(entries, laws, known):
                     rows += own
                 if study.count == 1:
                     for entry, own in zip(entries, laws, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,22 +13,20 @@ import numpy as np
 
 from ds3sim.config.read import read_config
 from ds3sim.config.tables import Config, SimulationTable
-from ds3sim.config.training import trained_model
 from ds3sim.core import runtime
-from ds3sim.core.environment import environment
 from ds3sim.core.errors import InputError
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import new_axes
 from ds3sim.core.plain import as_plain
 from ds3sim.core.progress import Stage, working
 from ds3sim.core.record import Record
+from ds3sim.core.runtime import environment
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.stats.tests import binomial_z
 from ds3sim.theory.peeling import Peeling, excess_entropy, large_graph, peeling
-from ds3sim.theory.skills import acquired_exact, skill_levels
-from ds3sim.theory.trained import Trained
-from ds3sim.training.peel_graphs import peel_graphs
-from ds3sim.training.sampled_model import MOST_SKILLS, sample_skills
+from ds3sim.theory.skills import Trained, acquired_exact, skill_levels
+from ds3sim.training.peeling import peel_graphs
+from ds3sim.training.skill_graphs import MOST_SKILLS, sample_skills
 
 if TYPE_CHECKING:
     import xarray
@@ -63,7 +61,7 @@ class Levels:
 
     def row(self, at: int) -> dict[str, float]:
         """The shares of one level, by name."""
-        return {field.name: getattr(self, field.name)[at] for field in fields(self)}
+        return {name: shares[at] for name, shares in vars(self).items()}
 
 
 @dataclass(frozen=True)
@@ -96,15 +94,10 @@ class Simulated:
 
     def to_dict(self) -> dict[str, Any]:
         """As ``ds3sim train --json`` prints it, without the levels."""
-        return {
-            "graphs": self.graphs,
-            "concepts": self.concepts,
-            "texts": self.texts,
-            "scaled": self.scaled,
-            "stuck": self.stuck,
+        law = self.theory
+        return {name: getattr(self, name) for name in ("graphs", "concepts", "texts", "scaled", "stuck", "models")} | {
             "unlearnt": {"estimate": self.unlearnt, "error": self.unlearnt_error},
-            "theory": {"stuck": self.theory.stuck, "unlearnt": self.theory.unlearnt, "z_stuck": self.z_stuck},
-            "models": self.models,
+            "theory": {"stuck": law.stuck, "unlearnt": law.unlearnt, "z_stuck": self.z_stuck},
         }
 
 
@@ -185,13 +178,14 @@ class TrainingResult(Record):
         )
 
     def _level(self, at: int) -> dict[str, Any]:
+        sampled = self.simulation
         simulated = None
-        if self.simulation is not None and self.simulation.levels and self.simulation.errors:
-            mean, error = self.simulation.levels.row(at), self.simulation.errors.row(at)
-            simulated = {key: {"estimate": mean[key], "error": error[key]} for key in mean}
+        if sampled is not None and sampled.levels and sampled.errors:
+            error = sampled.errors.row(at)
+            simulated = {key: {"estimate": v, "error": error[key]} for key, v in sampled.levels.row(at).items()}
         return {
             "level": at + 1,
-            "skills": _sizes(self.model)[at],
+            "skills": self.model.training.sizes[at],
             "concepts_per_skill": _concepts_per_skill(self.model)[at],
             **self.theory.row(at),
             "exact": self.exact.row(at),
@@ -205,14 +199,10 @@ class TrainingResult(Record):
         found = {"": self.theory, "exact_": self.exact}
         if self.simulation is not None and self.simulation.levels and self.simulation.errors:
             found |= {"simulated_": self.simulation.levels, "simulated_error_": self.simulation.errors}
-        data: dict[str, Any] = {
-            f"{kind}{field.name}": ("level", getattr(levels, field.name), {"units": "1"})
-            for kind, levels in found.items()
-            for field in fields(levels)
-        }
-        return xarray.Dataset(
-            data, {"level": np.arange(1, len(self.model.p) + 1)}, {"name": self.name, "seed": self.seed}
-        )
+        columns = {kind + name: shares for kind, levels in found.items() for name, shares in vars(levels).items()}
+        data: dict[str, Any] = {name: ("level", shares, {"units": "1"}) for name, shares in columns.items()}
+        level = np.arange(1, len(self.model.p) + 1)
+        return xarray.Dataset(data, {"level": level}, {"name": self.name, "seed": self.seed})
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Acquired skills, with prerequisites, of every level."""
@@ -248,12 +238,12 @@ def train(
     begun = time.perf_counter()
     if not isinstance(config, Config):
         config = read_config(Path(config), overrides)
-    asked, source = trained_model(config), config.origin.source
+    asked, source = config.trained_model, config.origin.source
     try:
         model = asked.trained
     except InputError as error:
         raise InputError(f"{source}: model: {error}") from None
-    training, sizes = model.training, _sizes(model)
+    training = model.training
     unlearnt, concepts = model.peeling.unlearnt, float(model.concepts)
     exact = acquired_exact(_concepts_per_skill(model), unlearnt, concepts, training.concepts_needed)
     simulation, notes = None, []
@@ -265,22 +255,17 @@ def train(
         name=config.name or Path(source).stem or "training",
         seed=config.seed,
         model=model,
-        exact=Levels(exact, *skill_levels(exact, sizes, training.sigma)),
+        exact=Levels(exact, *skill_levels(exact, training.sizes, training.sigma)),
         simulation=simulation,
         notes=tuple(notes),
         environment={**environment(), "wall_s": time.perf_counter() - begun},
     )
 
 
-def _sizes(model: Trained) -> np.ndarray:
-    """S_l, float64 [L]."""
-    return np.broadcast_to(np.asarray(model.training.skills_per_level, dtype=np.float64), (model.training.levels,))
-
-
 def _concepts_per_skill(model: Trained) -> np.ndarray:
     """Mean number of concepts that a skill draws on, float64 [L]."""
     concepts = float(model.concepts)
-    return np.minimum(model.training.shares * concepts / _sizes(model), concepts)
+    return np.minimum(model.training.shares * concepts / model.training.sizes, concepts)
 
 
 def _simulate(
@@ -318,8 +303,8 @@ def _simulate(
     stage.advance()
     if progress is not None:
         progress("skills", 1, 2)
-    if _sizes(model).max() > MOST_SKILLS:
-        most = _sizes(model).max()
+    if model.training.sizes.max() > MOST_SKILLS:
+        most = model.training.sizes.max()
         notes.append(f"skills are not simulated: {most:,.0f} in a level are more than {MOST_SKILLS:,}")
         return found
     count = min(wanted.models, wanted.graphs)
@@ -339,5 +324,5 @@ def _sampled(model: Trained, learnt: np.ndarray, seed: int) -> tuple[Levels, Lev
     shares = np.array([skills.enough.T, skills.p.T, skills.giant.T])  # [3, L, models]
     mean, count = shares.mean(axis=2), len(learnt)
     between = shares.std(axis=2, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(mean.shape)
-    within = np.sqrt(mean * (1 - mean) / (count * _sizes(model)))
+    within = np.sqrt(mean * (1 - mean) / (count * model.training.sizes))
     return Levels(*mean), Levels(*np.maximum(between, within))

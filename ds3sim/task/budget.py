@@ -95,7 +95,15 @@ def budget_rows(
             price = proposals * _exact(tokens_per_step)
             task = whole_steps(amount, price) if whole else float(_exact(amount) / price)
         else:
-            task = _paid(amount, n, proposals, tokens_per_step, cost, whole)
+            require(cost is not None, "budget.flops needs a cost model with parameters")
+            assert cost is not None
+            try:
+                if whole:
+                    task = int(cost.max_steps(amount, branches=proposals, n=n)) * n
+                else:
+                    task = float(cost.most_tokens(amount, branches=proposals, n=n)) / tokens_per_step * n
+            except InputError as error:
+                raise InputError(f"budget.flops = {amount:g}: {error}") from None
         require(
             task <= MOST_STEPS,
             f"budget.{unit} = {shown(amount)}: is {float(task):.6g} steps per task, more than the {MOST_STEPS} allowed:"
@@ -108,18 +116,6 @@ def budget_rows(
         else:
             rows.append(BudgetRow(int(task), int(task) // n, tokens, flops))
     return tuple(rows)
-
-
-def _paid(flops, n: int, proposals: int, tokens_per_step: float, cost: CostModel | None, whole: bool) -> int | float:
-    """Steps of a task that FLOPs pay for."""
-    require(cost is not None, "budget.flops needs a cost model with parameters")
-    assert cost is not None
-    try:
-        if whole:
-            return int(cost.max_steps(flops, branches=proposals, n=n)) * n
-        return float(cost.most_tokens(flops, branches=proposals, n=n)) / tokens_per_step * n
-    except InputError as error:
-        raise InputError(f"budget.flops = {flops:g}: {error}") from None
 
 
 def matched_rows(

@@ -27,15 +27,8 @@ FORMATS = ("prism", "drn", "umb")
 
 @dataclass(frozen=True)
 class MarkovChain:
-    """What both writers write.
-
-    Attributes:
-        tensor: float64 [S, S], rows sum to 1, dense or sparse.
-        initial: index of the initial state.
-        labels: name -> bool [S].
-        names: S names.
-        merged: the initial state draws start and feasibility together with the first step.
-    """
+    """What the writers write: names, tensor float64 [S, S], dense or sparse, index of the initial state, labels (name
+    -> bool [S]); where ``merged``, the initial state draws start and feasibility together with the first step."""
 
     tensor: Tensor
     initial: int
@@ -45,13 +38,10 @@ class MarkovChain:
 
 
 def markov_chain(task: Task) -> MarkovChain:
-    """The chain of one trace.
+    """The chain of one trace; InputError: a beam has no small tensor.
 
-    A start distribution, or a chance to be infeasible, is drawn together with the first step by an
-    extra state in front, so that no step is added: bounded reachability is right for every K >= 1.
-
-    Raises:
-        InputError: a beam has no small tensor.
+    A start distribution, or a chance to be infeasible, is drawn together with the first step by an extra state in
+    front, so that no step is added: bounded reachability is right for every K >= 1.
     """
     graph, tensor = task.graph, task.tensor
     labels = {"goal": graph.goal.copy(), "dead": graph.dead.copy()}
@@ -78,17 +68,11 @@ def markov_chain(task: Task) -> MarkovChain:
 def prism(task: Task) -> str:
     """The chain in the PRISM language, one command for each state, reward "steps" of 1 a step."""
     chain = markov_chain(task)
-    size = len(chain.names)
-    lines = [
-        *_preamble(chain),
-        "dtmc",
-        "",
-        "module trace",
-        f"  s : [0..{size - 1}] init {chain.initial};",
-    ]
+    lines = [*_preamble(chain), "dtmc", "", "module trace"]
+    lines.append(f"  s : [0..{len(chain.names) - 1}] init {chain.initial};")
     for state, row in enumerate(_rows(chain)):
         moves = " + ".join(f"{p!r}:(s'={target})" for target, p in row)
-        lines.append(f"  [] s={state} -> {moves}; // {_clean(chain.names[state])}")
+        lines.append(f"  [] s={state} -> {moves}; // {' '.join(chain.names[state].split())}")
     lines += ["endmodule", ""]
     for label, mask in chain.labels.items():
         where = " | ".join(f"s={state}" for state in np.flatnonzero(mask)) or "false"
@@ -99,19 +83,9 @@ def prism(task: Task) -> str:
 def drn(task: Task) -> str:
     """The chain in Storm's explicit format."""
     chain = markov_chain(task)
-    lines = [
-        *_preamble(chain),
-        "@type: DTMC",
-        "@parameters",
-        "",
-        "@reward_models",
-        "",
-        "@nr_states",
-        str(len(chain.names)),
-        "@nr_choices",
-        str(len(chain.names)),
-        "@model",
-    ]
+    size = len(chain.names)
+    head = f"@type: DTMC\n@parameters\n\n@reward_models\n\n@nr_states\n{size}\n@nr_choices\n{size}\n@model"
+    lines = [*_preamble(chain), head]
     for state, row in enumerate(_rows(chain)):
         labels = (["init"] if state == chain.initial else []) + [k for k, mask in chain.labels.items() if mask[state]]
         lines += [" ".join([f"state {state}", *labels]), "\taction 0"]
@@ -137,13 +111,9 @@ def exported(task: Task, kind: str) -> str | bytes:
 
 
 def _preamble(chain: MarkovChain) -> list[str]:
-    lines = [
-        "// One trace under its step policy, exported by ds3sim. Success within K steps:",
-        '//   P=? [ F<=K "goal" ]',
-    ]
-    if chain.merged:
-        lines.append("// The initial state draws start and feasibility together with the first step: K >= 1.")
-    return lines
+    merged = ["// The initial state draws start and feasibility together with the first step: K >= 1."]
+    said = "// One trace under its step policy, exported by ds3sim. Success within K steps:"
+    return [said, '//   P=? [ F<=K "goal" ]', *(merged if chain.merged else [])]
 
 
 def _rows(chain: MarkovChain) -> Iterator[list[tuple[int, float]]]:
@@ -153,8 +123,3 @@ def _rows(chain: MarkovChain) -> Iterator[list[tuple[int, float]]]:
     bounds = np.searchsorted(row, np.arange(len(chain.names) + 1)).tolist()
     for begin, end in itertools.pairwise(bounds):
         yield pairs[begin:end]
-
-
-def _clean(name: str) -> str:
-    """A name fit for a comment."""
-    return " ".join(str(name).split())

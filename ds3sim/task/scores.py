@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,17 +16,25 @@ from ds3sim.graph.tensor import assembled, entries, part, sparse, sums
 if TYPE_CHECKING:
     from ds3sim.graph.tensor import Tensor
 
+Column = Callable[[int], tuple[np.ndarray, np.ndarray]]
 SCORE_TOLERANCE = 1e-12
 """Scores closer than this, relatively, are one class: the evaluator cannot tell them apart."""
 MOST_ENVELOPE = 2**24
 """Entries that the elimination of a sparse system may fill, 12 bytes each; beyond, it is iterated."""
 
 
-def hitting_value(tensor: Tensor, goal: np.ndarray, discount: float) -> np.ndarray:
-    """v(s) = E[d^T | start at s], float64 [S] (docs/theory.md section 2).
+def hitting_value(tensor: Tensor, goal: np.ndarray, discount: float) -> tuple[np.ndarray, np.ndarray]:
+    """v(s) = E[d^T | start at s] (docs/theory.md section 2) as mantissa * 2^exponent, float64 [S] and int64 [S].
 
-    v is 1 on ``goal`` and exactly 0 where the goal is out of reach. A value below 1e-308 comes out
-    as 0 too; :func:`score_classes` keeps such values apart.
+
+    v is 1 on ``goal`` and exactly 0 where the goal is out of reach; a mantissa is 0 or in [0.5, 1).
+
+    v solves (1 - d P_ss) v(s) = d sum_t P_st v(t), s not in the goal. Every v needs its own leading digits, however
+    small: they decide ties and order. So no step may cancel or underflow: the matrix I - d P is an M-matrix, and
+    elimination without pivoting adds numbers of one sign only, apart from the pivots, which stay above 1 - d. (Its
+    transpose is diagonally dominant by columns, for which LAPACK's partial pivoting leaves the rows alone.) Nodes far
+    from the goal are eliminated first; in the back substitution each value is then a sum over nodes closer to the
+    goal or as close, done with exponents apart.
 
     Args:
         tensor: float64 [S, S], dense or sparse, rows sum to 1, goal and dead rows absorb.
@@ -34,20 +43,6 @@ def hitting_value(tensor: Tensor, goal: np.ndarray, discount: float) -> np.ndarr
 
     Raises:
         InputError: a sparse tensor on which the values do not settle.
-    """
-    return np.ldexp(*_hitting_value(tensor, goal, discount))
-
-
-def _hitting_value(tensor: Tensor, goal: np.ndarray, discount: float) -> tuple[np.ndarray, np.ndarray]:
-    """v as mantissa * 2^exponent, float64 [S] and int64 [S]; a mantissa is 0 or in [0.5, 1).
-
-    v solves (1 - d P_ss) v(s) = d sum_t P_st v(t), s not in the goal. Every v needs its own
-    leading digits, however small: they decide ties and order. So no step may cancel or underflow:
-    the matrix I - d P is an M-matrix, and elimination without pivoting adds numbers of one sign
-    only, apart from the pivots, which stay above 1 - d. (Its transpose is diagonally dominant by
-    columns, for which LAPACK's partial pivoting leaves the rows alone.) Nodes far from the goal are
-    eliminated first; in the back substitution each value is then a sum over nodes closer to the
-    goal or as close, done with exponents apart.
     """
     mantissa, exponent = np.frexp(goal.astype(np.float64))
     exponent = exponent.astype(np.int64)
@@ -105,7 +100,7 @@ def _envelope(row: np.ndarray, column: np.ndarray, size: int) -> int:
     return int(np.sum(np.arange(size) - reach))
 
 
-def _eliminate(transposed: Tensor, right: np.ndarray):
+def _eliminate(transposed: Tensor, right: np.ndarray) -> tuple[np.ndarray, Column]:
     """A^T = L U without pivoting. Returns y with U^T y = right, and i -> (j, -L[j, i]) over j > i.
 
     A x = right is then solved by x_i = y_i - sum_{j > i} L[j, i] x_j. Sparse where that pays.
@@ -126,7 +121,7 @@ def _eliminate(transposed: Tensor, right: np.ndarray):
             k, u = upper.indices[here], upper.data[here]
             value[i] = (right[i] - u[k < i] @ value[k[k < i]]) / u[k == i][0]
 
-        def sparse_column(i: int):
+        def sparse_column(i: int) -> tuple[np.ndarray, np.ndarray]:
             here = slice(lower.indptr[i], lower.indptr[i + 1])
             j = lower.indices[here]
             return j[j > i], -lower.data[here][j > i]
@@ -152,7 +147,7 @@ def score_classes(graph: SkillGraph, discount: float) -> np.ndarray:
         gap = ranked[:-1] - ranked[1:]
         apart = gap > SCORE_TOLERANCE * np.maximum(np.abs(ranked[:-1]), np.abs(ranked[1:]))
     else:
-        mantissa, exponent = _hitting_value(graph.tensor(), graph.goal, discount)
+        mantissa, exponent = hitting_value(graph.tensor(), graph.goal, discount)
         order = np.lexsort((-mantissa, -exponent, mantissa == 0))
         mantissa, exponent = mantissa[order], exponent[order]
         ratio = np.ldexp(mantissa[1:], exponent[1:] - exponent[:-1])  # of the lower score, in units of the higher

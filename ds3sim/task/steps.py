@@ -43,8 +43,26 @@ class CoT:
         return np.asarray(r, dtype=np.float64)
 
 
+class _Branching:
+    """What ``branches`` proposals, and a score that errs, have in common."""
+
+    branches: int
+    evaluator_error: float
+    discount: float
+
+    def _check(self, **most: int) -> None:
+        for name, high in most.items():
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), 1, high))
+        object.__setattr__(self, "evaluator_error", fraction("evaluator_error", self.evaluator_error))
+        object.__setattr__(self, "discount", number("discount", self.discount, above=0, below=1))
+
+    def advance_rate(self, r: ArrayLike) -> np.ndarray:
+        """Chance that a step of a chain moves on, of one proposal's chance r: (6); a beam has no formula of its own."""
+        return branch_success(r, self.branches, self.evaluator_error)
+
+
 @dataclass(frozen=True)
-class ToT:
+class ToT(_Branching):
     """Tree of thoughts with one-step look-ahead: b proposals a step, the best by score is kept.
 
     Attributes:
@@ -63,9 +81,7 @@ class ToT:
     name = "tot"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "branches", whole_number("branches", self.branches, 1, MOST_BRANCHES))
-        object.__setattr__(self, "evaluator_error", fraction("evaluator_error", self.evaluator_error))
-        object.__setattr__(self, "discount", _discount(self.discount))
+        self._check(branches=MOST_BRANCHES)
 
     @property
     def proposals(self) -> int:
@@ -78,13 +94,9 @@ class ToT:
         best = best_of_b(tensor, score_classes(graph, self.discount), self.branches)
         return (1.0 - self.evaluator_error) * best + self.evaluator_error * tensor
 
-    def advance_rate(self, r: ArrayLike) -> np.ndarray:
-        """Chance that a step of a chain moves on, of one proposal's chance r: (6)."""
-        return branch_success(r, self.branches, self.evaluator_error)
-
 
 @dataclass(frozen=True)
-class Beam:
+class Beam(_Branching):
     """Beam search: w particles, each makes b proposals a step; the w best of the w*b are kept.
 
     Ties are broken at random. The trace has reached the goal when one particle has, and is dead
@@ -108,25 +120,14 @@ class Beam:
     name = "beam"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "width", whole_number("width", self.width, 1, 1024))
-        object.__setattr__(self, "branches", whole_number("branches", self.branches, 1, 1024))
-        object.__setattr__(self, "evaluator_error", fraction("evaluator_error", self.evaluator_error))
-        object.__setattr__(self, "discount", _discount(self.discount))
+        self._check(width=1024, branches=1024)
 
     @property
     def proposals(self) -> int:
         """w * b, the proposals generated a step."""
         return self.width * self.branches
 
-    def advance_rate(self, r: ArrayLike) -> np.ndarray:
-        """That of a tree of thoughts of as many branches, (6); a beam has no formula of its own."""
-        return branch_success(r, self.branches, self.evaluator_error)
-
 
 StepPolicy = CoT | ToT | Beam
 STEP_POLICIES: tuple[type[StepPolicy], ...] = get_args(StepPolicy)
 """What a config can name; the fields of each are keys of [strategy]."""
-
-
-def _discount(value: float) -> float:
-    return number("discount", value, above=0, below=1)

@@ -1,4 +1,4 @@
-"""A task: what is asked, without saying how it is computed."""
+"""A task and its strategy: what is asked, without saying how it is computed."""
 
 from __future__ import annotations
 
@@ -22,6 +22,35 @@ from ds3sim.task.steps import Beam, CoT, StepPolicy
 
 if TYPE_CHECKING:
     from ds3sim.graph.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A step policy and an aggregator; any two go together.
+
+    Attributes:
+        step: CoT(), ToT(...) or Beam(...).
+        aggregate: Single(), BestOfN(...) or Majority(...).
+        feasibility: ``per_task`` (all n traces share the draw) or ``per_trace`` (the paper's code).
+
+    Raises:
+        InputError: something else.
+
+    >>> ds.Strategy(ds.ToT(4), ds.Majority(5)).n
+    5
+    """
+
+    step: StepPolicy = field(default_factory=CoT)
+    aggregate: Aggregate = field(default_factory=Single)
+    feasibility: str = "per_task"
+
+    def __post_init__(self) -> None:
+        _check(self.step, self.aggregate, self.feasibility)
+
+    @property
+    def n(self) -> int:
+        """Traces per task."""
+        return self.aggregate.n
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +80,7 @@ class Task:
 
     def __post_init__(self) -> None:
         require(isinstance(self.graph, SkillGraph), f"graph = {self.graph!r} is not a SkillGraph")
-        require(isinstance(self.step, StepPolicy), f"step = {self.step!r} is not a step policy: use CoT, ToT or Beam")
-        require(
-            isinstance(self.aggregate, Aggregate),
-            f"aggregate = {self.aggregate!r} is not an aggregator: use Single, BestOfN or Majority",
-        )
-        one_of("feasibility", self.feasibility, ("per_task", "per_trace"))
+        _check(self.step, self.aggregate, self.feasibility)
         one_of("on_dead", self.on_dead, ("exhaust", "stop"))
         if self.graph.rate is not None:
             require(isinstance(self.step, CoT), "graph = latent: one step decides a trace: use step = cot")
@@ -76,7 +100,7 @@ class Task:
         """Traces per task."""
         return self.aggregate.n
 
-    @property
+    @cached_property
     def max_steps(self) -> int:
         """The largest budget per trace, floor(max K / n)."""
         return int(self.budgets.max()) // self.n
@@ -143,3 +167,11 @@ def latent_rate(task: Task) -> BetaRate:
     """The law of the success rate of a task on a latent graph."""
     assert task.graph.rate is not None
     return task.graph.rate
+
+
+def _check(step: StepPolicy, aggregate: Aggregate, feasibility: str) -> None:
+    """Refuse what is no step policy, no aggregator or no kind of feasibility."""
+    require(isinstance(step, StepPolicy), f"step = {step!r} is not a step policy: use CoT, ToT or Beam")
+    what = f"aggregate = {aggregate!r} is not an aggregator: use Single, BestOfN or Majority"
+    require(isinstance(aggregate, Aggregate), what)
+    one_of("feasibility", feasibility, ("per_task", "per_trace"))

@@ -18,9 +18,6 @@ def best_of_n(p1: Numbers, n: Numbers) -> np.ndarray:
 
     Returns:
         float64 of the broadcast shape; small values keep their digits.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     p1, n = np.broadcast_arrays(fraction_array("p1", p1), whole_array("n", n, 1))
     with np.errstate(divide="ignore"):
@@ -40,12 +37,6 @@ def best_of_n_verified(
         n: traces, whole, >= 1.
         true_positive, false_positive: t and f, chances that a correct and a wrong trace is accepted.
         fallback: if no trace is accepted, ``random`` answers with any of the n, ``abstain`` fails.
-
-    Returns:
-        float64 of the broadcast shape.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     require(fallback in ("random", "abstain"), f"fallback = {fallback!r} is not known: choose random or abstain")
     p1, n, t, f = np.broadcast_arrays(

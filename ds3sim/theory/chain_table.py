@@ -17,13 +17,15 @@ The kernel is jitted, in float64, and fed by one thread a core.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 from ds3sim.core.check import Numbers, fraction_array, numbers, whole_array, whole_number
 from ds3sim.core.errors import require
@@ -59,9 +61,6 @@ def success_all_skills(r: Numbers, steps: Numbers, most_skills: int) -> tuple[np
     Returns:
         success, expected steps (in steps): float64 [..., M], index m-1. They may be views with strides
         that are not contiguous.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     most = whole_number("most_skills", most_skills, 1, MOST_SKILLS)
     r, steps = np.broadcast_arrays(fraction_array("r", r), whole_array("steps", steps))
@@ -125,7 +124,7 @@ def study_grid(r: Numbers, steps: Numbers, weights: Numbers) -> tuple[np.ndarray
 # ---- where p_m starts ------------------------------------------------------------------------------
 
 
-def _prepare(r, steps, most: int):
+def _prepare(r: np.ndarray, steps: np.ndarray, most: int) -> tuple[np.ndarray, ...]:
     """(r, K, first, p_first) for the kernels: p_m = 0 for m < first, p_first at it. All float64.
 
     Where (1-r)^K is a normal number p starts at m = 0. Else it starts at the first m <= M whose probability is; if
@@ -147,10 +146,10 @@ def _prepare(r, steps, most: int):
     return r, steps, first, start
 
 
-def _anchor(r, steps, most: int):
+def _anchor(r: np.ndarray, steps: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Smallest m <= min(mode, M) with log p_m >= _LEAST_LOG, by bisection, and p_m."""
 
-    def log_chance(m):
+    def log_chance(m: np.ndarray) -> np.ndarray:
         left = steps - m
         with np.errstate(divide="ignore", invalid="ignore"):
             used = np.where(m > 0, m * np.log(m / (steps * r)), 0.0)
@@ -180,15 +179,13 @@ def _extra_terms(most: int) -> int:
 # ---- kernels ---------------------------------------------------------------------------------------
 
 
-def _odds(r):
-    return r / (1.0 - r)
-
-
-def _scan(r, steps, first, start, most: int, extra: int, carry, take):
+def _scan(
+    r: Array, steps: Array, first: Array, start: Array, most: int, extra: int, carry: Any, take: Callable[..., Any]
+) -> tuple[Any, Any]:
     """Walk over m = 1..M; ``take(carry, I_r(m), m-1)`` returns (carry, output) as in ``lax.scan``."""
-    odds = _odds(r)
+    odds = r / (1.0 - r)
 
-    def back(h, m):
+    def back(h: Array, m: Array) -> tuple[Array, Array]:
         h = 1.0 + jnp.maximum(steps - m, 0.0) * odds / (m + 1.0) * h
         return h, h
 
@@ -197,7 +194,7 @@ def _scan(r, steps, first, start, most: int, extra: int, carry, take):
     skills = jnp.arange(1, most + 1, dtype=jnp.float64)
     _, tails = lax.scan(back, h, skills, reverse=True)
 
-    def forward(state, at):
+    def forward(state: tuple, at: tuple) -> tuple[tuple, Any]:
         p, below, carry = state
         m, tail = at
         below = below + p
@@ -212,11 +209,11 @@ def _scan(r, steps, first, start, most: int, extra: int, carry, take):
 
 
 @partial(jax.jit, static_argnums=(4, 5))
-def _table(r, steps, first, start, most: int, extra: int):
+def _table(r: Array, steps: Array, first: Array, start: Array, most: int, extra: int) -> tuple[Array, Array]:
     """Success and expected steps, float64 [M, lanes]."""
     inverse = 1.0 / r
 
-    def take(total, success, m):
+    def take(total: Array, success: Array, m: Array) -> tuple[Array, tuple[Array, Array]]:
         total = total + success
         return total, (success, total * inverse)
 
@@ -224,14 +221,16 @@ def _table(r, steps, first, start, most: int, extra: int):
 
 
 @partial(jax.jit, static_argnums=(6,))
-def _means(r, steps, first, start, possible, weights, extra: int):
+def _means(
+    r: Array, steps: Array, first: Array, start: Array, possible: Array, weights: Array, extra: int
+) -> tuple[Array, Array]:
     """sum over (L, m) of weights [L, M] times success, and times expected steps; lanes are [L, B], results [B]."""
     most = weights.shape[1]
     columns = weights.T
     # sum_m w_m E_m = sum_m (w_m + w_(m+1) + ..) I_m / r
     later = jnp.cumsum(columns[::-1], axis=0)[::-1]
 
-    def take(carry, success, m):
+    def take(carry: tuple, success: Array, m: Array) -> tuple[tuple, None]:
         at = m.astype(jnp.int32) - 1
         solved, spent = carry
         return (solved + columns[at][:, None] * success, spent + later[at][:, None] * success), None
@@ -241,7 +240,9 @@ def _means(r, steps, first, start, possible, weights, extra: int):
     return (solved * possible).sum(axis=0), (spent / r).sum(axis=0)
 
 
-def _call(kernel, lanes, static, *arrays):
+def _call(
+    kernel: Callable[..., Any], lanes: Sequence[np.ndarray], static: tuple, *arrays: np.ndarray
+) -> list[np.ndarray]:
     """Run a kernel in float64, on the CPU, on lanes padded to a power of two, so that few shapes are compiled."""
     size = lanes[0].shape[-1]
     pad = 2 ** math.ceil(math.log2(max(size, 64))) - size
@@ -251,7 +252,7 @@ def _call(kernel, lanes, static, *arrays):
         return [np.asarray(f) for f in kernel(*lanes, *arrays, *static)]
 
 
-def _in_threads(fill, size: int, lanes: int = _LANES) -> None:
+def _in_threads(fill: Callable[[int, int], None], size: int, lanes: int = _LANES) -> None:
     """``fill(low, high)`` over slices of ``lanes``; one thread a core, as XLA runs these loops on one core."""
     if size == 0:
         return

@@ -198,20 +198,20 @@ class CostModel:
         """n_layer d_attn, 0 without attention."""
         return float(self.layers) * float(self.attention_width) if self.attention else 0.0
 
-    def _prefills(self, n):
+    def _prefills(self, n: np.ndarray) -> np.ndarray:
         return np.ones_like(n) if self.shared_prefill else n
 
-    def _scoring(self, b):
+    def _scoring(self, b: np.ndarray) -> np.ndarray:
         """FLOPs per kept token for scoring and comparing branches; one branch needs none."""
         each = b + (b - 1.0) / self.tokens_per_step
         return np.where(b > 1, each, 0.0) if self.attention else np.zeros_like(b)
 
-    def _generation(self, mean, square, b):
+    def _generation(self, mean: np.ndarray, square: np.ndarray, b: np.ndarray) -> np.ndarray:
         model = 2.0 * self._parameters * b * mean
-        attention = 2.0 * self._width * b * (mean * self.prompt_tokens + (square - mean) / 2.0)
+        attention = self._width * b * attention_flops(mean, square, self.prompt_tokens)
         return model + attention + self._scoring(b) * mean
 
-    def _affordable(self, budget, b, n):
+    def _affordable(self, budget: np.ndarray, b: np.ndarray, n: np.ndarray) -> np.ndarray:
         """x >= 0 with n * generation(x, b) = ``budget``; 0 for a negative budget."""
         linear = n * (b * (self._width * (2.0 * self.prompt_tokens - 1.0) + 2.0 * self._parameters) + self._scoring(b))
         square = n * b * self._width
@@ -225,6 +225,14 @@ class CostModel:
 def training_flops(parameters: Numbers, training_tokens: Numbers) -> Numbers:
     """C_tr = 6 N D, docs/theory.md (15); [K20]. Broadcast; nothing is checked."""
     return 6.0 * parameters * training_tokens
+
+
+def attention_flops(tokens: Numbers, square: Numbers, prompt: Numbers) -> Numbers:
+    """FLOPs of attention in (16) for each unit of n_layer d_attn, without the prefill: NumPy, JAX or traced.
+
+    2 (omega_p E[Omega] + (E[Omega^2] - E[Omega])/2), for mean ``tokens`` and mean ``square``; nothing is checked.
+    """
+    return 2.0 * (tokens * prompt + (square - tokens) / 2.0)
 
 
 def flops_monkeys(

@@ -1,17 +1,19 @@
-"""Distributions of tasks: success and steps averaged over skills m and ease L0 (docs/theory.md section 8).
+"""The difficulty of tasks: success and steps averaged over skills m and ease L0 (docs/theory.md section 8).
 
-A task is a chain of m skills whose step success is (25) at its L0. A mixture is a finite distribution
-phi over (L0, m). Everything here depends on the model through its training loss alone.
+A task is a chain of m skills whose step success is (25) at its L0. Everything here depends on the model through its
+training loss alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from ds3sim.core.check import Numbers, number, numbers, whole_array
 from ds3sim.core.errors import require
+from ds3sim.theory import chain
 from ds3sim.theory.binomial import binomial_tails
 from ds3sim.theory.loss import step_success
 
@@ -59,8 +61,8 @@ class Moments:
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
-    """A finite distribution phi over tasks.
+class Difficulty:
+    """A finite distribution phi over the difficulty of tasks.
 
     Attributes:
         ease: L0 of each task, [J].
@@ -76,8 +78,6 @@ class Mixture:
     skills: np.ndarray
     weights: np.ndarray
     bridge: Bridge = field(default_factory=Bridge)
-    _levels: np.ndarray = field(init=False, repr=False)
-    _table: np.ndarray | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         ease, weights = np.atleast_1d(numbers("ease", self.ease), numbers("weights", self.weights, low=0))
@@ -88,43 +88,30 @@ class Mixture:
         kept = weights > 0
         for name, value in (("ease", ease), ("skills", skills), ("weights", weights / weights.sum())):
             object.__setattr__(self, name, value[kept])
-        levels, group = np.unique(self.ease, return_inverse=True)
-        most = int(self.skills.max())
-        object.__setattr__(self, "_levels", levels)
-        # The table over all m up to the largest pays when most of it is used; one term is about 20 times cheaper.
-        dense = levels.size * (most + 3) <= 20 * self.ease.size
-        table = None
-        if dense:
-            table = np.zeros((levels.size, most))
-            np.add.at(table, (group, self.skills.astype(np.int64) - 1), self.weights)
-        object.__setattr__(self, "_table", table)
 
     @classmethod
-    def grid(cls, ease: Numbers, skills: Numbers, weights: Numbers = None, bridge: Bridge | None = None) -> Mixture:
-        """All pairs of L0 in ``ease`` [J] and m in ``skills`` [M]; ``weights`` [J, M], uniform when None."""
-        ease = np.atleast_1d(np.asarray(ease, dtype=np.float64))
-        skills = np.atleast_1d(whole_array("skills", skills, 1))
-        shape = (ease.size, skills.size)
-        weights = np.ones(shape) if weights is None else np.asarray(weights, dtype=np.float64)
-        require(weights.shape == shape, f"weights have the shape {weights.shape}: [L0, m] needs {shape}")
-        pairs = np.meshgrid(ease, skills, indexing="ij")
-        return cls(pairs[0].ravel(), pairs[1].ravel(), weights.ravel(), bridge or Bridge())
+    def grid(cls, ease: Numbers, skills: Numbers, weights: Numbers = 1.0, bridge: Bridge | None = None) -> Difficulty:
+        """All pairs of L0 in ``ease`` [J] and m in ``skills`` [M]; ``weights`` [J, M], uniform by default."""
+        ease, skills = np.meshgrid(np.asarray(ease, dtype=np.float64), whole_array("skills", skills, 1), indexing="ij")
+        return cls(ease.ravel(), skills.ravel(), np.broadcast_to(weights, ease.shape).ravel(), bridge or Bridge())
 
-    def __len__(self) -> int:
-        return int(self.ease.size)
+    @cached_property
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """The different L0, [L], and phi of each of them and m = 1..M, [L, M]."""
+        levels, group = np.unique(self.ease, return_inverse=True)
+        table = np.zeros((levels.size, int(self.skills.max())))
+        np.add.at(table, (group, self.skills.astype(np.int64) - 1), self.weights)
+        return levels, table
 
-    @property
-    def hardest(self) -> int:
-        """The largest m."""
-        return int(self.skills.max())
+    @cached_property
+    def dense(self) -> bool:
+        """Whether all m up to the largest are computed at once, which pays where most of them occur: one term of it is
+        about 20 times cheaper."""
+        return np.unique(self.ease).size * (self.skills.max() + 3) <= 20 * self.ease.size
 
     def step_success(self, loss: Numbers) -> Numbers:
         """xi of every task, [..., J], at ``loss`` [...]."""
         return self.bridge.step_success(np.asarray(loss, dtype=np.float64)[..., None], self.ease)
-
-    def success(self, loss: Numbers, steps: Numbers) -> np.ndarray:
-        """Expected accuracy sum phi I_xi(m, K-m+1), broadcast over ``loss`` and whole ``steps`` K."""
-        return self.moments(loss, steps).success
 
     def moments(self, loss: Numbers, steps: Numbers) -> Moments:
         """Success, steps and square steps, averaged over the tasks.
@@ -141,21 +128,24 @@ class Mixture:
         loss, steps = np.broadcast_arrays(np.asarray(loss, dtype=np.float64), whole_array("steps", steps))
         shape, loss, steps = loss.shape, loss.ravel(), steps.ravel()
         out = np.empty((3, loss.size))
-        width = len(self) if self._table is None else self._levels.size * (self._table.shape[1] + 3)
-        rows = max(1, _BLOCK // width)
-        average = self._direct if self._table is None else self._dense
+        rows = max(1, _BLOCK // (self.table[1].size + 3 * self.table[0].size if self.dense else self.ease.size))
+        average = self._dense if self.dense else self._direct
         for low in range(0, loss.size, rows):
             part = slice(low, low + rows)
             out[:, part] = average(loss[part], steps[part])
-        success, first, second = (row.reshape(shape)[()] for row in out)
-        return Moments(success, first, second)
+        return Moments(*(row.reshape(shape)[()] for row in out))
 
-    def _dense(self, loss, steps):
-        """All m at once from the probabilities of 0..m+1 moves in K steps: [points, L0, m]."""
-        table = self._table
-        assert table is not None
+    def _direct(self, loss: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """Task by task, for few tasks of many skills: [3, points]."""
+        law = self.skills, self.step_success(loss), steps[:, None]
+        each = (chain.success, chain.expected_steps, chain.expected_square_steps)
+        return np.stack([moment(*law) @ self.weights for moment in each])
+
+    def _dense(self, loss: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """All m at once from the probabilities of 0..m+1 moves in K steps, [points, L0, m]: [3, points]."""
+        levels, table = self.table
         most = table.shape[1]
-        r = self.bridge.step_success(loss[:, None], self._levels)
+        r = self.bridge.step_success(loss[:, None], levels)
         j = np.arange(most + 2.0)
         below = np.maximum(steps[:, None] - j[:-1], 0.0)
         with np.errstate(divide="ignore"):
@@ -182,12 +172,3 @@ class Mixture:
         return np.stack(
             [np.einsum("pgm,gm->p", v, table) for v in (done, first + k * late, second - first + k * k * late)]
         )
-
-    def _direct(self, loss, steps):
-        """Task by task, for few tasks of many skills: [points, J]."""
-        r, m, k = self.step_success(loss), self.skills, steps[:, None]
-        done, late = binomial_tails(m, k, r)
-        safe = np.where(r > 0, r, 1.0)
-        first = m * binomial_tails(m + 1.0, k + 1.0, r)[0] / safe
-        second = m * (m + 1.0) * binomial_tails(m + 2.0, k + 2.0, r)[0] / safe / safe
-        return np.stack([v @ self.weights for v in (done, first + k * late, second - first + k * k * late)])

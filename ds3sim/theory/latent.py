@@ -16,7 +16,8 @@ import numpy as np
 
 from ds3sim.core.check import Numbers, fraction_array, numbers, positive, whole_array
 from ds3sim.core.errors import require
-from ds3sim.theory.gamma import log_ratio, log_rising
+from ds3sim.theory import votes
+from ds3sim.theory.binomial import log_ratio, log_rising
 
 MOST_EXACT = 2**22
 """Largest N whose beta-binomial law is written out."""
@@ -30,9 +31,6 @@ def pass_at_n(n: Numbers, solvable: Numbers, alpha: Numbers, beta: Numbers) -> N
 
     Returns:
         float64 of the broadcast shape; relative error below 1e-12 for N up to 1e12.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     n = numbers("n", n, low=0)
     solvable, alpha, beta = check(solvable, alpha, beta)
@@ -73,9 +71,6 @@ def count_law(n: int, alpha: float, beta: float) -> np.ndarray:
 
     Returns:
         float64 [n+1]; relative error about 1e-11.
-
-    Raises:
-        InputError: an argument outside its range.
     """
     size = int(whole_array("n", n, 1))
     require(size <= MOST_EXACT, f"n = {size} is more than {MOST_EXACT}, the most whose law is written out")
@@ -105,13 +100,13 @@ def moments(solvable: Numbers, alpha: Numbers, beta: Numbers) -> tuple[np.ndarra
 
 def density(rate: Numbers, solvable: Numbers, alpha: Numbers, beta: Numbers) -> np.ndarray:
     """Density of the continuous part of R at ``rate``; its integral over (0, 1) is A (an atom 1 - A lies at 0)."""
-    from scipy.special import xlog1py, xlogy
+    from scipy.special import betaln, xlog1py, xlogy
 
     rate = fraction_array("rate", rate)
     solvable, alpha, beta = check(solvable, alpha, beta)
     with np.errstate(divide="ignore"):
         power = xlogy(alpha - 1.0, rate) + xlog1py(beta - 1.0, -rate)
-        return (solvable * np.exp(power - _log_beta(alpha, beta)))[()]
+        return (solvable * np.exp(power - betaln(alpha, beta)))[()]
 
 
 def distribution(rate: Numbers, solvable: Numbers, alpha: Numbers, beta: Numbers) -> np.ndarray:
@@ -158,24 +153,19 @@ def vote_at_n(
         weights: c_j of the wrong answers, sum 1.
         ties: ``random`` or ``wrong``.
         quick: with an error of about 1e-5, for fits.
-
-    Raises:
-        InputError: an argument outside its range.
     """
-    from ds3sim.theory import plurality
-
     size = int(whole_array("n", n, 1))
     solvable, alpha, beta = (float(v) for v in check(solvable, alpha, beta))
-    if size <= plurality.LARGEST:
-        law = _known_law(size, alpha, beta) if size <= plurality.EXACT else count_law(size, alpha, beta)
-        return solvable * float(law @ plurality.chances(size, weights, ties, quick))
+    if size <= votes.LARGEST:
+        law = _known_law(size, alpha, beta) if size <= votes.EXACT else count_law(size, alpha, beta)
+        return solvable * float(law @ votes.plurality(size, weights, ties, quick))
     far = float(plateau(solvable, alpha, beta, np.max(weights)))
-    scale = (plurality.LARGEST / size) ** 0.5
-    near = vote_at_n(plurality.LARGEST, solvable, alpha, beta, _spread_out(weights, 1.0 / scale), ties, quick)
+    scale = (votes.LARGEST / size) ** 0.5
+    near = vote_at_n(votes.LARGEST, solvable, alpha, beta, _spread_out(weights, 1.0 / scale), ties, quick)
     return far + (near - far) * scale
 
 
-def _spread_out(weights, by: float) -> np.ndarray:
+def _spread_out(weights: Numbers, by: float) -> np.ndarray:
     """Weights whose distances to the largest are ``by`` times as large: with by = sqrt(N/n), n votes over them are to
     each other as N votes over the given ones. What falls below half the largest cannot win and shares what is left."""
     c = np.sort(np.asarray(weights, dtype=np.float64).ravel())[::-1]
@@ -185,9 +175,3 @@ def _spread_out(weights, by: float) -> np.ndarray:
     pieces = int(np.ceil(left / (0.5 * c[0])))
     out = np.concatenate([kept, np.full(pieces, left / pieces)]) if pieces and left > 1e-12 else kept
     return out / out.sum()
-
-
-def _log_beta(alpha, beta):
-    from scipy.special import betaln
-
-    return betaln(alpha, beta)

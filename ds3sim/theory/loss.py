@@ -95,12 +95,16 @@ def loss(parameters: Numbers, tokens: Numbers, constants: str | Mapping | LossCo
         InputError: unknown constants; with NumPy input also N or D not above 0.
     """
     c = constants_of(constants)
-    if array_module(parameters, tokens) is not np:
-        return c.E + c.A * parameters**-c.alpha + c.B * tokens**-c.beta
-    parameters, tokens = (
-        numbers(k, v, infinite=True, above=0) for k, v in (("parameters", parameters), ("tokens", tokens))
-    )
-    return (c.E + c.A * parameters**-c.alpha + c.B * tokens**-c.beta)[()]
+    if array_module(parameters, tokens) is np:
+        parameters, tokens = (
+            numbers(k, v, infinite=True, above=0) for k, v in (("parameters", parameters), ("tokens", tokens))
+        )
+    return loss_at(parameters, tokens, c.E, c.A, c.B, c.alpha, c.beta)
+
+
+def loss_at(N: Numbers, D: Numbers, E: Numbers, A: Numbers, B: Numbers, alpha: Numbers, beta: Numbers) -> Numbers:
+    """(24) by its constants: NumPy, JAX or traced, which broadcast; nothing is checked."""
+    return E + A * N**-alpha + B * D**-beta
 
 
 def loss_optimal(
@@ -145,13 +149,12 @@ def step_success(
     Raises:
         InputError: NumPy input that is not numbers or is NaN.
     """
-    if array_module(L, L0, a, d, iota, b) is not np:
-        import jax
-        import jax.numpy as jnp
+    xp = array_module(L, L0, a, d, iota, b)
+    if xp is np:
+        from scipy.special import expit
 
-        return jnp.clip(iota * (a * jax.nn.sigmoid(b * (L0 - L)) + d), 0.0, 1.0)
-    from scipy.special import expit
-
-    names = ("L", "L0", "a", "d", "iota", "b")
-    L, L0, a, d, iota, b = (numbers(k, v, infinite=True) for k, v in zip(names, (L, L0, a, d, iota, b), strict=True))
-    return np.clip(iota * (a * expit(b * (L0 - L)) + d), 0.0, 1.0)[()]
+        values = {"L": L, "L0": L0, "a": a, "d": d, "iota": iota, "b": b}
+        L, L0, a, d, iota, b = (numbers(name, value, infinite=True) for name, value in values.items())
+    else:
+        from jax.scipy.special import expit
+    return xp.clip(iota * (a * expit(b * (L0 - L)) + d), 0.0, 1.0)

@@ -1,16 +1,19 @@
-"""Peeling of the concept-text graph as formulas: threshold (19) and finite-size law (20) of docs/theory.md.
+"""Peeling of the concept-text graph as formulas: threshold (19) and finite-size law (20) of docs/training.md.
 
 R concepts can be learnt. They are the unknown fraction eps of n_c = R/eps concepts; T texts contain each concept with
 probability p = d_t/R. A text with exactly one unknown concept teaches it; repeat. [NV], [DS3].
 
+The threshold and the scale a of (20) hold for any two-sided ensemble of binomial degrees. The degree polynomial of one
+side, seen from an edge, is (1 - p + p z)^(n-1): a node has n possible neighbours, each with chance p. With p = 1 every
+degree is n, so the same code covers regular ensembles. All polynomials are evaluated at z = 1 - u for a given u, with
+log1p: p is 1e-9 and n is 1e10 in the models of interest.
+
 Named variants of the finite-size law:
 
-``published``     the scale a of Amraoui, Montanari, Richardson and Urbanke, and the shift b n_c^(-2/3) of the
-threshold.
+``published``     the scale a of Amraoui, Montanari, Richardson and Urbanke, the shift b n_c^(-2/3) of the threshold.
 ``authors_code``  three plus signs in a where the published law has minus signs, and no shift.
 ``random_graph``  as published, with the scale of a graph of independent edges (ours, (20.2)): the published a is that
-of an
-                  ensemble whose degrees are fixed, and 5% too small here.
+                  of an ensemble whose degrees are fixed, and 5% too small here.
 """
 
 from __future__ import annotations
@@ -20,9 +23,155 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import Numbers, numbers, one_of, positive
+from ds3sim.core.check import Numbers, fraction_array, numbers, one_of, positive
 from ds3sim.core.errors import require
-from ds3sim.theory.degrees import Degrees, fixed_point, scale_squared, threshold
+
+_PRECISE = 64
+"""Halvings of the interval that holds x_BP."""
+
+
+@dataclass(frozen=True)
+class Degrees:
+    """Degrees of one side: ``count`` possible neighbours, each joined with probability ``chance``.
+
+    Both are float64 arrays that broadcast; nothing is checked.
+    """
+
+    count: np.ndarray
+    chance: np.ndarray
+
+    def edge(self, u: Numbers) -> np.ndarray:
+        """(1 - p u)^(n-1), the edge polynomial at 1 - u."""
+        return _power(self.chance, u, self.count - 1)
+
+    def edge_slope(self, u: Numbers) -> np.ndarray:
+        """Derivative of the edge polynomial by z at z = 1 - u: (n-1) p (1 - p u)^(n-2)."""
+        return (self.count - 1) * self.chance * _power(self.chance, u, self.count - 2)
+
+    def node(self, u: Numbers) -> np.ndarray:
+        """L(1 - u): generating function of the degree of a node that has at least one neighbour."""
+        none = _power(self.chance, 1.0, self.count)
+        # (1 - p u)^n - (1-p)^n over 1 - (1-p)^n, no cancellation where p n is small
+        rest = 1.0 - u
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            excess = self.count * np.log1p(self.chance * rest / (1.0 - self.chance))
+            ratio = none * np.expm1(excess) / -np.expm1(self.count * np.log1p(-self.chance))
+        plain = _power(self.chance, u, self.count) - none
+        return np.where(np.isfinite(ratio) & (excess < 1.0), ratio, plain / np.where(none < 1, 1.0 - none, 1.0))
+
+    @property
+    def mean(self) -> np.ndarray:
+        """L'(1), the mean degree of a node that has at least one neighbour."""
+        none = _power(self.chance, 1.0, self.count)
+        with np.errstate(divide="ignore"):
+            some = np.where(none < 1, -np.expm1(self.count * np.log1p(-self.chance)), 1.0)
+        return self.count * self.chance / some
+
+
+def _power(p: Numbers, u: Numbers, exponent: Numbers) -> np.ndarray:
+    """(1 - p u)^exponent; 0^0 = 1."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.exp(exponent * np.log1p(-p * u))
+    return np.where(exponent == 0, 1.0, value)
+
+
+def threshold(concepts: Degrees, texts: Degrees) -> tuple[np.ndarray, np.ndarray]:
+    """eps_BP and x_BP of docs/training.md (19): the minimum of h(x) = x / lambda(1 - rho(1-x)).
+
+    h falls to 0 for x -> 0 wherever a concept can be in no text at all, so the minimum meant is the local one that
+    belongs to the large fixed point: the largest x in (0, 1] at which h turns from falling to rising, or x = 1 if h
+    still falls there.
+
+    Args:
+        concepts, texts: degrees of the two sides; lambda is the edge polynomial of ``concepts``, rho that of ``texts``.
+
+    Returns:
+        eps_BP, x_BP; float64 of the broadcast shape. Both 0 where h never falls: learning then has no threshold
+        (for large graphs: mean concept degree below e).
+    """
+    n_v, p, n_c, q = np.broadcast_arrays(concepts.count, concepts.chance, texts.count, texts.chance)
+    concepts, texts = Degrees(n_v, p), Degrees(n_c, q)
+
+    def slope(x: np.ndarray) -> np.ndarray:
+        """x h'(x) / h(x) = 1 - x (ln lambda(1 - rho(1-x)))'; negative where h falls."""
+        left = texts.edge(x)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            back = (n_v - 1) * p / (1.0 - p * left)
+        # p = 1 and x = 0: a node of fixed degree whose other edges are all open
+        return 1.0 - x * np.where(np.isfinite(back), back, np.inf) * texts.edge_slope(x)
+
+    # x rho'(1-x) is largest at 1/(q (n_c - 1)); h falls there or nowhere (the factor beside it varies slowly).
+    with np.errstate(divide="ignore"):
+        peak = np.minimum(1.0, 1.0 / np.maximum(q * (n_c - 1), 1e-300))
+    grid = peak + (1.0 - peak) * np.linspace(0.0, 1.0, 65).reshape(-1, *([1] * peak.ndim))
+    falling = slope(grid) < 0
+    last = 64 - np.argmax(falling[::-1], axis=0)  # the last point of the grid where h falls
+    exists = falling.any(axis=0)
+    low = np.where(exists, np.take_along_axis(grid, last[None], axis=0)[0], 1.0)
+    high = np.where(exists & (last < 64), np.take_along_axis(grid, np.minimum(last + 1, 64)[None], axis=0)[0], low)
+    for _ in range(_PRECISE):
+        middle = 0.5 * (low + high)
+        falls = slope(middle) < 0
+        low, high = np.where(falls, middle, low), np.where(falls, high, middle)
+    x = np.where(exists, np.where(last < 64, 0.5 * (low + high), 1.0), 0.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        value = x / concepts.edge(texts.edge(x))
+    return np.where(exists, value, 0.0), x
+
+
+def scale_squared(concepts: Degrees, texts: Degrees, eps: Numbers, x: Numbers, sign: float = -1.0) -> np.ndarray:
+    """V1 + V2 of docs/training.md (20): n_c times the variance of the threshold, channel included.
+
+    Subtract eps (1 - eps) where the number of unknown concepts is fixed.
+
+    Args:
+        concepts, texts: as :func:`threshold`.
+        eps, x: its results, x > 0.
+        sign: -1 as published (Amraoui, Montanari, Richardson, Urbanke, IEEE Trans. Inf. Theory 55, 2009); +1 puts
+            plus signs before xb^2 rho'(xb^2), lambda(y^2) and y^2 lambda'(y^2), as the authors' code does.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        rho, rho_slope = texts.edge(x), texts.edge_slope(x)
+        double = x * (2.0 - x)  # 1 - xb^2
+        y, back = 1.0 - rho, concepts.edge(rho)
+        double_y = rho * (2.0 - rho)  # 1 - y^2
+        common = concepts.mean * back**2
+        first = rho**2 - texts.edge(double) + rho_slope * (1.0 - 2.0 * x * rho)
+        first = (first + sign * (1.0 - x) ** 2 * texts.edge_slope(double)) / (common * rho_slope**2)
+        second = back**2 + sign * (concepts.edge(double_y) + y**2 * concepts.edge_slope(double_y))
+        return first + np.asarray(eps) ** 2 * second / common
+
+
+def regular(concept_degree: int, text_degree: int) -> tuple[Degrees, Degrees]:
+    """The regular ensemble: every concept in ``concept_degree`` texts, every text with ``text_degree`` concepts."""
+    one = np.array(1.0)
+    return Degrees(np.array(float(concept_degree)), one), Degrees(np.array(float(text_degree)), one)
+
+
+def fixed_point(concepts: Degrees, texts: Degrees, eps: Numbers) -> np.ndarray:
+    """Largest x in [0, eps] with x = eps lambda(1 - rho(1-x)): where peeling of a large graph ends.
+
+    Args:
+        concepts, texts: as :func:`threshold`.
+        eps: unknown fraction; broadcast.
+
+    Returns:
+        float64 of the broadcast shape; absolute error below 1e-12.
+    """
+    shape = np.broadcast_shapes(*(np.shape(v) for v in (concepts.count, concepts.chance, texts.count, eps)))
+    x = np.broadcast_to(np.asarray(eps, dtype=np.float64), shape).copy()
+    for _ in range(_MOST_ROUNDS):
+        new = eps * concepts.edge(texts.edge(x))
+        done = np.max(np.abs(new - x), initial=0.0) < 1e-15
+        x = new
+        if done:
+            break
+    return x
+
+
+_MOST_ROUNDS = 200_000
+"""Rounds of density evolution; close to the threshold it slows down as the inverse root of the distance."""
+
 
 VARIANTS = ("published", "authors_code", "random_graph")
 
@@ -71,9 +220,6 @@ def ensemble(
         texts: T > 0.
         text_degree: d_t, mean number of unknown concepts in a text, 0 < d_t <= R.
         unknown: eps in (0, 1].
-
-    Raises:
-        InputError: an argument outside its range.
     """
     big_r, big_t, degree = (
         positive("concepts", concepts),
@@ -111,9 +257,6 @@ def peeling(
         shift: b; None is ``SHIFT`` for ``published``, 0 for ``authors_code``, :func:`shift_constant` for
         ``random_graph``.
 
-    Returns:
-        :class:`Peeling`.
-
     Raises:
         InputError: an argument outside its range, an unknown variant.
     """
@@ -133,7 +276,12 @@ def peeling(
             squared = scale_squared(of_concept, of_text, level, at, 1.0 if variant == "authors_code" else -1.0)
             squared = squared - level * (1.0 - level)
         scale = np.sqrt(np.where(some & np.isfinite(squared), np.maximum(squared, 0.0), 0.0))
-    b = _shift(of_concept, of_text, level, x, variant, shift)
+    if shift is not None:
+        b = np.broadcast_to(numbers("shift", shift), level.shape)
+    elif variant == "random_graph":
+        b = shift_constant(of_concept, of_text, level, x)
+    else:
+        b = np.full(level.shape, SHIFT if variant == "published" else 0.0)
     distance = np.sqrt(n_c) * (level - b * n_c ** (-2.0 / 3.0) - eps)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(scale > 0, distance / scale, np.sign(distance) * np.inf)
@@ -145,17 +293,6 @@ def peeling(
         rest = of_concept.node(of_text.edge(fixed_point(of_concept, of_text, eps)))
         unlearnt, gamma = np.where(some, unlearnt, rest), np.where(some, gamma, eps * rest)
     return Peeling(*(v[()] for v in (level, x, gamma, scale, b, stuck, unlearnt)))
-
-
-def _shift(
-    concepts: Degrees, texts: Degrees, level: np.ndarray, x: np.ndarray, variant: str, shift: ArrayLike | None
-) -> np.ndarray:
-    """b of (20), of the shape of ``level``."""
-    if shift is not None:
-        return np.broadcast_to(numbers("shift", shift), level.shape)
-    if variant == "random_graph":
-        return shift_constant(concepts, texts, level, x)
-    return np.full(level.shape, SHIFT if variant == "published" else 0.0)
 
 
 def shift_constant(concepts: Degrees, texts: Degrees, eps: Numbers, x: Numbers) -> np.ndarray:
@@ -189,9 +326,6 @@ def large_graph(
 
     eps lambda(y) iterated from eps gives the fixed point x; the fraction is L(1 - rho(1-x)), counted like P_b of (20)
     among concepts that occur in a text. Arguments and errors as :func:`ensemble`.
-
-    Returns:
-        float64 of the broadcast shape.
     """
     eps = numbers("unknown", unknown, above=0, high=1)
     of_concept, of_text = ensemble(concepts, texts, text_degree, eps)
@@ -211,12 +345,7 @@ def excess_entropy(concepts: Numbers, unlearnt: Numbers, text_degree: ArrayLike 
 
     Returns:
         e, e^2/2; float64 of the broadcast shape. Relative error below 1e-12 also for tiny delta.
-
-    Raises:
-        InputError: an argument outside its range.
     """
-    from ds3sim.core.check import fraction_array
-
     big_r, degree, delta = positive("concepts", concepts), positive("text_degree", text_degree), unlearnt
     big_r, degree, delta = np.broadcast_arrays(big_r, degree, fraction_array("unlearnt", delta))
     require(bool(np.all(degree <= big_r)), "text_degree is above the number of concepts")
@@ -228,7 +357,7 @@ def excess_entropy(concepts: Numbers, unlearnt: Numbers, text_degree: ArrayLike 
     return error[()], (0.5 * error * error)[()]
 
 
-def _log1p_rest(x) -> np.ndarray:
+def _log1p_rest(x: np.ndarray) -> np.ndarray:
     """ln(1 + x) - x with all digits near 0."""
     near = np.where(np.abs(x) < 0.02, x, 0.0)
     series = np.zeros_like(near)

@@ -7,13 +7,14 @@ the model. Arrays broadcast; float64.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ds3sim.core.check import Numbers, fraction, number, whole_number
 from ds3sim.core.errors import require
+from ds3sim.theory.cost import training_flops
 from ds3sim.theory.loss import LossConstants, loss
 
 _HALVINGS = 60
@@ -65,7 +66,7 @@ class Architecture:
 
     def width(self, parameters: Numbers) -> Numbers:
         """W(N)."""
-        return self.scale * np.asarray(parameters, dtype=np.float64) ** self.power
+        return self.scale * parameters**self.power
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ class Training:
     loss: np.ndarray
 
 
-def _halve(low, high, above):
-    """Bisection in [low, high] (logarithms) for the first point at which ``above`` holds; exact to rounding."""
+def halve(low: np.ndarray, high: np.ndarray, above: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Bisection in [low, high] for the first point at which ``above`` holds, ``high`` where none does; to rounding."""
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
         yes = above(middle)
@@ -101,9 +102,19 @@ def _halve(low, high, above):
     return 0.5 * (low + high)
 
 
-def data_left(compute: Numbers, parameters: Numbers, tokens: Numbers, price: Numbers, shape: Architecture) -> Numbers:
-    """D with 6 N D + 2 N a + W b = C: what the inference leaves for training; may be negative."""
-    return (compute - 2.0 * parameters * tokens - shape.width(parameters) * price) / (6.0 * parameters)
+def lifetime_flops(
+    parameters: Numbers, training_tokens: Numbers, tokens: Numbers, price: Numbers, shape: Architecture
+) -> Numbers:
+    """C = 6 N D + 2 N a + W(N) b of (26), for a = ``tokens`` of the lifetime and b = ``price``; nothing is checked."""
+    return training_flops(parameters, training_tokens) + 2.0 * parameters * tokens + shape.width(parameters) * price
+
+
+def data_left(compute: Numbers, parameters: Numbers, tokens: Numbers, attention: Numbers) -> Numbers:
+    """D with 6 N D + 2 N a + ``attention`` = C: what the inference leaves for training; may be negative.
+
+    NumPy, JAX or traced; nothing is checked.
+    """
+    return (compute - 2.0 * parameters * tokens - attention) / (6.0 * parameters)
 
 
 def best_training(
@@ -120,14 +131,14 @@ def best_training(
         tokens: a, lifetime output tokens, >= 0.
         price: b, FLOPs per unit of W, >= 0.
     """
-    compute, tokens, price = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (compute, tokens, price)))
+    compute, tokens, price = _arrays(compute, tokens, price)
     c = constants
     low, high = (np.full(compute.shape, math.log(v)) for v in box.parameters)
 
-    def data(x):
-        return data_left(compute, np.exp(x), tokens, price, shape)
+    def data(x: np.ndarray) -> np.ndarray:
+        return data_left(compute, np.exp(x), tokens, shape.width(np.exp(x)) * price)
 
-    def rising(x):
+    def rising(x: np.ndarray) -> np.ndarray:
         n = np.exp(x)
         d = data(x)
         safe = np.maximum(d, box.tokens[0] * 1e-9)
@@ -135,12 +146,12 @@ def best_training(
         return (d <= 0) | (c.beta * c.B * safe ** (-c.beta - 1.0) * slope > c.alpha * c.A * n**-c.alpha)
 
     possible = data(low) >= box.tokens[0]
-    best = _halve(low, high, rising)
+    best = halve(low, high, rising)
     d = data(best)
     if not np.all((d >= box.tokens[0]) & (d <= box.tokens[1])):
         # D falls with N: the N at which the box of D is entered from above, and left below.
-        ceiling = _halve(low, high, lambda x: data(x) < box.tokens[1])
-        last = _halve(low, high, lambda x: data(x) < box.tokens[0])
+        ceiling = halve(low, high, lambda x: data(x) < box.tokens[1])
+        last = halve(low, high, lambda x: data(x) < box.tokens[0])
         last = np.where(data(high) >= box.tokens[0], high, last)
         best = np.clip(best, np.minimum(ceiling, last), last)
         best = np.where(data(high) >= box.tokens[1], high, best)  # all of the box is affordable
@@ -149,14 +160,27 @@ def best_training(
     return Training(n, d, np.where(possible, loss(n, d, c), np.inf))
 
 
+def _arrays(*values: Numbers) -> list[np.ndarray]:
+    return list(np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in values)))
+
+
+def _tied_bounds(kappa: float, box: Box) -> tuple[float, float]:
+    """The N of the box whose D = kappa N lies in it.
+
+    Raises:
+        InputError: there is none.
+    """
+    low, high = max(box.parameters[0], box.tokens[0] / kappa), min(box.parameters[1], box.tokens[1] / kappa)
+    require(low < high, f"kappa = {kappa:g} leaves no model in the box: widen parameters or tokens")
+    return low, high
+
+
 def tied_training(
     compute: Numbers, tokens: Numbers, price: Numbers, kappa: float, constants: LossConstants, box: Box,
     shape: Architecture,
 ) -> Training:  # fmt: skip
     """The largest model with D = kappa N that C pays for: 6 kappa N^2 + 2 N a + W(N) b <= C, N and D in the box."""
-    bounds = max(box.parameters[0], box.tokens[0] / kappa), min(box.parameters[1], box.tokens[1] / kappa)
-    require(bounds[0] < bounds[1], f"kappa = {kappa:g} leaves no model in the box: widen parameters or tokens")
-    n, none = _largest(compute, tokens, price, kappa, bounds, shape)
+    n, none = _largest(compute, tokens, price, kappa, _tied_bounds(kappa, box), shape)
     return Training(n, kappa * n, np.where(none, np.inf, loss(n, kappa * n, constants)))
 
 
@@ -168,16 +192,18 @@ def unlimited_data(
     return Training(n, np.full(n.shape, np.inf), np.where(none, np.inf, loss(n, np.inf, constants)))
 
 
-def _largest(compute, tokens, price, kappa: float, bounds, shape: Architecture) -> tuple[np.ndarray, np.ndarray]:
+def _largest(
+    compute: Numbers, tokens: Numbers, price: Numbers, kappa: float, bounds: tuple[float, float], shape: Architecture
+) -> tuple[np.ndarray, np.ndarray]:
     """The largest N within ``bounds`` with 6 kappa N^2 + 2 N a + W(N) b <= C, and where there is none."""
-    compute, tokens, price = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (compute, tokens, price)))
+    compute, tokens, price = _arrays(compute, tokens, price)
     low, high = (np.full(compute.shape, math.log(v)) for v in bounds)
 
-    def above(x):
+    def above(x: np.ndarray) -> np.ndarray:
         n = np.exp(x)
-        return 6.0 * kappa * n * n + 2.0 * n * tokens + shape.width(n) * price > compute
+        return lifetime_flops(n, kappa * n, tokens, price, shape) > compute
 
-    return np.exp(np.where(above(high), _halve(low, high, above), high)), above(low)
+    return np.exp(np.where(above(high), halve(low, high, above), high)), above(low)
 
 
 def cheapest_training(
@@ -188,22 +214,22 @@ def cheapest_training(
     The dual of :func:`best_training`: D = (B / (L - E - A N^-alpha))^(1/beta), minimised over ln N by
     bisection on the sign of the derivative. The cost is infinite where the box does not reach the loss.
     """
-    loss, tokens, price = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (loss, tokens, price)))
+    loss, tokens, price = _arrays(loss, tokens, price)
     c = constants
     low, high = (np.full(loss.shape, math.log(v)) for v in box.parameters)
 
-    def gap(x):
+    def gap(x: np.ndarray) -> np.ndarray:
         return loss - c.E - c.A * np.exp(x) ** -c.alpha
 
-    def data(x):
+    def data(x: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore", divide="ignore"):
             return np.where(gap(x) > 0, (c.B / np.maximum(gap(x), 1e-300)) ** (1.0 / c.beta), np.inf)
 
-    least = _halve(low, high, lambda x: data(x) <= box.tokens[1])  # below it D would leave the box
-    most = _halve(low, high, lambda x: data(x) < box.tokens[0])
+    least = halve(low, high, lambda x: data(x) <= box.tokens[1])  # below it D would leave the box
+    most = halve(low, high, lambda x: data(x) < box.tokens[0])
     possible = data(high) <= box.tokens[1]
 
-    def rising(x):
+    def rising(x: np.ndarray) -> np.ndarray:
         """d cost / d ln N > 0."""
         n, d, g = np.exp(x), data(x), np.maximum(gap(x), 1e-300)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -212,8 +238,22 @@ def cheapest_training(
                 6.0 * n * (d - shrink) + 2.0 * n * tokens + shape.power * shape.width(n) * price > 0
             )
 
-    best = np.clip(_halve(low, high, rising), least, np.maximum(least, most))
+    best = np.clip(halve(low, high, rising), least, np.maximum(least, most))
     n = np.exp(best)
     d = np.clip(data(best), *box.tokens)
-    cost = 6.0 * n * d + 2.0 * n * tokens + shape.width(n) * price
-    return Training(n, d, loss), np.where(possible, cost, np.inf)
+    return Training(n, d, loss), np.where(possible, lifetime_flops(n, d, tokens, price, shape), np.inf)
+
+
+def cheapest_tied(
+    loss_wanted: Numbers, tokens: Numbers, price: Numbers, kappa: float, constants: LossConstants, box: Box,
+    shape: Architecture,
+) -> np.ndarray:  # fmt: skip
+    """The cost of the smallest model with D = kappa N that has a loss; infinite where the box does not reach it."""
+    level = np.asarray(loss_wanted, dtype=np.float64)
+    low, high = (np.full(level.shape, math.log(v)) for v in _tied_bounds(kappa, box))
+
+    def good(x: np.ndarray) -> np.ndarray:
+        return loss(np.exp(x), kappa * np.exp(x), constants) <= level
+
+    n = np.exp(halve(low, high, good))
+    return np.where(good(high), lifetime_flops(n, kappa * n, tokens, price, shape), np.inf)

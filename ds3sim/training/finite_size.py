@@ -10,8 +10,7 @@ import numpy as np
 from ds3sim.core.check import Numbers
 from ds3sim.core.runtime import cores
 from ds3sim.theory.peeling import peeling
-from ds3sim.training.peel_counts import peel_counts
-from ds3sim.training.peel_graphs import peel_graphs
+from ds3sim.training.peeling import peel_counts, peel_graphs
 
 
 @dataclass(frozen=True)
@@ -64,12 +63,9 @@ def simulate_stuck(concepts: int, ratios: Numbers, runs: int, by: str = "counts"
             left = peel_counts(runs, concepts, number, seed=seed)
         return int(is_stuck(left, concepts, number).sum())
 
-    if by == "graphs":
-        found = [one(int(t)) for t in texts]
-    else:
-        with ThreadPoolExecutor(cores()) as pool:  # NumPy's generators release the interpreter lock
-            found = list(pool.map(one, texts.tolist()))
-    return Stuck(concepts, texts / concepts, np.array(found, dtype=np.int64), np.full(len(texts), runs, dtype=np.int64))
+    with ThreadPoolExecutor(1 if by == "graphs" else cores()) as pool:  # graphs are peeled in threads of their own
+        found = np.array(list(pool.map(one, texts.tolist())), dtype=np.int64)
+    return Stuck(concepts, texts / concepts, found, np.full(len(texts), runs, dtype=np.int64))
 
 
 def ratios_near(concepts: int, z: Numbers) -> np.ndarray:
@@ -110,40 +106,32 @@ def fit_law(data: list[Stuck], hold_scale: bool = False, variant: str = "publish
     """
     from scipy.special import log_ndtr, ndtr
 
-    parts = []
+    x, s, hits, runs = [], [], [], []
     for d in data:
         law = peeling(d.concepts, d.ratio * d.concepts, variant=variant)
         n_c = d.concepts / 0.5
-        parts.append((np.sqrt(n_c) * (law.eps_threshold - 0.5) / law.scale, n_c ** (-1.0 / 6.0) / law.scale))
-    x, s = (np.concatenate([p[i] for p in parts]) for i in (0, 1))
-    hits, runs = np.concatenate([d.stuck for d in data]), np.concatenate([d.runs for d in data])
-    at = np.array([1.0, 0.57])  # 1/k, b/k
+        x.append(np.sqrt(n_c) * (law.eps_threshold - 0.5) / law.scale)
+        s.append(n_c ** (-1.0 / 6.0) / law.scale)
+        hits.append(d.stuck)
+        runs.append(d.runs)
+    x, s, hits, runs = (np.concatenate(v) for v in (x, s, hits, runs))
+    at, design = np.array([1.0, 0.57]), np.stack([-x, s])  # 1/k, b/k
+    free = np.array([1] if hold_scale else [0, 1])
     for _ in range(60):
-        z = at[0] * x - at[1] * s  # stuck with probability Phi(-z)
+        z = -(at @ design)  # stuck with probability Phi(-z)
         density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
-        p = ndtr(-z)
-        weight = runs * density**2 / np.exp(log_ndtr(z) + log_ndtr(-z))
-        slopes = np.stack([-x, s]) * density
-        score = slopes @ ((hits - runs * p) / np.exp(log_ndtr(z) + log_ndtr(-z)))
-        design = np.stack([-x, s])
-        information = (design * weight) @ design.T
-        if hold_scale:
-            change = np.array([0.0, score[1] / information[1, 1]])
-        else:
-            change = np.linalg.solve(information, score)
-        at = at + change
+        spread = np.exp(log_ndtr(z) + log_ndtr(-z))
+        score = (design * density) @ ((hits - runs * ndtr(-z)) / spread)
+        information = ((design * (runs * density**2 / spread)) @ design.T)[np.ix_(free, free)]
+        change = np.linalg.solve(information, score[free])
+        at[free] += change
         if np.max(np.abs(change)) < 1e-12:
             break
     cover = np.zeros((2, 2))
-    if hold_scale:
-        cover[1, 1] = 1.0 / information[1, 1]
-    else:
-        cover = np.linalg.inv(information)
+    cover[np.ix_(free, free)] = np.linalg.inv(information)
     factor, shift = 1.0 / at[0], at[1] / at[0]
     by_factor, by_shift = np.array([-(factor**2), 0.0]), np.array([-shift, 1.0]) * factor
-    p = ndtr(-(at[0] * x - at[1] * s))
+    p = ndtr(at @ design)
     chi = float(((hits - runs * p) ** 2 / (runs * p * (1 - p))).sum())
-    return Fit(
-        float(shift), float(np.sqrt(by_shift @ cover @ by_shift)), float(factor),
-        float(np.sqrt(by_factor @ cover @ by_factor)), chi, len(x) - (1 if hold_scale else 2),
-    )  # fmt: skip
+    error, factor_error = (float(np.sqrt(by @ cover @ by)) for by in (by_shift, by_factor))
+    return Fit(float(shift), error, float(factor), factor_error, chi, len(x) - free.size)

@@ -6,55 +6,135 @@ of the best accuracy. The cost counts parameters only: 2 N FLOPs a token, omega 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from ds3sim.core.check import Numbers, fraction, number, one_of, positive, whole_array, whole_number
+from ds3sim.core.check import Numbers, fraction, number, numbers, one_of, positive, whole_array, whole_number
 from ds3sim.core.errors import require
 from ds3sim.theory import chain
 from ds3sim.theory.aggregate import best_of_n
 from ds3sim.theory.cost import CostModel
-from ds3sim.theory.trained import Trained
+from ds3sim.theory.skills import Trained, skills_at_level, success_from_capability
 from ds3sim.theory.votes import geometric_weights, vote_success
-from ds3sim.training.levels import Best, Ways
+
+AIME_TASKS = np.repeat(np.arange(60, 71), 14), np.tile(np.arange(2, 16), 11)
+"""l and m of the AIME study of [DS3], all as likely."""
+
+Value = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""(m', r, gamma^m') of ways [U, 1] and budgets [B] to accuracy and expected steps of one trace, [U, B]."""
 
 
 @dataclass(frozen=True)
-class Tasks:
-    """phi(l, m), the mixture of tasks; the default is the AIME study of [DS3], uniform.
+class Ways:
+    """How every task may be done: one column for a level l' of which the model has skills.
 
     Attributes:
-        levels: l of the tasks.
-        skills: m of the tasks.
-        weights: phi, float64 [levels, skills], >= 0; None is uniform. Scaled to sum 1.
-        relevant_factor: beta of (4).
-        search: rho of (4).
+        level: l', int64 [U].
+        skills: m', float64 [T, U].
+        success: r of one proposal, (4), [T, U].
+        feasible: gamma_l'^m', [T, U].
     """
 
-    levels: tuple[int, ...] = tuple(range(60, 71))
-    skills: tuple[int, ...] = tuple(range(2, 16))
-    weights: np.ndarray | None = field(default=None, compare=False)
-    relevant_factor: float = 5.0
-    search: float = 0.5
+    level: np.ndarray
+    skills: np.ndarray
+    success: np.ndarray
+    feasible: np.ndarray
 
-    def __post_init__(self) -> None:
-        for name in ("levels", "skills"):
-            values = whole_array(name, getattr(self, name), 1)
-            require(values.ndim == 1 and values.size > 0, f"{name} must be a list of at least one whole number")
-        fraction("search", self.search)
-        number("relevant_factor", self.relevant_factor, low=0)
+    @classmethod
+    def of(
+        cls, model: Trained, levels: Numbers, skills: Numbers, relevant_factor: float = 5.0, search: float = 0.5
+    ) -> Ways:
+        """The ways of tasks (l, m).
 
-    def phi(self) -> np.ndarray:
-        """Weights that sum to 1, float64 [levels, skills]."""
-        shape = (len(self.levels), len(self.skills))
-        if self.weights is None:
-            return np.full(shape, 1.0 / (shape[0] * shape[1]))
-        weights = np.asarray(self.weights, dtype=np.float64)
-        require(weights.shape == shape, f"weights of shape {weights.shape} do not fit {shape} tasks")
-        require(bool(np.all(weights >= 0) and weights.sum() > 0), "weights must not be negative, and not all 0")
-        return weights / weights.sum()
+        Args:
+            model: one trained model (shape []).
+            levels, skills: l and m of the tasks, whole [T].
+            relevant_factor, search: beta and rho of (4).
+
+        Raises:
+            InputError: a level above those of the model.
+        """
+        p, share, sigma = model.p.ravel(), model.giant.ravel(), model.training.sigma
+        level, m = (np.asarray(v, dtype=np.int64)[:, None] for v in (levels, skills))
+        needed = skills_at_level(m, level, np.arange(1, len(sigma) + 1), sigma)
+        use = np.flatnonzero((p > 0) & (share > 0))
+        needed = np.minimum(needed[:, use], 1e15)  # more skills than any budget has steps
+        r = success_from_capability(p[use], needed, relevant_factor, search)
+        with np.errstate(under="ignore"):
+            return cls(use + 1, needed, r, share[use] ** needed)
+
+    def best(self, steps: Numbers, value: Value, most_skills: float = np.inf) -> Best:
+        """The way of the best accuracy of every task at every budget; of equal ones that of the fewest expected steps.
+
+        A level that needs no fewer skills than another one, at no better r and gamma^m', is left out beforehand. That
+        is right for every strategy whose success grows with that of its traces.
+
+        Args:
+            steps: K of one trace, [B]; need not be whole.
+            value: accuracy and expected steps of the strategy.
+            most_skills: levels that need more skills than this are left out.
+        """
+        steps = np.asarray(steps, dtype=np.float64)
+        m, r, able = self.skills, self.success, self.feasible
+        longest = min(float(np.max(steps, initial=0.0)), most_skills)
+        task, way = np.nonzero(_not_worse(m, r, able) & (m <= longest) & (able > 0) & (r > 0))
+        accuracy = np.zeros((len(m), len(steps)))
+        out = Best(np.full(accuracy.shape, -1), accuracy, np.broadcast_to(steps, accuracy.shape).copy())
+        if not task.size:
+            return out
+        points = np.stack([m[task, way], r[task, way], able[task, way]], axis=1)
+        points, back = np.unique(points, axis=0, return_inverse=True)  # tasks share their ways
+        found, spent = (v[back.ravel()] for v in value(points[:, :1], points[:, 1:2], points[:, 2:], steps))
+        rank = np.arange(task.size) - np.searchsorted(task, task)
+        for order in range(int(rank.max()) + 1):  # one way of every task at once
+            now = rank == order
+            at = task[now]
+            equal = (found[now] == out.accuracy[at]) & (found[now] > 0)
+            better = (found[now] > out.accuracy[at]) | (equal & (spent[now] < out.steps[at]))
+            out.accuracy[at] = np.where(better, found[now], out.accuracy[at])
+            out.steps[at] = np.where(better, spent[now], out.steps[at])
+            out.way[at] = np.where(better, way[now, None], out.way[at])
+        return out
+
+    def chosen(self, way: np.ndarray) -> list[np.ndarray]:
+        """m', r and gamma^m' of the ways [T, B] of :meth:`best`; 0 where there is none (-1)."""
+        rows = np.arange(len(way))[:, None]
+        return [np.pad(v, ((0, 0), (0, 1)))[rows, way] for v in (self.skills, self.success, self.feasible)]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best way of every task at every budget; arrays [T, B].
+
+    Attributes:
+        way: column of :class:`Ways`; -1 where no level gives the task a chance.
+        accuracy: of the strategy.
+        steps: expected steps of one trace.
+    """
+
+    way: np.ndarray
+    accuracy: np.ndarray
+    steps: np.ndarray
+
+
+def _not_worse(m: np.ndarray, r: np.ndarray, able: np.ndarray) -> np.ndarray:
+    """True where no other way of the task has at most as many skills, at least that r and at least that gamma^m.
+
+    Success falls with m and rises with r and gamma^m at every budget, so a worse way is never the best. Of equal ways
+    the last one stays.
+    """
+    keep = np.ones(m.shape, dtype=bool)
+    size = m.shape[1]
+    for j in range(size):
+        best, chance, share = m[:, j, None], r[:, j, None], able[:, j, None]
+        worse = (best <= m) & (chance >= r) & (share >= able)
+        equal = (best == m) & (chance == r) & (share == able)
+        worse &= ~equal | (np.arange(size) < j)
+        worse[:, j] = False
+        keep &= ~worse
+    return keep
 
 
 @dataclass(frozen=True)
@@ -70,9 +150,9 @@ class Reasoning:
         round_steps: the steps of a trace are floor(K/n); False takes K as a real number, as the paper's code does.
         steps: ``exact`` is (3), ``min`` is min(m/r, K), as the paper's code has it.
         level_ties: of levels l' of equal accuracy (in float64: long before the budget ends it is 1.0 for several) take
-        the
-            one that needs the fewest steps, ``cheapest``, or the lowest, as the paper's code does, ``lowest``.
+            the one that needs the fewest steps, ``cheapest``, or the lowest, as the paper's code does, ``lowest``.
         tokens_per_step: omega.
+        relevant_factor, search: beta and rho of (4).
     """
 
     branches: int = 1
@@ -85,11 +165,15 @@ class Reasoning:
     steps: str = "exact"
     level_ties: str = "cheapest"
     tokens_per_step: float = 25.0
+    relevant_factor: float = 5.0
+    search: float = 0.5
 
     def __post_init__(self) -> None:
         whole_number("branches", self.branches, 1)
         whole_number("n", self.n, 1)
-        positive("tokens_per_step", self.tokens_per_step)
+        number("tokens_per_step", self.tokens_per_step, above=0)
+        fraction("search", self.search)
+        number("relevant_factor", self.relevant_factor, low=0)
         for name, choices in (
             ("aggregate", ("single", "best_of_n", "majority")),
             ("feasibility", ("per_task", "per_trace")),
@@ -123,87 +207,88 @@ class Reasoning:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Results of :func:`reason`.
+    """Results of :func:`reason`, float64 [..., B].
 
     Attributes:
-        accuracy: mean over phi, float64 [..., B].
-        flops: expected inference FLOPs of a task, float64 [..., B].
-        steps: K, budget of one trace in steps, float64 [..., B].
-        by_level: accuracy by level of the task, weights of the level scaled to 1, float64 [..., B, levels].
+        accuracy: mean over the tasks.
+        flops: expected inference FLOPs of a task.
+        steps: K, budget of one trace in steps.
     """
 
     accuracy: np.ndarray
     flops: np.ndarray
     steps: np.ndarray
-    by_level: np.ndarray
 
 
 def reason(
-    model: Trained, inference_flops: Numbers, tasks: Tasks | None = None, how: Reasoning | None = None
+    model: Trained,
+    inference_flops: Numbers,
+    how: Reasoning | None = None,
+    tasks: tuple[Numbers, Numbers] = AIME_TASKS,
+    weights: Numbers = 1.0,
 ) -> Outcome:
     """Accuracy and expected cost at inference budgets.
 
     Args:
         model: trained models, any leading shape [...].
         inference_flops: C_inf > 0 a task, [B], shared by all models.
-        tasks, how: None is the AIME study and CoT.
-
-    Returns:
-        :class:`Outcome`.
+        how: None is CoT.
+        tasks: l and m of the tasks, whole, [T] each.
+        weights: phi >= 0 of the tasks, [T]; scaled to sum 1.
 
     Raises:
         InputError: an argument outside its range, a task above the levels of the model.
     """
-    tasks, how = tasks or Tasks(), how or Reasoning()
+    how = how or Reasoning()
     flops = np.atleast_1d(positive("inference_flops", inference_flops))
     require(flops.ndim == 1, "inference_flops must be one number or a list")
-    shape, budgets = model.parameters.shape, len(flops)
-    price = 2.0 * model.parameters.reshape(-1) * how.tokens_per_step * how.branches  # FLOPs of a step
     if how.round_steps:
-        kind = {"branches": how.branches, "n": how.n}
         sizes = model.parameters.reshape(-1).tolist()
         costs = [CostModel(how.tokens_per_step, size, attention=False) for size in sizes]
-        steps = np.array([cost.max_steps(flops, **kind) for cost in costs], dtype=np.float64)
+        steps = np.array([cost.max_steps(flops, how.branches, how.n) for cost in costs], dtype=np.float64)
     else:
-        steps = flops / (how.n * price[:, None])
-    return _pack(model, tasks, how, steps, price, shape, budgets)
+        steps = flops / (how.n * _price(model, how)[:, None])
+    return _outcome(model, steps, how, tasks, weights)
 
 
 def reason_steps(
-    model: Trained, steps_per_trace: Numbers, tasks: Tasks | None = None, how: Reasoning | None = None
+    model: Trained,
+    steps_per_trace: Numbers,
+    how: Reasoning | None = None,
+    tasks: tuple[Numbers, Numbers] = AIME_TASKS,
+    weights: Numbers = 1.0,
 ) -> Outcome:
     """As :func:`reason` for budgets in steps of one trace, [B]."""
-    tasks, how = tasks or Tasks(), how or Reasoning()
     given = np.atleast_1d(whole_array("steps_per_trace", steps_per_trace))
     require(given.ndim == 1, "steps_per_trace must be one number or a list")
-    price = 2.0 * model.parameters.reshape(-1) * how.tokens_per_step * how.branches
-    steps = np.broadcast_to(given, (price.size, given.size))
-    return _pack(model, tasks, how, steps, price, model.parameters.shape, given.size)
+    return _outcome(
+        model, np.broadcast_to(given, (model.parameters.size, given.size)), how or Reasoning(), tasks, weights
+    )
 
 
-def _pack(model: Trained, tasks: Tasks, how: Reasoning, steps, price, shape, budgets: int) -> Outcome:
-    levels = model.training.levels
-    require(max(tasks.levels) <= levels, f"task level {max(tasks.levels)} is above the {levels} levels of the model")
-    level, skills = (v.ravel() for v in np.meshgrid(tasks.levels, tasks.skills, indexing="ij"))
-    accuracy, spent = np.zeros((2, len(price), budgets, len(tasks.levels), len(tasks.skills)))
-    p, share = model.p.reshape(-1, levels), model.giant.reshape(-1, levels)
-    for i in range(len(price)):
-        one = replace(model, p=p[i], giant=share[i])
-        ways = Ways.of(one, level, skills, tasks.relevant_factor, tasks.search)
+def _price(model: Trained, how: Reasoning) -> np.ndarray:
+    """FLOPs of a step of one trace."""
+    return 2.0 * model.parameters.reshape(-1) * how.tokens_per_step * how.branches
+
+
+def _outcome(
+    model: Trained, steps: np.ndarray, how: Reasoning, tasks: tuple[Numbers, Numbers], weights: Numbers
+) -> Outcome:
+    count = model.training.levels
+    level, m = (whole_array(name, values, 1) for name, values in zip(("levels", "skills"), tasks, strict=True))
+    require(level.ndim == 1 and level.shape == m.shape and m.size > 0, "tasks are two lists of as many whole numbers")
+    require(level.max() <= count, f"task level {level.max():.0f} is above the {count} levels of the model")
+    phi = np.broadcast_to(numbers("weights", weights, low=0), level.shape)
+    require(bool(phi.sum() > 0), "weights are not allowed: they must not all be 0")
+    shape = (*model.parameters.shape, steps.shape[1])
+    accuracy, spent = np.zeros(steps.shape), np.zeros(steps.shape)
+    for i, (p, share) in enumerate(zip(model.p.reshape(-1, count), model.giant.reshape(-1, count), strict=True)):
+        ways = Ways.of(replace(model, p=p, giant=share), level, m, how.relevant_factor, how.search)
         best = ways.best(steps[i], how.curves)
         used = _lowest(ways, best, steps[i], how) if how.level_ties == "lowest" else best.steps
-        accuracy[i], spent[i] = (x.T.reshape(accuracy.shape[1:]) for x in (best.accuracy, used))
-    phi = tasks.phi()
-    row = phi.sum(axis=1)
-    by_level = (accuracy * phi).sum(axis=-1) / np.where(row > 0, row, 1.0)
-    mean = np.tensordot(accuracy, phi, 2)
-    cost = np.tensordot(spent, phi, 2) * how.n * price[:, None]
-    return Outcome(
-        np.minimum(mean, 1.0).reshape(*shape, budgets),
-        cost.reshape(*shape, budgets),
-        np.asarray(steps).reshape(*shape, budgets),
-        by_level.reshape(*shape, budgets, len(tasks.levels)),
-    )
+        accuracy[i], spent[i] = phi @ best.accuracy / phi.sum(), phi @ used / phi.sum()
+    flops = spent * how.n * _price(model, how)[:, None]
+    return Outcome(*(v.reshape(shape) for v in (np.minimum(accuracy, 1.0), flops, steps)))
 
 
 def _lowest(ways: Ways, best: Best, steps: np.ndarray, how: Reasoning) -> np.ndarray:
@@ -236,9 +321,3 @@ def _lowest(ways: Ways, best: Best, steps: np.ndarray, how: Reasoning) -> np.nda
         value, used = curves(np.full(task.shape, way), steps[budget])
         spent[task, budget] = np.where((value >= goal) & (way < top), used, spent[task, budget])
     return spent
-
-
-def learnt_skills(model: Trained, levels: ArrayLike | None = None) -> np.ndarray:
-    """Sum of p_l over levels (all by default): the mean number of levels learnt; float64 [...]."""
-    at = slice(None) if levels is None else np.asarray(levels, dtype=np.int64) - 1
-    return model.p[..., at].sum(axis=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,15 @@ def suite() -> list[Case]:
 
 
 def _chains() -> list[Case]:
-    def chain(name, m, r, steps, feasible=1.0, macro=None, traces=TRACES):
+    def chain(
+        name: str,
+        m: int,
+        r: float,
+        steps: list[int],
+        feasible: float = 1.0,
+        macro: int | None = None,
+        traces: int = TRACES,
+    ) -> Case:
         return Case(f"chain {name}", Task(SkillGraph.chain(m, r, feasible), steps=steps), "traces", traces, macro)
 
     return [
@@ -168,7 +177,7 @@ def _best_of_n() -> list[Case]:
     chain, risky = SkillGraph.chain(6, 0.25), SkillGraph.chain(6, 0.25, feasible=0.5)
     steps = [60, 90, 160]
 
-    def case(name, n, verifier=None, graph=chain, **options):
+    def case(name: str, n: int, verifier: Verifier | None = None, graph: SkillGraph = chain, **options: Any) -> Case:
         how = BestOfN(n, verifier or Verifier())
         return Case(f"best of {n}{name}", Task(graph, aggregate=how, steps=[k * n // 4 for k in steps], **options))
 
@@ -197,7 +206,14 @@ def _majority() -> list[Case]:
     chain, risky = SkillGraph.chain(6, 0.25), SkillGraph.chain(6, 0.25, feasible=0.5)
     steps = [60, 90, 160]
 
-    def case(name, n, errors=None, graph=chain, ties="random", **options):
+    def case(
+        name: str,
+        n: int,
+        errors: GeometricErrors | WeightErrors | None = None,
+        graph: SkillGraph = chain,
+        ties: str = "random",
+        **options: Any,
+    ) -> Case:
         how = Majority(n, errors or GeometricErrors(), ties)
         return Case(f"majority of {n}{name}", Task(graph, aggregate=how, steps=[k * n // 4 for k in steps], **options))
 

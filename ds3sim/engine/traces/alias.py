@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,8 +72,8 @@ def _packed_alias(probability: np.ndarray, code: np.ndarray) -> tuple[np.ndarray
         code: int [R, W] in [0, 65536), what column c of row r stands for.
 
     Returns:
-        threshold uint32 [R, W] and outcome uint32 [R, W] (low half: the column's own code, high
-        half: its alias). Each probability is kept to within 2^-32 absolutely.
+        threshold and outcome, uint32 [R, W] (low half: the column's own code, high half: its alias). Each probability
+        is kept to within 2^-32 absolutely.
     """
     threshold, alias = alias_tables(probability)
     other = np.take_along_axis(code, alias, axis=1)
@@ -81,40 +81,40 @@ def _packed_alias(probability: np.ndarray, code: np.ndarray) -> tuple[np.ndarray
     return limit, (code.astype(np.uint32) | (other.astype(np.uint32) << np.uint32(16)))
 
 
-def row_tables(laws: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, int]]:
-    """Flat packed tables of the rows of each law, over its possible outcomes only.
+def row_tables(stacks: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray, int]]:
+    """Flat packed tables of the rows of each law, over its possible outcomes only: threshold and outcome, uint32 [R *
+    W], and W, a power of two. Laws of one width share the passes over the columns of their tables.
 
-    Laws of one width share the passes over the columns of their tables.
-
-    Args:
-        laws: float64 [T, R, C], rows sum to 1; an outcome's code is its column.
-
-    Returns:
-        for each law threshold and outcome, uint32 [R * W], and W, a power of two.
+    ``stacks``: laws of equal shape each, float64 [T, R, C], rows sum to 1; an outcome's code is its column.
     """
-    many, rows, _ = laws.shape
-    possible = (laws > 0).sum(axis=2).max(axis=1, initial=1)
-    widths = np.array([power_of_two(max(2, int(most))) for most in possible])
-    out: list = [None] * many
-    for width in np.unique(widths).tolist():
-        members = np.flatnonzero(widths == width)
-        flat = (laws if len(members) == many else laws[members]).reshape(len(members) * rows, -1)
-        size = max(1, CELLS_AT_ONCE // flat.shape[1])
-        found = [_dense_tables(flat[at : at + size], width) for at in range(0, len(flat), size)]
-        threshold, outcome = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        for place, i in enumerate(members.tolist()):
-            part = slice(place * rows, (place + 1) * rows)
-            out[i] = (threshold[part].ravel(), outcome[part].ravel(), width)
-    return out
-
-
-def _dense_tables(law: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    code = np.argsort(law <= 0, axis=1, kind="stable")[:, :width]
-    chance = np.take_along_axis(law, code, axis=1)
-    more = width - code.shape[1]
-    code, chance = np.pad(code, ((0, 0), (0, more)), mode="edge"), np.pad(chance, ((0, 0), (0, more)))
-    # What has no chance repeats a possible outcome, so that rounding can never produce it.
-    return _packed_alias(chance, np.where(chance > 0, code, code[:, :1]))
+    wide: dict[int, list[tuple[list[int], np.ndarray, np.ndarray]]] = {}  # width: places, chances and codes [T R, W]
+    total = 0
+    for laws in stacks:
+        possible = (laws > 0).sum(axis=2).max(axis=1, initial=1)
+        widths = np.array([power_of_two(max(2, int(most))) for most in possible])
+        for width in np.unique(widths).tolist():
+            members = np.flatnonzero(widths == width)
+            flat = (laws if len(members) == len(laws) else laws[members]).reshape(-1, laws.shape[2])
+            code = np.argsort(flat <= 0, axis=1, kind="stable")[:, :width]
+            chance = np.take_along_axis(flat, code, axis=1)
+            more = ((0, 0), (0, width - code.shape[1]))
+            code, chance = np.pad(code, more, mode="edge"), np.pad(chance, more)
+            # What has no chance repeats a possible outcome, so that rounding can never produce it.
+            code = np.where(chance > 0, code, code[:, :1])
+            wide.setdefault(width, []).append(((total + members).tolist(), chance, code))
+        total += len(laws)
+    out = {}
+    for width, parts in wide.items():
+        chance, code = (np.concatenate([part[j] for part in parts]) for j in (1, 2))
+        size = max(1, CELLS_AT_ONCE // width)
+        found = [_packed_alias(chance[i : i + size], code[i : i + size]) for i in range(0, len(chance), size)]
+        threshold, outcome = (np.concatenate(part) for part in zip(*found, strict=True))
+        end = 0
+        for members, chance, _ in parts:
+            for i in members:
+                own = slice(end, end := end + len(chance) // len(members))
+                out[i] = (threshold[own].ravel(), outcome[own].ravel(), width)
+    return [out[i] for i in range(total)]
 
 
 def uniform_tables(law: csr_array, width: int) -> tuple[np.ndarray, np.ndarray]:

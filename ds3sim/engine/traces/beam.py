@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +23,10 @@ from ds3sim.task.task import Task
 PROPOSALS_PER_STEP = 2**12
 
 
-def _best(rank, shuffle, proposed, w: int, classes: int):
-    """The w proposals of least rank, equal ranks in random order; int32 [w, lanes].
-
-    Args:
-        rank, shuffle, proposed: int32, uint32, int32 [w * b, lanes].
+def _best(
+    rank: arrays.Array, shuffle: arrays.Array, proposed: arrays.Array, w: int, classes: int
+) -> arrays.Int32[arrays.Array, "w lanes"]:
+    """The w of the w * b proposals of least rank, equal ranks in random order.
 
     Rank, random bits and place go into one 32-bit key, so the next best is one minimum away. A key
     needs 20 random bits (a tie between those falls to the lower place); else a full sort does it.
@@ -36,12 +36,12 @@ def _best(rank, shuffle, proposed, w: int, classes: int):
 
     places = max(1, (len(proposed) - 1).bit_length())
     if w > 64 or classes + places > 12:
-        return lax.sort((rank, shuffle, proposed), dimension=0, num_keys=2)[2][:w]
+        return lax.sort([jnp.asarray(part) for part in (rank, shuffle, proposed)], dimension=0, num_keys=2)[2][:w]
     place = jnp.arange(len(proposed), dtype=jnp.uint32)[:, None]
     noise = (shuffle >> np.uint32(classes + places)) << np.uint32(places)
     key = (rank.astype(jnp.uint32) << np.uint32(32 - classes)) | noise | place
 
-    def take(key, _):
+    def take(key: arrays.Array, _: None) -> tuple[arrays.Array, arrays.Array]:
         found = key == key.min(axis=0)
         return jnp.where(found, np.uint32(2**32 - 1), key), jnp.where(found, proposed, 0).sum(axis=0, dtype=jnp.int32)
 
@@ -49,7 +49,7 @@ def _best(rank, shuffle, proposed, w: int, classes: int):
     return lax.scan(take, key, length=w)[1]
 
 
-def _settled(kind, node, time, state):
+def _settled(kind: arrays.Array, node: arrays.Array, time: arrays.Array, state: arrays.Array) -> arrays.Array:
     """Lanes whose beam holds the goal, or only dead nodes, are done."""
     import jax.numpy as jnp
 
@@ -59,7 +59,10 @@ def _settled(kind, node, time, state):
     return jnp.where((state >= 0) & (won | lost), done.astype(jnp.int32), state)
 
 
-def _successor(tables: tuple, mask, draws: Callable, row, purpose: int, number, more):
+def _successor(
+    tables: tuple, mask: arrays.Array, draws: Callable[..., Any], row: arrays.Array, purpose: int,
+    number: Any, more: Any,
+) -> arrays.Array:  # fmt: skip
     """The node drawn from the row at ``row``; ``more`` numbers the words that settle a draw from a wide table."""
     import jax.numpy as jnp
 
@@ -72,7 +75,7 @@ def _successor(tables: tuple, mask, draws: Callable, row, purpose: int, number, 
     return wide_lookup((threshold, outcome, *fine), place, word0, word1, functools.partial(draws, rng.SPARE, more))
 
 
-def _beam(
+def beam(
     rows: Rows,
     error: arrays.UInt32[arrays.Array, " 2"],
     mask: arrays.UInt32[arrays.Array, ""],
@@ -103,7 +106,7 @@ def _beam(
     keys, max_steps, columns = rows.keys[0], rows.numbers[7, 0], mask.astype(jnp.int32) + 1
     rank, settle = jnp.asarray(rank), functools.partial(_settled, jnp.asarray(kind))
 
-    def draws(purpose, number):
+    def draws(purpose: int, number: arrays.Array) -> tuple[arrays.Array, arrays.Array]:
         return rng.draw(keys[purpose], lane, number)
 
     successor = functools.partial(_successor, (threshold, outcome, *wide), mask, draws)
@@ -112,15 +115,15 @@ def _beam(
     node = jnp.broadcast_to(begins, (w, width))
     state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
 
-    def unfinished(carry):
+    def unfinished(carry: tuple) -> arrays.Array:
         return (carry[2] < max_steps) & jnp.any(carry[1] >= 0)
 
-    def advance(carry):
+    def advance(carry: tuple) -> tuple[arrays.Array, arrays.Array, arrays.Array]:
         node, state, time = carry
         at_random = rng.below(*draws(rng.PRIORITY, time.astype(jnp.uint32)), error)
         number = time.astype(jnp.uint32) * np.uint32(PROPOSALS_PER_STEP)
 
-        def propose(place):
+        def propose(place: arrays.Array) -> tuple[arrays.Array, arrays.Array, arrays.Array]:
             parent = node[place // np.uint32(b)] * columns
             proposed = successor(parent, rng.WALK, number + place, number + place + np.uint32(1))
             return jnp.where(at_random, 0, rank[proposed]), draws(rng.KEEP, number + place)[0], proposed
@@ -133,20 +136,9 @@ def _beam(
     return endings(lax.while_loop(unfinished, advance, (node, state, jnp.int32(0)))[1], max_steps)[None]
 
 
-@functools.cache
-def beam_kernel() -> Callable:
-    """:func:`_beam`, jitted on first use."""
-    import jax
-
-    return jax.jit(_beam, static_argnames=("width", "w", "b", "classes"))
-
-
 def beam_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
-    """(arrays, static arguments) of :func:`beam_kernel` after those that every kernel takes.
-
-    Raises:
-        InputError: more proposals or steps than a beam's random stream has numbers for.
-    """
+    """(arrays, static arguments) of :func:`beam` after those that every kernel takes; InputError: more proposals or
+    steps than a beam's random stream has numbers for."""
     step, graph = task.step, task.graph
     assert isinstance(step, Beam)
     require(
@@ -158,12 +150,6 @@ def beam_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
     threshold, outcome, columns, *wide = law_table(graph)
     kind = np.where(graph.goal, 1, np.where(graph.dead, 2, 0)).astype(np.int32)
     rank = score_classes(graph, step.discount).astype(np.int32)
-    arguments = (
-        rng.threshold(step.evaluator_error),
-        np.uint32(columns - 1),
-        np.int32(graph.size * columns),
-        rank,
-        kind,
-        *map(padded, (threshold, outcome, *wide)),
-    )
+    place = (np.uint32(columns - 1), np.int32(graph.size * columns))
+    arguments = (rng.threshold(step.evaluator_error), *place, rank, kind, *map(padded, (threshold, outcome, *wide)))
     return arguments, {"w": step.width, "b": step.branches, "classes": max(1, int(rank.max()).bit_length())}

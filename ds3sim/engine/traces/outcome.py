@@ -9,7 +9,7 @@ succeeds, and one histogram holds success at every budget (docs/theory.md, task 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,24 +19,24 @@ from ds3sim.engine.traces.walk import NOT_REACHED, Rows, hitting_times, traced
 from ds3sim.task.aggregate import Aggregate, BestOfN, Counting, Majority
 
 
-def _accepted(words, limit):
+def _accepted(words: Sequence[arrays.Array], limit: arrays.Array) -> arrays.Array:
     """bool: the verifier's decision from two random words; a limit of all ones means always."""
     return ((limit[..., 0] & limit[..., 1]) == np.uint32(0xFFFFFFFF)) | rng.below(words[0], words[1], limit)
 
 
-def _verified(times, keys, lane, limits, *, abstain: bool):
+def _verified(
+    times: arrays.Array, keys: arrays.Array, lane: arrays.Array, limits: arrays.Array, *, abstain: bool
+) -> arrays.Array:
     """Best of n with an imperfect verifier; the first accepted trace is chosen.
 
-    Traces are exchangeable, so the first accepted one is a uniform draw among the accepted.
-
-    Args:
-        times: int32 [rows * trials, n]. lane: uint32 [rows, trials * n].
-        limits: uint32 [rows, 2, 2], acceptance of a correct and of a wrong trace.
+       Traces are exchangeable, so the first accepted one is a uniform draw among the accepted.
+    ``limits``, uint32 [rows, 2, 2]:
+       acceptance of a correct and of a wrong trace.
     """
     import jax.numpy as jnp
     from jax import lax
 
-    def marks(number):
+    def marks(number: int) -> arrays.Array:
         words = rng.threefry2x32(*_keys(keys, rng.VERIFIER), lane, jnp.full_like(lane, number))
         return _accepted(words, limits[:, number, None, :]).reshape(times.shape)
 
@@ -59,13 +59,19 @@ def _verified(times, keys, lane, limits, *, abstain: bool):
     return jnp.minimum(chosen, jnp.where(begins < passed_before[:, -1], begins, jnp.int32(NOT_REACHED)))
 
 
-def _voted(times, keys, lane, trial, tables, *, answers: int, ties_wrong: bool):
+def _voted(
+    times: arrays.Array,
+    keys: arrays.Array,
+    lane: arrays.Array,
+    trial: arrays.Array,
+    tables: tuple[arrays.Array, arrays.Array],
+    *,
+    answers: int,
+    ties_wrong: bool,
+) -> arrays.Array:
     """Plurality vote. Traces become correct in the order of their hitting times; after each one the
-    vote is counted again, until the correct answer wins.
-
-    Args:
-        times: int32 [rows * trials, n]. lane: uint32 [rows, trials * n]. trial: uint32 [rows, trials].
-        tables: threshold, answer uint32 [rows, W], the alias table of the wrong answers.
+       vote is counted again, until the correct answer wins.
+    ``tables``: threshold, answer uint32 [rows, W], the alias table of the wrong answers.
     """
     import jax.numpy as jnp
     from jax import lax
@@ -84,7 +90,7 @@ def _voted(times, keys, lane, trial, tables, *, answers: int, ties_wrong: bool):
     votes = jnp.zeros((trials, answers), dtype=jnp.int32)
     votes = lax.fori_loop(0, n, lambda i, v: v.at[everyone, wrong[:, i]].add(1), votes)
 
-    def turn(i, carry):
+    def turn(i: arrays.Array, carry: tuple) -> tuple[arrays.Array, arrays.Array]:
         votes, success = carry
         votes = votes.at[everyone, wrong[:, i]].add(-1)
         most = votes.max(axis=1)
@@ -98,13 +104,10 @@ def _voted(times, keys, lane, trial, tables, *, answers: int, ties_wrong: bool):
     return lax.fori_loop(0, n, turn, (votes, start))[1]
 
 
-def _counted(times, keys, trial, limits):
+def _counted(times: arrays.Array, keys: arrays.Array, trial: arrays.Array, limits: arrays.Array) -> arrays.Array:
     """An aggregator that looks at the number of correct traces: one number for each trial, which succeeds as soon as
-    so many traces are correct that their chance is above it.
-
-    Args:
-        times: int32 [rows * trials, n]. trial: uint32 [rows, trials].
-        limits: uint32 [rows, n, 2], the chance with 1, 2, ... correct traces.
+       so many traces are correct that their chance is above it.
+    ``limits``, uint32 [rows, n, 2]: the chance with 1, 2, ... correct traces.
     """
     import jax.numpy as jnp
 
@@ -113,12 +116,12 @@ def _counted(times, keys, trial, limits):
     return jnp.where(enough, jnp.sort(times, axis=1), jnp.int32(NOT_REACHED)).min(axis=1)
 
 
-def _keys(keys, purpose: int):
+def _keys(keys: arrays.Array, purpose: int) -> tuple[arrays.Array, arrays.Array]:
     """The two words of the rows' keys for a purpose, uint32 [rows, 1] each."""
     return keys[:, purpose, 0, None], keys[:, purpose, 1, None]
 
 
-def _outcome(
+def outcome(
     ending: arrays.Int32[arrays.Array, "rows lanes"], rows: Rows, tables: tuple, *, n: int, kind: tuple
 ) -> arrays.Int32[arrays.Array, "rows trials"]:
     """Task hitting times; ``tables`` and ``kind`` are those of :func:`outcome_tables`, one table for each row."""
@@ -128,49 +131,36 @@ def _outcome(
     keys, first = rows.keys, rows.first
     size, trials = ending.shape[0], ending.shape[1] // n
     times = hitting_times(ending[:, : trials * n]).reshape(-1, n)
-    if kind[0] == "first":  # oracle best of n, and single: the earliest hitting time
-        return times.min(axis=1).reshape(size, -1)
     lane = first[0, :, None] + jnp.arange(trials * n, dtype=jnp.uint32)
-    if kind[0] == "verified":
-        return _verified(times, keys, lane, tables[0], abstain=kind[1]).reshape(size, -1)
     trial = first[1, :, None] + jnp.arange(trials, dtype=jnp.uint32)
-    if kind[0] == "counted":
-        return _counted(times, keys, trial, tables[0]).reshape(size, -1)
-    return _voted(times, keys, lane, trial, tables, answers=kind[2], ties_wrong=kind[1]).reshape(size, -1)
+    if kind[0] == "first":  # oracle best of n, and single: the earliest hitting time
+        found = times.min(axis=1)
+    elif kind[0] == "verified":
+        found = _verified(times, keys, lane, tables[0], abstain=kind[1])
+    elif kind[0] == "counted":
+        found = _counted(times, keys, trial, tables[0])
+    else:
+        found = _voted(times, keys, lane, trial, tables, answers=kind[2], ties_wrong=kind[1])
+    return found.reshape(size, -1)
 
 
-@functools.cache
-def outcome_kernel() -> Callable:
-    """:func:`_outcome`, jitted on first use."""
-    import jax
-
-    return jax.jit(_outcome, static_argnames=("n", "kind"))
-
-
-@functools.cache
-def correct_kernel() -> Callable:
-    """Endings [rows, lanes] to correct traces of each trial, int32 [rows, trials]; jitted on first use."""
-    import jax
-
-    def correct(ending, *, n: int):
-        trials = ending.shape[1] // n
-        reached = hitting_times(ending[:, : trials * n]) < NOT_REACHED
-        return reached.reshape(len(ending), trials, n).sum(axis=2, dtype="int32")
-
-    return jax.jit(correct, static_argnames="n")
+def correct(ending: arrays.Int32[arrays.Array, "rows lanes"], *, n: int) -> arrays.Int32[arrays.Array, "rows trials"]:
+    """Correct traces of each trial."""
+    trials = ending.shape[1] // n
+    reached = hitting_times(ending[:, : trials * n]) < NOT_REACHED
+    return reached.reshape(len(ending), trials, n).sum(axis=2, dtype="int32")
 
 
 @functools.lru_cache(maxsize=256)
 def outcome_tables(aggregate: Aggregate) -> tuple[tuple, tuple[np.ndarray, ...]]:
-    """(kind, tables): the static part and the arrays that :func:`outcome_kernel` needs."""
+    """(kind, tables): the static part and the arrays that :func:`outcome` needs."""
     if isinstance(aggregate, BestOfN) and not aggregate.verifier.perfect:
         verifier = aggregate.verifier
-        return ("verified", verifier.fallback == "abstain"), (
-            rng.threshold([verifier.true_positive, verifier.false_positive]),
-        )
+        limits = rng.threshold([verifier.true_positive, verifier.false_positive])
+        return ("verified", verifier.fallback == "abstain"), (limits,)
     if isinstance(aggregate, Majority):
         weights = aggregate.errors.weights
-        threshold, answer, _ = row_tables(weights[None, None])[0]
+        threshold, answer, _ = row_tables([weights[None, None]])[0]
         return ("voted", aggregate.ties == "wrong", len(weights)), (threshold, answer)
     if isinstance(aggregate, Counting):
         return ("counted",), (rng.threshold(aggregate.chances),)

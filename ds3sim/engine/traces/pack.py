@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ds3sim.core import rng
-from ds3sim.engine.limits import EngineOptions
-from ds3sim.engine.stopping import FIRST_ROUND, Stopping
+from ds3sim.engine.limits import FIRST_ROUND, EngineOptions, Stopping
 from ds3sim.engine.tally import Tally, enough
 from ds3sim.engine.traces.alias import power_of_two
-from ds3sim.engine.traces.beam import beam_arguments, beam_kernel
+from ds3sim.engine.traces.beam import beam, beam_arguments
 from ds3sim.engine.traces.outcome import outcome_tables
 from ds3sim.engine.traces.tables import Walk, macro_steps, macro_tables, walk_of
-from ds3sim.engine.traces.urn import urn_arguments, urn_kernel
-from ds3sim.engine.traces.walk import walk_kernel
+from ds3sim.engine.traces.urn import urn, urn_arguments
+from ds3sim.engine.traces.walk import walk
 from ds3sim.task.steps import Beam
 from ds3sim.task.task import Task, shared_rate
 
@@ -45,7 +45,8 @@ class Job:
         most: trials it may take, for the size of launches.
         walk: another walk than the task's own.
         ended: nothing is left to do; reached: the stopping rule is met.
-        hits, deaths, task_hits, squares: as in :class:`Tally`; None before the first launch came back.
+        counts: hits, deaths and task_hits as in :class:`Tally`; empty before the first launch came back.
+        squares: as in :class:`Tally`.
     """
 
     task: Task
@@ -58,9 +59,7 @@ class Job:
     infeasible: int = 0
     ended: bool = False
     reached: bool = False
-    hits: np.ndarray | None = None
-    deaths: np.ndarray | None = None
-    task_hits: np.ndarray | None = None
+    counts: tuple[np.ndarray, ...] = ()
     squares: int | None = None
 
     @classmethod
@@ -73,12 +72,10 @@ class Job:
         self, trials: int, infeasible: int, endings: np.ndarray, task_hits: np.ndarray, squares: int | None
     ) -> None:
         """Count a launch; ``endings`` int64 [2 max_steps + 4] counts its endings."""
-        if self.hits is None or self.deaths is None or self.task_hits is None:
-            self.hits, self.deaths, self.task_hits = endings[2::2].copy(), endings[3::2].copy(), task_hits.copy()
-        else:
-            self.hits += endings[2::2]
-            self.deaths += endings[3::2]
-            self.task_hits += task_hits
+        found = (endings[2::2], endings[3::2], task_hits)
+        self.counts = self.counts or tuple(map(np.zeros_like, found))
+        for total, new in zip(self.counts, found, strict=True):
+            total += new
         if squares is not None:
             self.squares = (self.squares or 0) + squares
         self.done += trials
@@ -96,41 +93,26 @@ class Job:
 
     def tally(self, seed: int, options: EngineOptions) -> Tally:
         """The tally of what is done."""
-        assert self.hits is not None and self.deaths is not None and self.task_hits is not None
-        task = self.task
-        return Tally(
-            identity=task.identity,
-            engine="traces",
-            seed=seed,
-            n=task.n,
-            traces=self.done,
-            feasible=self.done * task.n - self.infeasible,
-            task_hits=self.task_hits,
-            hits=self.hits,
-            deaths=self.deaths,
-            shared_feasibility=task.feasibility == "per_task",
-            stop_on_dead=task.on_dead == "stop",
-            ranges=((seed, self.first, self.first + self.done),),
-            stopping=Stopping.of(options, reached=self.reached, interrupted=not self.ended),
-            squares=self.squares,
-        )
+        feasible = self.done * self.task.n - self.infeasible
+        ended = Stopping.of(options, reached=self.reached, interrupted=not self.ended)
+        run = (self.task, "traces", seed, self.first, self.done, feasible, self.counts, ended)
+        return Tally.of(*run, squares=self.squares)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a kernel is compiled for, beside the sizes of its arrays.
-
-    Attributes:
-        kernel: makes the jitted kernel; static: its static arguments.
-        n: traces of a trial. outcome: the static part of the aggregator.
-        long: walks so long that lanes are compacted.
-    """
+    """What a kernel is compiled for, beside the sizes of its arrays: the kernel, its static arguments, traces of a
+    trial, the static part of the aggregator, and whether walks are so long that lanes are compacted."""
 
     kernel: Callable
     static: tuple[tuple[str, int], ...]
     n: int
     outcome: tuple
     long: bool = False
+
+
+KERNELS = {beam: beam_arguments, urn: urn_arguments}
+"""Kernels of tasks that no batch can hold, and what makes their arguments."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +122,8 @@ class Ready:
     Attributes:
         arrays: of the kernel; for walks threshold and outcome uint32 [entries], without padding, and the rest of wide
             ones.
-        law: table width, transient states, steps per draw, draws; for walks.
-        marks: the aggregator's tables.
-        limit: uint32 [2], threshold of feasibility.
+        law: of walks: table width, transient states, steps per draw, draws.
+        marks: the aggregator's tables; limit: uint32 [2], threshold of feasibility.
     """
 
     job: Job
@@ -172,8 +153,7 @@ class Wave:
         return self.width // self.shape.n
 
 
-@dataclass(frozen=True, eq=False)
-class Row:
+class Row(NamedTuple):
     """Trials ``first .. first + count - 1`` of a batch of one job."""
 
     ready: Ready
@@ -186,12 +166,17 @@ def waves(jobs: Sequence[Job], lanes: int, macro: int | None) -> Iterator[Wave]:
     """The jobs by kernel shape, a bounded number at a time. Budgets of one law share its table."""
     shapes: dict[tuple, list[Job]] = {}
     for job in jobs:
-        kernel = _own_kernel(job.task)
-        shapes.setdefault((job.task.n, outcome_tables(job.task.aggregate)[0], kernel and id(job)), []).append(job)
+        own = beam if isinstance(job.task.step, Beam) else urn if shared_rate(job.task) is not None else None
+        alone = own and (own, id(job))
+        shapes.setdefault((job.task.n, outcome_tables(job.task.aggregate)[0], alone), []).append(job)
     for (n, outcome, alone), members in shapes.items():
         layout = _layout(members, n, lanes, outcome)
         if alone:
-            yield _alone(members[0], outcome, layout)
+            (job,), (kernel, _) = members, alone
+            arrays, static = KERNELS[kernel](job.task)
+            marks, limit = outcome_tables(job.task.aggregate)[1], rng.threshold(job.task.graph.feasible)
+            ready = Ready(job, arrays, (1, 0, 0, 0), marks, limit)
+            yield Wave(Shape(kernel, tuple(static.items()), n, outcome), [ready], *layout)
             continue
         for part in _parts(members):
             groups: dict[tuple, list[Ready]] = {}
@@ -201,21 +186,7 @@ def waves(jobs: Sequence[Job], lanes: int, macro: int | None) -> Iterator[Wave]:
             for (long, _), group in groups.items():
                 # Walks of about equal length end together, so that no row waits for others.
                 group.sort(key=lambda r: r.law[3])
-                yield Wave(Shape(walk_kernel, (), n, outcome, long), group, *layout)
-
-
-def _own_kernel(task: Task) -> Callable | None:
-    """The kernel of a task that no batch can hold."""
-    return beam_kernel if isinstance(task.step, Beam) else urn_kernel if shared_rate(task) is not None else None
-
-
-def _alone(job: Job, outcome: tuple, layout: tuple[int, int]) -> Wave:
-    kernel = _own_kernel(job.task)
-    assert kernel is not None
-    arrays, static = (beam_arguments if kernel is beam_kernel else urn_arguments)(job.task)
-    marks, limit = outcome_tables(job.task.aggregate)[1], rng.threshold(job.task.graph.feasible)
-    ready = Ready(job, arrays, (1, 0, 0, 0), marks, limit)
-    return Wave(Shape(kernel, tuple(static.items()), job.task.n, outcome), [ready], *layout)
+                yield Wave(Shape(walk, (), n, outcome, long), group, *layout)
 
 
 def _layout(jobs: Sequence[Job], n: int, lanes: int, outcome: tuple) -> tuple[int, int]:
@@ -259,14 +230,12 @@ def _prepare(jobs: Sequence[Job], macro: int | None) -> Iterator[Ready]:
         chosen.append((name, macro or macro_steps(walks[name], task.max_steps)))
     wanted = list(dict.fromkeys(chosen))
     made = dict(zip(wanted, macro_tables([(walks[name], steps) for name, steps in wanted]), strict=True))
-    limits: dict[float, np.ndarray] = {}
+    limits = {chance: rng.threshold(chance) for chance in {job.task.graph.feasible for job in jobs}}
     for job, key in zip(jobs, chosen, strict=True):
-        table, feasible = made[key], job.task.graph.feasible
-        if feasible not in limits:
-            limits[feasible] = rng.threshold(feasible)
+        table = made[key]
         law = (table.width, table.transient, table.steps, -(-max(1, job.task.max_steps) // table.steps))
         marks = outcome_tables(job.task.aggregate)[1]
-        yield Ready(job, (table.threshold, table.outcome, *table.wide), law, marks, limits[feasible])
+        yield Ready(job, (table.threshold, table.outcome, *table.wide), law, marks, limits[job.task.graph.feasible])
 
 
 def packed(ready: Sequence[Ready], trials: int, rows: int) -> Iterator[list[Row]]:

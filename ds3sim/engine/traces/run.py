@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +21,10 @@ from ds3sim.core.progress import working
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
 from ds3sim.engine.tally import Tally
 from ds3sim.engine.traces.alias import padded, power_of_two
-from ds3sim.engine.traces.outcome import correct_kernel, outcome_kernel
+from ds3sim.engine.traces.outcome import correct, outcome
 from ds3sim.engine.traces.pack import TABLE_ENTRIES, Job, Ready, Row, Wave, packed, waves
-from ds3sim.engine.traces.urn import urn_kernel
-from ds3sim.engine.traces.walk import NOT_REACHED, NUMBERS, Rows, stage_sizes, walk_kernel
+from ds3sim.engine.traces.urn import urn
+from ds3sim.engine.traces.walk import NOT_REACHED, NUMBERS, Rows, jitted, stage_sizes, walk
 from ds3sim.task.task import Task
 
 TABLE_SIZES = (2**17, TABLE_ENTRIES)
@@ -34,38 +35,29 @@ MOST_KEYS = 4096
 def tallies(
     tasks: Sequence[Task], options: EngineOptions, seed: int, firsts: Sequence[int], progress: Callable | None = None
 ) -> list[Tally]:
-    """The tally of every task; equal tasks are simulated once.
+    """The tally of every task, as :func:`ds3sim.engine.simulate.evaluate`; equal tasks are simulated once.
 
     Memory: the tallies (24 bytes for each step of each task's budget) and a few launches; keep the sum of budgets of
     one call within what fits.
-
-    Args:
-        tasks, options, seed, progress: as :func:`ds3sim.engine.evaluate.evaluate`; firsts: first trial of each task.
-
-    Raises:
-        InputError: a task that the traces engine cannot do.
-        StoppedEarly: on Ctrl-C; ``.partial`` has None for tasks that were not begun.
     """
     jobs: dict[tuple, Job] = {}
     for task, first in zip(tasks, firsts, strict=True):
         check_steps(task)
         jobs.setdefault((task.identity, first), Job.of(task, first, options))
-    places = [jobs[task.identity, first] for task, first in zip(tasks, firsts, strict=True)]
+
+    def found() -> list[Tally | None]:
+        made = {name: job.tally(seed, options) if job.done else None for name, job in jobs.items()}
+        return [made[task.identity, first] for task, first in zip(tasks, firsts, strict=True)]
+
     try:
         run(list(jobs.values()), options, seed, progress)
     except KeyboardInterrupt:
-        made = {id(job): job.tally(seed, options) for job in places if job.done}
-        raise StoppedEarly([made.get(id(job)) for job in places]) from None
-    made = {id(job): job.tally(seed, options) for job in places}
-    return [made[id(job)] for job in places]
+        raise StoppedEarly(found()) from None
+    return [tally for tally in found() if tally is not None]
 
 
 def check_steps(task: Task) -> None:
-    """Refuse a budget whose histogram is too large.
-
-    Raises:
-        InputError: it is.
-    """
+    """InputError for a budget whose histogram is too large."""
     require(
         task.max_steps <= MOST_STEPS_PER_TRACE,
         f"steps = {task.max_steps} per trace is more than the traces engine keeps ({MOST_STEPS_PER_TRACE}):"
@@ -74,17 +66,13 @@ def check_steps(task: Task) -> None:
 
 
 def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callable | None = None) -> None:
-    """Do the jobs.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C; the jobs hold what was done, in the order of trials.
-    """
+    """Do the jobs. KeyboardInterrupt on Ctrl-C: the jobs hold what was done, in the order of trials."""
     devices = runtime.devices()
     lanes = options.chunk or runtime.lanes_per_launch(devices[0])
     threads = len(devices) * runtime.workers_per_device(devices[0], len(devices))
     launch = _Launch(devices, seed)
 
-    def take(_, found: list) -> None:
+    def take(_: tuple, found: list) -> None:
         for job, *counts in found:
             job.add(*counts)
         trials = sum(counts[0] for _, *counts in found)
@@ -111,7 +99,7 @@ def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callab
 class _Launch:
     """Runs launches, from many threads, on the devices in turn; keeps what the next ones may share."""
 
-    def __init__(self, devices: list, seed: int):
+    def __init__(self, devices: list, seed: int) -> None:
         self.devices, self.seed = devices, seed
         self.number = count()
         self.kept_keys: dict[tuple[str, int], np.ndarray] = {}
@@ -133,20 +121,20 @@ class _Launch:
             given = jax.device_put(given, self.devices[device])
         arrays, marks = self._tables(rows, pieces, wave, device)
         static: dict = dict(shape.static)
-        if shape.kernel is walk_kernel:
+        if shape.kernel is walk:
             static["stages"] = stage_sizes(wave.rows * wave.width, shape.long)
-        ending = shape.kernel()(given, *arrays, width=wave.width, **static)
+        ending = jitted(shape.kernel, "width", *static)(given, *arrays, width=wave.width, **static)
         times = None
         if shape.outcome != ("first",) or n > 1:
-            times = outcome_kernel()(ending, given, marks, n=n, kind=shape.outcome)
+            times = jitted(outcome, "n", "kind")(ending, given, marks, n=n, kind=shape.outcome)
         tops = [ready.job.task.max_steps for ready, _, _ in pieces]
         spans = [(begin, end) for _, begin, end in pieces]
         endings = _counts(ending, spans, [2 * top + 4 for top in tops])
         hits = [c[2::2] for c in endings] if times is None else _counts(times, spans, [top + 1 for top in tops])
         squares = None
-        if shape.kernel is urn_kernel:  # a single row
-            (correct,) = _counts(correct_kernel()(ending, n=n), spans, [n + 1])
-            squares = int(correct @ np.arange(n + 1) ** 2)
+        if shape.kernel is urn:  # a single row
+            (times_correct,) = _counts(jitted(correct, "n")(ending, n=n), spans, [n + 1])
+            squares = int(times_correct @ np.arange(n + 1) ** 2)
         out = []
         for (ready, begin, end), counts, own in zip(pieces, endings, hits, strict=True):
             trials = sum(row.count for row in rows[begin:end])
@@ -157,22 +145,22 @@ class _Launch:
     def _rows(self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave) -> Rows:
         """The rows as kernels take them."""
         n, size = wave.shape.n, wave.rows
-        made = self._keys([(row.ready.job.stream, row.batch) for row in rows])
         keys = np.zeros((size, rng.SPARE + 1, 2), np.uint32)
         first = np.zeros((2, size), np.uint32)
         limit = np.full((size, 2), 0xFFFFFFFF, np.uint32)
         numbers = np.zeros((len(NUMBERS), size), np.int32)
-        numbers[1] = 1
-        keys[: len(rows)] = made
-        first[:, : len(rows)] = [[row.first * n for row in rows], [row.first for row in rows]]
-        numbers[0, : len(rows)] = [row.count * n for row in rows]
-        base = 0
-        for ready, begin, end in pieces:
+        numbers[1], used = 1, len(rows)
+        keys[:used] = self._keys([(row.ready.job.stream, row.batch) for row in rows])
+        first[:, :used] = [[row.first * n for row in rows], [row.first for row in rows]]
+        numbers[0, :used] = [row.count * n for row in rows]
+        laws, base = [], 0
+        for ready, _, _ in pieces:
             task = ready.job.task
-            group = n if task.feasibility == "per_task" else 1
-            numbers[1:, begin:end] = np.array([[group], [base], *([v] for v in ready.law), [task.max_steps]])
-            limit[begin:end] = ready.limit
+            laws.append((n if task.feasibility == "per_task" else 1, base, *ready.law, task.max_steps))
             base += ready.entries
+        sizes = [end - begin for _, begin, end in pieces]
+        numbers[1:, :used] = np.repeat(np.array(laws).T, sizes, axis=1)
+        limit[:used] = np.repeat([ready.limit for ready, _, _ in pieces], sizes, axis=0)
         return Rows(keys, first, limit, numbers)
 
     def _keys(self, wanted: list[tuple[str, int]]) -> list[np.ndarray]:
@@ -193,7 +181,7 @@ class _Launch:
         kept = self.kept_tables.get(device)  # one read: threads may replace it meanwhile
         if kept is not None and kept[0] == owners:
             return kept[1]
-        if wave.shape.kernel is not walk_kernel:
+        if wave.shape.kernel is not walk:
             arrays = owners[0].arrays
         elif len(pieces) == 1:
             arrays = tuple(padded(table) for table in owners[0].arrays)
@@ -218,16 +206,11 @@ def _joined(tables: Sequence[np.ndarray]) -> np.ndarray:
 
 def _pieces(rows: list[Row]) -> list[tuple[Ready, int, int]]:
     """(job with tables, begin, end): the rows of each job, which follow each other."""
-    out: list[tuple[Ready, int, int]] = []
-    for i, row in enumerate(rows):
-        if out and out[-1][0] is row.ready:
-            out[-1] = (row.ready, out[-1][1], i + 1)
-        else:
-            out.append((row.ready, i, i + 1))
-    return out
+    ends = [i + 1 for i, row in enumerate(rows) if i + 1 == len(rows) or rows[i + 1].ready is not row.ready]
+    return [(rows[begin].ready, begin, end) for begin, end in zip([0, *ends], ends, strict=False)]
 
 
-def _counts(values, spans: list[tuple[int, int]], sizes: list[int]) -> list[np.ndarray]:
+def _counts(values: Any, spans: list[tuple[int, int]], sizes: list[int]) -> list[np.ndarray]:
     """Counts of 0..size-1 in rows begin..end-1 of a device array, int64 [size] each; larger values are left out."""
     import jax.numpy as jnp
 

@@ -6,9 +6,9 @@ numbers of each are bit for bit those that it would get alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain, groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,21 +34,18 @@ RARE = 2.0**-28
 thresholds of 96 bits."""
 
 ROWS_AT_ONCE = 4096
-"""Rows of one stack of alias tables: large enough to share the passes, small enough for the cache."""
+"""Rows of alias tables that are made together: enough to share the passes, few enough for the cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
     """A flat alias table with one row per transient state and a last row for the start.
 
-    Codes: s in [0, S_t) transient; S_t + j reached the goal at sub-step j (0..L);
-    S_t + L + 1 + j died at sub-step j.
+    Codes: s in [0, S_t) transient; S_t + j reached the goal at sub-step j (0..L); S_t + L + 1 + j died at sub-step j.
 
     Attributes:
-        threshold, outcome: uint32 [rows * W].
-        width: W, a power of two.
-        transient: S_t.
-        steps: L.
+        threshold, outcome: uint32 [rows * W]; width: W, a power of two.
+        transient: S_t; steps: L.
         wide: the further arrays of :func:`~ds3sim.engine.traces.alias.wide_tables`, uint32; empty where rows are alike.
     """
 
@@ -66,8 +63,7 @@ class Walk:
 
     Attributes:
         moves: float64 [S_t, S_t] among the transient states, sparse where the graph is large.
-        to_goal, to_dead: float64 [S_t].
-        start: float64 [S_t].
+        to_goal, to_dead, start: float64 [S_t].
         at_goal, at_dead: chance to begin there.
         rare: some step to another state has a chance below ``RARE``.
     """
@@ -82,15 +78,9 @@ class Walk:
 
 
 def walk_of(graph: SkillGraph, tensor: Tensor, start: np.ndarray | None = None, rare: bool | None = None) -> Walk:
-    """The transient part of a walk on ``graph`` under the transition tensor ``tensor``.
-
-    Args:
-        tensor: float64 [S, S], goal and dead rows absorbing. start: float64 [S], if not the graph's own.
-        rare: whether its small chances matter; None looks for them.
-
-    Raises:
-        InputError: more than 65,000 states.
-    """
+    """The transient part of a walk on ``graph`` under the transition tensor ``tensor``, float64 [S, S], from ``start``,
+    float64 [S], if not the graph's own; ``rare``: whether its small chances matter, None looks for them. InputError:
+    more than 65,000 states."""
     inner, start = graph.transient, graph.start if start is None else start
     require(
         inner.size + 4 < MOST_CODES,
@@ -134,27 +124,24 @@ def macro_steps(walk: Walk, max_steps: int) -> int:
 
 
 def macro_tables(walks: Sequence[tuple[Walk, int]]) -> list[Table]:
-    """The tables of many (walk, L), each bit for bit what it is alone.
-
-    Raises:
-        InputError: a table would be larger than ``LARGEST_TABLE``.
-    """
-    shapes: dict[tuple[int, int], list[int]] = defaultdict(list)
-    out: list[Table | None] = [None] * len(walks)
-    for i, (walk, steps) in enumerate(walks):
-        if walk.rare or (steps == 1 and not isinstance(walk.moves, np.ndarray)):
-            out[i] = _sparse_table(walk, steps)
-        else:
-            _check_bytes(_table_bytes(walk.start.size, walk.start.size + 2 * steps), walk.start.size, steps)
-            shapes[walk.start.size, steps].append(i)
-    for (rows, steps), members in shapes.items():
-        size = max(1, ROWS_AT_ONCE // (rows + 1))
-        for at in range(0, len(members), size):
-            group = members[at : at + size]
-            law = _laws([walks[i][0] for i in group], rows, steps)
-            for i, (threshold, outcome, width) in zip(group, row_tables(law), strict=True):
-                out[i] = Table(threshold, outcome, width, rows, steps)
-    return [table for table in out if table is not None]
+    """The tables of many (walk, L), each bit for bit what it is alone; InputError: one is too large."""
+    shapes = [(walk.start.size, steps) for walk, steps in walks]
+    out = {
+        i: _sparse_table(walk, steps)
+        for i, (walk, steps) in enumerate(walks)
+        if walk.rare or (steps == 1 and not isinstance(walk.moves, np.ndarray))
+    }
+    order = sorted(set(range(len(walks))) - out.keys(), key=shapes.__getitem__)
+    for rows, steps in {shapes[i] for i in order}:
+        _check_bytes(_table_bytes(rows, rows + 2 * steps), rows, steps)
+    filled = accumulate(shapes[i][0] + 1 for i in order)
+    block = {i: end // ROWS_AT_ONCE for i, end in zip(order, filled, strict=True)}
+    for _, members in groupby(order, block.__getitem__):
+        stacks = [list(alike) for _, alike in groupby(members, shapes.__getitem__)]
+        laws = [_laws([walks[i][0] for i in alike], *shapes[alike[0]]) for alike in stacks]
+        for i, table in zip(chain(*stacks), row_tables(laws), strict=True):
+            out[i] = Table(*table, *shapes[i])
+    return [out[i] for i in range(len(walks))]
 
 
 def law_table(graph: SkillGraph) -> tuple:
@@ -168,7 +155,7 @@ def law_table(graph: SkillGraph) -> tuple:
     tensor = graph.tensor()
     rare = has_rare(tensor, graph, graph.start)
     if isinstance(tensor, np.ndarray) and not rare:
-        return row_tables(np.vstack([tensor, graph.start])[None])[0]
+        return row_tables([np.vstack([tensor, graph.start])[None]])[0]
     from scipy.sparse import csr_array, vstack
 
     law = csr_array(vstack([sparse(tensor), csr_array(graph.start[None])]))

@@ -7,9 +7,6 @@ So it needs only 64-bit thresholds and integer comparisons, like every other ker
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-
 import numpy as np
 
 from ds3sim.core import arrays, rng
@@ -20,11 +17,8 @@ from ds3sim.task.task import Task, latent_rate
 
 
 def urn_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
-    """(arrays, static arguments) of :func:`urn_kernel` after those that every kernel takes.
-
-    Raises:
-        InputError: more than ``MOST_TOGETHER`` traces a task.
-    """
+    """(arrays, static arguments) of :func:`urn` after those that every kernel takes; InputError: more than
+    ``MOST_TOGETHER`` traces a task."""
     rate, n = latent_rate(task), task.n
     require(
         n <= MOST_TOGETHER,
@@ -35,7 +29,7 @@ def urn_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
     return (rng.threshold(chance).reshape(-1, 2),), {"n": n}
 
 
-def _urn(
+def urn(
     rows: Rows, limits: arrays.UInt32[arrays.Array, "chances 2"], *, width: int, n: int
 ) -> arrays.Int32[arrays.Array, "1 width"]:
     """Endings of one row of lanes, coded as in ``ds3sim.engine.traces.walk``.
@@ -50,7 +44,7 @@ def _urn(
     trials = width // n
     word0, word1 = (w[: trials * n].reshape(trials, n) for w in rng.draw(rows.keys[0, rng.WALK], lane, jnp.uint32(0)))
 
-    def turn(j, carry):
+    def turn(j: arrays.Array, carry: tuple) -> tuple[arrays.Array, arrays.Array]:
         successes, out = carry
         won = rng.below(word0[:, j], word1[:, j], jnp.asarray(limits)[j * n + successes])
         return successes + won.astype(jnp.int32), out.at[:, j].set(won)
@@ -59,11 +53,3 @@ def _urn(
     won = jnp.pad(lax.fori_loop(0, n, turn, start)[1].reshape(-1), (0, width - trials * n))
     ending = jnp.where(rows.numbers[7, 0] < 1, jnp.int32(0), jnp.where(won, jnp.int32(4), jnp.int32(5)))
     return jnp.where(walking, ending, jnp.int32(1))[None]
-
-
-@functools.cache
-def urn_kernel() -> Callable:
-    """:func:`_urn`, jitted on first use."""
-    import jax
-
-    return jax.jit(_urn, static_argnames=("width", "n"))

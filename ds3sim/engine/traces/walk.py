@@ -56,11 +56,7 @@ class Rows(NamedTuple):
     numbers: arrays.Int32[arrays.Array, "8 rows"]
 
     def checked(self) -> Rows:
-        """Itself, with the shapes and dtypes that kernels are made for.
-
-        Raises:
-            AssertionError: they are others.
-        """
+        """Itself, with the shapes and dtypes that kernels are made for; else AssertionError."""
         import chex
 
         size = len(self.keys)
@@ -83,7 +79,7 @@ def lanes_of(
     certain = ((limit[:, 0] & limit[:, 1]) == np.uint32(0xFFFFFFFF))[:, None]
     key0, key1 = keys[:, rng.FEASIBLE, 0, None], keys[:, rng.FEASIBLE, 1, None]
 
-    def drawn(lane):
+    def drawn(lane: arrays.Array) -> arrays.Array:
         words = rng.threefry2x32(key0, key1, lane // group, jnp.zeros_like(lane))
         return certain | rng.below(*words, limit[:, None, :])
 
@@ -109,7 +105,7 @@ def hitting_times(ending: arrays.Int32[arrays.Array, "*lanes"]) -> arrays.Int32[
     return jnp.where((ending >= 2) & (ending % 2 == 0), ending // 2 - 1, jnp.int32(NOT_REACHED))
 
 
-def _advance(carry: tuple, lane, law: tuple, tables: tuple) -> tuple:
+def _advance(carry: tuple, lane: arrays.Array, law: tuple, tables: tuple) -> tuple[arrays.Array, arrays.Array]:
     """One draw for every lane that walks."""
     import jax.numpy as jnp
 
@@ -136,7 +132,7 @@ def _advance(carry: tuple, lane, law: tuple, tables: tuple) -> tuple:
     return jnp.where(state >= 0, after, state), time + 1
 
 
-def _walk(
+def walk(
     rows: Rows,
     threshold: arrays.UInt32[arrays.Array, " entries"],
     outcome: arrays.UInt32[arrays.Array, " entries"],
@@ -161,10 +157,10 @@ def _walk(
     law = (*words, base, columns, transient, steps, rounds)
     if len(keys) == 1:
         law = tuple(a.reshape(()) for a in law)
-    time, row = jnp.int32(0), None
+    time = jnp.int32(0)
     for size, smaller in zip(stages, (*stages[1:], 0), strict=True):
 
-        def unfinished(carry, smaller=smaller, law=law):
+        def unfinished(carry: tuple, smaller: int = smaller, law: tuple = law) -> arrays.Array:
             many = jnp.sum(carry[0] >= 0, dtype=jnp.int32) > smaller
             return many & (carry[1] < law[-1]) if len(keys) == 1 else many
 
@@ -180,17 +176,14 @@ def _walk(
         state, lane = jnp.where(real, flat[kept], NEVER), lane.reshape(-1)[kept]
         if len(keys) == 1:  # one task: its numbers stay numbers
             continue
-        if row is None:  # from here on each lane carries its task's numbers
-            row = kept // width
-            law = tuple(a[:, 0][row] for a in law)
-        else:
-            law = tuple(a[kept] for a in law)
+        # From here on each lane carries its task's numbers.
+        law = tuple(a[:, 0][kept // width] if a.ndim == 2 else a[kept] for a in law)
     return endings(result.reshape(-1, width), max_steps)
 
 
 @functools.cache
-def walk_kernel() -> Callable:
-    """:func:`_walk`, jitted on first use, so that importing this module touches no device."""
+def jitted(kernel: Callable, *static: str) -> Callable:
+    """``kernel``, jitted on first use, so that importing its module touches no device; ``static``: arguments."""
     import jax
 
-    return jax.jit(_walk, static_argnames=("width", "stages"))
+    return jax.jit(kernel, static_argnames=static)

@@ -16,7 +16,6 @@ from ds3sim.core.record import Record
 from ds3sim.core.text import shown
 from ds3sim.fit.edge import dataset, success_axes
 from ds3sim.fit.logs.log import MOST_SAMPLES, Log
-from ds3sim.stats.bootstrap import RESAMPLES, bootstrap
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,44 +69,18 @@ class Curve(Record):
 
 
 def several_k(log: Log, k: ArrayLike | None) -> np.ndarray:
-    """``k`` as int64 [K]; None takes up to 12, spread evenly by their logarithms, to the smallest n.
-
-    Raises:
-        InputError: not whole numbers of at least 1.
-    """
+    """``k`` as int64 [K]; None takes up to 12, spread evenly by their logarithms, to the smallest n. InputError: not
+    whole numbers of at least 1."""
     if k is None:
-        return np.unique(np.rint(np.geomspace(1, largest_k(log), 12)).astype(np.int64))
+        return np.unique(np.rint(np.geomspace(1, int(log.need_counts().samples.min()), 12)).astype(np.int64))
     array = np.atleast_1d(numbers("k", k, whole=True, low=1, high=MOST_SAMPLES))
     require(array.ndim == 1 and array.size > 0, "k must be a whole number or a list of whole numbers")
     return array.astype(np.int64)
 
 
-def largest_k(log: Log) -> int:
-    """The largest k that needs no model: the smallest number of samples of a problem."""
-    return int(log.need_counts().samples.min())
-
-
-def mean_tokens(log: Log, *, level: float = 0.95, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
-    """Mean generated tokens of a sample: the mean over problems of each problem's mean, with an interval.
-
-    Problems without known tokens are left out.
-
-    Raises:
-        InputError: no tokens in the log.
-    """
-    if log.tokens is None:
-        raise InputError("the log has no numbers of tokens: give a column tokens or tokens_mean")
-    values = log.tokens[~np.isnan(log.tokens)][:, None]
-    low, high = bootstrap(values, level=level, seed=seed, resamples=resamples, bounds=(0.0, None))
-    return Estimate(values.mean(), low[0], high[0])
-
-
 def usable(log: Log, k: np.ndarray, ragged: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Over how many problems the average at each k is, int64 [K], and notes on it.
-
-    Raises:
-        InputError: a k beyond the samples of a problem (``common``) or of all (``available``).
-    """
+    """Over how many problems the average at each k is, int64 [K], and notes on it; InputError: a k beyond the samples
+    of a problem (``common``) or of all (``available``)."""
     one_of("ragged", ragged, RAGGED)
     n, top = log.need_counts().samples, int(k.max())
     least, most = int(n.min()), int(n.max())

@@ -77,10 +77,8 @@ def _counted(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values [P, K] of a formula of (n, c, k), and the limits of their mean."""
     # Many problems share their counts.
-    base = int(log.samples.max()) + 1
-    codes, back = np.unique(log.samples * base + log.correct, return_inverse=True)
-    each = np.divmod(codes, base)
-    values = formula(each[0][:, None], each[1][:, None], k[None, :])[back.ravel()]
+    (n, c), back = np.unique(np.stack([log.samples, log.correct]), axis=1, return_inverse=True)
+    values = formula(n[:, None], c[:, None], k[None, :])[back.ravel()]
     if units == "problems":
         return values, *bootstrap(values, **how)
 

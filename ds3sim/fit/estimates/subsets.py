@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
@@ -9,7 +11,7 @@ from scipy import special
 from ds3sim.core.check import numbers
 from ds3sim.core.errors import InputError
 from ds3sim.fit.logs.log import MOST_SAMPLES
-from ds3sim.theory.gamma import stirling_error
+from ds3sim.theory.binomial import stirling_error
 
 _DIRECT = 64
 
@@ -31,9 +33,7 @@ def chance_of_any(n: ArrayLike, correct: ArrayLike, k: ArrayLike) -> np.ndarray:
     Raises:
         InputError: an argument outside its range.
     """
-    whole_n, c, whole_k = _checked(n, correct, k)
-    none = _log_none(whole_n, c, np.minimum(whole_k, whole_n))
-    return np.where(whole_k <= whole_n, -np.expm1(none), np.nan)[()]
+    return _chance(n, correct, k, lambda n, c, k: -np.expm1(_log_none(n, c, k)))
 
 
 def chance_of_all(n: ArrayLike, correct: ArrayLike, k: ArrayLike) -> np.ndarray:
@@ -42,19 +42,18 @@ def chance_of_all(n: ArrayLike, correct: ArrayLike, k: ArrayLike) -> np.ndarray:
     The unbiased estimate of p^k (Yao et al. 2024, tau-bench, arXiv 2406.12045). Arguments, result and errors
     as for :func:`chance_of_any`; relative error below 1e-8.
     """
-    whole_n, c, whole_k = _checked(n, correct, k)
-    every = _log_none(whole_n, whole_n - c, np.minimum(whole_k, whole_n))
-    return np.where(whole_k <= whole_n, np.exp(every), np.nan)[()]
+    return _chance(n, correct, k, lambda n, c, k: np.exp(_log_none(n, n - c, k)))
 
 
-def _checked(n: ArrayLike, correct: ArrayLike, k: ArrayLike) -> list[np.ndarray]:
+def _chance(n: ArrayLike, correct: ArrayLike, k: ArrayLike, formula: Callable[..., np.ndarray]) -> np.ndarray:
+    """``formula`` of whole numbers with c <= n and k <= n; NaN where k > n."""
     given = (("n", n, 1), ("correct", correct, 0), ("k", k, 1))
     arrays = (numbers(name, values, whole=True, low=low, high=MOST_SAMPLES) for name, values, low in given)
     whole_n, c, whole_k = np.broadcast_arrays(*arrays)
     if (c > whole_n).any():
         at = np.flatnonzero((c > whole_n).ravel())[0]
         raise InputError(f"correct = {c.flat[at]:g} is more than n = {whole_n.flat[at]:g}")
-    return [whole_n, c, whole_k]
+    return np.where(whole_k <= whole_n, formula(whole_n, c, np.minimum(whole_k, whole_n)), np.nan)[()]
 
 
 def _log_none(n: np.ndarray, c: np.ndarray, k: np.ndarray) -> np.ndarray:

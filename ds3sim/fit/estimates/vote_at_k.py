@@ -38,9 +38,8 @@ def vote_at_k(
 ) -> Curve:
     """Accuracy of the plurality vote among k samples, averaged over problems; intervals resample problems.
 
-    For each problem it is the expectation over all subsets of k of its n samples. All correct samples of a problem
-    are one answer. Wrong samples without an answer take a place but cast no vote. A subset without any vote is not
-    solved.
+    For each problem it is the expectation over all subsets of k of its n samples. All correct samples of a problem are
+    one answer. Wrong samples without an answer take a place but cast no vote. A subset without any vote is not solved.
 
     Args:
         log: a log with answers, or its path.
@@ -75,20 +74,8 @@ def vote_at_k(
 def vote_table(
     log: Log, k: np.ndarray, *, ties: str = "random", method: str = "auto", seed: int = 0, draws: int = DRAWS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Chance that the correct answer of each problem has the most votes among k samples drawn without replacement.
-
-    Args:
-        log: with answers; problem p has c correct ones, w_a times wrong answer a, and blanks.
-        k: int64 [K], >= 1.
-        ties, method: as for :func:`vote_at_k`.
-        seed, draws: of the sampled ones.
-
-    Returns:
-        values, standard errors: float64 [P, K]; NaN and 0 where k > n; errors are 0 where exact.
-
-    Raises:
-        InputError: a log without answers; an argument outside its range.
-    """
+    """Chance that the correct answer of each problem has the most votes among k samples drawn without replacement, and
+    its standard error, 0 where exact: float64 [P, K] each, NaN and 0 where k > n. Arguments as :func:`vote_at_k`."""
     one_of("ties", ties, ("random", "wrong"))
     one_of("method", method, ("auto", "exact", "sampled"))
     whole_number("seed", seed, 0)
@@ -145,9 +132,8 @@ def vote_exact(c: int, wrong: ArrayLike, blank: int, k: ArrayLike, ties: str = "
     Returns:
         float64 [K]; absolute error below 1e-11.
     """
-    wrong = np.sort(np.asarray(wrong, dtype=np.int64))[::-1]
+    wrong, k = np.sort(np.asarray(wrong, dtype=np.int64))[::-1], np.asarray(k, dtype=np.int64)
     wrong = wrong[wrong > 0]
-    k = np.asarray(k, dtype=np.int64)
     n = int(c + wrong.sum() + blank)
     if n <= _HALF:
         return _exact_pass(c, wrong, blank, k, n, 0.5, ties)

@@ -30,7 +30,6 @@ _ROMAN = re.compile(r"\\(?:text(?:bf|it|rm|normal)?|math(?:rm|bf|it)|mbox|operat
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\.\d+|[A-Za-z]{3,}|\s+|.", re.DOTALL)
 _FUNCTION = re.compile(r"sqrt|(?:arc)?(?:sin|cos|tan)|cot|sec|csc|log|exp|inf", re.IGNORECASE)
 _SHORT_UNIT = re.compile(r"[cmk]m|[km]g|ft|in|mi|lb|oz|ml|hr|yd")
-_UNITS = frozenset(["cm", "mm", "km", "kg", "mg", "ft", "in", "mi", "lb", "oz", "ml", "hr", "yd"])
 _UNITS = {"\\circ": "degree", "degrees": "degree", "%": "percent", "\\$": "dollars"}
 _THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
 _RATIO = re.compile(r"([-+]*)\(?([-+]?(?:\d+\.?\d*|\.\d+))(?:/([-+]?(?:\d+\.?\d*|\.\d+)))?\)?")
@@ -100,7 +99,8 @@ class _Reader:
     """Tokens to pieces: (kind, string), kind one of number, word, blank, power, unit, sign."""
 
     def __init__(self, text: str) -> None:
-        self.tokens = [_SAME.get(token, token) for token in _TOKEN.findall(text) if not _NOTHING.fullmatch(token)]
+        found: list[str] = _TOKEN.findall(text)
+        self.tokens = [_SAME.get(token, token) for token in found if not _NOTHING.fullmatch(token)]
         self.at = 0
 
     def pieces(self, end: str | None = None) -> list[tuple[str, str]]:

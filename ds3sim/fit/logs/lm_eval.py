@@ -326,7 +326,7 @@ def _graded_again(docs: Iterable[_Doc], choice: _Choice) -> Iterator[tuple[_Doc,
         found: list[Graded] = [choice.comparison.of_completion(text, doc.targets) for text in doc.responses]
         # A filter that lets the responses vote (maj@k) grades none of them.
         voted = "maj" in (choice.filter or "").lower()
-        said = None if voted else _agrees(doc, [grade or 0.0 for grade, _ in found], choice.threshold)
+        said = None if voted else _agrees(doc, [float(grade or 0.0) for grade, _ in found], choice.threshold)
         if said is not None:
             choice.compared += 1
             choice.agree += said

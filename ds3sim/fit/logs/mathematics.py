@@ -6,6 +6,7 @@ import importlib.util
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from ds3sim.core.errors import InputError
 from ds3sim.fit.logs.answer import Answer
@@ -62,7 +63,7 @@ def _seconds() -> int | None:
 
 
 @lru_cache(maxsize=65_536)
-def _parsed(text: str) -> list[object]:
+def _parsed(text: str) -> list[Any]:
     from math_verify import LatexExtractionConfig, parse
 
     bare = text.strip().strip("$")
@@ -74,7 +75,7 @@ def _parsed(text: str) -> list[object]:
             extraction_config=[LatexExtractionConfig()],
             fallback_mode="no_fallback",
             extraction_mode="first_match",
-            parsing_timeout=_seconds(),
+            parsing_timeout=_seconds(),  # pyright: ignore[reportArgumentType]
         )
     except Exception:  # as above
         return []

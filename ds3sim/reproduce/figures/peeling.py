@@ -12,7 +12,7 @@ from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.theory.peeling import VARIANTS, large_graph, peeling
 from ds3sim.training.finite_size import fit_law, ratios_near, simulate_stuck
-from ds3sim.training.peel_counts import peel_counts
+from ds3sim.training.peeling import peel_counts
 
 LABELS = {
     "published": "published, b = 0.6",
@@ -22,7 +22,7 @@ LABELS = {
 TABLE = (4.6, 4.8, 4.9)
 
 
-def make(options: Options) -> Drawing:
+def draw_peeling(options: Options) -> Drawing:
     """Share of stuck runs against T/R; the fitted scale and shift against R; the law far from the threshold."""
     sheet = Sheet()
     left, middle, right = sheet.panels(
@@ -116,7 +116,7 @@ def far(panel: Panel, options: Options) -> None:
     curves["large graph (density evolution)"] = large_graph(4000, 4000 * ratio)
     for i, (name, value) in enumerate(curves.items()):
         panel.curve(name, ratio, value, i, name)
-    at = np.array([1.0, 2.0, 3.0, 4.0, 4.4, 4.8, 5.2])
+    at = np.array(options.pick((1.0, 2.0, 3.0, 4.0, 4.4, 4.8, 5.2), (1.0, 2.0, 4.8)))
     left = np.array([peel_counts(2_048, 4000, round(4000 * t), seed=options.seed) for t in at]) / 4000
     mean, error = left.mean(axis=1), left.std(axis=1) / np.sqrt(2_048)
     panel.points("chain of counts", at, around(mean, error, mean, 2_048), 0, "simulated", color=LIGHT.ink)

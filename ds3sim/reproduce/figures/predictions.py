@@ -15,7 +15,7 @@ from ds3sim.core.figure import LIGHT, colour, dash
 from ds3sim.report.points import Points, joined
 from ds3sim.report.style import key
 from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
-from ds3sim.reproduce.figures.token_budget import COST, name
+from ds3sim.reproduce.figures.equal_cost import COST, name
 from ds3sim.reproduce.simulated import (
     chain_points,
     chain_task,
@@ -31,7 +31,7 @@ from ds3sim.task.aggregate import BestOfN, Majority, Verifier
 from ds3sim.task.wrong_answers import GeometricErrors
 from ds3sim.theory import chain
 from ds3sim.theory.aggregate import best_of_n, best_of_n_verified
-from ds3sim.theory.difficulty import Mixture
+from ds3sim.theory.difficulty import Difficulty
 from ds3sim.theory.loss import loss, step_success
 from ds3sim.theory.votes import vote_success
 
@@ -44,15 +44,15 @@ BAND = 0.01
 
 def log_linear(panel: Panel, options: Options) -> str:
     """(a) The longest range of compute over which accuracy is within ``BAND`` of a straight line; the caption."""
-    mixture = Mixture.grid(np.linspace(0.1, 4.0, 24), SHAPES)
+    mixture = Difficulty.grid(np.linspace(0.1, 4.0, 24), SHAPES)
     level = float(loss(PARAMETERS, TOKENS))
     steps = whole_budgets(1, 1e8, options.pick(150, 60))
-    value = mixture.success(level, steps)
+    value = mixture.moments(level, steps).success
     flops = 2 * PARAMETERS * OMEGA * steps
     x = np.log10(flops)
     panel.curve("accuracy", flops, value, 0, "theory: 240 kinds of task", linestyle="solid")
     # The allocation study's own mixture: a line over far less. The range depends on the mixture.
-    study = Mixture.grid(np.linspace(0.1, 4.0, 8), range(1, 51)).success(level, steps)
+    study = Difficulty.grid(np.linspace(0.1, 4.0, 8), range(1, 51)).moments(level, steps).success
     panel.curve("accuracy of the study's mixture", flops, study, 2, "theory: the allocation study's 400 tasks",
                 linestyle="dotted")  # fmt: skip
     first, last = longest_line(x, study, BAND)
@@ -303,7 +303,7 @@ PARTS = (
 )
 
 
-def make(options: Options) -> Drawing:
+def draw_predictions(options: Options) -> Drawing:
     """One figure a prediction; the sheet and what was found are joined."""
     sheet, captions = Sheet(), []
     for names, part in PARTS:

@@ -1,10 +1,9 @@
-"""Logs, curves, fits and plans from Python: what they accept, that they come back from a file, idle arguments."""
+"""Every record: saved and read, as a table, as a figure. Logs, fits and plans: what they accept, idle arguments."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import ds3sim as ds
@@ -12,6 +11,16 @@ from ds3sim.theory import latent
 from ds3sim.theory.votes import geometric_weights
 
 SIZE = ds.CostModel(parameters=8e9)
+CHAIN = ds.SkillGraph.chain(3, 0.4)
+STUDY = ds.Study(
+    CHAIN, strategies={"tree": ds.ToT(3), "vote": ds.Majority(3)}, tokens=[300, 900], cost=SIZE, traces=400
+)
+ALLOCATION = "[allocate]\ncompute = [1e18, 1e19]\ntasks = 1e7\ncheck = {}\n[tasks]\nskills = [2, 5]\nL0 = [1.0, 3.0]\n"
+TRAINING = "[model]\nparameters = 5e6\nlevels = 5\nskills_per_level = 50\n[simulation]\nenabled = {}\ngraphs = 4\n"
+ROWS = {"log": 80, "curve": 12, "pass@k": 11, "vote@k": 2, "counts": None, "points": 2, "given": 1, "votes": 2}
+ROWS |= {"budget": 3, "target": None, "allocation": 2, "data unlimited": 1, "training": 5, "theory": 5, "contents": 2}
+ROWS |= {"merged": 2, "diagnosis": 2, "choice": None, "validation": None}
+"""Kinds of records, and how many rows their tables have where that is plain."""
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +40,21 @@ def curve():
 
 
 @pytest.fixture(scope="module")
-def records(log, curve):
+def records(log, curve, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+
+    def asked(text):
+        path = folder / f"{len(list(folder.iterdir()))}.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
     fit = ds.fit_pass_at_n(log, cost=SIZE)
     votes = ds.fit_votes(log, [1, 5], errors="geometric", rates=fit, cost=SIZE)
+    unlimited = ["allocate.mode=inference_optimal", "allocate.compute=1e11"]
+    study = ds.Study(CHAIN, steps=[10], traces=100)
+    ds.sweep(study, axes={"graph.success": [0.2, 0.4]}, store=folder / "s.ds3")
+    with ds.Store.open(folder / "s.ds3") as store:
+        contents = store.contents()
     return {
         "log": log,
         "curve": curve,
@@ -45,13 +66,19 @@ def records(log, curve):
         "votes": votes,
         "budget": ds.plan(votes, tokens=6100),
         "target": ds.plan(ds.LatentFit(0.5, 0.4, 3.0), target=0.6),
+        "allocation": ds.allocate(asked(ALLOCATION.format("true"))),
+        "data unlimited": ds.allocate(asked(ALLOCATION.format("false")), unlimited),
+        "training": ds.train(asked(TRAINING.format("true"))),
+        "theory": ds.train(asked(TRAINING.format("false"))),
+        "contents": contents,
+        "merged": ds.merge([folder / "s.ds3"], folder / "t.ds3"),
+        "diagnosis": ds.doctor(),
+        "choice": ds.choose(STUDY),
+        "validation": ds.validate(STUDY),
     }
 
 
-KINDS = ("log", "curve", "pass@k", "vote@k", "counts", "points", "given", "votes", "budget", "target")
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ROWS)
 def test_a_record_comes_back_from_its_file(records, kind, tmp_path):
     record = records[kind]
     again = type(record).load(record.save(tmp_path / "record.json"))
@@ -60,16 +87,27 @@ def test_a_record_comes_back_from_its_file(records, kind, tmp_path):
         np.testing.assert_array_equal(again.predict([3.0, 1e5]).high, record.predict([3.0, 1e5]).high)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ROWS)
 def test_a_record_is_a_table_a_dataset_and_a_figure(records, kind):
     record = records[kind]
     data, frame = record.to_dataset(), record.to_frame()
-    assert all("units" in column.attrs for column in data.values())
-    assert len(frame) == len(next(iter(data.values())))
+    assert kind == "validation" or all("units" in column.attrs for column in data.values())
+    assert len(frame) > 0 and ROWS[kind] in (None, len(frame))
     axes = Figure().add_subplot()
-    assert record.plot(axes) is axes and isinstance(axes, Axes) and axes.has_data()
+    assert record.plot(axes) is axes and axes.has_data()
     shown = record._repr_html_()
-    assert "<table" in shown and "<svg" in shown.replace("data:image/svg", "<svg") and "<p0>" not in shown
+    assert "<table" in shown and "data:image/svg" in shown and "<p0>" not in shown
+
+
+def test_what_they_say(records):
+    found = records["allocation"]
+    assert found.gradient is not None and abs(found.gradient_difference) < 0.01 * found.points[-1].accuracy
+    assert [pair.best for pair in found.comparison] == list(found.points)
+    data = found.to_dataset()
+    assert data.kappa.values == pytest.approx((data.training_tokens / data.parameters).values)
+    assert records["training"].simulation.graphs == 4 and records["theory"].simulation is None
+    assert (records["contents"].trials, records["merged"].new_rows) == (200, 2)
+    assert records["diagnosis"].passed
 
 
 def test_fits_take_a_log_a_path_or_a_pair(log, tmp_path):
@@ -89,7 +127,7 @@ def test_predictions_at_any_n(records):
     found = fit.predict([[1, 2.5], [100, 1e9]])
     assert found.shape == (2, 2) and np.all((found.low < found.estimate) & (found.estimate < found.high))
     np.testing.assert_allclose(found.estimate, latent.pass_at_n([[1, 2.5], [100, 1e9]], *fit.parameters))
-    assert isinstance(float(fit.predict(3)), float)
+    assert float(fit.predict(3)) == pytest.approx(float(latent.pass_at_n(3, *fit.parameters)))
     votes = records["given"]
     assert votes.predict([7]).estimate[0] == pytest.approx(latent.vote_at_n(7, 0.9, 0.5, 1.5, votes.errors.weights))
     assert votes.errors.model.weights == pytest.approx(votes.errors.weights)
@@ -123,42 +161,37 @@ def test_a_plan_says_why_votes_are_left_out():
     assert any("votes are not compared" in w and "fewer than 2 problems" in w for w in plan.warnings)
 
 
-def idle(log, curve):
-    """What has no effect: (call, words)."""
-    fit, votes, plan = ds.fit_pass_at_n, ds.fit_votes, ds.plan
-    bare = ds.Log.from_counts(log.samples, log.correct)
-    wide = {"parameters": 1e9, "attention_width": 512}
-    return [
-        (lambda: fit(log, problems=5), "problems = 5 has no effect"),
-        (lambda: fit(log, cost=ds.CostModel(layers=3)), "layers = 3 has no effect without parameters and attention"),
-        (lambda: fit(log, cost=ds.CostModel(parameters=1e9, layers=3)), "layers = 3 has no effect without attention"),
-        (lambda: fit(log, cost=ds.CostModel(**wide)), "attention_width = 512 has no effect without layers"),
-        (lambda: fit(log, cost=ds.CostModel(parameters=1e9, prompt_tokens=9)), "prompt_tokens = 9 has no effect"),
-        (lambda: fit(log, cost=ds.CostModel()), "a cost model without parameters has no effect"),
-        (lambda: fit(bare, cost=SIZE), "parameters = 8e.09 has no effect: the log does not say how many tokens"),
-        (lambda: votes(log, problems=5), "problems = 5 has no effect"),
-        (lambda: votes(log, rates=(0.9, 0.5, 1.5), problems=5), "problems = 5 has no effect"),
-        (lambda: votes(log, errors="normal"), "errors = 'normal' is not known"),
-        (lambda: plan(bare, target=0.5, errors="zipf"), "errors = zipf has no effect: the log has no answers"),
-        (lambda: plan(bare, target=0.5, errors="wrong"), "errors = 'wrong' is not known"),
-        (lambda: plan(log, target=0.5, tokens=10), "one of --target, --tokens and --flops, not --target and --tokens"),
-        (lambda: plan(curve, target=0.5, errors="zipf"), "errors = zipf has no effect"),
-        (lambda: plan(fit(bare), target=0.5, problems=3), "errors and problems have no effect on a fit"),
-        (lambda: ds.pass_at_k(curve), "a curve has no counts"),
-        (lambda: ds.vote_at_k(bare), "the log has no answers"),
-        (lambda: ds.fit_pass_at_n(3), "log = 3 is not a log"),
-        (lambda: ds.pass_at_k(log, 1, kind="best"), "kind = 'best' is not known"),
-        (lambda: fit(log, at=2.5), "at = 2.5 is not allowed"),
-    ]
+WITHOUT = "has no effect"
+IDLE = [
+    (ds.fit_pass_at_n, "log", {"problems": 5}, f"problems = 5 {WITHOUT}"),
+    (ds.fit_pass_at_n, "log", {"at": 2.5}, "at = 2.5 is not allowed"),
+    (ds.fit_pass_at_n, "log", {"cost": {}}, f"a cost model without parameters {WITHOUT}"),
+    (ds.fit_pass_at_n, "log", {"cost": {"layers": 3}}, f"layers = 3 {WITHOUT} without parameters and attention"),
+    (ds.fit_pass_at_n, "log", {"cost": {"parameters": 1, "layers": 3}}, f"layers = 3 {WITHOUT} without attention"),
+    (ds.fit_pass_at_n, "log", {"cost": {"parameters": 1, "attention_width": 5}}, f"= 5 {WITHOUT} without layers"),
+    (ds.fit_pass_at_n, "log", {"cost": {"parameters": 1, "prompt_tokens": 9}}, f"prompt_tokens = 9 {WITHOUT}"),
+    (ds.fit_pass_at_n, "bare", {"cost": {"parameters": 8}}, f"parameters = 8 {WITHOUT}: the log does not say how many"),
+    (ds.fit_pass_at_n, 3, {}, "log = 3 is not a log"),
+    (ds.fit_votes, "log", {"problems": 5}, f"problems = 5 {WITHOUT}"),
+    (ds.fit_votes, "log", {"rates": (0.9, 0.5, 1.5), "problems": 5}, f"problems = 5 {WITHOUT}"),
+    (ds.fit_votes, "log", {"errors": "normal"}, "errors = 'normal' is not known"),
+    (ds.plan, "bare", {"target": 0.5, "errors": "zipf"}, f"errors = zipf {WITHOUT}: the log has no answers"),
+    (ds.plan, "bare", {"target": 0.5, "errors": "wrong"}, "errors = 'wrong' is not known"),
+    (ds.plan, "log", {"target": 0.5, "tokens": 10}, "--target, --tokens and --flops, not --target and --tokens"),
+    (ds.plan, "curve", {"target": 0.5, "errors": "zipf"}, f"errors = zipf {WITHOUT}"),
+    (ds.plan, "fit", {"target": 0.5, "problems": 3}, "errors and problems have no effect on a fit"),
+    (ds.pass_at_k, "curve", {}, "a curve has no counts"),
+    (ds.pass_at_k, "log", {"k": 1, "kind": "best"}, "kind = 'best' is not known"),
+    (ds.vote_at_k, "bare", {}, "the log has no answers"),
+]
 
 
-@pytest.mark.parametrize("case", range(20))
-def test_idle_arguments_are_refused(log, curve, case):
-    cases = idle(log, curve)
-    assert len(cases) == 20
-    call, words = cases[case]
+@pytest.mark.parametrize(("compute", "what", "options", "words"), IDLE)
+def test_idle_arguments_are_refused(records, log, curve, compute, what, options, words):
+    given = {"log": log, "bare": ds.Log.from_counts(log.samples, log.correct), "curve": curve, "fit": records["counts"]}
+    options = options | ({"cost": ds.CostModel(**options["cost"])} if "cost" in options else {})
     with pytest.raises(ds.InputError, match=words):
-        call()
+        compute(given.get(what, what), **options)
 
 
 def test_a_fits_folder(records, tmp_path):
@@ -168,9 +201,3 @@ def test_a_fits_folder(records, tmp_path):
     assert set(first) == {".ds3sim-fit", "result.json", "fit.svg", "fit.png"}
     fit.write(out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == first
-    other = tmp_path / "run"
-    other.mkdir()
-    (other / ".ds3sim-run").write_text("")
-    with pytest.raises(ds.InputError, match="did not write"):
-        fit.write(other)
-    assert [path.name for path in other.iterdir()] == [".ds3sim-run"]
