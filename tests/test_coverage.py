@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ds3sim.engine.evaluate import evaluate
 from statistics_budget import MOST_Z
 
 import ds3sim as ds
 from ds3sim.engine.limits import EngineOptions
+from ds3sim.engine.simulate import evaluate
 
 SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "coverage"), run_name="coverage")
 LATENT = ds.SkillGraph.latent(0.85, 0.4, 1.5)

@@ -10,8 +10,8 @@ from statistics_budget import agrees
 import ds3sim as ds
 from ds3sim.core.errors import InputError
 from ds3sim.engine import population
-from ds3sim.engine.evaluate import evaluate
 from ds3sim.engine.limits import EngineOptions
+from ds3sim.engine.simulate import evaluate
 from ds3sim.engine.traces import tables
 from ds3sim.engine.traces.alias import wide_tables
 from ds3sim.engine.traces.tables import macro_tables, walk_of
