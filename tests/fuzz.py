@@ -181,7 +181,11 @@ def inside(data: bytes, random: Random) -> bytes:
         return absurd(data, random)
 
 
-ENDS = {"csv": {"start": "b", "goal": "z"}, "tsv": {"start": "b", "goal": "z"}, "tra": {"start": "0", "goal": "2"}}
+ENDS: dict[str, dict[str, Any]] = {
+    "csv": {"start": "b", "goal": "z"},
+    "tsv": {"start": "b", "goal": "z"},
+    "tra": {"start": "0", "goal": "2"},
+}
 """Start and goal of graphs whose format says none."""
 
 BYTES = (cut, flipped, flipped, absurd, absurd, doubled, removed)

@@ -153,6 +153,11 @@ CALLS = {
     ),
     "run": lambda real, whole: ds.run(study(real, whole)).to_frame()["success"],
     "store": stored,
+    "estimate": lambda real, whole: (
+        ds.pass_at_k(
+            ([10, 10, 10], [3, 7, 0]), whole(2), level=real(0.875), seed=whole(1), resamples=whole(100)
+        ).success
+    ),
     "validate": lambda real, whole: ds.validate(study(real, whole), seed=whole(1), perturb=real(0.0)).checks,
 }
 

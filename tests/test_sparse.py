@@ -10,6 +10,8 @@ from statistics_budget import agrees
 import ds3sim as ds
 from ds3sim.core.errors import InputError
 from ds3sim.engine import population
+from ds3sim.engine.limits import EngineOptions
+from ds3sim.engine.simulate import evaluate
 from ds3sim.engine.traces import tables
 from ds3sim.engine.traces.alias import wide_tables
 from ds3sim.engine.traces.tables import macro_tables, walk_of
@@ -95,6 +97,26 @@ def test_rows_of_unequal_length(step, monkeypatch):
     tally = ds.simulate(ds.Task(graph, step, steps=40), 20_000, macro_steps=1 if step == ds.CoT() else None)
     expected = ds.exact(ds.Task(graph, steps=40)).success([2, 5, 40]).estimate
     assert agrees(tally.success([2, 5, 40]).estimate, expected, np.sqrt(expected * (1 - expected) / 20_000))
+
+
+def test_twenty_thousand_nodes():
+    nodes, rng = 20_000, np.random.default_rng(8)
+    target = (np.arange(nodes)[:, None] + rng.integers(1, nodes // 10, (nodes, 10)).cumsum(axis=1)) % nodes
+    chance = rng.dirichlet(np.ones(10), nodes) * 0.95
+    edges = zip(np.repeat(np.arange(nodes), 10).tolist(), target.ravel().tolist(), chance.ravel().tolist(), strict=True)
+    graph = ds.SkillGraph.from_edges(edges, start=0, goal=range(100, 200), dead=range(300, 310))
+    (table,) = macro_tables([(walk_of(graph, graph.tensor()), 1)])
+    assert graph.source.size == 200_000 and table.threshold.size <= 4 * 220_000
+    task = ds.Task(graph, steps=300)
+    expected = ds.exact(task).success([100, 300]).estimate
+    found = ds.simulate(task, 3000).success([100, 300])
+    assert agrees(found.estimate, expected, np.sqrt(expected * (1 - expected) / 3000))
+    assert agrees(ds.simulate(ds.Task(graph, steps=8), 10**6, engine="population").success(8).estimate, *_law(graph))
+
+
+def _law(graph):
+    expected = ds.exact(ds.Task(graph, steps=8)).success(8).estimate
+    return expected, np.sqrt(expected * (1 - expected) / 10**6)
 
 
 def test_what_is_too_large_is_refused_in_one_line(monkeypatch):
@@ -194,3 +216,16 @@ def test_importance_where_hardly_anything_moves():
     task = ds.Task(ds.SkillGraph.chain(2, 1e-17), steps=100)
     found = ds.simulate(task, 2000, engine="importance").success(100)
     assert found.low <= ds.closed_form(task).success(100).estimate <= found.high
+
+
+def test_rare_and_usual_walks_in_one_batch():
+    """Each tally is what it is alone, whatever stands beside it, and however launches are cut."""
+    rare = ds.SkillGraph.from_edges(
+        [("a", "b", 0.5), ("b", "z", 0.5), ("b", "x", 1e-12)], start="a", goal="z", dead="x"
+    )
+    tasks = [ds.Task(ds.SkillGraph.chain(3, 0.5), steps=20), ds.Task(rare, steps=20)]
+    tasks += [ds.Task(rare, aggregate=ds.BestOfN(3), steps=400), ds.Task(rare, steps=600)]
+    together = evaluate(tasks, None, EngineOptions(traces=3000), seed=4)
+    for task, law in zip(tasks, together, strict=True):
+        alone = ds.simulate(task, 3000, seed=4, chunk=256)
+        assert np.array_equal(law.hits, alone.hits) and np.array_equal(law.task_hits, alone.task_hits)

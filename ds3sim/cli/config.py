@@ -9,7 +9,6 @@ from typing import Any
 
 import ds3sim as ds
 from ds3sim.cli.console import check_result, kept, show, show_result
-from ds3sim.core.check import typed_number
 from ds3sim.core.runtime import configure_process
 
 SHORT = {"seed": "seed", "traces": "engine.traces", "engine": "engine.kind", "chunk": "engine.chunk"}
@@ -31,6 +30,8 @@ def config_of(args: Namespace) -> Any:
 
 def seed_of(args: Namespace) -> int:
     """``--seed`` of a command whose seed is not the config's."""
+    from ds3sim.core.check import typed_number
+
     return int(typed_number("--seed", args.seed, whole=True, low=0, high=2**63 - 1))
 
 

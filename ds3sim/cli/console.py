@@ -13,7 +13,6 @@ from ds3sim.cli.progress import make_way
 from ds3sim.cli.stop import stop
 from ds3sim.core.errors import Interrupted
 from ds3sim.core.files import write_file
-from ds3sim.core.record import check_out
 from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
 
@@ -89,6 +88,8 @@ def print_json(value: Any) -> int:
 def check_result(args: Namespace) -> None:
     """``--out FILE``, looked at before any work."""
     if args.out is not None:
+        from ds3sim.core.record import check_out
+
         check_out(args.out)
 
 

@@ -7,7 +7,6 @@ from argparse import Namespace
 import ds3sim as ds
 from ds3sim.cli.config import config_of
 from ds3sim.cli.options import config, option
-from ds3sim.core.check import typed_number
 from ds3sim.core.files import check_file, write_file
 
 ABOUT = "write one trace's Markov chain for a model checker"
@@ -23,6 +22,8 @@ OPTIONS = (
 
 def run(args: Namespace) -> int:
     """``ds3sim export``."""
+    from ds3sim.core.check import typed_number
+
     out = check_file(args.out)
     given = {name: getattr(args, name) for name in ("point", "part")}
     chosen = {

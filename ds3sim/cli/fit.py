@@ -12,7 +12,6 @@ from ds3sim.cli.logs import ERRORS, LOG, above_zero, log_and_cost, told
 from ds3sim.cli.options import option
 from ds3sim.core.errors import require
 from ds3sim.core.folder import check_folder
-from ds3sim.core.plain import as_plain
 from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
 
@@ -39,6 +38,8 @@ PARTS = {
 
 def run(args: Namespace) -> int:
     """``ds3sim fit pass-at-n`` and ``ds3sim fit votes``."""
+    from ds3sim.core.plain import as_plain
+
     at = None if args.at is None else [above_zero("at", part.strip(), whole=True) for part in args.at.split(",")]
     rates = _rates(args) if args.what == "votes" else None
     if args.out is not None:

@@ -9,7 +9,6 @@ from typing import Any
 import ds3sim as ds
 from ds3sim.cli.console import print_json
 from ds3sim.cli.options import JSON, QUIET, option
-from ds3sim.core.check import typed_number
 
 READING = {
     "problem": "table: the column of problems",
@@ -64,11 +63,15 @@ ERRORS = option("--errors", "KIND", LAWS)
 
 def above_zero(name: str, text: str | None, whole: bool = False) -> Any:
     """The number above 0 of an option, None where it is not given."""
+    from ds3sim.core.check import typed_number
+
     return None if text is None else typed_number(typed(name), text, whole=whole, above=0)
 
 
 def log_and_cost(args: Namespace) -> tuple[ds.Log, dict[str, Any]]:
     """The log, and the arguments on cost and problems as the functions of ds3sim take them."""
+    from ds3sim.core.check import typed_number
+
     cost = {name: above_zero(name, getattr(args, name)) for name in COST if getattr(args, name) is not None}
     about = {
         "problems": above_zero("problems", args.problems, whole=True),

@@ -9,7 +9,6 @@ import ds3sim as ds
 from ds3sim.cli.console import check_result, interval, new_table, put, say, write_record
 from ds3sim.cli.logs import ERRORS, LOG, above_zero, log_and_cost, told
 from ds3sim.cli.options import RESULT, option
-from ds3sim.core.plain import as_plain
 from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
 
@@ -26,6 +25,8 @@ OPTIONS = (
 
 def run(args: Namespace) -> int:
     """``ds3sim plan``."""
+    from ds3sim.core.plain import as_plain
+
     budget = {name: above_zero(name, getattr(args, name)) for name in ("flops", "tokens", "target")}
     check_result(args)
     log, about = log_and_cost(args)

@@ -8,7 +8,6 @@ import ds3sim as ds
 from ds3sim.cli.config import config_of, overrides_of, seed_of
 from ds3sim.cli.console import check_result, kept, new_table, put, say, show_result
 from ds3sim.cli.options import ENGINE, PRINT, TRACES, config, option
-from ds3sim.core.check import fraction
 from ds3sim.core.errors import require
 from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
@@ -27,6 +26,8 @@ OPTIONS = (
 
 def run(args: Namespace) -> int:
     """``ds3sim validate``."""
+    from ds3sim.core.check import fraction
+
     check_result(args)
     perturb, seed = fraction("--perturb", args.perturb, -0.5, 0.5), seed_of(args)
     args.seed = None

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import ValidationError
 
 from ds3sim.config import tables as c
@@ -20,6 +21,7 @@ from ds3sim.config.strategy import StrategyTable
 from ds3sim.config.tasks import TasksTable
 from ds3sim.config.values import Table
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.memory import require_memory
 from ds3sim.core.progress import working
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.graph.graph import SkillGraph
@@ -31,6 +33,8 @@ from ds3sim.theory.cost import CostModel
 
 AnyTable = TypeVar("AnyTable", bound=Table)
 MOST_PARTS = 5 * 10**6
+NODE_BYTES = 120
+"""Memory of a skill of a chain, about."""
 MOST_KEPT = 50_000
 """Pieces of points that are kept for the points that share them."""
 
@@ -215,6 +219,8 @@ class Entries:
 
     def _chains(self, mixture: TaskMixture, axes: Mapping[str, Any]) -> tuple[SkillGraph, ...]:
         out = []
+        nodes = int(np.sum(mixture.skills))
+        require_memory(NODE_BYTES * nodes, f"tasks: {len(mixture):,} chains of {nodes:,} skills", "take fewer tasks")
         with working("tasks made", len(mixture)) as stage:
             for one in zip(mixture.skills, mixture.success, mixture.feasible, strict=True):
                 out.append(self._once(("chain", *one), lambda _, one=one: SkillGraph.chain(*one), axes))

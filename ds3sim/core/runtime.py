@@ -13,8 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ds3sim.core import forks
 from ds3sim.core.errors import InputError, require
 
@@ -61,7 +59,7 @@ def outside_jit() -> None:
     """
     jax = sys.modules.get("jax")
     if jax is not None and not forks.inherited:
-        traced = isinstance(jax.numpy.add(np.int32(0), np.int32(0)), jax.core.Tracer)
+        traced = isinstance(jax.numpy.add(0, 0), jax.core.Tracer)
         require(not traced, "simulations cannot run while JAX traces: call this outside of jit")
 
 

@@ -45,7 +45,7 @@ def bootstrap(
     """
     values = np.asarray(values, dtype=np.float64)
     require(values.ndim == 2 and values.shape[0] >= 1, "a mean over problems needs at least one problem")
-    level, resamples = _checked(level, resamples, seed)
+    level, resamples, seed = _checked(level, resamples, seed)
     valid = ~np.isnan(values)
     filled = np.where(valid, values, 0.0)
     number = valid.sum(axis=0)
@@ -59,9 +59,8 @@ def bootstrap(
     return np.minimum(low, mean), np.maximum(high, mean)
 
 
-def _checked(level: float, resamples: int, seed: int) -> tuple[float, int]:
-    whole_number("seed", seed, 0)
-    return confidence(level), whole_number("resamples", resamples, 100, 10**6)
+def _checked(level: float, resamples: int, seed: int) -> tuple[float, int, int]:
+    return confidence(level), whole_number("resamples", resamples, 100, 10**6), whole_number("seed", seed, 0)
 
 
 def _resampled_means(filled: np.ndarray, valid: np.ndarray, seed: int, resamples: int) -> np.ndarray:
@@ -138,7 +137,7 @@ def two_level(
     Returns:
         low, high: float64 [K], clipped to [0, 1].
     """
-    level, resamples = _checked(level, resamples, seed)
+    level, resamples, seed = _checked(level, resamples, seed)
     rng = np.random.Generator(np.random.PCG64(seed))
     size, columns = values.shape
     resamples = min(resamples, max(400, 2 * 10**7 // (size * columns)))

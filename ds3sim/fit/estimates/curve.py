@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import numbers, one_of
+from ds3sim.core.check import confidence, numbers, one_of, whole_number
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import dots, new_axes
@@ -76,6 +76,15 @@ def several_k(log: Log, k: ArrayLike | None) -> np.ndarray:
     array = np.atleast_1d(numbers("k", k, whole=True, low=1, high=MOST_SAMPLES))
     require(array.ndim == 1 and array.size > 0, "k must be a whole number or a list of whole numbers")
     return array.astype(np.int64)
+
+
+def options_of(level: float, resamples: int, seed: int) -> dict[str, Any]:
+    """The options of the bootstrap, of Python, NumPy or JAX, as Python's numbers."""
+    return {
+        "level": confidence(level),
+        "resamples": whole_number("resamples", resamples),
+        "seed": whole_number("seed", seed, 0),
+    }
 
 
 def usable(log: Log, k: np.ndarray, ragged: str) -> tuple[np.ndarray, tuple[str, ...]]:

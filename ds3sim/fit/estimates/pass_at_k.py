@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
-from ds3sim.fit.estimates.curve import Curve, several_k, usable
+from ds3sim.fit.estimates.curve import Curve, options_of, several_k, usable
 from ds3sim.fit.estimates.subsets import chance_of_all, chance_of_any
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.read import LogLike, log_of
@@ -61,7 +61,7 @@ def pass_at_k(
     one_of("units", units, UNITS)
     k = several_k(log, k)
     number, notes = usable(log, k, ragged)
-    how = {"level": level, "seed": seed, "resamples": resamples}
+    how = options_of(level, resamples, seed)
     if kind == "best-of-k":
         require(units == "problems", f"units = {units} has no effect: intervals of best-of-k resample problems")
         values = _best_of(log, k)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.check import one_of, whole_number
 from ds3sim.core.estimate import Estimate
-from ds3sim.fit.estimates.curve import Curve, several_k, usable
+from ds3sim.fit.estimates.curve import Curve, options_of, several_k, usable
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.read import LogLike, log_of
 from ds3sim.stats.bootstrap import RESAMPLES, bootstrap
@@ -62,8 +62,9 @@ def vote_at_k(
     log.need_answers()
     k = several_k(log, k)
     number, notes = usable(log, k, ragged)
-    values, errors = vote_table(log, k, ties=ties, method=method, seed=seed)
-    low, high = bootstrap(values, level=level, seed=seed, resamples=resamples)
+    how = options_of(level, resamples, seed)
+    values, errors = vote_table(log, k, ties=ties, method=method, seed=how["seed"])
+    low, high = bootstrap(values, **how)
     error = np.sqrt(np.nansum(errors**2, axis=0)) / number
     if (errors > 0).any():
         notes += (f"votes at large k were sampled: standard error at most {error.max():.1g}",)
