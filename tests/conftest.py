@@ -59,6 +59,12 @@ class CommandLine:
         return self.err
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A busy machine makes no command tell how long it still takes, lest stderr depend on it."""
+    monkeypatch.setattr("ds3sim.cli.progress.UNSEEN_S", 1e9)
+
+
 @pytest.fixture
 def cli(capsys) -> CommandLine:
     return CommandLine(capsys)

@@ -13,7 +13,7 @@ def refusal(call: Callable, *args: object, **options: object) -> str:
     with pytest.raises(InputError, match=r"\w") as caught:
         call(*args, **options)
     said = str(caught.value)
-    assert "\n" not in said and len(said) < 700, said
+    assert "\n" not in said and len(said) < 1000, said
     return said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import struct
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from random import Random
 import fuzz
 import fuzz_inputs
 import pytest
+from refused import refusal
 
 import ds3sim as ds
 from ds3sim.cli.main import main
@@ -35,7 +37,7 @@ def test_what_is_damaged_was_valid(valid, tmp_path):
     for name, data in valid.items():
         path = tmp_path / name
         path.write_bytes(data)
-        fuzz.read(name, path)
+        assert fuzz.read(name, path) is None, name
 
 
 def test_readers_refuse_what_is_damaged(valid, tmp_path):
@@ -77,9 +79,9 @@ def test_the_guard_names_file_cause_and_fix():
         (RecursionError(), "x.yaml: is nested too deeply for a log"),
         (MemoryError("of 3 GiB"), "x.yaml: takes more memory than there is (of 3 GiB)"),
     ):
-        with pytest.raises(InputError) as found, guard("x.yaml", "log"):
+        with pytest.raises(InputError, match=re.escape(said)) as found, guard("x.yaml", "log"):
             raise wrong
-        assert str(found.value).startswith(said) and found.value.__cause__ is wrong
+        assert found.value.__cause__ is wrong
 
 
 @pytest.mark.parametrize("mistake", [AssertionError, NameError, ImportError, NotImplementedError, KeyboardInterrupt])
@@ -116,9 +118,9 @@ def test_a_member_that_unpacks_to_too_much_is_refused_before_it_is_read(tmp_path
     path.write_bytes(log_with(" " * 2**16))
     monkeypatch.setattr(zipped, "LARGEST_MEMBER", 2**15)
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda self, info: pytest.fail(f"{info} was opened"))
-    with zipped.Zip(path, "bomb.eval") as file, pytest.raises(InputError) as found:
-        file.read("samples/1_epoch_1.json")
-    assert str(found.value).startswith("bomb.eval, samples/1_epoch_1.json: has 0 MiB when unpacked, more than the")
+    with zipped.Zip(path, "bomb.eval") as file:
+        said = refusal(file.read, "samples/1_epoch_1.json")
+    assert said.startswith("bomb.eval, samples/1_epoch_1.json: has 0 MiB when unpacked, more than the")
 
 
 @pytest.mark.parametrize("field", range(20, 46, 2))

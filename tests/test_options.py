@@ -54,8 +54,8 @@ VALID = {
         "tasks.toml --part 1 --format drn --out n",
     ],
     "reproduce": ["optimal-branching --out r --quick --seed 1 --quiet", "aime --out q --quick --data data --quiet"],
-    "allocate": ["allocate.toml --set name=x --json --quiet"],
-    "train": ["train.toml --set simulation.enabled=false --seed 2 --json --quiet"],
+    "allocate": ["allocate.toml --set name=x --out al.json --json --quiet"],
+    "train": ["train.toml --set simulation.enabled=false --seed 2 --out tr.csv --json --quiet"],
     "fit pass-at-n": [*READ.values(), "counts.csv --at 1,5 --out f --json --quiet"],
     "fit votes": [
         f"{READ['table']} {GIVEN}",
@@ -68,7 +68,7 @@ VALID = {
     ],
     "plan": [
         *(f"{line} --target 0.3" for name, line in READ.items() if name in ("lm-eval", "Inspect", "search-and-learn")),
-        f"{READ['table']} --flops 1e13 --errors geometric --json --quiet",
+        f"{READ['table']} --flops 1e13 --errors geometric --out pl.nc --json --quiet",
         f"{READ['counts']} --tokens 100 --errors uniform",
         f"{READ['curve']} --tokens 100 --tokens-per-sample 10",
     ],

@@ -13,6 +13,12 @@ from ds3sim.core.progress import Board, listening, working
 from ds3sim.core.text import duration
 from ds3sim.theory.difficulty import Difficulty
 
+
+@pytest.fixture(autouse=True)
+def patient():
+    """What other tests are spared is tested here."""
+
+
 SMALL = "[graph]\nskills = 3\nsuccess = 0.5\n[budget]\nsteps = [1, 2]\n"
 
 

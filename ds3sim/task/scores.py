@@ -26,7 +26,6 @@ MOST_ENVELOPE = 2**24
 def hitting_value(tensor: Tensor, goal: np.ndarray, discount: float) -> tuple[np.ndarray, np.ndarray]:
     """v(s) = E[d^T | start at s] (docs/theory.md section 2) as mantissa * 2^exponent, float64 [S] and int64 [S].
 
-
     v is 1 on ``goal`` and exactly 0 where the goal is out of reach; a mantissa is 0 or in [0.5, 1).
 
     v solves (1 - d P_ss) v(s) = d sum_t P_st v(t), s not in the goal. Every v needs its own leading digits, however
@@ -54,27 +53,13 @@ def hitting_value(tensor: Tensor, goal: np.ndarray, discount: float) -> tuple[np
         return mantissa, exponent
     inner = inner[np.argsort(-distance[inner], kind="stable")]
     arrive = sums(tensor, inner, np.flatnonzero(goal))
-    if isinstance(tensor, np.ndarray):
-        rows = tensor[inner]
-        rows[np.arange(inner.size), inner] = 0.0
-        # 1 - d P_ss from the chance to leave: no digits lost where P_ss is near 1.
-        pivot = (1.0 - discount) + discount * rows.sum(axis=1)
-        matrix = -discount * rows[:, inner]
-        matrix[np.arange(inner.size), np.arange(inner.size)] = pivot
-    else:
-        moves, leave = (
-            sparse(part(tensor, inner, inner)),
-            arrive + sums(tensor, inner, np.flatnonzero(~np.isfinite(distance))),
-        )
-        if _envelope(*entries(moves)[:2], inner.size) > MOST_ENVELOPE:
-            near = np.arange(inner.size)[::-1]
-            value = hitting_values(sparse(part(moves, near, near)), leave[near], discount, discount * arrive[near])[
-                near
-            ]
-            require(value.min() > SMALLEST, "some default scores are below 1e-290: give every node a score")
-            mantissa[inner], exponent[inner] = np.frexp(value)
-            return mantissa, exponent
-        matrix = hitting_system(moves, leave, discount)
+    matrix, leave = _system(tensor, inner, arrive, distance, discount)
+    if matrix is None:
+        near = inner[::-1]
+        value = hitting_values(sparse(part(tensor, near, near)), leave[::-1], discount, discount * arrive[::-1])
+        require(value.min() > SMALLEST, "some default scores are below 1e-290: give every node a score")
+        mantissa[near], exponent[near] = np.frexp(value)
+        return mantissa, exponent
     value, column = _eliminate(matrix.T, discount * arrive)
     inner_mantissa, inner_exponent = np.frexp(value)
     inner_exponent = inner_exponent.astype(np.int64)
@@ -91,6 +76,25 @@ def hitting_value(tensor: Tensor, goal: np.ndarray, discount: float) -> tuple[np
         inner_exponent[i] = top + more
     mantissa[inner], exponent[inner] = inner_mantissa, inner_exponent
     return mantissa, exponent
+
+
+def _system(
+    tensor: Tensor, inner: np.ndarray, arrive: np.ndarray, distance: np.ndarray, discount: float
+) -> tuple[Tensor | None, np.ndarray]:
+    """The matrix I - d P of the nodes ``inner``, None where its elimination would fill too much, and their chances to
+    leave for the goal or for where it is out of reach."""
+    leave = arrive + sums(tensor, inner, np.flatnonzero(~np.isfinite(distance)))
+    if isinstance(tensor, np.ndarray):
+        rows = tensor[inner]
+        rows[np.arange(inner.size), inner] = 0.0
+        # 1 - d P_ss from the chance to leave: no digits lost where P_ss is near 1.
+        matrix = -discount * rows[:, inner]
+        matrix[np.arange(inner.size), np.arange(inner.size)] = (1.0 - discount) + discount * rows.sum(axis=1)
+        return matrix, leave
+    moves = sparse(part(tensor, inner, inner))
+    if _envelope(*entries(moves)[:2], inner.size) > MOST_ENVELOPE:
+        return None, leave
+    return hitting_system(moves, leave, discount), leave
 
 
 def _envelope(row: np.ndarray, column: np.ndarray, size: int) -> int:
