@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +24,7 @@ def exponents(results: Sequence[Optimum]) -> dict[str, Exponent | None]:
     """Exponents of N, D, Omega (and D/N) in C, over the results that no bound and no saturation holds back."""
     kept = [r for r in results if not r.bounds and not r.saturated]
     compute = [r.compute for r in kept]
-    columns: dict[str, list] = {
+    columns: dict[str, list[Any]] = {
         "parameters": [r.parameters for r in kept],
         "training_tokens": [r.training_tokens for r in kept],
         "tokens_per_task": [r.tokens_per_task for r in kept],

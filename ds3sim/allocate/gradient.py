@@ -118,7 +118,7 @@ def _starts(problem: Problem, compute: float) -> list[tuple[float, float]]:
     return out
 
 
-def _constants(problem: Problem, compute: float) -> dict:
+def _constants(problem: Problem, compute: float) -> dict[Any, Any]:
     c, bridge, (levels, table) = problem.constants, problem.tasks.bridge, problem.tasks.table
     require_memory(
         3 * 8.0 * (table.shape[1] + _TAIL) ** 2,
@@ -197,11 +197,11 @@ def _data(x: Array, c: dict[str, Any]) -> tuple[Array, Array]:
     floor = 1e-3 * c["C"] / (6.0 * n) * 1e-9
     fixed_n, fixed_k = jax.lax.stop_gradient(n), jax.lax.stop_gradient(k)
 
-    def going(state: tuple) -> Array:
+    def going(state: tuple[Any, ...]) -> Array:
         old, new, count = state
         return (count < _ROUNDS) & (new < old * (1 - 1e-15)) & (new > floor)
 
-    def step(state: tuple) -> tuple:
+    def step(state: tuple[Any, ...]) -> tuple[Any, ...]:
         _, new, count = state
         return new, jnp.maximum(_rest(fixed_n, fixed_k, new, c), floor), count + 1
 
@@ -232,7 +232,7 @@ def _objective(x: Array, c: dict[str, Any]) -> Array:
 
 
 @lru_cache(maxsize=1)
-def _slope() -> Callable:
+def _slope() -> Callable[..., Any]:
     """The jitted objective with its gradient."""
     import jax
 
@@ -240,7 +240,7 @@ def _slope() -> Callable:
 
 
 @lru_cache(maxsize=1)
-def _trained() -> Callable:
+def _trained() -> Callable[..., Any]:
     """The jitted D of N and K."""
     import jax
 
@@ -248,7 +248,7 @@ def _trained() -> Callable:
 
 
 @lru_cache(maxsize=1)
-def _direction() -> tuple[Callable, Callable]:
+def _direction() -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Optax's L-BFGS preconditioner and its jitted update."""
     import jax
     import optax

@@ -17,7 +17,7 @@ PEAK_POINTS = 80
 """Local optima that are looked at closer, and about how many K each takes."""
 
 
-def zoom(evaluate: Callable, most: int, sign: int) -> tuple[np.ndarray, tuple, int]:
+def zoom(evaluate: Callable[..., Any], most: int, sign: int) -> tuple[np.ndarray, tuple[Any, ...], int]:
     """Whole K in [1, most] at which sign * evaluate(K)[0] is largest: a grid, then the best places closer.
 
     Returns all points looked at in order, what ``evaluate`` gave there, and the index of the best.
@@ -26,7 +26,7 @@ def zoom(evaluate: Callable, most: int, sign: int) -> tuple[np.ndarray, tuple, i
     large = np.geomspace(33, max(most, 33), max(2, int(np.log(max(most, 33) / 33) / 0.2)))
     grid = np.unique(np.concatenate([small, np.round(large)]))
     points = grid[grid <= most].astype(np.float64)
-    seen: list[tuple[np.ndarray, tuple]] = []
+    seen: list[tuple[np.ndarray, tuple[Any, ...]]] = []
     with working("budgets K", points.size + PEAKS * PEAK_POINTS) as stage:
 
         def look(steps: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ def zoom(evaluate: Callable, most: int, sign: int) -> tuple[np.ndarray, tuple, i
     return steps, merged, int(np.argmax(sign * merged[0]))
 
 
-def _merge(parts: list, index: np.ndarray) -> Any:
+def _merge(parts: list[Any], index: np.ndarray) -> Any:
     """Arrays, or records of arrays, one after the other, at ``index``."""
     if isinstance(parts[0], np.ndarray):
         return np.concatenate(parts)[index]

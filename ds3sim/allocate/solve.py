@@ -120,7 +120,7 @@ class Optimum:
         total = self.training_flops + self.inference_flops
         return self.inference_flops / total if np.isfinite(total) and total > 0 else 1.0
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[Any, Any]:
         """The fields as ``ds3sim allocate --json`` prints them, with kappa and the inference share."""
         return {
             **asdict(self),

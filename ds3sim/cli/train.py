@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ds3sim as ds
 from ds3sim.cli.config import config_of
@@ -64,7 +64,7 @@ def print_training(found: ds.TrainingResult) -> None:
     )
 
 
-def _levels_table(levels: list[dict], sampled: bool) -> Table:
+def _levels_table(levels: list[dict[Any, Any]], sampled: bool) -> Table:
     """The levels by theory, by the exact law and as sampled."""
     columns = ["level", "concepts", "g (21)", "p", "giant", "| g exact", "p", "giant"]
     table = new_table([*columns, *(["| g simulated", "p", "giant", "+-"] if sampled else [])])
@@ -80,7 +80,7 @@ def _levels_table(levels: list[dict], sampled: bool) -> Table:
     return table
 
 
-def shown_levels(levels: list[dict]) -> list[dict]:
+def shown_levels(levels: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
     """Every fifth level, and those where theory by (21) changes most."""
     near = {0, len(levels) - 1, *range(4, len(levels), 5)}
     for at in range(1, len(levels)):

@@ -28,7 +28,7 @@ class Axis:
 
     keys: tuple[str, ...]
     paths: tuple[tuple[str, ...], ...]
-    values: tuple[tuple, ...]  # one for each position, with a value for each key
+    values: tuple[tuple[Any, ...], ...]  # one for each position, with a value for each key
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def value(self, label: Any) -> Any:
@@ -49,10 +49,12 @@ def points(axes: Sequence[Axis]) -> Iterator[dict[str, Any]]:
         }
 
 
-def read_axes(table: Any, zipped: Any, data: Mapping, place: Callable[[tuple], str]) -> tuple[Axis, ...]:
+def read_axes(
+    table: Any, zipped: Any, data: Mapping[Any, Any], place: Callable[[tuple[Any, ...]], str]
+) -> tuple[Axis, ...]:
     """The axes of a [sweep] table of the raw config ``data``, or an InputError that names the key and the fix."""
     where = place(("sweep", "axes"))
-    found: dict[str, tuple[tuple[str, ...], list]] = {}
+    found: dict[str, tuple[tuple[str, ...], list[Any]]] = {}
     tables: dict[str, Mapping[str, Any]] = {}
     for path, value in _flat(table, ()):
         key = dotted(path)
@@ -75,7 +77,7 @@ def read_axes(table: Any, zipped: Any, data: Mapping, place: Callable[[tuple], s
     return axes
 
 
-def _axis(keys: Sequence[str], found: Mapping, tables: Mapping, where: str, zipped: str) -> Axis:
+def _axis(keys: Sequence[str], found: Mapping[Any, Any], tables: Mapping[Any, Any], where: str, zipped: str) -> Axis:
     """One axis of keys that vary together."""
     lengths = [len(found[key][1]) for key in keys]
     if len(set(lengths)) > 1:
@@ -103,7 +105,7 @@ def _labelled(key: str, value: Any, told: str) -> dict[str, Mapping[str, Any]]:
     return out
 
 
-def _flat(table: Mapping, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _flat(table: Mapping[Any, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """(path, values): "graph.success" = ..., graph.success = ... and [sweep.axes.graph] are all the same."""
     for name, value in table.items():
         here = (*path, *_split(str(name)))
@@ -120,7 +122,7 @@ def _split(name: str) -> tuple[str, ...]:
         return tuple(name.split("."))
 
 
-def _of(annotation: Any) -> tuple[str, tuple] | None:
+def _of(annotation: Any) -> tuple[str, tuple[Any, ...]] | None:
     """What values a key takes: its kind and, for names, the options. None: it cannot be swept."""
     if get_origin(annotation) is Annotated:
         return _of(get_args(annotation)[0])
@@ -134,7 +136,7 @@ def _of(annotation: Any) -> tuple[str, tuple] | None:
     return {bool: (TRUTH, ()), int: (WHOLE, ()), float: (NUMBER, ())}.get(annotation)  # pyright: ignore
 
 
-def _sweepable(path: tuple[str, ...], told: str, data: Mapping) -> tuple[str, tuple]:
+def _sweepable(path: tuple[str, ...], told: str, data: Mapping[Any, Any]) -> tuple[str, tuple[Any, ...]]:
     several, head, spelled = data.get("strategies"), path[0], generic(path)
     if head == "strategy" and isinstance(several, Mapping):
         names = " or ".join(dotted(("strategies", name, *path[1:])) for name in several)
@@ -164,7 +166,7 @@ def _sweepable(path: tuple[str, ...], told: str, data: Mapping) -> tuple[str, tu
     raise InputError(f"{told}: unknown key{hint}")
 
 
-def _values(value: Any, kind: str, options: tuple, told: str) -> list:
+def _values(value: Any, kind: str, options: tuple[Any, ...], told: str) -> list[Any]:
     if is_spread(value):
         require(kind in (WHOLE, NUMBER), f"{told}: a range needs a key that takes numbers: give a list of values")
         try:

@@ -83,12 +83,12 @@ class Entries:
     that share them. ``graphs`` are not built again: they are by their values on the axes of [graph].
     """
 
-    def __init__(self, config: c.Config, graphs: Mapping[tuple, SkillGraph]) -> None:
+    def __init__(self, config: c.Config, graphs: Mapping[tuple[Any, ...], SkillGraph]) -> None:
         self.config, self._origin, self._graphs = config, config.origin, graphs
         self.source, self.axes = self._origin.source, self._origin.axes
         self.match = None if config.sweep is None else config.sweep.match
         self._raw_tables = dict(self._origin.raw)
-        self._kept: dict[tuple, Any] = {}
+        self._kept: dict[tuple[Any, ...], Any] = {}
         self._swept: dict[tuple[str, ...], list[tuple[str, tuple[str, ...], Axis]]] = {}
         for axis in self.axes:
             for key, path in zip(axis.keys, axis.paths, strict=True):
@@ -116,7 +116,7 @@ class Entries:
         of_cost = (keys["cost"], keys["model"])
         cost, omega = self._once(("cost", *of_cost), self._cost, axes)
         rows, on_dead = self._once(("rows", keys["budget"], of_cost, of_strategy), self._rows, axes, plan, omega, cost)
-        drawn: tuple = (keys["graph"], keys["tasks"], keys["model"])
+        drawn: tuple[Any, ...] = (keys["graph"], keys["tasks"], keys["model"])
         real = None
         if self._levels:
             each = tuple(row.steps_per_trace for row in rows)
@@ -133,10 +133,10 @@ class Entries:
         price = (plan.n, plan.step.proposals, omega, cost)
         return Entry(number, dict(axes), name, *price, weights, rows, tasks, forms, engine, seed, said, real)
 
-    def _key(self, axes: Mapping[str, Any], home: tuple[str, ...]) -> tuple:
+    def _key(self, axes: Mapping[str, Any], home: tuple[str, ...]) -> tuple[Any, ...]:
         return tuple(axes[key] for key, *_ in self._swept.get(home, ()))
 
-    def _once(self, key: tuple, make: Callable, axes: Mapping[str, Any], *more: Any) -> Any:
+    def _once(self, key: tuple[Any, ...], make: Callable[..., Any], axes: Mapping[str, Any], *more: Any) -> Any:
         if key not in self._kept:
             if len(self._kept) > MOST_KEPT:  # a memo, not a store
                 self._kept.clear()
@@ -190,7 +190,7 @@ class Entries:
             chain = budget_rows(budget.unit, budget.amounts, **one)
             return matched_rows(chain, **kind), budget.on_dead
 
-    def _drawn(self, axes: Mapping[str, Any], plan: Strategy, rows: Sequence[BudgetRow]) -> tuple:
+    def _drawn(self, axes: Mapping[str, Any], plan: Strategy, rows: Sequence[BudgetRow]) -> tuple[Any, ...]:
         """Graphs, chain forms, weights, and what they are."""
         if self.config.tasks is None:
             return self._graph(axes)
@@ -204,7 +204,7 @@ class Entries:
             told = {"kind": "levels" if self._levels else "tasks", "parts": len(found)}
             return self._chains(found, axes), found.forms, found.weights, told
 
-    def _graph(self, axes: Mapping[str, Any]) -> tuple:
+    def _graph(self, axes: Mapping[str, Any]) -> tuple[Any, ...]:
         table = self._table(GRAPHS[self._raw(("graph",), axes)["kind"]], ("graph",), axes)
         graph = self._graphs.get(self._key(axes, ("graph",)))
         if graph is None:
@@ -229,7 +229,7 @@ class Entries:
 
     def _priced(
         self, axes: Mapping[str, Any], plan: Strategy, rows: Sequence[BudgetRow], omega: float, engine: EngineOptions
-    ) -> tuple:
+    ) -> tuple[Any, ...]:
         tasks, model = self._table(TasksTable, ("tasks",), axes), self._model(axes)
         assert isinstance(model, TripartiteModel)
         with within(self.source):

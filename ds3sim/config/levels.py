@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def _reasoning(strategy: Strategy, model: TripartiteModel, omega: float) -> Reas
     step, aggregate = strategy.step, strategy.aggregate
     if isinstance(step, Beam) or getattr(step, "evaluator_error", 0.0) > 0:
         return None
-    more: dict = {"branches": step.proposals, "n": aggregate.n, "tokens_per_step": omega}
+    more: dict[Any, Any] = {"branches": step.proposals, "n": aggregate.n, "tokens_per_step": omega}
     if isinstance(aggregate, BestOfN):
         if not aggregate.verifier.perfect:
             return None

@@ -156,7 +156,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     return parse_toml(read_text(path, most=MOST_BYTES, advice="that is no config"), str(path))
 
 
-def parse_toml(text: str, label: str) -> dict:
+def parse_toml(text: str, label: str) -> dict[Any, Any]:
     """The tables of a TOML text; errors name ``label`` and the line."""
     import re
 
@@ -171,7 +171,7 @@ def parse_toml(text: str, label: str) -> dict:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{label}: not usable TOML: {str(error)[:100]}") from None
     # What the parser can nest, above all by dotted keys, is more than recursion can read afterwards.
-    level: list = [tables]
+    level: list[Any] = [tables]
     for _ in range(MOST_LEVELS):
         inner = (value for part in level for value in (part.values() if isinstance(part, dict) else part))
         level = [value for value in inner if isinstance(value, dict | list)]
@@ -202,7 +202,7 @@ def override_value(text: str) -> Any:
         return text
 
 
-def apply_overrides(data: dict, overrides: Iterable[Override]) -> dict:
+def apply_overrides(data: dict[Any, Any], overrides: Iterable[Override]) -> dict[Any, Any]:
     """A copy of ``data`` with the overrides in. A budget in one unit replaces one in another."""
     data = copy.deepcopy(data)
     for path, value, _ in overrides:
@@ -225,7 +225,7 @@ def note(notes: Notes, place: str, said: str) -> None:
         own.append(said)
 
 
-def _said(at: tuple, old: str, new: str) -> str:
+def _said(at: tuple[Any, ...], old: str, new: str) -> str:
     names = [dotted(part for part in (*at, key) if not isinstance(part, int)) for key in (old, new)]
     return " is now ".join(names)
 
@@ -251,7 +251,7 @@ def rename_keys(data: dict[str, Any], place: Place, notes: Notes) -> None:
                 note(notes, where, said)
 
 
-def _tables(data: Any, path: tuple[str, ...], at: tuple = ()) -> list[tuple[tuple, dict[str, Any]]]:
+def _tables(data: Any, path: tuple[str, ...], at: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     """The tables at a path, each with its own path; several in a list of tables."""
     if isinstance(data, list | tuple):
         return [found for i, item in enumerate(data) for found in _tables(item, path, (*at, i))]

@@ -43,7 +43,7 @@ TABLES: dict[tuple[str, ...], type[BaseModel]] = {
 }
 
 
-def dotted(path: Iterable) -> str:
+def dotted(path: Iterable[Any]) -> str:
     """``("budget", "steps", 2)`` as ``budget.steps[2]``."""
     text = ""
     for part in path:
@@ -78,13 +78,13 @@ def _written(value: object) -> str:
     return f"{value:.15g}" if isinstance(value, float) else as_python(value, 200)
 
 
-def generic(path: tuple) -> tuple:
+def generic(path: tuple[Any, ...]) -> tuple[Any, ...]:
     """The path without numbers of items, and with ``strategies.NAME`` as ``strategy``."""
     path = tuple(part for part in path if not isinstance(part, int))
     return ("strategy", *path[2:]) if len(path) >= 2 and path[0] == "strategies" else path
 
 
-def value_at(data: Any, path: tuple) -> Any:
+def value_at(data: Any, path: tuple[Any, ...]) -> Any:
     """The raw value at a path, None where there is none."""
     for part in path:
         try:
@@ -94,13 +94,13 @@ def value_at(data: Any, path: tuple) -> Any:
     return data
 
 
-def model_at(path: tuple, table: Any) -> type[BaseModel] | None:
+def model_at(path: tuple[Any, ...], table: Any) -> type[BaseModel] | None:
     """The model of the table at a path."""
     kinds = KINDS.get(generic(path))
     return kinds.get(table.get("kind", "")) if kinds and isinstance(table, Mapping) else TABLES.get(generic(path))
 
 
-def models_at(path: tuple) -> tuple[type[BaseModel], ...]:
+def models_at(path: tuple[Any, ...]) -> tuple[type[BaseModel], ...]:
     """The models that a table at a path may have."""
     kinds = KINDS.get(generic(path))
     one = TABLES.get(generic(path))
@@ -122,7 +122,7 @@ def choose_from(value: object, options: Sequence[str]) -> str:
     return f"choose {', '.join(options[:-1])} or {options[-1]}{hint}"
 
 
-def known_keys(table: Mapping, path: tuple, place: Place) -> None:
+def known_keys(table: Mapping[Any, Any], path: tuple[Any, ...], place: Place) -> None:
     """Refuse unknown keys of a table and of those in it, in the order of the file, with the nearest known one."""
     model = model_at(path, table)
     if model is not None:
@@ -137,7 +137,7 @@ def known_keys(table: Mapping, path: tuple, place: Place) -> None:
                 known_keys(item, (*path, key), place)
 
 
-def _unknown(key: str, table: Mapping, path: tuple, model: type[BaseModel]) -> str:
+def _unknown(key: str, table: Mapping[Any, Any], path: tuple[Any, ...], model: type[BaseModel]) -> str:
     name = dotted((*path, key))
     homes = [kind for kind, other in KINDS.get(generic(path), {}).items() if key in other.model_fields]
     if homes:
@@ -164,7 +164,7 @@ def nearest_leaf(key: str, known: Sequence[str]) -> str | None:
     return leaves.get(nearest(key, list(leaves), 0.75) or "")
 
 
-def first_error(error: ValidationError, data: Mapping, place: Place, at: tuple = ()) -> InputError:
+def first_error(error: ValidationError, data: Mapping[Any, Any], place: Place, at: tuple[Any, ...] = ()) -> InputError:
     """The first error of pydantic in one line of ours; ``at``: the path of the table, whose whole is ``data``."""
     found = error.errors(include_url=False)
     item, context = found[0], found[0].get("ctx", {})
@@ -185,7 +185,7 @@ def first_error(error: ValidationError, data: Mapping, place: Place, at: tuple =
     return InputError(f"{place(tuple(path))}: {_say(item['type'], context, tuple(path), data, item['msg'])}{more}")
 
 
-def missing(path: tuple, data: Mapping) -> str:
+def missing(path: tuple[Any, ...], data: Mapping[Any, Any]) -> str:
     """That a key or a table is missing, and what it is."""
     key, table = dotted(path), value_at(data, path[:-1]) if len(path) > 1 else data
     model = model_at(path[:-1], table)
@@ -194,7 +194,7 @@ def missing(path: tuple, data: Mapping) -> str:
     return f"{key} is missing: add {f'the table [{key}]' if len(path) == 1 else 'it'}{about}"
 
 
-def _say(kind: str, context: Mapping, path: tuple, data: Mapping, message: str) -> str:
+def _say(kind: str, context: Mapping[Any, Any], path: tuple[Any, ...], data: Mapping[Any, Any], message: str) -> str:
     key, value = dotted(path) or "the config", value_at(data, path)
     told = f"{key} = {shown(value)}"
     bounds = {

@@ -24,15 +24,15 @@ from ds3sim.theory.votes import zipf_weights
 class _Record(Table):
     """A table that stands for a record, whose fields are its keys."""
 
-    record: ClassVar[type]
+    record: ClassVar[type[Any]]
 
     def build(self) -> Any:
         """The record."""
         return self.record(**self.model_dump(exclude={"kind"}))
 
 
-STEPS: dict[str, type] = {kind.name: kind for kind in STEP_POLICIES}
-AGGREGATES: dict[str, type] = {kind.name: kind for kind in AGGREGATORS}
+STEPS: dict[str, type[Any]] = {kind.name: kind for kind in STEP_POLICIES}
+AGGREGATES: dict[str, type[Any]] = {kind.name: kind for kind in AGGREGATORS}
 
 
 class VerifierTable(_Record):
@@ -125,13 +125,13 @@ class StrategyKeys(Table):
         """The record. InputError: weights of wrong answers that do not sum to 1."""
         return Strategy(self._made(STEPS[self.step]), self._made(AGGREGATES[self.aggregate]), self.feasibility)
 
-    def _made(self, kind: type) -> Any:
+    def _made(self, kind: type[Any]) -> Any:
         given = {name: getattr(self, name) for name in _keys(kind)}
         built = {name: value.build() if isinstance(value, _Record) else value for name, value in given.items()}
         return kind(**{name: value for name, value in built.items() if value is not None})
 
 
-def _keys(kind: type) -> list[str]:
+def _keys(kind: type[Any]) -> list[str]:
     """Fields of a step policy or an aggregator that are keys; one trace is no choice."""
     return [] if kind is Single else [field.name for field in fields(kind)]
 

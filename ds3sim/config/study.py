@@ -144,7 +144,7 @@ class Study:
         self.axes = origin.axes
         self.match = config.sweep.match if config.sweep is not None else None
         self.given_graph = graph if isinstance(graph, SkillGraph) else None
-        graphs: dict[tuple, SkillGraph] = {}
+        graphs: dict[tuple[Any, ...], SkillGraph] = {}
         about = [axis for axis in self.axes for path in axis.paths if path[0] == "graph"]
         if self.given_graph is not None and not about:
             graphs[()] = self.given_graph

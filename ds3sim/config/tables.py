@@ -243,7 +243,7 @@ class Origin:
     overrides: tuple[tuple[tuple[str, ...], Any, str], ...] = field(default=(), compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
-    def place(self, path: tuple) -> str:
+    def place(self, path: tuple[Any, ...]) -> str:
         """Who is to blame for a key: an override or the file."""
         for typed, _, text in reversed(self.overrides):
             if tuple(path[: len(typed)]) == typed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -26,7 +26,7 @@ SPREADS = ("log", "linear", "range")
 class Table(BaseModel):
     """A frozen table; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
 
 def key(default: Any, about: str) -> Any:
@@ -118,7 +118,7 @@ def is_spread(value: object) -> bool:
     return isinstance(value, Mapping) and not set(value).isdisjoint(SPREADS)
 
 
-def spread(value: Mapping, whole: bool) -> list[int] | list[float]:
+def spread(value: Mapping[Any, Any], whole: bool) -> list[int] | list[float]:
     """The numbers that such a table stands for, rising; whole ones are rounded, each once; or an InputError."""
     require(len(value) == 1, "must be one of {log = [lo, hi, points]}, {linear = ...} and {range = [first, last]}")
     how, ends = next(iter(value.items()))
@@ -142,7 +142,7 @@ def spread(value: Mapping, whole: bool) -> list[int] | list[float]:
     return sorted({round(x) for x in numbers}) if whole else numbers
 
 
-def _listed(value: Any, whole: bool) -> list | tuple:
+def _listed(value: Any, whole: bool) -> list[Any] | tuple[Any, ...]:
     if isinstance(value, Mapping):
         try:
             return tuple(spread(value, whole))

@@ -150,7 +150,7 @@ def as_text(data: bytes, where: str) -> str:
 
 
 def read_bytes(
-    path: str | bytes | os.PathLike,
+    path: str | bytes | os.PathLike[str],
     where: str | None = None,
     *,
     most: int = LARGEST_WHOLE,
@@ -217,7 +217,7 @@ def parsed(text: str, place: str) -> Any:
         raise InputError(f"{place}: not usable JSON: {reason}") from None
 
 
-def json_rows(path: Path, where: str) -> Iterator[tuple[int, dict]]:
+def json_rows(path: Path, where: str) -> Iterator[tuple[int, dict[Any, Any]]]:
     """(line, object) of a file of JSON lines; blank lines are skipped."""
     for number, line in lines_of(path, where):
         if not line.strip():
@@ -228,7 +228,7 @@ def json_rows(path: Path, where: str) -> Iterator[tuple[int, dict]]:
         yield number, row
 
 
-def needed(row: dict, key: str, place: str) -> Any:
+def needed(row: dict[Any, Any], key: str, place: str) -> Any:
     """``row[key]``; an InputError names the field that is missing and those that are there."""
     if key not in row:
         have = ", ".join(list(row)[:12])
@@ -236,7 +236,7 @@ def needed(row: dict, key: str, place: str) -> Any:
     return row[key]
 
 
-def parquet_rows(path: Path, where: str, batch: int = 4096) -> tuple[list[str], Iterator[tuple[int, dict]]]:
+def parquet_rows(path: Path, where: str, batch: int = 4096) -> tuple[list[str], Iterator[tuple[int, dict[Any, Any]]]]:
     """Columns, and (row, object), of a Parquet file, ``batch`` rows at a time. Rows count from 1."""
     try:
         import pyarrow
@@ -253,7 +253,7 @@ def parquet_rows(path: Path, where: str, batch: int = 4096) -> tuple[list[str], 
     size = path.stat().st_size / 2**20
     require_memory(2.0 * max(groups, default=0), f"{where}: its largest row group", "write it in smaller row groups")
 
-    def rows() -> Iterator[tuple[int, dict]]:
+    def rows() -> Iterator[tuple[int, dict[Any, Any]]]:
         number = 0
         try:
             for part in file.iter_batches(batch_size=batch):

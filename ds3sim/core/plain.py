@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 
-def as_plain(table: Mapping) -> dict[str, Any]:
+def as_plain(table: Mapping[Any, Any]) -> dict[str, Any]:
     """Plain Python data for JSON: records as dictionaries, NumPy numbers unpacked, NaN and infinity as None."""
     return {str(key): _plain(value) for key, value in table.items()}
 

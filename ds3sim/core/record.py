@@ -259,7 +259,7 @@ def _encoded_array(value: np.generic | np.ndarray) -> dict[str, Any]:
     return about | {"shape": list(value.shape), "values": [_encoded(item) for item in np.ravel(value).tolist()]}
 
 
-def _home(kind: type) -> str:
+def _home(kind: type[Any]) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
@@ -287,7 +287,7 @@ def _decoded(value: Any) -> Any:
     return _made(found, {key: _decoded(item) for key, item in value["fields"].items()})
 
 
-def _class_of(home: str) -> type:
+def _class_of(home: str) -> type[Any]:
     """A frozen dataclass or an enumeration, of this package or defined beside a record."""
     module, _, name = home.rpartition(".")
     beside = {kind.__module__ for kind in Record._known.values()}
@@ -302,7 +302,7 @@ def _class_of(home: str) -> type:
     return found
 
 
-def _made(kind: type, fields: dict[str, Any]) -> Any:
+def _made(kind: type[Any], fields: dict[str, Any]) -> Any:
     named = {f.name: f for f in dataclasses.fields(kind) if f.init}
     unknown = [key for key in fields if key not in named]
     require(not unknown, f"{kind.__name__} has no field {short(unknown[0]) if unknown else ''}: update ds3sim")

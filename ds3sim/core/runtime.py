@@ -25,7 +25,7 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
-def devices() -> list:
+def devices() -> list[Any]:
     """JAX devices of the default backend, looked at before anything is computed with them.
 
     Raises:
@@ -91,13 +91,18 @@ def lanes_per_launch(device: Any) -> int:
     return 2**17 if device.platform == "cpu" else 2**21
 
 
-def in_order(launch: Callable, work: Iterable[tuple], threads: int, take: Callable[[tuple, Any], None]) -> None:
+def in_order(
+    launch: Callable[..., Any],
+    work: Iterable[tuple[Any, ...]],
+    threads: int,
+    take: Callable[[tuple[Any, ...], Any], None],
+) -> None:
     """``take(args, launch(*args))`` for each ``args`` of ``work``, in its order; ``launch`` runs in threads.
 
     At most two launches a thread wait in the queue. After Ctrl-C, or any other exception, the queue is emptied: only
     launches under way are waited for.
     """
-    waiting: deque = deque()
+    waiting: deque[Any] = deque()
 
     def oldest() -> None:
         args, future = waiting[0]
@@ -151,7 +156,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def environment() -> dict:
+def environment() -> dict[Any, Any]:
     """Versions, device and threads. JAX is asked for its device only where it was used and can be."""
     from jaxlib import version as jaxlib
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -91,7 +91,7 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
     return Tilt(tilted, start * h / total, theta, float(np.log(total)))
 
 
-def _dense_values(tensor: np.ndarray, goal: np.ndarray, reaches: np.ndarray) -> Callable:
+def _dense_values(tensor: np.ndarray, goal: np.ndarray, reaches: np.ndarray) -> Callable[..., Any]:
     """(theta, rough) -> h(s) = E[theta^T] and theta dh/dtheta, float64 [S] each; these are never rough."""
     inner = np.flatnonzero(reaches & ~goal)
     moves = tensor[np.ix_(inner, inner)]
@@ -117,7 +117,7 @@ def _dense_values(tensor: np.ndarray, goal: np.ndarray, reaches: np.ndarray) -> 
     return values
 
 
-def _sparse_values(tensor: csr_array, goal: np.ndarray, reaches: np.ndarray) -> Callable:
+def _sparse_values(tensor: csr_array, goal: np.ndarray, reaches: np.ndarray) -> Callable[..., Any]:
     """As :func:`_dense_values`, by iteration; the slope is always rough."""
     row, column, chance = entries(tensor)
     kept = (chance > 0) & ~goal[row]
@@ -153,7 +153,7 @@ class WeightedTally(LawRecord):
     task: Task = field(repr=False)
     seed: int
     traces: int
-    parts: dict = field(repr=False)
+    parts: dict[Any, Any] = field(repr=False)
     stopping: Stopping = field(default_factory=Stopping)
     engine: str = "importance"
 
@@ -162,7 +162,7 @@ class WeightedTally(LawRecord):
         """``Task.identity``."""
         return self.task.identity
 
-    def _weighted(self, k: int, values: Callable) -> tuple[float, float, float]:
+    def _weighted(self, k: int, values: Callable[..., Any]) -> tuple[float, float, float]:
         """Mean of weight * values(T) 1{T <= k} over the traces, and its 95% interval."""
         require(
             k in self.parts,
@@ -180,7 +180,7 @@ class WeightedTally(LawRecord):
         low, high = mean_interval(mean, variance, tally.traces, float(weight.max()))
         return mean, float(low), float(high)
 
-    def _found(self, steps: ArrayLike, values: Callable) -> np.ndarray:
+    def _found(self, steps: ArrayLike, values: Callable[..., Any]) -> np.ndarray:
         """float64 [3, B]: mean, low, high of gamma times the weighted mean at each budget."""
         budgets = np.atleast_1d(self.task.per_trace(steps))
         return self.task.graph.feasible * np.array([self._weighted(int(k), values(int(k))) for k in budgets]).T
@@ -205,7 +205,11 @@ class WeightedTally(LawRecord):
 
 
 def tallies(
-    tasks: Sequence[Task], options: EngineOptions, seed: int, _: Sequence[int], progress: Callable | None = None
+    tasks: Sequence[Task],
+    options: EngineOptions,
+    seed: int,
+    _: Sequence[int],
+    progress: Callable[..., Any] | None = None,
 ) -> list[WeightedTally]:
     """``options.traces`` tilted traces for each budget of every task, in one batch; as :func:`evaluate`.
 

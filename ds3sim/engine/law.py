@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -222,7 +222,7 @@ class Mixture:
     column for each budget [P, B], sum to 1; the ``laws`` were computed independently."""
 
     laws: Sequence[Law]
-    weights: Sequence | np.ndarray
+    weights: Sequence[Any] | np.ndarray
 
     @property
     def engine(self) -> str:

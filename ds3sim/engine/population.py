@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,7 +32,11 @@ BATCH = 10**12
 
 
 def tallies(
-    tasks: Sequence[Task], options: EngineOptions, seed: int, firsts: Sequence[int], progress: Callable | None = None
+    tasks: Sequence[Task],
+    options: EngineOptions,
+    seed: int,
+    firsts: Sequence[int],
+    progress: Callable[..., Any] | None = None,
 ) -> list[Tally]:
     """The tally of every task, one after the other, as :func:`ds3sim.engine.simulate.evaluate`; InputError: an
     aggregator of several traces (a population has no groups), a beam, a budget above 2^24 steps, a first trace inside a
@@ -54,7 +58,9 @@ def tallies(
     return [tally for tally in out if tally is not None]
 
 
-def _rounds(task: Task, options: EngineOptions, seed: int, first: int, progress: Callable | None) -> Iterator[Tally]:
+def _rounds(
+    task: Task, options: EngineOptions, seed: int, first: int, progress: Callable[..., Any] | None
+) -> Iterator[Tally]:
     """One tally, or with ``relative_error`` larger and larger ones (any number of traces costs the same)."""
     error, reached = options.relative_error, False
     goal = options.most if error is None else min(FIRST_ROUND, options.most)
@@ -65,7 +71,7 @@ def _rounds(task: Task, options: EngineOptions, seed: int, first: int, progress:
         goal *= 2
 
 
-def _run(task: Task, seed: int, first: int, traces: int, progress: Callable | None) -> Tally:
+def _run(task: Task, seed: int, first: int, traces: int, progress: Callable[..., Any] | None) -> Tally:
     """``traces`` traces from number ``first`` on."""
     require(
         task.n == 1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.text import short
@@ -36,8 +37,8 @@ class _Dot:
     def __init__(self, text: str, where: str) -> None:
         self.text, self.where = text, where
         self.found = Found(edges=[], lines=[])
-        self.nodes: dict[str, dict] = {}
-        self.edges: list[tuple] = []
+        self.nodes: dict[str, dict[Any, Any]] = {}
+        self.edges: list[tuple[Any, ...]] = []
         self.lines: list[str] = []
         self.tokens = self._tokens()
         self.at = 0
@@ -119,7 +120,7 @@ class _Dot:
             self.found.add_node(name, "nodes", attributes)
         self.found.edges, self.found.lines = self.edges, self.lines
 
-    def statements(self, defaults: dict[str, dict], depth: int) -> list[str]:
+    def statements(self, defaults: dict[str, dict[Any, Any]], depth: int) -> list[str]:
         """The statements up to the closing brace; the nodes that they name."""
         require(depth <= DEEPEST, f"{self.place()}: subgraphs are nested too deeply")
         named: list[str] = []
@@ -134,7 +135,7 @@ class _Dot:
             named += self.statement(defaults, depth)
         return named
 
-    def statement(self, defaults: dict[str, dict], depth: int) -> list[str]:
+    def statement(self, defaults: dict[str, dict[Any, Any]], depth: int) -> list[str]:
         """A node, edges, a subgraph, or name = value; the nodes that it names."""
         groups, begin = [self.ends(defaults, depth)], self.line()
         if self.kind == "mark" and self.now == "=" and len(groups[0]) == 1:
@@ -165,7 +166,7 @@ class _Dot:
                     self.lines.append(begin)
         return [name for group in groups for name in group]
 
-    def ends(self, defaults: dict[str, dict], depth: int) -> list[str]:
+    def ends(self, defaults: dict[str, dict[Any, Any]], depth: int) -> list[str]:
         """A node, with its port left out, or the nodes of a subgraph."""
         inner = {kind: dict(values) for kind, values in defaults.items()}
         if self.keyword("subgraph"):

@@ -25,7 +25,7 @@ def csv_edges(text: str, where: str, lines: Lines) -> Iterator[tuple[str, str, f
     """Edges of a CSV edge list; ``lines`` gets the line number of each before it is given out."""
     at = [0]
 
-    def content():
+    def content() -> Iterator[str]:
         for at[0], line in enumerate(io.StringIO(text, newline=None), 1):
             begin = line.lstrip()
             if begin and not begin.startswith("#"):

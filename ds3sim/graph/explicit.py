@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.files import read_text
@@ -85,12 +86,12 @@ def _beside(path: Path, ending: str, most: int) -> tuple[str, str] | None:
     return (read_text(other, most=most), str(other)) if other.is_file() else None
 
 
-def _labels(path: Path, most: int) -> dict[str, list]:
+def _labels(path: Path, most: int) -> dict[str, list[Any]]:
     beside = _beside(path, ".lab", most)
     if beside is None:
         return {}
     text, where = beside
-    labels: dict[str, list] = {}
+    labels: dict[str, list[Any]] = {}
     if text.lstrip().startswith("#"):  # Storm: #DECLARATION names #END, then "state name name"
         declared, _, rest = text.partition("#END")
         for name in declared.replace("#DECLARATION", "").split():

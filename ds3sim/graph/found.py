@@ -35,16 +35,16 @@ class Found:
         saved: whether it is what ``SkillGraph.save`` wrote.
     """
 
-    nodes: list = field(default_factory=list)
-    node_attributes: list[dict] = field(default_factory=list)
+    nodes: list[Any] = field(default_factory=list)
+    node_attributes: list[dict[Any, Any]] = field(default_factory=list)
     node_places: list[str] = field(default_factory=list)
-    edges: Iterable[tuple] = field(default_factory=list)
+    edges: Iterable[tuple[Any, ...]] = field(default_factory=list)
     lines: Sequence[str] = field(default_factory=list)
-    attributes: dict = field(default_factory=dict)
-    labels: dict[str, list] = field(default_factory=dict)
+    attributes: dict[Any, Any] = field(default_factory=dict)
+    labels: dict[str, list[Any]] = field(default_factory=dict)
     saved: bool = False
 
-    def add_node(self, node: object, place: str, attributes: dict | None = None) -> dict:
+    def add_node(self, node: object, place: str, attributes: dict[Any, Any] | None = None) -> dict[Any, Any]:
         """List a node; returns its attributes."""
         self.nodes.append(node)
         self.node_attributes.append({} if attributes is None else attributes)
@@ -79,12 +79,12 @@ class Found:
         if names is None or not (self.nodes or self.labels):
             return names
         ids = {str(node).strip() for node in self.nodes}
-        others: dict[str, list] = {}
+        others: dict[str, list[Any]] = {}
         for node, attributes in zip(self.nodes, self.node_attributes, strict=True):
             for name in {str(value).strip() for key, value in attributes.items() if str(key).lower() in OTHER_NAMES}:
                 others.setdefault(name, []).append(node)
 
-        def found(name: object) -> list:
+        def found(name: object) -> list[Any]:
             text = str(name).strip()
             if text in ids:
                 return [name]
@@ -115,7 +115,7 @@ class Found:
 
     def start(self, where: str) -> Names:
         """The start: a name, names, or a mapping name -> probability."""
-        chances: dict = {}
+        chances: dict[Any, Any] = {}
         truths = list(self.labels.get("init", ()))
         require(
             len(truths) < 2,
@@ -133,7 +133,7 @@ class Found:
         )
         return self._one_source("start", chances or truths, where)
 
-    def _one_source(self, role: str, marked, where: str):
+    def _one_source(self, role: str, marked: Any, where: str) -> Any:
         of_graph = self.attributes.get(role)
         require(
             not marked or of_graph is None,
@@ -152,7 +152,7 @@ class Found:
             return None
         return BetaRate(*(positive_number(f"{where}: {n}", v) for n, v in zip(("alpha", "beta"), said, strict=True)))
 
-    def scores(self, where: str) -> dict | None:
+    def scores(self, where: str) -> dict[Any, Any] | None:
         """Evaluator scores by node, or None."""
         found = {n: a["score"] for n, a in zip(self.nodes, self.node_attributes, strict=True) if "score" in a}
         missing = next((n for n, a in zip(self.nodes, self.node_attributes, strict=True) if "score" not in a), None)
@@ -177,7 +177,7 @@ def truth(value: object, what: str) -> bool:
     return TRUTH[text]
 
 
-def chance(attributes: dict, ends: str, place: str, more: Sequence[str] = ()) -> Any:
+def chance(attributes: dict[Any, Any], ends: str, place: str, more: Sequence[str] = ()) -> Any:
     """The probability of an edge by its attributes; ``more`` are further names of it, for text that is a number.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,21 +16,21 @@ from ds3sim.graph.lump import fewest_steps
 from ds3sim.graph.names import name_of
 from ds3sim.graph.parts import FLOAT32_ROW, ROW_TOLERANCE, Parts
 
-Names = str | int | Iterable[str | int] | Mapping | None
+Names = str | int | Iterable[str | int] | Mapping[str | int, float] | None
 """A name, names, or (for the start) a mapping name -> probability."""
 
 
 def build(
-    edges: Iterable[tuple],
+    edges: Iterable[tuple[Any, ...]],
     *,
     start: Names,
     goal: Names,
     dead: Names = (),
-    score: Mapping | None = None,
+    score: Mapping[Any, Any] | None = None,
     feasible: float = 1.0,
     where: str = "edges",
     lines: Sequence[str] | None = None,
-    nodes: Iterable = (),
+    nodes: Iterable[Any] = (),
     require_path: bool = True,
     normalize: bool = False,
 ) -> Parts:
@@ -74,7 +75,9 @@ def _path(parts: Parts, where: str) -> None:
     )
 
 
-def _edge_arrays(edges, index: dict[str, int], where: str, lines, most: float):
+def _edge_arrays(
+    edges: Any, index: dict[str, int], where: str, lines: Any, most: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Edges as index and probability arrays; new names are added to ``index`` in order of appearance."""
     source, target, probability = [], [], []
     ready: dict[str, int] = dict(index)  # raw strings met before; a hit needs no check
@@ -102,11 +105,11 @@ def _edge_arrays(edges, index: dict[str, int], where: str, lines, most: float):
     )
 
 
-def _place(where: str, lines, number: int) -> str:
+def _place(where: str, lines: Any, number: int) -> str:
     return f"{where}, {lines[number]}" if lines is not None else f"{where}, edge {number + 1}"
 
 
-def _no_duplicates(source, target, names, where: str, lines) -> None:
+def _no_duplicates(source: Any, target: Any, names: Any, where: str, lines: Any) -> None:
     key = source * len(names) + target
     order = np.argsort(key, kind="stable")
     again = np.flatnonzero(key[order][1:] == key[order][:-1])
@@ -121,7 +124,7 @@ def _no_duplicates(source, target, names, where: str, lines) -> None:
         )
 
 
-def _shares(source, target, counts, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shares(source: Any, target: Any, counts: Any, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Edges once each, in the order of their first mention, with the share of their row's counts."""
     _, first, place = np.unique(source * size + target, return_index=True, return_inverse=True)
     total = np.bincount(place, counts)
@@ -131,7 +134,7 @@ def _shares(source, target, counts, size: int) -> tuple[np.ndarray, np.ndarray, 
     return source, target, np.minimum(total / np.where(rows > 0, rows, 1.0), 1.0)
 
 
-def _whole_rows(source, probability, names, where: str, lines) -> np.ndarray:
+def _whole_rows(source: Any, probability: Any, names: Any, where: str, lines: Any) -> np.ndarray:
     """The probabilities; rows of numbers of single precision, which sum to 1 only nearly, are scaled, with a note."""
     # bincount finds the suspects, exact summation judges them: 10 edges of 0.1 are a full row.
     rough, edges = np.bincount(source, probability, len(names)), np.bincount(source, minlength=len(names))
@@ -167,14 +170,14 @@ def _whole_rows(source, probability, names, where: str, lines) -> np.ndarray:
     return out
 
 
-def _number(value) -> float:
+def _number(value: Any) -> float:
     """float(value), without what ``float`` takes but nobody means: True, b"1", "0_5"."""
     if isinstance(value, bool | np.bool_ | bytes) or (isinstance(value, str) and "_" in value):
         raise ValueError
     return float(value)
 
 
-def _probability(value, place: str, edge, most: float) -> float:
+def _probability(value: Any, place: str, edge: Any, most: float) -> float:
     label = f"{short(edge[0])} -> {short(edge[1])}"
     try:
         number = _number(value)
@@ -191,7 +194,7 @@ def _probability(value, place: str, edge, most: float) -> float:
     return number
 
 
-def _listed(value, where: str, role: str) -> list:
+def _listed(value: Any, where: str, role: str) -> list[Any]:
     if value is None:
         return []
     if isinstance(value, str | numbers.Integral):
@@ -206,7 +209,7 @@ def _listed(value, where: str, role: str) -> list:
         ) from None
 
 
-def _known(value, index: dict, where: str, role: str) -> int:
+def _known(value: Any, index: dict[Any, Any], where: str, role: str) -> int:
     key = name_of(value, f"{where}, {role}")
     if key not in index:
         import difflib
@@ -218,7 +221,7 @@ def _known(value, index: dict, where: str, role: str) -> int:
     return index[key]
 
 
-def _mask(values, index: dict, where: str, role: str) -> np.ndarray:
+def _mask(values: Any, index: dict[Any, Any], where: str, role: str) -> np.ndarray:
     mask = np.zeros(len(index), dtype=bool)
     for value in _listed(values, where, role):
         mask[_known(value, index, where, role)] = True
@@ -229,7 +232,7 @@ def _able(feasible: float, where: str) -> float:
     return fraction("feasible" if where == "edges" else f"{where}: feasible", feasible)
 
 
-def _start(start, index: dict, where: str) -> np.ndarray:
+def _start(start: Any, index: dict[Any, Any], where: str) -> np.ndarray:
     distribution = np.zeros(len(index))
     if isinstance(start, Mapping):
         for name, p in start.items():
@@ -248,7 +251,7 @@ def _start(start, index: dict, where: str) -> np.ndarray:
     return distribution
 
 
-def _scores(score, index: dict, where: str) -> np.ndarray | None:
+def _scores(score: Any, index: dict[Any, Any], where: str) -> np.ndarray | None:
     if score is None:
         return None
     require(isinstance(score, Mapping), f"{where}: score = {shown(score)} must map each node to a number")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ds3sim.core.check import fraction, whole_number
@@ -81,7 +83,7 @@ def layered(
     )
 
 
-def _split(name: str, targets: list[str], total: float, rng) -> list[tuple[str, str, float]]:
+def _split(name: str, targets: list[str], total: float, rng: Any) -> list[tuple[str, str, float]]:
     shares = rng.dirichlet(np.ones(len(targets))) * total
     return [(name, t, float(p)) for t, p in zip(targets, shares, strict=True)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.text import short
 from ds3sim.graph.found import Found, chance, undirected
@@ -29,8 +31,8 @@ class _Gexf(XmlReader):
         self.owner = ""  # of the attributes that are declared
         self.key = ""
         self.declared: dict[str, dict[str, tuple[str, str]]] = {"node": {}, "edge": {}}  # id -> (title, type)
-        self.defaults: dict[str, dict] = {"node": {}, "edge": {}}
-        self.current: dict[str, dict] = {}
+        self.defaults: dict[str, dict[Any, Any]] = {"node": {}, "edge": {}}
+        self.current: dict[str, dict[Any, Any]] = {}
         self.edge: tuple[str, str, int] = ("", "", 0)
 
     def opened(self, tag: str, attributes: dict[str, str]) -> None:

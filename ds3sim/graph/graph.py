@@ -152,7 +152,7 @@ class SkillGraph(Parts, Record):
 
     # ---- as a record --------------------------------------------------------------------------
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[Any, Any]:
         """Node-link data, as :meth:`load` and networkx read it."""
         return node_link(self)
 
@@ -223,16 +223,16 @@ class SkillGraph(Parts, Record):
     @classmethod
     def from_edges(
         cls,
-        edges: Iterable[tuple],
+        edges: Iterable[tuple[Any, ...]],
         *,
         start: Names,
         goal: Names,
         dead: Names = (),
-        score: Mapping | None = None,
+        score: Mapping[Any, Any] | None = None,
         feasible: float = 1.0,
         where: str = "edges",
         lines: Sequence[str] | None = None,
-        nodes: Iterable = (),
+        nodes: Iterable[Any] = (),
         require_path: bool = True,
         normalize: bool = False,
     ) -> SkillGraph:
@@ -311,7 +311,7 @@ class SkillGraph(Parts, Record):
         start: Names = None,
         goal: Names = None,
         dead: Names = (),
-        score: Mapping | None = None,
+        score: Mapping[Any, Any] | None = None,
         feasible: float | None = None,
         normalize: bool = False,
     ) -> SkillGraph:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.text import short
 from ds3sim.graph.found import Found, chance, truth, undirected
@@ -26,9 +28,9 @@ class _GraphML(XmlReader):
         super().__init__(where)
         self.graphs = 0
         self.keys: dict[str, tuple[str, str, str]] = {}  # id -> (attr.name, attr.type, for)
-        self.defaults: dict[str, dict] = {"node": {}, "edge": {}, "graph": {}}
+        self.defaults: dict[str, dict[Any, Any]] = {"node": {}, "edge": {}, "graph": {}}
         self.key = ""
-        self.current: dict[str, dict] = {}
+        self.current: dict[str, dict[Any, Any]] = {}
         self.edge: tuple[str, str, int] = ("", "", 0)
         self.directed = True
 

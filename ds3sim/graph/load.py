@@ -22,6 +22,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ds3sim.core.errors import require
 from ds3sim.core.files import as_text, ending_of, read_bytes
@@ -64,7 +65,7 @@ def load(
     start: Names = None,
     goal: Names = None,
     dead: Names = (),
-    score: Mapping | None = None,
+    score: Mapping[Any, Any] | None = None,
     feasible: float | None = None,
     normalize: bool = False,
 ) -> Parts:

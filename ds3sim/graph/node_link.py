@@ -22,14 +22,14 @@ NAMES = ("id", "name", "key", "label")
 EXPECTED = "node-link JSON is an object with the lists nodes and links (or edges)"
 
 
-def node_link(parts: Parts) -> dict:
+def node_link(parts: Parts) -> dict[Any, Any]:
     """A graph as node-link data, which :func:`read_node_link` (and networkx) reads; nothing is lost."""
-    about: dict = {"feasible": parts.feasible}
+    about: dict[Any, Any] = {"feasible": parts.feasible}
     if parts.rate is not None:
         about |= {"alpha": parts.rate.alpha, "beta": parts.rate.beta}
     nodes = []
     for i, name in enumerate(parts.names):
-        node: dict = {"id": name}
+        node: dict[Any, Any] = {"id": name}
         if parts.start[i] > 0:
             node["start"] = float(parts.start[i])
         node |= {role: True for role, mask in (("goal", parts.goal), ("dead", parts.dead)) if mask[i]}
@@ -96,7 +96,7 @@ def read_node_link(text: str, where: str) -> Found:
     return found
 
 
-def _as_node_link(data: dict) -> dict:
+def _as_node_link(data: dict[Any, Any]) -> dict[Any, Any]:
     """The relatives of node-link data, written as such; what does not fit is left as it is."""
     graph, elements = data.get("graph"), data.get("elements")
     if "links" in data or "edges" in data:
@@ -121,12 +121,12 @@ def _as_node_link(data: dict) -> dict:
     return data
 
 
-def _inside(item: Any, key: str) -> dict:
+def _inside(item: Any, key: str) -> dict[Any, Any]:
     found = item.get(key) if isinstance(item, dict) else None
     return found if isinstance(found, dict) else {}
 
 
-def _without(item: Any) -> dict:
+def _without(item: Any) -> dict[Any, Any]:
     return {k: v for k, v in item.items() if k != "metadata"} if isinstance(item, dict) else {}
 
 

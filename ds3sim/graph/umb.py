@@ -190,10 +190,10 @@ def _chances(files: dict[str, bytes], kind: Any, size: int, where: str) -> np.nd
     return out
 
 
-def _labels(files: dict[str, bytes], index: dict[str, Any], size: int, where: str) -> dict[str, list]:
+def _labels(files: dict[str, bytes], index: dict[str, Any], size: int, where: str) -> dict[str, list[Any]]:
     annotations = index.get("annotations")
     aps = annotations.get("aps") if isinstance(annotations, dict) else None
-    out: dict[str, list] = {}
+    out: dict[str, list[Any]] = {}
     for key, about in aps.items() if isinstance(aps, dict) else ():
         name = about.get("alias", key) if isinstance(about, dict) else key
         mask = _mask(files, f"annotations/aps/{key}/states/values.bin", size, where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 from xml.parsers import expat
 
 from ds3sim.core.errors import InputError
@@ -25,7 +26,7 @@ class XmlReader:
     def __init__(self, where: str) -> None:
         self.where = where
         self.found = Found()
-        self.edges: list[tuple] = []
+        self.edges: list[tuple[Any, ...]] = []
         self.lines: list[str] = []
         self.path: list[str] = []
         self.pieces: list[str] = []

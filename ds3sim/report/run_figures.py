@@ -120,7 +120,7 @@ def theory_line(
 
 
 def points(
-    axes: Any, own: Sequence[Compared], x: Sequence[float], y: Sequence, index: int, label: str, theme: f.Theme
+    axes: Any, own: Sequence[Compared], x: Sequence[float], y: Sequence[Any], index: int, label: str, theme: f.Theme
 ) -> None:
     """Values (middle, low, high) as points with 95% bars, and the band that joins them."""
     middle, low, high = zip(*y, strict=True)
@@ -139,7 +139,7 @@ def _engine(result: Result) -> str:
     return "simulation" if result.traces else result.engine.replace("_", " ")
 
 
-def _between(own: Sequence[Compared], *columns: Sequence[float]) -> list:
+def _between(own: Sequence[Compared], *columns: Sequence[float]) -> list[Any]:
     """Columns with points between the budgets: monotone cubic in the logarithm of the steps."""
     import numpy as np
     from scipy.interpolate import PchipInterpolator
@@ -159,5 +159,5 @@ def _legend(axes: Any, rows: Sequence[Compared], groups: int, theme: f.Theme, co
     _above(axes, [*axes.get_legend_handles_labels()[0], *theory], columns, theme)
 
 
-def _above(axes: Any, handles: Sequence, columns: int, theme: f.Theme) -> None:
+def _above(axes: Any, handles: Sequence[Any], columns: int, theme: f.Theme) -> None:
     f.legend(axes, handles, columns, "above", theme, fontsize=TEXT, columnspacing=1.4, handletextpad=0.5)

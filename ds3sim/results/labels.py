@@ -94,7 +94,7 @@ def columns_of(
     axes: Sequence[str], rows: Sequence[Row], more: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
     """One array for each axis, ``strategy`` and each of ``COLUMNS`` that some row fills, and ``more``."""
-    values: dict[str, list] = {axis_column(axis): [row.axes.get(axis) for row in rows] for axis in axes}
+    values: dict[str, list[Any]] = {axis_column(axis): [row.axes.get(axis) for row in rows] for axis in axes}
     values["strategy"] = [row.strategy for row in rows]
     for name in COLUMNS:
         if name in FIELDS:
@@ -105,7 +105,7 @@ def columns_of(
     return found | dict(more or {})
 
 
-def column(values: Sequence) -> np.ndarray:
+def column(values: Sequence[Any]) -> np.ndarray:
     """One type for a column: int64, float64 (None is NaN), bool, or text (None is "", lists and tables are JSON)."""
     kinds = {type(v) for v in values if v is not None}
     if kinds == {bool} and None not in values:
@@ -171,12 +171,14 @@ def is_number(values: Any) -> bool:
     return getattr(values.dtype, "kind", "O") in "bif"
 
 
-def _hashable(point: tuple) -> tuple:
+def _hashable(point: tuple[Any, ...]) -> tuple[Any, ...]:
     """1, 1.0 and True are equal in Python and different on an axis; lists and tables are JSON text."""
     return tuple((type(v).__name__, json.dumps(v) if isinstance(v, list | dict) else v) for v in point)
 
 
-def _grid(axes: Sequence[str], points: Sequence[tuple]) -> tuple[list[tuple[str, int]], dict[tuple, tuple], dict]:
+def _grid(
+    axes: Sequence[str], points: Sequence[tuple[Any, ...]]
+) -> tuple[list[tuple[str, int]], dict[tuple[Any, ...], tuple[Any, ...]], dict[Any, Any]]:
     """Dimensions (name, size), the cell of each point, and coordinates."""
     groups: list[list[int]] = []  # axes by position; one group is one dimension
     for at in range(len(axes)):
@@ -203,7 +205,7 @@ def _grid(axes: Sequence[str], points: Sequence[tuple]) -> tuple[list[tuple[str,
     return dims, place, coords
 
 
-def _filled(values: np.ndarray, cells: Sequence[tuple], shape: tuple[int, ...]) -> np.ndarray:
+def _filled(values: np.ndarray, cells: Sequence[tuple[Any, ...]], shape: tuple[int, ...]) -> np.ndarray:
     """An array of ``shape`` with values at cells; NaN or "" elsewhere."""
     if values.dtype == object:
         out = np.full(shape, "", dtype=object)

@@ -114,7 +114,9 @@ def read_rows(
         raise InputError(f"a row of the result cannot be read: {type(error).__name__}: {error}") from None
 
 
-def _read(point: int, axes: Mapping[str, Any], row: Mapping, known: Mapping | None, traces: int) -> Row:
+def _read(
+    point: int, axes: Mapping[str, Any], row: Mapping[Any, Any], known: Mapping[Any, Any] | None, traces: int
+) -> Row:
     authors = row.get("authors_flops")
     if authors is None and "authors_flops" in row:
         authors = math.nan
@@ -194,7 +196,7 @@ def _flops(places: Sequence[Place], found: Sequence[_Measured]) -> list[np.ndarr
     return out
 
 
-def _rows(place: Place, found: _Measured, flops: np.ndarray | None, references: Sequence) -> tuple[Row, ...]:
+def _rows(place: Place, found: _Measured, flops: np.ndarray | None, references: Sequence[Any]) -> tuple[Row, ...]:
     tokens = place.proposals * place.tokens_per_step
     none = [None] * len(place.rows)
     costs = (none, none, none) if flops is None else flops.tolist()

@@ -108,7 +108,7 @@ class _Piece:
         return float(self.count) * self.task.n * max(1, self.task.max_steps)
 
     @property
-    def kernel(self) -> tuple:
+    def kernel(self) -> tuple[Any, ...]:
         """Pieces next to each other in this order fill few kernels."""
         task = self.task
         return (self.count, task.step.name, task.aggregate.name, task.n, task.graph.size, task.max_steps, self.first)

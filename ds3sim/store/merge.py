@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.figure import new_axes
@@ -95,7 +95,7 @@ def merge(stores: Sequence[Name], out: Name) -> Merged:
 
 def _compare(stores: Sequence[tuple[Name, Tables]]) -> None:
     """Refuse rows of one key with different counts."""
-    seen: dict[tuple, tuple[Name, Row]] = {}
+    seen: dict[tuple[Any, ...], tuple[Name, Row]] = {}
     for path, tables in stores:
         for row in tables.part:
             other_path, other = seen.setdefault(row.key, (path, row))

@@ -7,7 +7,7 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class Row(NamedTuple):
         return row._replace(code=row.checksum())
 
     @property
-    def key(self) -> tuple:
+    def key(self) -> tuple[Any, ...]:
         """(identity, engine, seed, first, end)."""
         return self[:5]
 

@@ -35,9 +35,9 @@ _BEFORE = "a ds3sim before versions were kept"
 class Tables(NamedTuple):
     """Everything in a store's file, row by row, for merging."""
 
-    problem: list[tuple]
+    problem: list[tuple[Any, ...]]
     part: list[Row]
-    sweep: list[tuple]
+    sweep: list[tuple[Any, ...]]
 
 
 class Store:
@@ -58,7 +58,7 @@ class Store:
         self._db, self.path = db, path
         with guard(path, "store"), store_file.one_line(path):
             self._row = _ROW.format("squares, version" if store_file.has_versions(db) else "NULL, NULL")
-        self._told: set[tuple] = set()
+        self._told: set[tuple[Any, ...]] = set()
 
     @cached_property
     def patient(self) -> Patient[Store]:
@@ -163,7 +163,7 @@ class Store:
         query = f"SELECT DISTINCT seed FROM {_PARTS} WHERE (identity, engine) = (?, ?) ORDER BY seed"
         return [seed for (seed,) in self._all(query, (identity, engine))]
 
-    def keys(self) -> list[tuple]:
+    def keys(self) -> list[tuple[Any, ...]]:
         """(identity, engine, seed, first, end) of every row, sorted."""
         return self._all(f"SELECT {KEY} FROM {_PARTS} ORDER BY {KEY}")
 
@@ -187,7 +187,7 @@ class Store:
     @reads("store")
     def contents(self) -> StoreContents:
         """What the store holds: problems, and sweeps, the one used last at the end."""
-        keys: dict[str, dict[tuple, list[Range]]] = {}
+        keys: dict[str, dict[tuple[Any, ...], list[Range]]] = {}
         for identity, engine, seed, first, end in self.keys():
             keys.setdefault(identity, {}).setdefault((engine, seed), []).append((first, end))
         problems = []
@@ -207,8 +207,8 @@ class Store:
     @reads("store")
     def sweeps(self) -> tuple[Sweep, ...]:
         """The tables of contents, the one used last at the end. Of two lists of one sweep the later wins."""
-        common: dict[tuple, Any] = {}
-        points: dict[tuple, dict[str, Point]] = {}
+        common: dict[tuple[Any, ...], Any] = {}
+        points: dict[tuple[Any, ...], dict[str, Point]] = {}
         query = "SELECT digest, name, common, body FROM sweep ORDER BY used DESC, digest"
         for digest, name, shared, packed in self._all(query):
             body, key = unpack(packed, self.path), (name, shared or digest)
@@ -301,7 +301,7 @@ class Store:
         return new
 
     @reads("store")
-    def _all(self, query: str, values: tuple = ()) -> list[tuple]:
+    def _all(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with store_file.one_line(self.path):
             return self._db.execute(query, values).fetchall()
 

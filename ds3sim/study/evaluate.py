@@ -73,7 +73,7 @@ def evaluate(
     with working("points", study.count) as stage:
         for block in _blocks(entries, study.source):
             stopped = False
-            laws: dict[tuple, Law] = {}
+            laws: dict[tuple[Any, ...], Law] = {}
             try:
                 _block(study, block, store, progress, laws, whole)
             except KeyboardInterrupt:
@@ -124,7 +124,7 @@ def _blocks(entries: Iterable[Entry], source: str) -> Iterator[list[Entry]]:
         yield block
 
 
-def _name(entry: Entry, task: Task) -> tuple:
+def _name(entry: Entry, task: Task) -> tuple[Any, ...]:
     """What decides a law: equal tasks of a block are computed once."""
     of_all_budgets = ENGINES[entry.engine.kind].adds and entry.engine.relative_error is None
     budgets = () if of_all_budgets else tuple(task.budgets.tolist())
@@ -132,14 +132,19 @@ def _name(entry: Entry, task: Task) -> tuple:
 
 
 def _block(
-    study: Study, block: Sequence[Entry], store: Store | None, progress: Progress | None, laws: dict, whole: bool
+    study: Study,
+    block: Sequence[Entry],
+    store: Store | None,
+    progress: Progress | None,
+    laws: dict[Any, Any],
+    whole: bool,
 ) -> None:
     """Fill ``laws`` for all tasks of a block."""
-    wanted: dict[tuple, tuple] = {}
+    wanted: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for entry in block:
         for task, form in zip(entry.tasks, entry.forms, strict=True):
             wanted.setdefault(_name(entry, task), (entry, task, form))
-    kinds: dict[tuple, list[tuple]] = {}
+    kinds: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for name, (entry, _, _) in wanted.items():
         kinds.setdefault((entry.engine, entry.seed, entry.real is not None), []).append(name)
     with working("", len(kinds), _points(block)) as stage:
@@ -160,7 +165,11 @@ def _block(
 
 
 def _laws(
-    entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence, store: Store | None, progress: Progress | None
+    entries: Sequence[Entry],
+    tasks: Sequence[Task],
+    forms: Sequence[Any],
+    store: Store | None,
+    progress: Progress | None,
 ) -> Sequence[Law]:
     """The laws of tasks that share engine options and seed."""
     first = entries[0]

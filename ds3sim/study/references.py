@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from ds3sim.config.entries import Entry
 from ds3sim.core.errors import InputError, NoClosedForm
@@ -32,7 +33,7 @@ class References:
     """Makes the references of entries, and keeps them; work is at most ``MOST_EXACT_WORK`` times the strategies."""
 
     def __init__(self, strategies: int = 1) -> None:
-        self._slow: dict[tuple, tuple[str, Known] | None] = {}
+        self._slow: dict[tuple[Any, ...], tuple[str, Known] | None] = {}
         self._left = MOST_EXACT_WORK * strategies
         self._until = math.inf
 
@@ -45,7 +46,7 @@ class References:
         chains = self._chains(entries)
         return [self._entry(entry, chains) for entry in entries]
 
-    def _chains(self, entries: Sequence[Entry]) -> dict[tuple, Known]:
+    def _chains(self, entries: Sequence[Entry]) -> dict[tuple[Any, ...], Known]:
         """Closed forms of all tasks that are chains by construction."""
         wanted = {
             _key(task): (task, form)
@@ -64,7 +65,7 @@ class References:
                     continue
             return found
 
-    def _entry(self, entry: Entry, chains: dict[tuple, Known]) -> list[Reference | None]:
+    def _entry(self, entry: Entry, chains: dict[tuple[Any, ...], Known]) -> list[Reference | None]:
         found: list[tuple[str, Known] | None] = []
         for task, form in zip(entry.tasks, entry.forms, strict=True):
             if entry.real is not None and form is not None:
@@ -104,5 +105,5 @@ class References:
             return None
 
 
-def _key(task: Task) -> tuple:
+def _key(task: Task) -> tuple[Any, ...]:
     return task.identity, tuple(task.budgets.tolist())

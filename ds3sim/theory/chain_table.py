@@ -194,7 +194,7 @@ def _scan(
     skills = jnp.arange(1, most + 1, dtype=jnp.float64)
     _, tails = lax.scan(back, h, skills, reverse=True)
 
-    def forward(state: tuple, at: tuple) -> tuple[tuple, Any]:
+    def forward(state: tuple[Any, ...], at: tuple[Any, ...]) -> tuple[tuple[Any, ...], Any]:
         p, below, carry = state
         m, tail = at
         below = below + p
@@ -230,7 +230,7 @@ def _means(
     # sum_m w_m E_m = sum_m (w_m + w_(m+1) + ..) I_m / r
     later = jnp.cumsum(columns[::-1], axis=0)[::-1]
 
-    def take(carry: tuple, success: Array, m: Array) -> tuple[tuple, None]:
+    def take(carry: tuple[Any, ...], success: Array, m: Array) -> tuple[tuple[Any, ...], None]:
         at = m.astype(jnp.int32) - 1
         solved, spent = carry
         return (solved + columns[at][:, None] * success, spent + later[at][:, None] * success), None
@@ -241,7 +241,7 @@ def _means(
 
 
 def _call(
-    kernel: Callable[..., Any], lanes: Sequence[np.ndarray], static: tuple, *arrays: np.ndarray
+    kernel: Callable[..., Any], lanes: Sequence[np.ndarray], static: tuple[Any, ...], *arrays: np.ndarray
 ) -> list[np.ndarray]:
     """Run a kernel in float64, on the CPU, on lanes padded to a power of two, so that few shapes are compiled."""
     size = lanes[0].shape[-1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ At C = 5.76e23 (Chinchilla's compute) :func:`loss_optimal` gives D/N = 92.6, 58.
 parameter: only ``epoch`` agrees with the rule D = 20 N."""
 
 
-def constants_of(constants: str | Mapping | LossConstants) -> LossConstants:
+def constants_of(constants: str | Mapping[Any, Any] | LossConstants) -> LossConstants:
     """The constants by name, from a mapping with E, A, B, alpha, beta (and name), or as they are.
 
     Raises:
@@ -80,7 +81,9 @@ def constants_of(constants: str | Mapping | LossConstants) -> LossConstants:
     return CONSTANTS[constants]
 
 
-def loss(parameters: Numbers, tokens: Numbers, constants: str | Mapping | LossConstants = "hoffmann") -> Numbers:
+def loss(
+    parameters: Numbers, tokens: Numbers, constants: str | Mapping[Any, Any] | LossConstants = "hoffmann"
+) -> Numbers:
     """L(N, D) = E + A N^-alpha + B D^-beta, docs/theory.md (24); [H22].
 
     Args:
@@ -108,7 +111,7 @@ def loss_at(N: Numbers, D: Numbers, E: Numbers, A: Numbers, B: Numbers, alpha: N
 
 
 def loss_optimal(
-    compute: Numbers, constants: str | Mapping | LossConstants = "hoffmann"
+    compute: Numbers, constants: str | Mapping[Any, Any] | LossConstants = "hoffmann"
 ) -> tuple[np.ndarray, np.ndarray]:
     """N and D that minimise (24) at 6 N D = C, docs/theory.md (24.1).
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -260,7 +261,7 @@ def _one(n: int, k: int, c: np.ndarray, ties: str) -> float:
     return float(np.exp(log_scale - whole) * max(total, 0.0) / length)
 
 
-def _cut_laws(rates: np.ndarray, k: int, cap: int, far: bool) -> tuple[np.ndarray, list, float, float]:
+def _cut_laws(rates: np.ndarray, k: int, cap: int, far: bool) -> tuple[np.ndarray, list[Any], float, float]:
     """Poissons that may reach k, equal ones together, each scaled so that its part up to ``cap`` sums to 1.
 
     Returns:

@@ -26,6 +26,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -83,7 +84,7 @@ def _peel(texts_of: Array, texts: int, block: int) -> Array:
     # sums wrap around modulo 2^32, which does no harm: the last one left is exact
     total = jnp.zeros(texts + 1, jnp.int32).at[texts_of].add(jnp.broadcast_to(name[:, None], texts_of.shape))
 
-    def discover(candidates: Array, state: tuple) -> tuple:
+    def discover(candidates: Array, state: tuple[Any, ...]) -> tuple[Any, ...]:
         """Queue the concepts that texts with exactly one unknown concept name; each once."""
         count, total, queued, stamp, queue, tail = state
         single = (count[candidates] == 1) & (candidates < texts)
@@ -103,7 +104,7 @@ def _peel(texts_of: Array, texts: int, block: int) -> Array:
     queue = jnp.full(concepts + block, concepts, jnp.int32)
     state = discover(jnp.arange(texts, dtype=jnp.int32), (count, total, queued, stamp, queue, jnp.int32(0)))
 
-    def step(carry: tuple) -> tuple:
+    def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
         head, (count, total, queued, stamp, queue, tail) = carry
         spot = head + jnp.arange(block, dtype=jnp.int32)
         concept = jnp.where(spot < tail, lax.dynamic_slice(queue, (head,), (block,)), concepts)

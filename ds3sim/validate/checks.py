@@ -91,7 +91,7 @@ class Validation(Record):
         """One dimension, ``check``; ``name`` and ``quantity`` are coordinates along it."""
         import xarray
 
-        def line(field: str, kind: Any, **attrs: str) -> tuple:
+        def line(field: str, kind: Any, **attrs: str) -> tuple[Any, ...]:
             return "check", np.array([getattr(check, field) for check in self.checks], dtype=kind), attrs
 
         data = {

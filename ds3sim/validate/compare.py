@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,7 +50,7 @@ def compare(case: Case, perturb: float, seed: int) -> list[Check]:
     return out + _numbers(case, numbers, formula)
 
 
-def _each(case: Case, what: str, by: str, *columns: Iterable) -> list[Check]:
+def _each(case: Case, what: str, by: str, *columns: Iterable[Any]) -> list[Check]:
     """A check at every budget; ``columns`` are estimate, expected, z, p."""
     rows = zip(case.task.budgets.tolist(), *(np.asarray(c, dtype=np.float64).tolist() for c in columns), strict=True)
     return [Check(case.name, f"{what}@{k}{by}", e, x, finite(z), p) for k, e, x, z, p in rows]

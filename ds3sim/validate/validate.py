@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study, study_of
@@ -89,7 +90,7 @@ def cases_of(study: Study) -> list[Case]:
     Raises:
         InputError: a beam wider than 1, which has no exact numbers.
     """
-    known: dict[tuple, Case] = {}
+    known: dict[tuple[Any, ...], Case] = {}
     for entry in study.entries():
         for case in _cases(study, entry):
             known.setdefault((case.task.identity, tuple(case.task.budgets.tolist()), case.engine), case)

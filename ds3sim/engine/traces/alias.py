@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -199,7 +199,7 @@ def wide_lookup(
     place: arrays.Int32[arrays.Array, "*#lanes"],
     word0: arrays.UInt32[arrays.Array, "*#lanes"],
     word1: arrays.UInt32[arrays.Array, "*#lanes"],
-    more: Callable[[], tuple],
+    more: Callable[[], tuple[Any, ...]],
 ) -> arrays.Int32[arrays.Array, "*_"]:
     """Codes drawn from the rows at ``place`` (see :func:`wide_tables`, whose first four arrays are ``tables``).
 
@@ -214,7 +214,7 @@ def wide_lookup(
     limit, both = threshold[entry], outcome[entry]
     tied = word1 == limit
 
-    def settled():
+    def settled() -> arrays.Array:
         word2, word3 = more()
         return tied & rng.below(word2, word3, jnp.stack([middle[entry], low[entry]], axis=-1))
 

@@ -60,7 +60,7 @@ def _settled(kind: arrays.Array, node: arrays.Array, time: arrays.Array, state: 
 
 
 def _successor(
-    tables: tuple, mask: arrays.Array, draws: Callable[..., Any], row: arrays.Array, purpose: int,
+    tables: tuple[Any, ...], mask: arrays.Array, draws: Callable[..., Any], row: arrays.Array, purpose: int,
     number: Any, more: Any,
 ) -> arrays.Array:  # fmt: skip
     """The node drawn from the row at ``row``; ``more`` numbers the words that settle a draw from a wide table."""
@@ -115,10 +115,10 @@ def beam(
     node = jnp.broadcast_to(begins, (w, width))
     state = settle(node, jnp.int32(0), jnp.where(walking, jnp.int32(0), jnp.int32(NEVER)))
 
-    def unfinished(carry: tuple) -> arrays.Array:
+    def unfinished(carry: tuple[Any, ...]) -> arrays.Array:
         return (carry[2] < max_steps) & jnp.any(carry[1] >= 0)
 
-    def advance(carry: tuple) -> tuple[arrays.Array, arrays.Array, arrays.Array]:
+    def advance(carry: tuple[Any, ...]) -> tuple[arrays.Array, arrays.Array, arrays.Array]:
         node, state, time = carry
         at_random = rng.below(*draws(rng.PRIORITY, time.astype(jnp.uint32)), error)
         number = time.astype(jnp.uint32) * np.uint32(PROPOSALS_PER_STEP)
@@ -136,7 +136,7 @@ def beam(
     return endings(lax.while_loop(unfinished, advance, (node, state, jnp.int32(0)))[1], max_steps)[None]
 
 
-def beam_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
+def beam_arguments(task: Task) -> tuple[tuple[Any, ...], dict[str, int]]:
     """(arrays, static arguments) of :func:`beam` after those that every kernel takes; InputError: more proposals or
     steps than a beam's random stream has numbers for."""
     step, graph = task.step, task.graph

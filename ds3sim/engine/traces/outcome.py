@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,7 @@ def _voted(
     votes = jnp.zeros((trials, answers), dtype=jnp.int32)
     votes = lax.fori_loop(0, n, lambda i, v: v.at[everyone, wrong[:, i]].add(1), votes)
 
-    def turn(i: arrays.Array, carry: tuple) -> tuple[arrays.Array, arrays.Array]:
+    def turn(i: arrays.Array, carry: tuple[Any, ...]) -> tuple[arrays.Array, arrays.Array]:
         votes, success = carry
         votes = votes.at[everyone, wrong[:, i]].add(-1)
         most = votes.max(axis=1)
@@ -122,7 +123,12 @@ def _keys(keys: arrays.Array, purpose: int) -> tuple[arrays.Array, arrays.Array]
 
 
 def outcome(
-    ending: arrays.Int32[arrays.Array, "rows lanes"], rows: Rows, tables: tuple, *, n: int, kind: tuple
+    ending: arrays.Int32[arrays.Array, "rows lanes"],
+    rows: Rows,
+    tables: tuple[Any, ...],
+    *,
+    n: int,
+    kind: tuple[Any, ...],
 ) -> arrays.Int32[arrays.Array, "rows trials"]:
     """Task hitting times; ``tables`` and ``kind`` are those of :func:`outcome_tables`, one table for each row."""
     import jax.numpy as jnp
@@ -152,7 +158,7 @@ def correct(ending: arrays.Int32[arrays.Array, "rows lanes"], *, n: int) -> arra
 
 
 @functools.lru_cache(maxsize=256)
-def outcome_tables(aggregate: Aggregate) -> tuple[tuple, tuple[np.ndarray, ...]]:
+def outcome_tables(aggregate: Aggregate) -> tuple[tuple[Any, ...], tuple[np.ndarray, ...]]:
     """(kind, tables): the static part and the arrays that :func:`outcome` needs."""
     if isinstance(aggregate, BestOfN) and not aggregate.verifier.perfect:
         verifier = aggregate.verifier

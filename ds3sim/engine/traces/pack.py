@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -104,10 +104,10 @@ class Shape:
     """What a kernel is compiled for, beside the sizes of its arrays: the kernel, its static arguments, traces of a
     trial, the static part of the aggregator, and whether walks are so long that lanes are compacted."""
 
-    kernel: Callable
+    kernel: Callable[..., Any]
     static: tuple[tuple[str, int], ...]
     n: int
-    outcome: tuple
+    outcome: tuple[Any, ...]
     long: bool = False
 
 
@@ -164,7 +164,7 @@ class Row(NamedTuple):
 
 def waves(jobs: Sequence[Job], lanes: int, macro: int | None) -> Iterator[Wave]:
     """The jobs by kernel shape, a bounded number at a time. Budgets of one law share its table."""
-    shapes: dict[tuple, list[Job]] = {}
+    shapes: dict[tuple[Any, ...], list[Job]] = {}
     for job in jobs:
         own = beam if isinstance(job.task.step, Beam) else urn if shared_rate(job.task) is not None else None
         alone = own and (own, id(job))
@@ -179,7 +179,7 @@ def waves(jobs: Sequence[Job], lanes: int, macro: int | None) -> Iterator[Wave]:
             yield Wave(Shape(kernel, tuple(static.items()), n, outcome), [ready], *layout)
             continue
         for part in _parts(members):
-            groups: dict[tuple, list[Ready]] = {}
+            groups: dict[tuple[Any, ...], list[Ready]] = {}
             for ready in _prepare(part, macro):
                 own = id(ready) if len(ready.arrays) > 2 else None  # a wide table goes alone
                 groups.setdefault((ready.law[3] > 8, own), []).append(ready)
@@ -189,7 +189,7 @@ def waves(jobs: Sequence[Job], lanes: int, macro: int | None) -> Iterator[Wave]:
                 yield Wave(Shape(walk, (), n, outcome, long), group, *layout)
 
 
-def _layout(jobs: Sequence[Job], n: int, lanes: int, outcome: tuple) -> tuple[int, int]:
+def _layout(jobs: Sequence[Job], n: int, lanes: int, outcome: tuple[Any, ...]) -> tuple[int, int]:
     """(lanes of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel."""
     most = max(job.most for job in jobs)
     if len(jobs) == 1:
@@ -219,7 +219,7 @@ def _parts(jobs: Sequence[Job]) -> Iterator[list[Job]]:
 
 
 def _prepare(jobs: Sequence[Job], macro: int | None) -> Iterator[Ready]:
-    walks: dict[tuple, Walk] = {}
+    walks: dict[tuple[Any, ...], Walk] = {}
     chosen = []
     for job in jobs:
         task = job.task

@@ -33,14 +33,18 @@ MOST_KEYS = 4096
 
 
 def tallies(
-    tasks: Sequence[Task], options: EngineOptions, seed: int, firsts: Sequence[int], progress: Callable | None = None
+    tasks: Sequence[Task],
+    options: EngineOptions,
+    seed: int,
+    firsts: Sequence[int],
+    progress: Callable[..., Any] | None = None,
 ) -> list[Tally]:
     """The tally of every task, as :func:`ds3sim.engine.simulate.evaluate`; equal tasks are simulated once.
 
     Memory: the tallies (24 bytes for each step of each task's budget) and a few launches; keep the sum of budgets of
     one call within what fits.
     """
-    jobs: dict[tuple, Job] = {}
+    jobs: dict[tuple[Any, ...], Job] = {}
     for task, first in zip(tasks, firsts, strict=True):
         check_steps(task)
         jobs.setdefault((task.identity, first), Job.of(task, first, options))
@@ -65,14 +69,14 @@ def check_steps(task: Task) -> None:
     )
 
 
-def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callable | None = None) -> None:
+def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callable[..., Any] | None = None) -> None:
     """Do the jobs. KeyboardInterrupt on Ctrl-C: the jobs hold what was done, in the order of trials."""
     devices = runtime.devices()
     lanes = options.chunk or runtime.lanes_per_launch(devices[0])
     threads = len(devices) * runtime.workers_per_device(devices[0], len(devices))
     launch = _Launch(devices, seed)
 
-    def take(_: tuple, found: list) -> None:
+    def take(_: tuple[Any, ...], found: list[Any]) -> None:
         for job, *counts in found:
             job.add(*counts)
         trials = sum(counts[0] for _, *counts in found)
@@ -99,14 +103,14 @@ def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callab
 class _Launch:
     """Runs launches, from many threads, on the devices in turn; keeps what the next ones may share."""
 
-    def __init__(self, devices: list, seed: int) -> None:
+    def __init__(self, devices: list[Any], seed: int) -> None:
         self.devices, self.seed = devices, seed
         self.number = count()
         self.kept_keys: dict[tuple[str, int], np.ndarray] = {}
-        self.kept_tables: dict[int, tuple] = {}
-        self.checked: set[tuple] = set()
+        self.kept_tables: dict[int, tuple[Any, ...]] = {}
+        self.checked: set[tuple[Any, ...]] = set()
 
-    def __call__(self, rows: list[Row], wave: Wave) -> list[tuple]:
+    def __call__(self, rows: list[Row], wave: Wave) -> list[tuple[Any, ...]]:
         """Run one launch: (job, and the arguments of :meth:`Job.add`) of each of its jobs."""
         import jax
 
@@ -120,7 +124,7 @@ class _Launch:
         if len(self.devices) > 1:  # else the kernel takes the host's arrays, which is quicker
             given = jax.device_put(given, self.devices[device])
         arrays, marks = self._tables(rows, pieces, wave, device)
-        static: dict = dict(shape.static)
+        static: dict[Any, Any] = dict(shape.static)
         if shape.kernel is walk:
             static["stages"] = stage_sizes(wave.rows * wave.width, shape.long)
         ending = jitted(shape.kernel, "width", *static)(given, *arrays, width=wave.width, **static)
@@ -173,7 +177,9 @@ class _Launch:
             self.kept_keys = kept = {**few, **dict(zip(lacking, made, strict=True))}
         return [kept[name] for name in wanted]
 
-    def _tables(self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave, device: int) -> tuple:
+    def _tables(
+        self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave, device: int
+    ) -> tuple[Any, ...]:
         """The kernel's arrays and the aggregators' tables on the device; kept, since launches may share them."""
         import jax
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -144,7 +144,7 @@ def macro_tables(walks: Sequence[tuple[Walk, int]]) -> list[Table]:
     return [out[i] for i in range(len(walks))]
 
 
-def law_table(graph: SkillGraph) -> tuple:
+def law_table(graph: SkillGraph) -> tuple[Any, ...]:
     """One step from every node, and the start as the last row: threshold, outcome, width, and what is more of a wide
     table, whose width is 1: its rows have places of their own.
 
@@ -175,7 +175,7 @@ def _sparse_table(walk: Walk, steps: int) -> Table:
     return Table(threshold, outcome, width, rows, steps, tuple(wide))
 
 
-def _law_table(law: csr_array, rare: bool, steps: int) -> tuple:
+def _law_table(law: csr_array, rare: bool, steps: int) -> tuple[Any, ...]:
     """threshold, outcome and width; and more where chances are rare or the rows are of very unequal length."""
     rows = law.indptr.size - 1
     width = power_of_two(max(2, int(np.diff(law.indptr).max(initial=1))))

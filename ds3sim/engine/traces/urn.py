@@ -7,6 +7,8 @@ So it needs only 64-bit thresholds and integer comparisons, like every other ker
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ds3sim.core import arrays, rng
@@ -16,7 +18,7 @@ from ds3sim.engine.traces.walk import Rows, lanes_of, traced
 from ds3sim.task.task import Task, latent_rate
 
 
-def urn_arguments(task: Task) -> tuple[tuple, dict[str, int]]:
+def urn_arguments(task: Task) -> tuple[tuple[Any, ...], dict[str, int]]:
     """(arrays, static arguments) of :func:`urn` after those that every kernel takes; InputError: more than
     ``MOST_TOGETHER`` traces a task."""
     rate, n = latent_rate(task), task.n
@@ -44,7 +46,7 @@ def urn(
     trials = width // n
     word0, word1 = (w[: trials * n].reshape(trials, n) for w in rng.draw(rows.keys[0, rng.WALK], lane, jnp.uint32(0)))
 
-    def turn(j: arrays.Array, carry: tuple) -> tuple[arrays.Array, arrays.Array]:
+    def turn(j: arrays.Array, carry: tuple[Any, ...]) -> tuple[arrays.Array, arrays.Array]:
         successes, out = carry
         won = rng.below(word0[:, j], word1[:, j], jnp.asarray(limits)[j * n + successes])
         return successes + won.astype(jnp.int32), out.at[:, j].set(won)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -105,7 +105,9 @@ def hitting_times(ending: arrays.Int32[arrays.Array, "*lanes"]) -> arrays.Int32[
     return jnp.where((ending >= 2) & (ending % 2 == 0), ending // 2 - 1, jnp.int32(NOT_REACHED))
 
 
-def _advance(carry: tuple, lane: arrays.Array, law: tuple, tables: tuple) -> tuple[arrays.Array, arrays.Array]:
+def _advance(
+    carry: tuple[Any, ...], lane: arrays.Array, law: tuple[Any, ...], tables: tuple[Any, ...]
+) -> tuple[arrays.Array, arrays.Array]:
     """One draw for every lane that walks."""
     import jax.numpy as jnp
 
@@ -160,7 +162,7 @@ def walk(
     time = jnp.int32(0)
     for size, smaller in zip(stages, (*stages[1:], 0), strict=True):
 
-        def unfinished(carry: tuple, smaller: int = smaller, law: tuple = law) -> arrays.Array:
+        def unfinished(carry: tuple[Any, ...], smaller: int = smaller, law: tuple[Any, ...] = law) -> arrays.Array:
             many = jnp.sum(carry[0] >= 0, dtype=jnp.int32) > smaller
             return many & (carry[1] < law[-1]) if len(keys) == 1 else many
 
@@ -182,7 +184,7 @@ def walk(
 
 
 @functools.cache
-def jitted(kernel: Callable, *static: str) -> Callable:
+def jitted(kernel: Callable[..., Any], *static: str) -> Callable[..., Any]:
     """``kernel``, jitted on first use, so that importing its module touches no device; ``static``: arguments."""
     import jax
 

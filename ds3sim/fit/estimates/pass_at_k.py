@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -73,7 +74,7 @@ def pass_at_k(
 
 
 def _counted(
-    formula: Callable[..., np.ndarray], log: Log, k: np.ndarray, units: str, how: dict
+    formula: Callable[..., np.ndarray], log: Log, k: np.ndarray, units: str, how: dict[Any, Any]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values [P, K] of a formula of (n, c, k), and the limits of their mean."""
     # Many problems share their counts.

@@ -155,7 +155,7 @@ def _summaries(file: Zip) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def _member(file: Zip, name: str, kind: type = dict) -> Any:
+def _member(file: Zip, name: str, kind: type[Any] = dict) -> Any:
     place = f"{file.where}, {short(name, 200)}"
     try:
         text = file.read(name).decode("utf-8")

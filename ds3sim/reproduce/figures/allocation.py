@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ds3sim.allocate.curves import compare, exponents, inference_map
@@ -233,7 +235,7 @@ def draw_allocation(options: Options) -> Drawing:
     )
 
 
-def accuracy(panel: Panel, problem: Problem, compute: np.ndarray, results: tuple, options: Options) -> None:
+def accuracy(panel: Panel, problem: Problem, compute: np.ndarray, results: tuple[Any, ...], options: Options) -> None:
     """Expected accuracy with simulated points."""
     for i, (name, found) in enumerate(zip(SERIES, results, strict=True)):
         panel.curve(name, compute, np.array([f.accuracy for f in found]), i)
@@ -249,7 +251,7 @@ def accuracy(panel: Panel, problem: Problem, compute: np.ndarray, results: tuple
     panel.legend(key("simulation", points=True), where="upper left")
 
 
-def slopes(results: tuple) -> list[str]:
+def slopes(results: tuple[Any, ...]) -> list[str]:
     """The exponents in the lifetime compute, one sentence each for the optimum and the rule."""
     words = {"parameters": "N", "training_tokens": "D", "tokens_per_task": "tokens", "kappa": "D/N"}
     out = []
@@ -262,7 +264,7 @@ def slopes(results: tuple) -> list[str]:
     return out
 
 
-def examples(compute: np.ndarray, results: tuple, extra: np.ndarray) -> list[str]:
+def examples(compute: np.ndarray, results: tuple[Any, ...], extra: np.ndarray) -> list[str]:
     """What the optimum is near three amounts of compute."""
     out = []
     for target in (1e20, 1e22, 1e24):

@@ -124,7 +124,7 @@ def draw_strategy_maps(options: Options) -> Drawing:
     )
 
 
-def draw_rate(row: list[Panel], r: float, budgets: np.ndarray, skills: np.ndarray, options: Options) -> list:
+def draw_rate(row: list[Panel], r: float, budgets: np.ndarray, skills: np.ndarray, options: Options) -> list[Any]:
     """One rate: six maps with their discs, what they say, and the two meshes for the colour bars."""
     at = np.array(options.pick((400, 2_000, 10_000, 50_000, 250_000), (2_000, 50_000)))
     lengths = options.pick((2, 10, 50), (5,))

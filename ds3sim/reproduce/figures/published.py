@@ -128,7 +128,7 @@ def draw_pass_at_n(options: Options) -> Drawing:
     )
 
 
-def oracle(panel: Panel, every: list, options: Options) -> None:
+def oracle(panel: Panel, every: list[Any], options: Options) -> None:
     """pass@N: published, fitted, simulated."""
     for i, (model, n, y, fit) in enumerate(every):
         panel.diamonds(model.name, n, y, i, markeredgewidth=0.9)
@@ -147,7 +147,7 @@ def oracle(panel: Panel, every: list, options: Options) -> None:
     panel.legend()
 
 
-def votes(panel: Panel, every: list, options: Options) -> None:
+def votes(panel: Panel, every: list[Any], options: Options) -> None:
     """Majority votes of the models that have them: published, fitted, simulated, and their plateau."""
     for i, (model, _, _, fit) in enumerate(every):
         if model.vote is None:
@@ -169,7 +169,7 @@ def votes(panel: Panel, every: list, options: Options) -> None:
     panel.legend()
 
 
-def rates(left: Panel, right: Panel, every: list) -> None:
+def rates(left: Panel, right: Panel, every: list[Any]) -> None:
     """Density and distribution function of a task's success rate."""
     rate = np.concatenate([np.geomspace(1e-4, 0.1, 120), np.linspace(0.101, 0.999, 240)])
     for i, (model, _, _, fit) in enumerate(every):
