@@ -115,8 +115,9 @@ def read_log(path: Source | Sequence[Source], format: str | None = None, **optio
 
 
 def _unsolved(log: Log) -> list[str]:
-    """A note where many problems have no correct sample: wrong grades would look the same."""
-    if log.curve is not None or 4 * (unsolved := int((log.correct == 0).sum())) < max(log.correct.size, 8):
+    """A note where many problems have no correct sample in several: wrong grades would look the same."""
+    unsolved = int((log.correct == 0).sum())
+    if log.curve is not None or log.samples.max() < 2 or 4 * unsolved < max(log.correct.size, 8):
         return []
     return [
         f"{unsolved} of {log.correct.size} problems have no correct sample: if that is how their answers were compared,"
