@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from refused import refusal as refused
 from refused import write
 
@@ -14,6 +15,18 @@ LOGS = Path(__file__).parent / "data" / "logs"
 
 def jsonl(path: Path, rows) -> Path:
     return write(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def written(folder: Path, files) -> list[Path]:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if callable(content):
+            pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet is not tested")
+            content(path)
+        else:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return [folder / name for name in files]
 
 
 def of(log: Log, name: str) -> tuple[int, int]:

@@ -7,33 +7,13 @@ from pathlib import Path
 
 import log_spellings
 import pytest
+from log_files import as_dict, refusal, written
 from log_spellings import COUNTS, SPELLINGS, TIDY, lines, parquet, table
-from refused import refusal as refused
 
 from ds3sim.fit.logs.read import READERS, read_log
 from ds3sim.fit.logs.task_name import task_names
 
 CASES = Path(__file__).resolve().parents[2] / "shared" / "cases"
-
-
-def written(folder: Path, files) -> list[Path]:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if callable(content):
-            pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet is not tested")
-            content(path)
-        else:
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return [folder / name for name in files]
-
-
-def as_dict(log):
-    return dict(zip(log.problems, zip(log.samples.tolist(), log.correct.tolist(), strict=True), strict=True))
-
-
-def refusal(path, format=None, **options) -> str:
-    return refused(read_log, path, format, **options)
 
 
 @pytest.mark.parametrize("name", SPELLINGS)
