@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,6 +116,8 @@ def _walk(
     bounds = np.searchsorted(row, np.arange(1, graph.size))
     rows = np.split(column, bounds)
     laws = [law / law.sum() for law in np.split(chance, bounds)]
+    draws = [partial(multinomial, rng) if law.size and law.min() < RARE else rng.multinomial for law in laws]
+    moves = list(zip(rows, laws, draws, strict=True))
     for step in range(max_steps + 1):
         out[:, step] = counts[graph.goal].sum(), counts[graph.dead].sum()
         counts[graph.goal | graph.dead] = 0
@@ -123,8 +126,9 @@ def _walk(
         if not occupied.size or step == max_steps:
             break
         after = np.zeros_like(counts)
-        for s in occupied:
-            after[rows[s]] += multinomial(rng, counts[s], laws[s])
+        for s, count in zip(occupied.tolist(), counts[occupied].tolist(), strict=True):
+            targets, law, draw = moves[s]
+            after[targets] += draw(count, law)
         counts = after
     return out
 

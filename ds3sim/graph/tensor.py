@@ -20,7 +20,7 @@ DENSE_NODES = 2048
 def entries(tensor: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The entries that are not 0, row by row: row and column int64 [E], value float64 [E]."""
     if isinstance(tensor, np.ndarray):
-        row, column = np.nonzero(tensor)
+        row, column = map(np.ascontiguousarray, np.nonzero(tensor))  # they are columns of one array
         return row, column, tensor[row, column]
     row = np.repeat(np.arange(tensor.indptr.size - 1), np.diff(tensor.indptr))
     return row, tensor.indices.astype(np.int64), tensor.data
