@@ -1,4 +1,4 @@
-"""What commands share on the terminal: JSON, files, messages, progress bars, and what happens on Ctrl-C."""
+"""What commands share on the terminal: tables, JSON, files, messages, and what happens on Ctrl-C."""
 
 from __future__ import annotations
 

@@ -122,7 +122,6 @@ def logarithmic(axes: Axes, which: str = "x") -> None:
         axis.set_minor_locator(LogLocator(subs=(2, 5), numticks=7))
         axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
         axis.set_minor_formatter(FuncFormatter(minor))
-        axis.set_tick_params(which="minor", labelsize=8)
 
 
 def magnitude(axes: Axes, values: Sequence[float], which: str = "x", force: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -118,26 +119,26 @@ class LawRecord(Record):
         return ax
 
 
-class Computed(LawRecord):
+class Computed(LawRecord, ABC):
     """A law without randomness, from that of one feasible trace; all methods take budgets in steps per task, [B]."""
 
     traces = 0
 
+    @abstractmethod
     def _arrived(self, k: np.ndarray) -> np.ndarray:
         """Success probability of one feasible trace at budget k."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _moment(self, k: np.ndarray, power: int) -> np.ndarray:
         """E[(steps of one trace)^power] at budget k, infeasible traces included."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _judged(self, p: np.ndarray) -> np.ndarray:
         """Success of the aggregator of traces that are each correct with chance p."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _together(self, k: np.ndarray) -> np.ndarray:
         """Success of a task whose traces share a success rate, at budget k of each."""
-        raise NotImplementedError
 
     def trace_success(self, steps: ArrayLike) -> Estimate:
         """Success probability of one trace at its share of each budget: (1)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class Forecast(Record):
+class Forecast(Record, ABC):
     """A fit that predicts success at any N: :class:`~ds3sim.LatentFit` and :class:`~ds3sim.VoteFit`.
 
     Attributes:
@@ -46,13 +47,13 @@ class Forecast(Record):
     axis: ClassVar[str] = "samples N"
     title: ClassVar[str] = "pass@N"
 
+    @abstractmethod
     def predict(self, n: ArrayLike) -> Estimate:
         """Success with 95% intervals at ``n``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def observed(self) -> Curve | None:
         """What the log itself shows, without a model, up to its smallest n; None for a curve."""
-        raise NotImplementedError
 
     def grid(self) -> np.ndarray:
         """N of the figure, float64, about evenly spaced by their logarithms."""
@@ -81,9 +82,9 @@ class Forecast(Record):
             out["curve"] = _rows(self.grid().tolist(), self._curve, Price())
         return out
 
+    @abstractmethod
     def to_dict(self, curve: bool = False) -> dict[str, Any]:
         """Parameters, what the log shows, predictions, notes and warnings; with ``curve`` the curve of the figure."""
-        raise NotImplementedError
 
     def to_dataset(self) -> xr.Dataset:
         """Predictions over the dimension ``n``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-class Tidy(Record):
+class Tidy(Record, ABC):
     """A record of rows of results: the tables, arrays and the figure that follow from them."""
 
     axes: tuple[str, ...]
@@ -69,8 +70,9 @@ class Tidy(Record):
         require(len(self._rows()) > 0, "there are no results to draw: nothing was simulated yet")
         return draw_lines(lines_of(self.axes, self._rows()), "success", new_axes(ax))
 
+    @abstractmethod
     def _rows(self) -> Sequence[Row]:
-        raise NotImplementedError
+        """The rows, in order."""
 
     def _said(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("name", "engine", "seed", "match")}
