@@ -28,6 +28,11 @@ MODULES = {".".join(path.parts) for path in FOUND if path.name != "__init__"} - 
 install_import_hook(sorted(MODULES), "typed.typed")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Names of tests hold no bytes of a file, which may differ in every process (gzip writes the time)."""
+    return argname if isinstance(val, bytes) else None
+
+
 class CommandLine:
     """Command lines run in this process, in the working folder."""
 

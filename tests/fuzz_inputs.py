@@ -158,9 +158,10 @@ def inspect_zip(method: int) -> bytes:
     """The same as an .eval archive."""
     log, out = inspect_log(), io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as file:
-        file.writestr("header.json", json.dumps({key: log[key] for key in ("version", "status", "eval")}))
-        for sample in log["samples"]:
-            file.writestr(f"samples/{sample['id']}_epoch_{sample['epoch']}.json", json.dumps(sample))
+        entries = {"header.json": {key: log[key] for key in ("version", "status", "eval")}}
+        entries |= {f"samples/{sample['id']}_epoch_{sample['epoch']}.json": sample for sample in log["samples"]}
+        for name, entry in entries.items():  # of a fixed date: a seed makes the same inputs every day
+            file.writestr(zipfile.ZipInfo(name), json.dumps(entry), method)
     return out.getvalue()
 
 
@@ -229,7 +230,8 @@ def inputs(folder: Path) -> dict[str, bytes]:
     for ending in ("prism", "drn", "umb"):
         chain = ds.export_chain(task, ending)
         out[f"graph-chain.{ending}"] = chain if isinstance(chain, bytes) else chain.encode()
-    out["graph-edges.csv.gz"], out["graph-wide.csv"] = gzip.compress(CSV_GRAPH.encode()), CSV_GRAPH.encode("utf-16")
+    out["graph-edges.csv.gz"] = gzip.compress(CSV_GRAPH.encode(), mtime=0)
+    out["graph-wide.csv"] = CSV_GRAPH.encode("utf-16")
     out["log-tidy.parquet"] = parquet(tidy_rows())
     out["log-search.parquet"] = parquet([json.loads(line) for line in search_and_learn().splitlines()])
     out["log-stored.eval"], out["log-deflated.eval"] = (
@@ -237,7 +239,7 @@ def inputs(folder: Path) -> dict[str, bytes]:
         inspect_zip(zipfile.ZIP_DEFLATED),
     )
     out["log-lzma.eval"] = inspect_zip(zipfile.ZIP_LZMA)
-    out["log-tidy.csv.gz"], out["log-tidy.csv.xz"] = gzip.compress(TIDY.encode()), lzma.compress(TIDY.encode())
+    out["log-tidy.csv.gz"], out["log-tidy.csv.xz"] = gzip.compress(TIDY.encode(), mtime=0), lzma.compress(TIDY.encode())
     out["store-tallies.ds3"] = store(folder / "tallies.ds3")
     out["record-result.json"] = saved(folder / "result.json")
     return out
