@@ -15,7 +15,7 @@ from jaxtyping import install_import_hook
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".pytest_cache" / "kernels"
 """Kernels of this run and of earlier ones; may be deleted at any time."""
-TYPED = ("core/rng.py", "theory/*.py", "stats/*.py", "training/*.py", "engine/traces/*.py", "engine/e*.py")
+TYPED = ("core/rng.py", "theory/*.py", "stats/*.py", "training/*.py", "engine/traces/[!n]*.py", "engine/e*.py")
 LEFT_OUT = {"ds3sim.theory.cost", "ds3sim.stats.intervals", "ds3sim.engine.exact"}
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a process has a core; threads on small matrices only wait

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,12 @@ def cpu_device() -> Any:
     with suppress(RuntimeError):
         found = jax.local_devices(backend="cpu")
     return found[0]
+
+
+def compiled() -> bool:
+    """Whether loops compiled by numba stand in for XLA's on CPU devices: they do where numba is installed (the extra
+    ``fast``), unless the environment has ``DS3SIM_FAST=0``. They give the same numbers, bit for bit."""
+    return os.environ.get("DS3SIM_FAST") != "0" and find_spec("numba") is not None
 
 
 def workers_per_device(device: Any, count: int) -> int:
@@ -176,4 +183,5 @@ def environment() -> dict[Any, Any]:
         "device": getattr(found[0], "device_kind", str(found[0])) if found else "cpu",
         "devices": max(1, len(found)),
         "threads": cores(),
+        "walks": f"numba {_version('numba')}" if compiled() else "xla",
     }

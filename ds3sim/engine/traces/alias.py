@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ds3sim.core import arrays, rng
+from ds3sim.core import arrays, rng, runtime
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -32,6 +32,11 @@ def alias_tables(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     rows, width = probability.shape
     weight = probability / probability.sum(axis=1, keepdims=True) * width
+    if runtime.compiled():
+        from ds3sim.engine.traces.native_alias import settled
+
+        threshold, alias = settled(weight)
+        return np.clip(threshold, 0.0, 1.0), alias
     everyone = np.arange(rows)
     light = weight < 1.0
     order = np.argsort(~light, axis=1, kind="stable")
@@ -187,10 +192,12 @@ def lookup(
 ) -> arrays.Int32[arrays.Array, "*_"]:
     """Codes drawn by two words from the rows of ``mask`` + 1 entries that begin at ``row`` in flat packed tables."""
     import jax.numpy as jnp
+    from jax import lax
 
     entry = row + (word0 & mask).astype(jnp.int32)
-    both = jnp.asarray(outcome)[entry]
-    code = jnp.where(word1 < jnp.asarray(threshold)[entry], both & np.uint32(0xFFFF), both >> np.uint32(16))
+    # Without the barrier XLA makes a loop for each look-up, and works out the random words in both.
+    both, limit = lax.optimization_barrier((jnp.asarray(outcome)[entry], jnp.asarray(threshold)[entry]))
+    code = jnp.where(word1 < limit, both & np.uint32(0xFFFF), both >> np.uint32(16))
     return code.astype(jnp.int32)
 
 

@@ -110,6 +110,11 @@ class Shape:
     outcome: tuple[Any, ...]
     long: bool = False
 
+    @property
+    def alone(self) -> bool:
+        """Whether a trial is its only trace."""
+        return self.n == 1 and self.outcome == ("first",)
+
 
 KERNELS = {beam: beam_arguments, urn: urn_arguments}
 """Kernels of tasks that no batch can hold, and what makes their arguments."""
@@ -140,12 +145,13 @@ class Ready:
 
 @dataclass(frozen=True, eq=False)
 class Wave:
-    """Jobs of one shape with their tables; launches of ``rows`` rows of ``width`` lanes."""
+    """Jobs of one shape with their tables; launches of ``rows`` rows of ``width`` lanes; ``compiled``: by numba."""
 
     shape: Shape
     ready: Sequence[Ready]
     width: int
     rows: int
+    compiled: bool = False
 
     @property
     def trials(self) -> int:
@@ -162,15 +168,16 @@ class Row(NamedTuple):
     count: int
 
 
-def waves(jobs: Sequence[Job], lanes: int, macro: int | None) -> Iterator[Wave]:
-    """The jobs by kernel shape, a bounded number at a time. Budgets of one law share its table."""
+def waves(jobs: Sequence[Job], lanes: int, macro: int | None, compiled: bool = False) -> Iterator[Wave]:
+    """The jobs by kernel shape, a bounded number at a time; walks ``compiled`` by numba where asked for. Budgets of one
+    law share its table."""
     shapes: dict[tuple[Any, ...], list[Job]] = {}
     for job in jobs:
         own = beam if isinstance(job.task.step, Beam) else urn if shared_rate(job.task) is not None else None
         alone = own and (own, id(job))
         shapes.setdefault((job.task.n, outcome_tables(job.task.aggregate)[0], alone), []).append(job)
     for (n, outcome, alone), members in shapes.items():
-        layout = _layout(members, n, lanes, outcome)
+        layout = _layout(members, n, lanes, outcome, compiled and not alone)
         if alone:
             (job,), (kernel, _) = members, alone
             arrays, static = KERNELS[kernel](job.task)
@@ -186,14 +193,15 @@ def waves(jobs: Sequence[Job], lanes: int, macro: int | None) -> Iterator[Wave]:
             for (long, _), group in groups.items():
                 # Walks of about equal length end together, so that no row waits for others.
                 group.sort(key=lambda r: r.law[3])
-                yield Wave(Shape(walk, (), n, outcome, long), group, *layout)
+                yield Wave(Shape(walk, (), n, outcome, long), group, *layout, compiled)
 
 
-def _layout(jobs: Sequence[Job], n: int, lanes: int, outcome: tuple[Any, ...]) -> tuple[int, int]:
+def _layout(jobs: Sequence[Job], n: int, lanes: int, outcome: tuple[Any, ...], compiled: bool) -> tuple[int, int]:
     """(lanes of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel."""
     most = max(job.most for job in jobs)
-    if len(jobs) == 1:
-        width, rows = power_of_two(max(n, min(max(lanes, FEWEST_LANES), max(ROW_LANES, most * n)))), 1
+    if len(jobs) == 1 or compiled:
+        width = power_of_two(max(n, min(max(lanes, FEWEST_LANES), max(ROW_LANES, most * n))))
+        rows = 1 if len(jobs) == 1 else max(1, min(lanes // width, power_of_two(2 * len(jobs))))
     else:
         trials = max(1, min(power_of_two(most), ROW_LANES // n))
         total = sum(-(-job.most // trials) + 1 for job in jobs)

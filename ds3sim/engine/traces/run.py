@@ -20,14 +20,11 @@ from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.progress import working
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
 from ds3sim.engine.tally import Tally
-from ds3sim.engine.traces.alias import padded, power_of_two
-from ds3sim.engine.traces.outcome import correct, outcome
-from ds3sim.engine.traces.pack import TABLE_ENTRIES, Job, Ready, Row, Wave, packed, waves
-from ds3sim.engine.traces.urn import urn
-from ds3sim.engine.traces.walk import NOT_REACHED, NUMBERS, Rows, jitted, stage_sizes, walk
+from ds3sim.engine.traces import native, xla
+from ds3sim.engine.traces.pack import Job, Ready, Row, Wave, packed, waves
+from ds3sim.engine.traces.walk import NUMBERS, Rows
 from ds3sim.task.task import Task
 
-TABLE_SIZES = (2**17, TABLE_ENTRIES)
 MOST_KEYS = 4096
 """Keys of batches that are kept, 64 bytes each."""
 
@@ -87,7 +84,7 @@ def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callab
     def work(ready: Sequence[Ready], wave: Wave) -> Iterator[tuple[list[Row], Wave]]:
         return ((rows, wave) for rows in packed(ready, wave.trials, wave.rows))
 
-    found = waves(jobs, lanes, options.macro_steps)
+    found = waves(jobs, lanes, options.macro_steps, devices[0].platform == "cpu" and runtime.compiled())
     with working("trials", sum(job.goal for job in jobs)) as stage:
         if options.relative_error is None:
             runtime.in_order(launch, (args for wave in found for args in work(wave.ready, wave)), threads, take)
@@ -112,39 +109,24 @@ class _Launch:
 
     def __call__(self, rows: list[Row], wave: Wave) -> list[tuple[Any, ...]]:
         """Run one launch: (job, and the arguments of :meth:`Job.add`) of each of its jobs."""
-        import jax
-
-        device = next(self.number) % len(self.devices)
-        shape, n = wave.shape, wave.shape.n
+        device = self.devices[number := next(self.number) % len(self.devices)]
         pieces = _pieces(rows)
         given = self._rows(rows, pieces, wave)
-        if (name := (shape, wave.rows, wave.width)) not in self.checked:  # all launches of a wave are alike
+        if (name := (wave.shape, wave.rows, wave.width)) not in self.checked:  # all launches of a wave are alike
             given.checked()
             self.checked.add(name)
-        if len(self.devices) > 1:  # else the kernel takes the host's arrays, which is quicker
-            given = jax.device_put(given, self.devices[device])
-        arrays, marks = self._tables(rows, pieces, wave, device)
-        static: dict[Any, Any] = dict(shape.static)
-        if shape.kernel is walk:
-            static["stages"] = stage_sizes(wave.rows * wave.width, shape.long)
-        ending = jitted(shape.kernel, "width", *static)(given, *arrays, width=wave.width, **static)
-        times = None
-        if shape.outcome != ("first",) or n > 1:
-            times = jitted(outcome, "n", "kind")(ending, given, marks, n=n, kind=shape.outcome)
         tops = [ready.job.task.max_steps for ready, _, _ in pieces]
         spans = [(begin, end) for _, begin, end in pieces]
-        endings = _counts(ending, spans, [2 * top + 4 for top in tops])
-        hits = [c[2::2] for c in endings] if times is None else _counts(times, spans, [top + 1 for top in tops])
-        squares = None
-        if shape.kernel is urn:  # a single row
-            (times_correct,) = _counts(jitted(correct, "n")(ending, n=n), spans, [n + 1])
-            squares = int(times_correct @ np.arange(n + 1) ** 2)
-        out = []
-        for (ready, begin, end), counts, own in zip(pieces, endings, hits, strict=True):
-            trials = sum(row.count for row in rows[begin:end])
-            idle = (end - begin) * wave.width - trials * n
-            out.append((ready.job, trials, int(counts[1]) - idle, counts, own, squares))
-        return out
+        kernels: Any = native if wave.compiled else xla
+        tables = self._tables(rows, pieces, wave, kernels, number)
+        endings, hits, squares = kernels.counts(
+            given, *tables, wave, spans, tops, device if len(self.devices) > 1 else None
+        )
+        trials = [sum(row.count for row in rows[begin:end]) for begin, end in spans]
+        return [
+            (ready.job, many, int(found[1]), found, own, squares)
+            for (ready, _, _), many, found, own in zip(pieces, trials, endings, hits, strict=True)
+        ]
 
     def _rows(self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave) -> Rows:
         """The rows as kernels take them."""
@@ -178,61 +160,22 @@ class _Launch:
         return [kept[name] for name in wanted]
 
     def _tables(
-        self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave, device: int
+        self, rows: list[Row], pieces: list[tuple[Ready, int, int]], wave: Wave, kernels: Any, number: int
     ) -> tuple[Any, ...]:
         """The kernel's arrays and the aggregators' tables on the device; kept, since launches may share them."""
-        import jax
-
         owners = [row.ready for row in rows]
-        kept = self.kept_tables.get(device)  # one read: threads may replace it meanwhile
+        kept = self.kept_tables.get(number)  # one read: threads may replace it meanwhile
         if kept is not None and kept[0] == owners:
             return kept[1]
-        if wave.shape.kernel is not walk:
-            arrays = owners[0].arrays
-        elif len(pieces) == 1:
-            arrays = tuple(padded(table) for table in owners[0].arrays)
-        else:
-            arrays = tuple(_joined([ready.arrays[j] for ready, _, _ in pieces]) for j in (0, 1))
         # Rows without a task repeat the last one.
         every = [owners[min(i, len(owners) - 1)].marks for i in range(wave.rows)]
         marks = tuple(np.stack([marks[j] for marks in every]) for j in range(len(every[0])))
-        made = jax.device_put((arrays, marks), self.devices[device])
-        self.kept_tables[device] = (owners, made)
+        made = kernels.tables([ready.arrays for ready, _, _ in pieces], marks, wave, self.devices[number])
+        self.kept_tables[number] = (owners, made)
         return made
-
-
-def _joined(tables: Sequence[np.ndarray]) -> np.ndarray:
-    """Tables one after the other in one of few sizes, so that few kernels are compiled."""
-    need = sum(table.size for table in tables)
-    space = next((size for size in TABLE_SIZES if need <= size), power_of_two(need))
-    out = np.zeros(space, np.uint32)
-    np.concatenate(tables, out=out[:need])
-    return out
 
 
 def _pieces(rows: list[Row]) -> list[tuple[Ready, int, int]]:
     """(job with tables, begin, end): the rows of each job, which follow each other."""
     ends = [i + 1 for i, row in enumerate(rows) if i + 1 == len(rows) or rows[i + 1].ready is not row.ready]
     return [(rows[begin].ready, begin, end) for begin, end in zip([0, *ends], ends, strict=False)]
-
-
-def _counts(values: Any, spans: list[tuple[int, int]], sizes: list[int]) -> list[np.ndarray]:
-    """Counts of 0..size-1 in rows begin..end-1 of a device array, int64 [size] each; larger values are left out."""
-    import jax.numpy as jnp
-
-    if len(values) == 1 and next(iter(values.devices())).platform != "cpu" and sizes[0] <= 2**20:
-        kept = jnp.where(values[0] == NOT_REACHED, sizes[0], values[0])
-        return [np.asarray(jnp.bincount(kept, length=power_of_two(sizes[0] + 1))[: sizes[0]]).astype(np.int64)]
-    host = np.asarray(values)
-    return [_count(host[begin:end].ravel(), size) for (begin, end), size in zip(spans, sizes, strict=True)]
-
-
-def _count(values: np.ndarray, size: int) -> np.ndarray:
-    if values.size and int(values.max()) >= size:
-        values = values[values < size]
-    if size > 4 * values.size:
-        out = np.zeros(size, np.int64)
-        found, times = np.unique(values, return_counts=True)
-        out[found] = times
-        return out
-    return np.bincount(values, minlength=size)

@@ -6,6 +6,8 @@ numbers of each are bit for bit those that it would get alone.
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, groupby
@@ -33,6 +35,9 @@ RARE = 2.0**-28
 """A table of 32-bit thresholds keeps a chance to 2^-33 of a column; walks with a smaller chance of a step than this get
 thresholds of 96 bits."""
 
+KEPT_ROWS = 128
+KEPT_BYTES = 2**28
+"""Tables with so many rows are kept for later calls, the last ones used up to so many bytes."""
 ROWS_AT_ONCE = 4096
 """Rows of alias tables that are made together: enough to share the passes, few enough for the cache."""
 
@@ -56,6 +61,14 @@ class Table:
     steps: int
     wide: tuple[np.ndarray, ...] = ()
 
+    @property
+    def bytes(self) -> int:
+        """Memory of the arrays."""
+        return sum(array.nbytes for array in (self.threshold, self.outcome, *self.wide))
+
+
+_kept: OrderedDict[bytes, Table] = OrderedDict()
+
 
 @dataclass(frozen=True, eq=False)
 class Walk:
@@ -75,6 +88,17 @@ class Walk:
     at_goal: float
     at_dead: float
     rare: bool = False
+
+    def digest(self, steps: int) -> bytes:
+        """A name of the table of ``steps`` steps a draw."""
+        law = self.moves
+        parts = [law] if isinstance(law, np.ndarray) else [law.indptr, law.indices, law.data]
+        said = hashlib.blake2b(
+            repr((self.at_goal, self.at_dead, self.rare, steps, len(parts))).encode(), digest_size=16
+        )
+        for array in (*parts, self.to_goal, self.to_dead, self.start):
+            said.update(np.ascontiguousarray(array).data)
+        return said.digest()
 
 
 def walk_of(graph: SkillGraph, tensor: Tensor, start: np.ndarray | None = None, rare: bool | None = None) -> Walk:
@@ -124,7 +148,24 @@ def macro_steps(walk: Walk, max_steps: int) -> int:
 
 
 def macro_tables(walks: Sequence[tuple[Walk, int]]) -> list[Table]:
-    """The tables of many (walk, L), each bit for bit what it is alone; InputError: one is too large."""
+    """The tables of many (walk, L), each bit for bit what it is alone; those of large walks are made once and kept.
+
+    InputError: one is too large."""
+    names = [walk.digest(steps) if walk.start.size >= KEPT_ROWS else None for walk, steps in walks]
+    found = [_kept.get(name) if name else None for name in names]
+    lacking = [i for i, table in enumerate(found) if table is None]
+    for i, table in zip(lacking, _made([walks[i] for i in lacking]), strict=True):
+        found[i] = table
+    for name, table in zip(names, found, strict=True):
+        if name and table is not None and table.bytes <= KEPT_BYTES:
+            _kept[name] = table
+            _kept.move_to_end(name)
+    while sum(table.bytes for table in list(_kept.values())) > KEPT_BYTES:
+        _kept.popitem(last=False)
+    return [table for table in found if table is not None]
+
+
+def _made(walks: Sequence[tuple[Walk, int]]) -> list[Table]:
     shapes = [(walk.start.size, steps) for walk, steps in walks]
     out = {
         i: _sparse_table(walk, steps)
