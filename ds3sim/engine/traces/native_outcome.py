@@ -28,10 +28,9 @@ def _time(ending: Any) -> Any:
 
 
 @njit(inline="always")
-def _below(word0: Any, word1: Any, limit: np.ndarray) -> Any:
-    """``outcome._accepted``: a limit of all ones means always."""
-    certain = (limit[0] & limit[1]) == ALL
-    return certain or word0 < limit[0] or (word0 == limit[0] and word1 < limit[1])
+def _accepted(word0: Any, word1: Any, high: Any, low: Any) -> Any:
+    """``outcome._accepted``, without branches: a limit of all ones means always."""
+    return ((high & low) == ALL) | (word0 < high) | ((word0 == high) & (word1 < low))
 
 
 @njit(nogil=True, cache=True)
@@ -45,9 +44,15 @@ def _first(n: Any, ending: np.ndarray, hits: np.ndarray) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _words(key: np.ndarray, lane: Any, number: Any, word0: np.ndarray, word1: np.ndarray) -> None:
+def _words(k0: Any, k1: Any, lane: Any, number: Any, word0: np.ndarray, word1: np.ndarray) -> None:
     for i in range(word0.size):
-        word0[i], word1[i] = threefry(key[0], key[1], u32(lane + u32(i)), number)
+        word0[i], word1[i] = threefry(k0, k1, u32(lane + u32(i)), number)
+
+
+@njit(nogil=True, cache=True)
+def _marks(word0: np.ndarray, word1: np.ndarray, high: Any, low: Any, marks: np.ndarray) -> None:
+    for i in range(marks.size):
+        marks[i] = _accepted(word0[i], word1[i], high, low)
 
 
 @njit(nogil=True, cache=True)
@@ -55,26 +60,26 @@ def _verified(
     n: Any, ending: np.ndarray, hits: np.ndarray, key: np.ndarray, lane: Any, limits: np.ndarray, abstain: Any
 ) -> None:
     many = max(1, BLOCK // n)
-    a0, a1, b0, b1 = np.empty((4, many * n), u32)
+    word0, word1 = np.empty((2, many * n), u32)
+    correct, wrong = np.empty((2, many * n), np.uint8)
     for trial in range(ending.size // n):
         at = trial % many * n
         if at == 0:
-            _words(key, u32(lane + u32(trial * n)), u32(0), a0, a1)
-            _words(key, u32(lane + u32(trial * n)), u32(1), b0, b1)
+            begin = u32(lane + u32(trial * n))
+            _words(key[0], key[1], begin, u32(0), word0, word1)
+            _marks(word0, word1, limits[0, 0], limits[0, 1], correct)
+            _words(key[0], key[1], begin, u32(1), word0, word1)
+            _marks(word0, word1, limits[1, 0], limits[1, 1], wrong)
         chosen, after, before = NOT_REACHED, 0, NOT_REACHED
         for i in range(n):
             if after >= before:  # no later trace is looked at
                 break
             time = _time(ending[trial * n + i])
-            if_correct = _below(a0[at + i], a1[at + i], limits[0])
-            if_wrong = _below(b0[at + i], b1[at + i], limits[1])
+            if_correct, if_wrong = correct[at + i] > 0, wrong[at + i] > 0
             begins = max(time, after)
-            if if_correct and begins < before:
-                chosen = min(chosen, begins)
-            if if_wrong:
-                after = max(after, NOT_REACHED if if_correct else time)
-            elif if_correct:
-                before = min(before, time)
+            chosen = min(chosen, begins if if_correct & (begins < before) else NOT_REACHED)
+            after = max(after, (NOT_REACHED if if_correct else time) if if_wrong else 0)
+            before = min(before, time if if_correct & (not if_wrong) else NOT_REACHED)
         if not abstain:
             begins = max(_time(ending[trial * n]), after)
             if begins < before:
@@ -109,7 +114,7 @@ def _counted(n: Any, ending: np.ndarray, hits: np.ndarray, key: np.ndarray, tria
             continue
         word0, word1 = threefry(key[0], key[1], u32(trial0 + u32(trial)), u32(0))
         for j in range(reached):
-            if _below(word0, word1, limits[j]):
+            if _accepted(word0, word1, limits[j, 0], limits[j, 1]):
                 if times[j] < hits.size:
                     hits[times[j]] += 1
                 break
@@ -137,7 +142,7 @@ def _voted(
     for trial in range(ending.size // n):
         at = trial % many * n
         if at == 0:
-            _words(vote, u32(lane + u32(trial * n)), u32(0), word0, word1)
+            _words(vote[0], vote[1], u32(lane + u32(trial * n)), u32(0), word0, word1)
         reached = _sorted(n, ending[trial * n : trial * n + n], times, which)
         if reached == 0:
             continue
