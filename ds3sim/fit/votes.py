@@ -15,6 +15,7 @@ from ds3sim.core.check import one_of, whole_array
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.figure import LIGHT, legend
+from ds3sim.core.progress import working
 from ds3sim.fit.estimates.curve import Curve
 from ds3sim.fit.estimates.vote_at_k import vote_at_k
 from ds3sim.fit.forecast import Forecast, ahead, naming
@@ -201,12 +202,16 @@ def _rates_of_votes(curve: Points) -> LatentFit:
     few = np.unique(np.linspace(0, n.size - 1, min(10, n.size)).astype(int))
     n, y = np.minimum(n[few], 2048), y[few]
 
+    tries = 25  # a gradient takes three curves more
+
     def miss(z: np.ndarray) -> np.ndarray:
+        stage.advance()
         alpha, beta, decay = math.exp(z[0]), math.exp(z[1]), 1.0 / (1.0 + math.exp(-z[2]))
         weights = weights_of("geometric", 11, decay)
         return np.array([latent.vote_at_n(int(k), 1.0, alpha, beta, weights, quick=True) for k in n]) - y
 
     mean = min(max(float(y[0]), 1e-3), 0.999)
     start = [math.log(0.4), math.log(0.4 * (1 - mean) / mean), 1.0]
-    found = least_squares(miss, start, bounds=([-6, -6, -4], [4, 8, 6]), max_nfev=25)
+    with working("vote curves", 4 * tries) as stage:
+        found = least_squares(miss, start, bounds=([-6, -6, -4], [4, 8, 6]), max_nfev=tries)
     return LatentFit(1.0, math.exp(found.x[0]), math.exp(found.x[1]))
