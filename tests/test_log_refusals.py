@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,12 @@ def test_what_is_no_log_is_named(tmp_path, name, content, words):
     (path,) = written(tmp_path, {name: content if isinstance(content, bytes | str) else json.dumps(content)})
     message = refusal(path)
     assert words in message and str(path) in message
+
+
+def test_an_excel_workbook_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.xlsx", "w") as file:
+        file.writestr("[Content_Types].xml", "<x/>")
+    assert "an Excel workbook: save the sheet as CSV" in refusal(tmp_path / "x.xlsx")
 
 
 # ---- public files, where they are ----------------------------------------------------------------

@@ -163,7 +163,7 @@ FOREIGN = (
         (),
         _is_wide,
     ),
-    Foreign("an Excel workbook", "save the sheet as CSV", (("[[]content_types].xml",),)),
+    Foreign("an Excel workbook", "save the sheet as CSV", (("[content_types].xml",),)),
     Foreign("a zip file, but no Inspect log", "unpack it and give the log in it", (), _is("zip")),
 )
 """In the order in which they are tried, after the readers."""
