@@ -93,8 +93,12 @@ class Rows:
             InputError: the label was there before.
         """
         labels = self._parts[self._now].labels.setdefault(problem, {})
-        if blank(label) or (not labels and is_number(label)):
-            return whole_of(label, place, column)
+        if not labels:
+            try:
+                return whole_of(label, place, column)
+            except InputError:
+                if blank(label) or is_number(label):
+                    raise
         name = str(label).strip()
         require(name not in labels, f"{place}: problem {shown(problem)} has sample {shown(name)} twice (first in"
                 f" {labels.get(name)}): remove one, or number the samples of a problem")  # fmt: skip
