@@ -12,8 +12,8 @@ from ds3sim.core.text import short
 from ds3sim.graph.found import PROBABILITY, is_number, undirected
 
 COLUMNS = {
-    "source": ("source", "from", "src", "source_node", "from_node", "start_node", "state"),
-    "target": ("target", "to", "dst", "target_node", "to_node", "end_node", "next_state", "destination"),
+    "source": ("source", "from", "src", "start_node", "source_node", "from_node", "state"),
+    "target": ("target", "to", "dst", "end_node", "target_node", "to_node", "next_state", "destination"),
     "probability": PROBABILITY,
 }
 """What the columns may be called, in any case; the first that a header has counts."""
@@ -93,7 +93,7 @@ def _header(row: list[str], place: str) -> tuple[int, int, int]:
             number = any(is_number(field) for field in row)
             hint = "; this looks like an edge, so the header is missing" if number else ""
             raise InputError(
-                f"{place}: the header {shown(','.join(row))} has no column {column} (or {', '.join(names[1:])}): it"
+                f"{place}: the header {shown(','.join(row))} has no column {column} (or {', '.join(names[1:4])}): it"
                 f" must be {','.join(COLUMNS)}{hint}"
             )
         require(named.count(have) == 1, f"{place}: the header has two columns {have}: keep one")

@@ -82,7 +82,7 @@ def _list(found: Found, states: Iterable[str], other: Mapping[str, str]) -> None
 
 def _state(text: str, states: int, place: str) -> int:
     state = _number(text, place, "number of a state")
-    require(state < states, f"{place}: there is no state {state}: {states} states are numbered from 0")
+    require(state < states, f"{place}: {shown(text)} is not the number of a state: {states} are numbered from 0")
     return state
 
 

@@ -17,7 +17,7 @@ from ds3sim.graph.names import name_of
 from ds3sim.graph.parts import BetaRate
 
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
-PROBABILITY = ("probability", "prob", "p", "chance", "weight", "count", "counts")
+PROBABILITY = ("probability", "prob", "p", "weight", "count", "counts")
 """What the chance of an edge may be called, in any case; the first that an edge has counts."""
 OTHER_NAMES = {"name", "label", "id", "shared name"}
 """Attributes, in any case, by which a node may be named instead of by its id."""

@@ -211,7 +211,10 @@ class SkillGraph(Parts, Record):
             return write_file(check_out(path), self.to_json() + "\n")
         if ending == ".csv":
             broken = next((name for name in self.names if {"\n", "\r"} & set(name)), None)
-            require(broken is None, f"{path}: the name {shown(broken)} has a line break, which no list of edges has: use .json")
+            require(
+                broken is None,
+                f"{path}: the name {shown(broken)} has a line break, which no list of edges has: use .json",
+            )
             # A name that begins with # stands in quotes, else its line would be a comment.
             table = self.to_table().to_csv(index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC)
             return write_file(check_out(path), table)
