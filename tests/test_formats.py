@@ -201,8 +201,22 @@ CYTOSCAPE = [{"data": {"id": "a"}}, {"data": {"id": "b"}}, {"group": "edges", "d
         {"nodes": [{"id": "a"}], "links": [{"source": {"id": "a", "x": 1}, "target": {"id": "b"}, "p": 0.5}]}
         | {"nodes": [{"id": "a"}, {"id": "b"}]},
     ],
-    ids=["adjacency", "cytoscape", "json graph", "numbered", "labelled", "vis", "pairs", "vis label", "flat elements"]
-    + ["list of elements", "json graph, lists", "json graphs", "graphology", "d3 after its run"],
+    ids=[
+        "adjacency",
+        "cytoscape",
+        "json graph",
+        "numbered",
+        "labelled",
+        "vis",
+        "pairs",
+        "vis label",
+        "flat elements",
+        "list of elements",
+        "json graph of lists",
+        "json graphs",
+        "graphology",
+        "d3 after its run",
+    ],
 )
 def test_relatives_of_node_link_json(tmp_path, data):
     graph = load(tmp_path, "g.json", json.dumps(data), **A_TO_B)
@@ -230,7 +244,7 @@ def test_start_and_feasible_may_be_text(tmp_path):
     assert graph.start.tolist() == [1, 0, 0]
 
 
-@pytest.mark.parametrize("name", ["#x", 'a"b', "x,y", ";", "<&>", "a\tb", "\u2028", "sep=;"])
+@pytest.mark.parametrize("name", ["#x", 'a"b', "x,y", ";", "<&>", "a\tb", "a\u2028b", "sep=;"])
 def test_names_survive_an_edge_list(tmp_path, name):
     graph = ds.SkillGraph.from_edges([(name, "m", 0.5), ("m", "z", 0.25), (name, "z", 1e-12)], start=name, goal="z")
     back = ds.load_graph(graph.save(tmp_path / "g.csv"), start=name, goal="z")

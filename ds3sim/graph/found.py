@@ -133,7 +133,7 @@ class Found:
             f"{where}: {len(truths)} states are initial: give the start, with a probability for each of them",
         )
         for node, attributes, place in zip(self.nodes, self.node_attributes, self.node_places, strict=True):
-            value = attributes.get("start")
+            value: Any = attributes.get("start")
             if not is_number(value) or str(value).strip() in TRUTH:
                 if value is not None and truth(value, f"{where}, {place}: start of node {short(node)}"):
                     truths.append(node)

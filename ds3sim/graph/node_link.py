@@ -53,7 +53,8 @@ def read_node_link(text: str, where: str) -> Found:
     data = parsed(text, where)
     if isinstance(data, list) and any(isinstance(item, dict) and isinstance(item.get("data"), dict) for item in data):
         data = {"elements": data}  # Cytoscape
-    require(isinstance(data, dict), f"{where}: the document is {_kind(data)}: {EXPECTED}")
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: the document is {_kind(data)}: {EXPECTED}")
     data = _as_node_link(data, where)
     present = [key for key in ("links", "edges") if key in data]
     require(bool(present), f"{where}: there is no list links or edges: {EXPECTED}")
@@ -107,8 +108,8 @@ def _as_node_link(data: dict[Any, Any], where: str) -> dict[Any, Any]:
     if "links" in data or "edges" in data:
         return data
     if isinstance(elements, dict | list):  # Cytoscape
-        every = elements if isinstance(elements, list) else sum((_list(part) for part in elements.values()), [])
-        inner = [_inside(item, "data") for item in every]
+        lists = [elements] if isinstance(elements, list) else [_list(part) for part in elements.values()]
+        inner = [_inside(item, "data") for items in lists for item in items]
         nodes, edges = ([item for item in inner if ("source" in item) is edge] for edge in (False, True))
         about = data.get("data") if isinstance(data.get("data"), dict | list) else {}
         return {"directed": data.get("directed", True), "graph": about, "nodes": nodes, "edges": edges}
