@@ -229,6 +229,7 @@ def _ways(file: LogFile) -> str:
 
 def _is_number(value: Any) -> bool:
     try:
-        return not isinstance(value, bool) and float(value) is not None
+        float(value)
     except (TypeError, ValueError):
         return False
+    return not isinstance(value, bool)
