@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def csv_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int, dic
 
 def _header(row: Sequence[str], place: str) -> list[str]:
     columns = [name.strip() for name in row]
-    low = [name.lower() for name in columns if name]
-    double = [name for name in low if low.count(name) > 1]
-    require(not double, f"{place}: the column {shown(double[0]) if double else ''} is there twice")
+    times = Counter(name.lower() for name in columns if name)
+    double = next((name for name, count in times.items() if count > 1), None)
+    require(double is None, f"{place}: the column {shown(double)} is there twice")
     return columns

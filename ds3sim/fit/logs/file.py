@@ -22,6 +22,7 @@ from ds3sim.fit.logs.zipped import Zip
 YAML = (".yaml", ".yml")
 HEAD_ROWS = 100
 """So many rows are looked at."""
+MOST_COLUMNS = 100_000
 
 CONTAINERS = {
     "csv": "a text table with the columns",
@@ -131,16 +132,23 @@ class Reader:
 
 def has(columns: Iterable[str], names: Iterable[str]) -> bool:
     """Whether one of the names is among the columns, whatever its case."""
-    names = tuple(names)
-    return any(fnmatchcase(column.strip().lower(), name) for column in columns for name in names)
+    low = {column.strip().lower() for column in columns}
+    return any(any(fnmatchcase(column, name) for column in low) if "*" in name else name in low for name in names)
 
 
 def look(source: object) -> LogFile:
     """Container, columns and first rows of a file.
 
     Raises:
-        InputError: not a path, a folder, missing, empty, not UTF-8, not readable.
+        InputError: not a path, a folder, missing, empty, not UTF-8, not readable, more than ``MOST_COLUMNS``.
     """
+    file = _look(source)
+    many = f"{file.where}: has {len(file.columns):,} columns, more than the {MOST_COLUMNS:,} read: is it a log?"
+    require(len(file.columns) <= MOST_COLUMNS or file.container == "zip", f"{many} Keep those of problems and grades")
+    return file
+
+
+def _look(source: object) -> LogFile:
     path, where = as_path(source)
     require(not path.is_dir(), f"{where}: is a folder: name the log file in it")
     head = head_of(path, where)
