@@ -12,10 +12,14 @@ import io
 import json
 import lzma
 import re
+import sqlite3
+import tarfile
+import tempfile
 import tomllib
 import traceback
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -181,6 +185,82 @@ def inside(data: bytes, random: Random) -> bytes:
         return absurd(data, random)
 
 
+def bombed(data: bytes, random: Random) -> bytes:
+    """A YAML value stands for 9^9 others by aliases of aliases, or for itself."""
+    text = data.decode("utf-8", errors="surrogateescape")
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10))
+    found = [*re.finditer(r"(?<=: ).+$", text, re.MULTILINE)]
+    if not found:
+        return bomb.encode()
+    place, new = random.choice(found), random.choice(["*a9", "&a [*a, *a]", "&a {b: *a}", "[*a9]"])
+    text = f"{bomb if 'a9' in new else ''}{text[: place.start()]}{new}{text[place.end() :]}"
+    return text.encode("utf-8", errors="surrogateescape")
+
+
+def entities(data: bytes, random: Random) -> bytes:
+    """An XML document declares entities: ones that grow, a file, one that is used often."""
+    grow = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 10))
+    kinds = [f'<!ENTITY e0 "x">{grow}', '<!ENTITY e9 SYSTEM "file:///etc/hostname">', f'<!ENTITY e9 "{"x" * 2**16}">']
+    text = data.decode("utf-8", errors="surrogateescape")
+    body = re.sub(r"^<\?xml.*?\?>", "", text)
+    body = body.replace('"a"', '"&e9;"', 1) if random.random() < 0.5 else body.replace("</", "&e9;</", 1)
+    return f"<!DOCTYPE x [{random.choice(kinds)}]>{body}".encode("utf-8", errors="surrogateescape")
+
+
+def widened(data: bytes, random: Random) -> bytes:
+    """The header of a table, or one of its fields, gets absurdly long."""
+    mark = random.choice([b",", b";", b"\t", b"\0", b'"', b"x", b"[", b"x,", b"\n", b" "])
+    at = random.choice([0, data.find(b"\n") % len(data), random.randrange(len(data))])
+    return data[:at] + mark * random.choice([5000, 300_000]) + data[at:]
+
+
+def stored(data: bytes, random: Random) -> bytes:
+    """A value of a store gets another type, or the store a trigger or a view."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.ds3"
+        path.write_bytes(data)
+        try:
+            with contextlib.closing(sqlite3.connect(path)) as db, db:
+                names = [
+                    (t, row[1]) for t in ("problem", "part", "sweep") for row in db.execute(f"PRAGMA table_info({t})")
+                ]
+                table, column = random.choice(names)
+                value = random.choice(
+                    [None, "x", "\0", b"", b"\xff\xfe", -1, 2**62, 1.5, "[]", "9" * 5000, zlib.compress(b"{}")]
+                )
+                extra = f"CREATE TRIGGER g AFTER INSERT ON {table} BEGIN DELETE FROM {table}; END"
+                if random.random() < 0.1:
+                    db.execute(extra)
+                else:
+                    db.execute(f"UPDATE {table} SET {column} = ?", (value,))
+        except (sqlite3.Error, IndexError):  # damaged before, or a value that the table does not take
+            return flipped(data, random)
+        return path.read_bytes()
+
+
+def repacked(data: bytes, random: Random) -> bytes:
+    """A member of a tar file is damaged, or is a link or a device, and packed again."""
+    out = io.BytesIO()
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as old, tarfile.open(fileobj=out, mode="w:gz") as new:
+            members = old.getmembers()
+            chosen = random.choice(members)
+            for member in members:
+                content = file.read() if (file := old.extractfile(member)) else b""
+                if member is chosen and random.random() < 0.2:
+                    member.type, member.linkname = random.choice([b"1", b"2", b"3", b"5", b"6"]), "/dev/zero"
+                    member.name = random.choice([member.name, f"/{member.name}", f"../{member.name}"])
+                    content = b""
+                elif member is chosen and content:
+                    way = restructured if member.name.endswith(".json") else random.choice(BYTES)
+                    content = way(content, random)
+                member.size = len(content)
+                new.addfile(member, io.BytesIO(content))
+    except Exception:  # damaged before
+        return absurd(data, random)
+    return out.getvalue()
+
+
 ENDS: dict[str, dict[str, Any]] = {
     "csv": {"start": "b", "goal": "z"},
     "tsv": {"start": "b", "goal": "z"},
@@ -195,8 +275,12 @@ WAYS: dict[str, tuple[Callable, ...]] = {
     ".jsonl": (*TEXT, *[restructured] * 8),
     ".parquet": (*BYTES, columns, columns),
     ".toml": (*TEXT, *[retabled] * 20),
-    ".ds3": BYTES,
-    ".umb": (*BYTES, *[inside] * 7),
+    ".ds3": (*BYTES, *[stored] * 7),
+    ".umb": (*BYTES, *[repacked] * 14),
+    ".csv": (*TEXT, widened, widened),
+    ".tsv": (*TEXT, widened, widened),
+    ".yaml": (*TEXT, *[bombed] * 3),
+    **dict.fromkeys((".graphml", ".gexf"), (*TEXT, *[entities] * 3)),
     **dict.fromkeys((".eval", ".gz", ".xz"), (*BYTES, *[inside] * 7)),
 }
 

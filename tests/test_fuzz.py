@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import re
+import sqlite3
 import struct
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -100,6 +103,39 @@ def test_nothing_is_computed_behind_the_guard(tmp_path, monkeypatch):
     monkeypatch.setattr("ds3sim.fit.pass_at_n.maximum", broken)
     with pytest.raises(KeyError, match="a mistake of the fit"):
         ds.fit_pass_at_n(path)
+
+
+@pytest.mark.parametrize("value", ["*j", "&x [*x, *x]", "&x {y: *x}"])
+def test_aliases_of_aliases_are_refused_before_they_are_written_out(value, tmp_path):
+    path = tmp_path / "bomb.yaml"
+    bomb = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghij"))
+    path.write_text(f"{bomb}question: q\ngt_answer: {value}\nsamples: [a, b]\nis_corrects: [true, false]\n")
+    assert "its aliases stand for more than 10,000,000 values" in refusal(ds.read_log, path)
+
+
+def test_a_table_of_very_many_columns_is_refused(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text("problem,n,correct," + ",".join(f"c{i}" for i in range(100_000)) + "\n")
+    assert "has 100,003 columns, more than the 100,000 read" in refusal(ds.read_log, path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE part SET seed = 'x'",
+        "UPDATE part SET squares = x'00'",
+        "UPDATE sweep SET name = x'ff'",
+        "CREATE TRIGGER t AFTER INSERT ON part BEGIN DELETE FROM part; END",
+        "CREATE VIEW v AS SELECT * FROM part",
+    ],
+)
+def test_a_store_with_other_types_or_programs_is_refused(change, valid, tmp_path):
+    path = tmp_path / "x.ds3"
+    path.write_bytes(valid["store-tallies.ds3"])
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute(change)
+    said = refusal(ds.Store.open, path)
+    assert said.startswith(f"{path}: is damaged") and ("of another type" in said or "it has the" in said)
 
 
 # ---- archives -------------------------------------------------------------------------------------

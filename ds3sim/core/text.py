@@ -11,8 +11,9 @@ MOST_SHOWN = 60
 
 def short(value: object, most: int = MOST_SHOWN) -> str:
     """``value`` for a message: one line, cut to ``most`` characters."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    whole = str(value)
+    text = " ".join(whole[: 64 * most].split())  # a field of a file may have megabytes
+    return text if len(text) <= most and len(whole) <= 64 * most else f"{text[: most - 3]}..."
 
 
 def shown(value: object, most: int = MOST_SHOWN) -> str:

@@ -8,6 +8,7 @@ bootstrap over problems. From a vote curve: least squares of the exact (13), kin
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
-from ds3sim.core.progress import working
+from ds3sim.core.progress import Stage, working
 from ds3sim.fit import agreement as patterns
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
 from ds3sim.theory import latent
@@ -286,7 +287,9 @@ def fit_vote_curve(
     most = int(votes.max())
     require(most <= LARGEST, f"a vote curve can reach N = {LARGEST}, not {most}")
     curve, points = _Votes(votes, y, parameters), votes.size
-    found = {name: _least_squares(name, curve) for name in ((kind,) if kind else tuple(TOP))}
+    kinds = (kind,) if kind else tuple(TOP)
+    with working("error models", len(kinds) * (len(_CURVE_CATEGORIES) + 1)) as stage:
+        found = {name: _least_squares(name, curve, stage) for name in kinds}
     aic = {name: points * float(np.log(max(error, 1e-300) / points)) for name, (error, _, _) in found.items()}
     scores = {name: value + 2.0 * (1 if name == "uniform" else 2) for name, value in aic.items()}
     chosen = kind or min(found, key=lambda name: scores[name] - (2.0 if name == "geometric" else 0.0))
@@ -296,14 +299,17 @@ def fit_vote_curve(
     return _fitted(chosen, weights_of(chosen, count, parameter), parameter, ends, scores, notes, error)
 
 
-def _least_squares(kind: str, votes: _Votes) -> tuple[float, int, float]:
+def _least_squares(kind: str, votes: _Votes, stage: Stage) -> tuple[float, int, float]:
     """(squared error, M, parameter): M on few of the points, then the parameter on all."""
     few, best = votes.thinned(9), (np.inf, 2, 1.0)
     for count in _CURVE_CATEGORIES:
         found = _parameter(kind, count, few, best)
         if found[0] < best[0] * (1 - 1e-3):
             best = found
-    return _parameter(kind, best[1], votes, best)
+        stage.advance()
+    whole = _parameter(kind, best[1], votes, best)
+    stage.advance()
+    return whole
 
 
 def _parameter(kind: str, count: int, votes: _Votes, best: tuple[float, int, float]) -> tuple[float, int, float]:
@@ -343,3 +349,27 @@ def _curve_interval(kind: str, count: int, parameter: float, error: float, votes
             inside, outside = (middle, outside) if fits else (inside, middle)
         ends.append(weights_of(kind, count, inside))
     return ends
+
+
+def rates_of_votes(n: np.ndarray, success: np.ndarray) -> tuple[float, float]:
+    """alpha and beta with A = 1, and lambda at M = 11, by least squares on a vote curve alone."""
+    from scipy.optimize import least_squares
+
+    n, y = whole_votes(n, success)
+    require(n.size >= 4, f"a vote curve of {n.size} different N: without pass@N at least 4 are needed")
+    few = np.unique(np.linspace(0, n.size - 1, min(10, n.size)).astype(int))
+    n, y = np.minimum(n[few], 2048), y[few]
+
+    tries = 25  # a gradient takes three curves more
+
+    def miss(z: np.ndarray) -> np.ndarray:
+        stage.advance()
+        alpha, beta, decay = math.exp(z[0]), math.exp(z[1]), 1.0 / (1.0 + math.exp(-z[2]))
+        weights = weights_of("geometric", 11, decay)
+        return np.array([latent.vote_at_n(int(k), 1.0, alpha, beta, weights, quick=True) for k in n]) - y
+
+    mean = min(max(float(y[0]), 1e-3), 0.999)
+    start = [math.log(0.4), math.log(0.4 * (1 - mean) / mean), 1.0]
+    with working("vote curves", 4 * tries) as stage:
+        found = least_squares(miss, start, bounds=([-6, -6, -4], [4, 8, 6]), max_nfev=tries)
+    return math.exp(found.x[0]), math.exp(found.x[1])

@@ -26,6 +26,11 @@ def entries(tensor: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return row, tensor.indices.astype(np.int64), tensor.data
 
 
+def mixture(share: float, one: Tensor, other: Tensor) -> Tensor:
+    """``one`` with chance 1 - ``share``, ``other`` with ``share``."""
+    return (1.0 - share) * one + share * other
+
+
 def part(tensor: Tensor, rows: np.ndarray, columns: np.ndarray) -> Tensor:
     """The entries in ``rows`` and ``columns``, as a tensor of the same kind."""
     return tensor[np.ix_(rows, columns)]

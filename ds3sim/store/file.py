@@ -36,6 +36,19 @@ CREATE TABLE sweep (digest TEXT PRIMARY KEY, name TEXT NOT NULL, common TEXT NOT
   body BLOB NOT NULL);
 """
 
+_TYPES = {
+    "problem": {"id": "('integer')", "identity": "('text')", "description": "('blob', 'null')"},
+    "part": {
+        "engine": "('text')",
+        **dict.fromkeys(("problem", "seed", "first", "end", "n", "shared", "stop", "feasible", "code"), "('integer')"),
+        "counts": "('blob')",
+        "squares": "('integer', 'null')",
+        "version": "('text', 'null')",
+    },
+    "sweep": {**dict.fromkeys(("digest", "name", "common"), "('text')"), "used": "('integer')", "body": "('blob')"},
+}
+"""Types of the values in each column."""
+
 _SAID = {
     sqlite3.SQLITE_BUSY: "is locked by another process: wait until that ends, or write to another store and merge",
     sqlite3.SQLITE_LOCKED: "is locked by another process: wait until that ends, or write to another store and merge",
@@ -151,12 +164,27 @@ def _accept(db: sqlite3.Connection, path: Name, readonly: bool) -> None:
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     missing = {"problem", "part", "sweep"} - tables
     require(not missing, damaged.format("tables are missing"))
+    require(not _foreign(db), damaged.format(_foreign(db)))
     if version < SCHEMA and not readonly:
         with transaction(db, path):
             if not has_versions(db):  # another process may have been faster
                 db.execute("ALTER TABLE part ADD COLUMN squares INTEGER")
                 db.execute("ALTER TABLE part ADD COLUMN version TEXT")
             db.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def _foreign(db: sqlite3.Connection) -> str:
+    """What no store of ours has, empty where there is nothing: SQLite runs others' triggers, and any column takes any
+    type."""
+    other = "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index') LIMIT 1"
+    for kind, name in db.execute(other):
+        return f"it has the {kind} {name}"
+    for table, columns in _TYPES.items():
+        known = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        wrong = " OR ".join(f"typeof({name}) NOT IN {types}" for name, types in columns.items() if name in known)
+        if db.execute(f"SELECT 1 FROM {table} WHERE {wrong} LIMIT 1").fetchone():
+            return f"a row of the table {table} has a value of another type"
+    return ""
 
 
 def has_versions(db: sqlite3.Connection) -> bool:

@@ -56,7 +56,7 @@ def allocate(
     table, problem, source = allocate_table(config), problem_of(config), config.origin.source
     options = {"tokens_per_task": table.tokens_per_task, "demand_tokens": table.demand_tokens}
     rest = [constants for constants in CONSTANTS.values() if constants != table.constants]
-    gradient, others = None, []
+    gradient, others = None, list[Other]()
     if table.check and table.mode == "global":
         runtime.devices()  # says where none can be used
     with working("compute values", len(table.compute) + len(rest)) as stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from ds3sim.fit.logs.task_name import stem_of
 from ds3sim.fit.logs.values import answer_of, blank, name_of
 
 GRADES = ("is_correct", "is_corrects")
+MOST_VALUES = 10**7
+"""Values of a YAML file, every alias written out."""
 NAMES = frozenset(("samples", "question", "orig_dset_idx", "gt_answer"))
 """What stands beside a list of grades."""
 
@@ -130,7 +133,23 @@ def _yaml(file: Path, where: str) -> dict[str, Any]:
     except (RecursionError, ValueError) as error:
         raise InputError(f"{where}: not usable YAML ({short(error, 120)})") from None
     require(isinstance(content, dict), f"{where}: must be a mapping with samples and is_correct")
+    require(
+        _size(content, {}) <= MOST_VALUES,
+        f"{where}: its aliases stand for more than {MOST_VALUES:,} values, or for themselves: write the values out",
+    )
     return content
+
+
+def _size(value: Any, known: dict[int, float]) -> float:
+    """How many values there are with every alias written out; infinite where one holds itself."""
+    if not isinstance(value, dict | list):
+        return 1.0
+    if id(value) not in known:
+        known[id(value)] = math.inf  # while it is looked through
+        known[id(value)] = 1.0 + sum(
+            _size(part, known) for part in (value.values() if isinstance(value, dict) else value)
+        )
+    return known[id(value)]
 
 
 def _samples(row: dict[str, Any], at: str) -> list[str] | None:
@@ -156,10 +175,11 @@ def _grades(row: dict[str, Any], at: str) -> list[float | None] | None:
 def _recognizes(file: LogFile) -> bool:
     if file.container == "yaml":
         return True
-    listed = any(isinstance(file.first.get(key), list) for key in GRADES)
-    named = not NAMES.isdisjoint(file.columns)
+    grades = [file.first[key] for key in GRADES if file.first.get(key) is not None]
+    if grades:
+        return isinstance(grades[0], list) and not NAMES.isdisjoint(file.columns)
     samples = file.first.get("samples")
-    return (listed and named) or (isinstance(samples, list) and all(isinstance(s, str) for s in samples))
+    return isinstance(samples, list) and bool(samples) and all(isinstance(s, str) for s in samples)
 
 
 READER = Reader("monkeys", "Large Language Monkeys' YAML or rows", ((*GRADES, "samples"),), _recognizes, read_monkeys)
