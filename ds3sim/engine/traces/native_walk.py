@@ -151,6 +151,24 @@ def _decode(
 
 
 @njit(nogil=True, cache=True)
+def _able(
+    begun: Any, total: Any, keys: np.ndarray, first: Any, group: Any, limit: np.ndarray, counts: np.ndarray,
+    endings: np.ndarray,
+) -> Any:  # fmt: skip
+    """The next trace that can succeed; those before it are counted."""
+    while begun < total:
+        lane = u32(u32(first + u32(begun)) // group)
+        word0, word1 = threefry(keys[FEASIBLE, 0], keys[FEASIBLE, 1], lane, u32(0))
+        if word0 < limit[0] or (word0 == limit[0] and word1 < limit[1]):
+            break
+        counts[1] += 1
+        if endings.size > 0:
+            endings[begun] = 1
+        begun += 1
+    return begun
+
+
+@njit(nogil=True, cache=True)
 def _row(
     keys: np.ndarray,
     first: Any,
@@ -186,16 +204,8 @@ def _row(
                 counts[ending[i]] += 1
                 if keep:
                     endings[trace[i]] = ending[i]
-            while not certain and begun < total:
-                word2, word3 = threefry(
-                    keys[FEASIBLE, 0], keys[FEASIBLE, 1], u32(u32(first + u32(begun)) // group), u32(0)
-                )
-                if word2 < limit[0] or (word2 == limit[0] and word3 < limit[1]):
-                    break
-                counts[1] += 1
-                if keep:
-                    endings[begun] = 1
-                begun += 1
+            if not certain:
+                begun = _able(begun, total, keys, first, group, limit, counts, endings)
             if begun < total:
                 trace[i], lane[i], time[i], state[i] = begun, u32(first + u32(begun)), u32(0), start
                 begun += 1
