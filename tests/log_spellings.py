@@ -88,6 +88,9 @@ NAMES = (
     ("qid", "success"),
     ("doc_id", "exact_match"),
     ("example_id", "pass"),
+    ("Problem ID", "Is Correct"),
+    ("taskId", "isCorrect"),
+    ("question-id", "PASSED"),
 )
 EXTRA = (
     "completions",
