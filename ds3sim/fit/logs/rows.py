@@ -53,6 +53,7 @@ class Rows:
         self.place: list[int | str] = []
         self.part = array("l")
         self.unscored = 0
+        self.models: set[str] = set()
         self.model: tuple[str, LogFile] | None = None
         self.notes: list[str] = []
         self._labels = dict(zip((f.path for f in files), task_names([f.path for f in files]), strict=True))
