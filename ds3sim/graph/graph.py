@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from csv import QUOTE_NONNUMERIC
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ds3sim.core.errors import require
+from ds3sim.core.errors import require, shown
 from ds3sim.core.figure import new_axes
 from ds3sim.core.files import write_file
 from ds3sim.core.record import Record, check_out, html_table, picture
@@ -201,10 +202,21 @@ class SkillGraph(Parts, Record):
         loaded with the start and the goal; ``.parquet``, ``.nc`` and ``.zarr`` as every record.
 
         Raises:
-            InputError: an ending that is not known, or a place that cannot be written.
+            InputError: an ending that is not known, a place that cannot be written, or names with line breaks in a
+                ``.csv``.
         """
-        if Path(path).suffix.lower() == ".json":
+        ending = Path(path).suffix.lower()
+        if ending == ".json":
             return write_file(check_out(path), self.to_json() + "\n")
+        if ending == ".csv":
+            broken = next((name for name in self.names if {"\n", "\r"} & set(name)), None)
+            require(
+                broken is None,
+                f"{path}: the name {shown(broken)} has a line break, which no list of edges has: use .json",
+            )
+            # A name that begins with # stands in quotes, else its line would be a comment.
+            table = self.to_table().to_csv(index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC)
+            return write_file(check_out(path), table)
         return super().save(path)
 
     def _repr_html_(self) -> str:
