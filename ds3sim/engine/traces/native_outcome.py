@@ -178,7 +178,7 @@ def task_hits(
 ) -> None:  # fmt: skip
     """Add the task hitting times of the first ``trials`` trials of a row to ``hits`` int64 [max_steps + 1]; ``ending``
     int32 [lanes], other arguments as of :func:`ds3sim.engine.traces.outcome.outcome`."""
-    keys, (lane, trial) = rows.keys[row], rows.first[:, row]
+    keys, (lane, trial) = np.asarray(rows.keys[row]), np.asarray(rows.first[:, row])
     ending, own = ending[: trials * n], [table[row] for table in tables]
     if kind[0] == "first":
         _first(n, ending, hits)
@@ -187,4 +187,5 @@ def task_hits(
     elif kind[0] == "counted":
         _counted(n, ending, hits, keys[TIE], trial, own[0])
     else:
-        _voted(n, ending, hits, keys[VOTE], keys[TIE], lane, trial, *own, kind[2], kind[1])
+        threshold, answer = own
+        _voted(n, ending, hits, keys[VOTE], keys[TIE], lane, trial, threshold, answer, kind[2], kind[1])

@@ -269,5 +269,6 @@ def walk(
     none = np.empty(0, u32)
     middle, low, places = wide or (none, none, none)
     endings = np.ones((len(offsets), width), np.int32)
-    _rows(*rows, table, middle, low, places, offsets, counts, endings)
+    keys, first, limit, numbers = (np.asarray(part) for part in rows)
+    _rows(keys, first, limit, numbers, table, middle, low, places, offsets, counts, endings)
     return endings
