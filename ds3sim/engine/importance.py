@@ -174,11 +174,15 @@ class WeightedTally(LawRecord):
             return 0.0, 0.0, 0.0
         time = np.arange(k + 1, dtype=np.float64)
         weight = np.exp(tilted.log_h - time * np.log(tilted.theta)) * values(time)
+        # Squares of the rarest weights are no float64: all is computed in units of a power of two, so without rounding.
+        exponent = int(np.frexp(weight.max())[1])
+        weight = np.ldexp(weight, -exponent)
         share = tally.hits[: k + 1] / tally.traces
         mean = float(share @ weight)
         variance = max(0.0, float(share @ weight**2) - mean**2)
         low, high = mean_interval(mean, variance, tally.traces, float(weight.max()))
-        return mean, float(low), float(high)
+        mean, low, high = np.ldexp([mean, float(low), float(high)], exponent).tolist()
+        return mean, low, high
 
     def _found(self, steps: ArrayLike, values: Callable[..., Any]) -> np.ndarray:
         """float64 [3, B]: mean, low, high of gamma times the weighted mean at each budget."""
