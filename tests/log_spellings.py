@@ -72,6 +72,12 @@ WORDS = {
     "passed": ("passed", "failed"),
     "floats": ("1.0", "0.0"),
     "judgement": ("Judgement: Yes", "Judgement: No"),
+    "a judge's reasons": ("No slip.\nJudgement: Yes", "Yes, but.\nJudgement: No."),
+    "letters": ("T", "F"),
+    "marks": ("\u2713", "\u2717"),
+    "verdicts": ("Accepted", "Rejected"),
+    "percentages": ("100%", "0 %"),
+    "decimal commas": ("1,0", "0,00"),
 }
 NAMES = (
     ("task_id", "passed"),
@@ -82,6 +88,9 @@ NAMES = (
     ("qid", "success"),
     ("doc_id", "exact_match"),
     ("example_id", "pass"),
+    ("Problem ID", "Is Correct"),
+    ("taskId", "isCorrect"),
+    ("question-id", "PASSED"),
 )
 EXTRA = (
     "completions",
@@ -123,6 +132,15 @@ def tidy() -> dict[str, Spelling]:
         "pretty array": {"t.json": json.dumps(TIDY, indent=2)},
         "wrapped array": {"t.json": json.dumps({"model": "m", "results": TIDY})},
         "columns by row": {"t.json": json.dumps({k: {str(i): r[k] for i, r in enumerate(TIDY)} for k in TIDY[0]})},
+        "columns in lists": {"t.json": json.dumps({k: [r[k] for r in TIDY] for k in TIDY[0]})},
+        "columns and data": {
+            "t.json": json.dumps(
+                {"columns": list(TIDY[0]), "index": list(range(len(TIDY)))} | {"data": [list(r.values()) for r in TIDY]}
+            )
+        },
+        "excel's separator": {"t.csv": "sep=;\n" + table(TIDY, ";")},
+        "commas in a header of tabs": {"t.tsv": table([r | {"a, b, c, d, e": "x"} for r in TIDY], "\t")},
+        "utf-16": {"t.txt": table(TIDY, "\t").encode("utf-16")},
         "with an index": {"t.csv": table([{"": i} | row for i, row in enumerate(TIDY)])},
         "parquet": {"t.parquet": parquet(TIDY)},
         "parquet without a name": {"train-00000-of-00001": parquet(TIDY)},
@@ -151,6 +169,26 @@ def tidy() -> dict[str, Spelling]:
     out["tidy, lists"] = Spelling("tidy", {"t.jsonl": lines(listed)}, votes=True)
     gold = each(lambda name, i, g: {"question_id": name, "answer": RIGHT, "prediction": answers(GRADES[name])[i]}
                 | {"is_correct": bool(g)})  # fmt: skip
+    many = each(lambda name, i, g: {"question": name, "is_correct": bool(g), "samples": ["x", "y"]})
+    out["tidy, with samples beside a grade"] = Spelling("tidy", {"t.jsonl": lines(many)})
+    beside = each(lambda name, i, g: {"problem": name, "correct": g, "answer": RIGHT, "completions": ["x", "y"]})
+    out["tidy, with completions beside a grade"] = Spelling("tidy", {"t.jsonl": lines(beside)})
+    own = [{"problem": t, "answer": "?", "completions": answers(g), "is_correct": list(g)} for t, g in GRADES.items()]
+    out["tidy, grades of completions"] = Spelling("tidy", {"t.jsonl": lines(own)})
+    reward = each(lambda name, i, g: {"task_id": name, "reward": float(g), "info": {}, "traj": [], "trial": i})
+    out["tidy, rewards"] = Spelling("tidy", {"t.json": json.dumps(reward)})
+    runs = {
+        f"run{i}.json": json.dumps(
+            {t: {"patch_exists": True, "resolved": bool(gs[i]), "tests": {}} for t, gs in GRADES.items()}
+        )
+        for i in range(4)
+    }
+    out["tidy, objects by name"] = Spelling("tidy", runs)
+    kept = [{t: {"correct": bool(gs[i]), "prompt": "x"} for t, gs in GRADES.items()} for i in range(4)]
+    graded = {
+        f"run{i}.json": json.dumps({"accuracy": 50.0, "details": {"type": "GEN"} | run}) for i, run in enumerate(kept)
+    }
+    out["tidy, objects by name beside averages"] = Spelling("tidy", graded)
     out["tidy, gold answers beside"] = Spelling("tidy", {"t.jsonl": lines(gold)}, votes=True)
     return out
 
@@ -160,10 +198,15 @@ def counts() -> dict[str, Spelling]:
     other = [{"task_id": r["problem"], "total": r["n"], "passed": r["correct"]} for r in rows]
     odd = [{"which": r["problem"], "many": r["n"], "good": r["correct"]} for r in rows]
     named = {"problem": "which", "n": "many", "correct": "good"}
+    halves = [
+        [{"problem": t, "n": 1, "correct": gs[0]} for t, gs in GRADES.items()],
+        [{"problem": t, "n": 3, "correct": sum(gs[1:])} for t, gs in GRADES.items()],
+    ]
     return {
         "counts": Spelling("counts", {"c.csv": table(rows)}),
         "counts, array": Spelling("counts", {"c.json": json.dumps(rows, indent=1)}),
         "counts, other names": Spelling("counts", {"c.tsv": table(other, "\t")}),
+        "counts of two runs": Spelling("counts", {f"c_run{i}.csv": table(part) for i, part in enumerate(halves)}),
         "counts, columns by options": Spelling("counts", {"c.csv": table(odd)}, named),
     }
 
@@ -232,6 +275,8 @@ def harnesses() -> dict[str, Spelling]:
     both = [document(t, gs, **{"pass@2": at_k(gs, 2), "pass@1": sum(gs) / 4}) for t, gs in GRADES.items()]
     mean = [document(t, gs, exact_match=sum(gs) / 4) for t, gs in GRADES.items()]
     first = [document(t, gs, exact_match=gs[0]) for t, gs in GRADES.items()]
+    asked = [row | {"resps": [[text] for text in row["resps"][0]]} for row in pass_1]
+    some = [row | {"resps": [row["resps"][0] + ["not kept"]]} for row in each_one]
     taken = [row | {"filtered_resps": row["filtered_resps"][0][:1]} for row in first]
     seeds = {
         f"samples_x_2025-01-0{i + 1}T00-00-00.jsonl": lines(
@@ -271,6 +316,8 @@ def harnesses() -> dict[str, Spelling]:
         "lm-eval, pass@2 inverted": Spelling("lm-eval", {"s.jsonl": lines(both[::2])}, {"metric": "pass@2"}),
         "lm-eval, the mean": Spelling("lm-eval", {"s.jsonl": lines(mean)}),
         "lm-eval, kept and compared": Spelling("lm-eval", {"s.jsonl": lines(first)}, votes=True),
+        "lm-eval, a request each": Spelling("lm-eval", {"s.jsonl": lines(asked)}),
+        "lm-eval, the first that were kept": Spelling("lm-eval", {"s.jsonl": lines(some)}, votes=True),
         "lm-eval, graded again": Spelling("lm-eval", {"s.jsonl": lines(taken)}, {"pattern": r"so (\d+)"}, votes=True),
         "lm-eval, parquet": Spelling("lm-eval", {"s.parquet": parquet(pass_1)}),
         "lm-eval, array": Spelling("lm-eval", {"s.json": json.dumps(pass_1, indent=1)}),

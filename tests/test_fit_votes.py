@@ -9,6 +9,8 @@ import pytest
 
 from ds3sim.core.errors import InputError
 from ds3sim.fit import agreement as patterns
+from ds3sim.fit.logs.log import Log
+from ds3sim.fit.votes import fit_votes
 from ds3sim.fit.wrong_answers import fit_answers, fit_vote_curve, whole_votes
 from ds3sim.theory import latent
 from ds3sim.theory.votes import geometric_weights
@@ -89,3 +91,11 @@ def test_what_cannot_be_fitted():
         fit_vote_curve([1, 1.2, 2], [0.1, 0.2, 0.3], (1.0, 0.4, 1.0))
     n, y = whole_votes([1.06, 0.9, 3.6], [0.2, 0.4, 0.5])
     assert n.tolist() == [1, 4] and y == pytest.approx([0.3, 0.5])
+
+
+def test_three_paths_are_no_parameters():
+    """A tuple of three numbers is (A, alpha, beta), one of three paths names logs."""
+    log = Log(problems=("a", "b"), samples=[9, 9], correct=[3, 5], wrong=([4, 2], [2, 2]))
+    with pytest.raises(InputError, match=r"one\.jsonl"):
+        fit_votes(log, rates=("one.jsonl", "two.jsonl", "three.jsonl"))
+    assert fit_votes(log, errors="uniform", rates=(0.9, 0.5, 1.0)).rates.parameters == (0.9, 0.5, 1.0)

@@ -39,6 +39,8 @@ def load(folder, name, content, **options):
         ("g.csv", "from,to,prob\na,b,0.5\n".encode("utf-16")),
         ("g.csv", "from,to,prob\na,b,0.5\n".encode("utf-32")),
         ("g.csv.gz", gzip.compress(b"from,to,prob\na,b,0.5\n", mtime=0)),
+        ("g.csv", "sep=;\nsource;target;probability\na;b;0,5\n"),
+        ("g.csv", "state,next_state,p\na,b,0.5\n"),
     ],
 )
 def test_tables(tmp_path, name, content):
@@ -145,6 +147,8 @@ def test_gexf_by_label_and_weight(tmp_path, version):
         'digraph { start = a\n node [shape=box]; a [label="1st"]; {a} -> {m} [p=5e-1 color=red]; m -> b [weight="1"] }',
         'digraph { subgraph cluster_0 { a; label = "x" } a -> m -> b [probability=0.5]\n# line\n}',
         'digraph { 0 [label="0\\n(a)"]; a -> "b" [ label= "0.5", weight=2 ]; }',
+        "digraph { node [label=<<b>bold</b> &amp; x>]; a -> b [label=<0.5>] }",
+        "digraph { a, m -> b, c [p=0.5] }",
     ],
 )
 def test_dot(tmp_path, content):
@@ -160,7 +164,8 @@ def test_dot(tmp_path, content):
         ("digraph { a -> b }", "line 1: the edge a -> b has no probability"),
         ("digraph {\n a -> b [p=0.5", "line 2: the end of the file"),
         ("digraph { a -> ; }", "';' where a name is expected"),
-        ("digraph { a -> b [label=<0.5>] }", "an HTML label"),
+        ("digraph {\n a -> b [label=<<b>0.5</b>] }", "line 2: an HTML label without its end"),
+        ("digraph { a -> b [p=0.5], c }", "',' where a name is expected"),
         ("a,b,0.5", "begins with digraph"),
         ("digraph {} digraph {}", "a second graph"),
         ("digraph " + "{ subgraph " * 2000, "nested too deeply"),
@@ -168,6 +173,10 @@ def test_dot(tmp_path, content):
 )
 def test_broken_dot(tmp_path, content, fragment):
     assert fragment in refusal(lambda: load(tmp_path, "g.gv", content, **A_TO_B))
+
+
+A_B = {"source": "a", "target": "b"}
+CYTOSCAPE = [{"data": {"id": "a"}}, {"data": {"id": "b"}}, {"group": "edges", "data": A_B | {"id": "ab", "p": 0.5}}]
 
 
 @pytest.mark.parametrize(
@@ -183,12 +192,69 @@ def test_broken_dot(tmp_path, content, fragment):
         },
         {"nodes": [{"id": 1, "Label": "a"}, {"id": 2, "Label": "b"}], "edges": [{"from": 1, "to": 2, "weight": 0.5}]},
         {"links": [{"source": "a", "target": "b", "weight": "0.5"}], "graph": [[[], 1], ["name", "x"]]},
+        {"nodes": [{"id": 1, "label": "a"}, {"id": 2, "label": "b"}], "edges": [{"from": 1, "to": 2, "label": "0.5"}]},
+        {"elements": CYTOSCAPE},
+        CYTOSCAPE,
+        {"graph": {"nodes": [{"id": "a"}, {"id": "b"}], "edges": [A_B | {"metadata": {"weight": 0.5}}]}},
+        {"graphs": [{"nodes": {"a": {}, "b": {}}, "edges": [A_B | {"metadata": {"weight": 0.5}}]}]},
+        {"attributes": {}, "options": {"type": "directed"}, "edges": [A_B | {"attributes": {"weight": 0.5}}]},
+        {"nodes": [{"id": "a"}], "links": [{"source": {"id": "a", "x": 1}, "target": {"id": "b"}, "p": 0.5}]}
+        | {"nodes": [{"id": "a"}, {"id": "b"}]},
     ],
-    ids=["adjacency", "cytoscape", "json graph", "numbered", "labelled", "vis", "pairs"],
+    ids=[
+        "adjacency",
+        "cytoscape",
+        "json graph",
+        "numbered",
+        "labelled",
+        "vis",
+        "pairs",
+        "vis label",
+        "flat elements",
+        "list of elements",
+        "json graph of lists",
+        "json graphs",
+        "graphology",
+        "d3 after its run",
+    ],
 )
 def test_relatives_of_node_link_json(tmp_path, data):
     graph = load(tmp_path, "g.json", json.dumps(data), **A_TO_B)
     assert graph.probability.tolist() == [0.5] and graph.shortest_path == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"options": {"type": "undirected"}, "attributes": {}, "edges": [A_B | {"attributes": {"p": 0.5}}]},
+        {"edges": [A_B | {"p": 0.5, "undirected": True}]},
+        {"elements": CYTOSCAPE, "directed": False},
+    ],
+)
+def test_undirected_relatives(tmp_path, data):
+    assert "undirected" in refusal(lambda: load(tmp_path, "g.json", json.dumps(data), **A_TO_B))
+
+
+def test_start_and_feasible_may_be_text(tmp_path):
+    """Formats without types hold all attributes as text."""
+    content = 'digraph { feasible="0.5"; a [start="0.75"]; m [start=.25]; b [start=0, goal=1]; a -> m -> b [p=0.5] }'
+    graph = load(tmp_path, "g.dot", content)
+    assert graph.start.tolist() == [0.75, 0.25, 0] and graph.feasible == 0.5
+    graph = load(tmp_path, "g.dot", content.replace('"0.75"', "true").replace("start=.25", "start=0.0"))
+    assert graph.start.tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["#x", 'a"b', "x,y", ";", "<&>", "a\tb", "a\u2028b", "sep=;"])
+def test_names_survive_an_edge_list(tmp_path, name):
+    graph = ds.SkillGraph.from_edges([(name, "m", 0.5), ("m", "z", 0.25), (name, "z", 1e-12)], start=name, goal="z")
+    back = ds.load_graph(graph.save(tmp_path / "g.csv"), start=name, goal="z")
+    assert back.digest == graph.digest
+
+
+def test_names_that_no_edge_list_can_hold(tmp_path):
+    graph = ds.SkillGraph.from_edges([("two\nlines", "z", 0.5)], start="two\nlines", goal="z")
+    assert "has a line break" in refusal(graph.save, tmp_path / "g.csv")
+    assert not (tmp_path / "g.csv").exists() and ds.load_graph(graph.save(tmp_path / "g.json")).digest == graph.digest
 
 
 # ---- probabilities of single precision, and counts ------------------------------------------------
@@ -225,6 +291,12 @@ def test_rows_that_stay_as_they_are(row):
 def test_rows_above_the_tolerance_are_refused(row):
     edges = [("a", target, p) for target, p in zip("bc", row, strict=False)]
     assert "normalize = true" in refusal(lambda: ds.SkillGraph.from_edges(edges, start="a", goal="b"))
+
+
+def test_a_column_of_counts(tmp_path):
+    graph = load(tmp_path, "g.csv", "from,to,count\na,m,1\na,b,3\nm,b,7\n", **A_TO_B, normalize=True)
+    assert graph.probability.tolist() == [0.25, 0.75, 1]
+    assert "normalize = true" in refusal(lambda: load(tmp_path, "g.csv", "from,to,count\na,b,3\n", **A_TO_B))
 
 
 def test_counts_are_normalized_on_request(tmp_path):

@@ -124,6 +124,17 @@ def test_public_functions_are_annotated():
     only({module.name: unannotated(module) for module in MODULES})
 
 
+def test_public_names_are_checked_strictly():
+    """By pyright: its strict list has every module that defines a public name, and only files that exist."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    strict = set(tomllib.loads(text)["tool"]["pyright"]["strict"])
+    public = [getattr(ds3sim, name) for name in ds3sim.__all__ if name != "__version__"]
+    homes = {f"{value.__module__.replace('.', '/')}.py" for value in public}
+    assert len(homes) > 30
+    assert homes - strict == set(), "add it to strict in pyproject.toml"
+    assert [path for path in sorted(strict) if not (ROOT / path).is_file()] == []
+
+
 # ---- tests ----------------------------------------------------------------------------------------
 
 
@@ -199,7 +210,7 @@ def test_each_command_is_a_public_function():
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MODULE_OF = {"pyyaml": "yaml", "tomli-w": "tomli_w", "backports.zstd": "backports.zstd", "pytest-xdist": "xdist"}
-MODULE_OF |= {"math-verify": "math_verify"}
+MODULE_OF |= {"math-verify": "math_verify", "pandas-stubs": "pandas"}
 TOOLS = {"ruff": "ruff", "pyright": "pyright", "pytest-xdist": "--numprocesses"}
 """Distributions that are run and not imported, with the word that a script or page runs them by."""
 

@@ -129,6 +129,9 @@ def test_a_folder_of_folders(tmp_path):
     assert as_dict(read_log(tmp_path)) == COUNTS
     written(tmp_path, {"other/x.csv": table(TIDY)})
     assert "its logs lie in 2 folders" in refusal(tmp_path)
+    for seed in range(3):
+        written(tmp_path / "seeds", {f"seed_{seed}/x.csv": table(TIDY)})
+    assert as_dict(read_log(tmp_path / "seeds")) == {name: (3 * n, 3 * c) for name, (n, c) in COUNTS.items()}
     assert "no file matches" in refusal(f"{tmp_path}/*.jsonl")
     assert "no path is given" in refusal([])
 
@@ -180,6 +183,12 @@ def lm_eval(**changes):
         ({"filtered_resps": ["B"]}, "4 responses, of which the harness graded one"),
         ({"filtered_resps": [["B", "B"]]}, "4 responses, of which the harness graded 2 as one"),
         ({"exact_match": {"a": 1}}, "is not a grade: choose another metric (--metric)"),
+        ({"exact_match": [1, 0]}, "is not a grade: choose another metric (--metric)"),
+        ({"resps": [["x"]], "metrics": ["pass@1"], "pass@1": 0.3}, "pass@1 = 0.3 is not pass@1 of 4 responses"),
+        (
+            {"resps": [["x"]], "filtered_resps": ["x"], "metrics": ["pass@1"], "pass@1": 0.3},
+            "pass@1 = 0.3 is not pass@1 of 1 responses",
+        ),
     ],
 )
 def test_what_the_harness_does_not_tell_is_refused(tmp_path, changes, words):
@@ -247,6 +256,14 @@ def test_right_answers_are_not_those_of_the_samples(tmp_path):
         ("c.csv", "k,pass\npass@1,0.25\npass@10,0.5\n"),
         ("c.csv", "k;rate\n1;0.25\n10;0.5\n"),
         ("c.csv", "k;rate\n1;0,25\n10;0,5\n"),
+        ("c.csv", 'k,rate\n1,"0,25"\n10,"0,5"\n'),
+        ("c.csv", "k,rate\n1,25%\n10,50.0%\n"),
+        ("c.csv", "sep=;\nk;rate\n1;0,25\n10;0,5\n"),
+        ("c.jsonl", '{"k": 1, "pass": 0.25}\n{"k": 10, "pass": 0.5}\n'),
+        ("c.json", '[{"k": 10, "pass@k": 0.5}, {"k": 1, "pass@k": 0.25}]'),
+        ("c.json", '{"k": [1, 10], "pass": [0.25, 0.5]}'),
+        ("c.json", '{"model": "m", "points": [{"k": 1, "pass": 0.25}, {"k": 10, "pass": 0.5}]}'),
+        ("c.parquet", parquet([{"k": 1, "coverage": 0.25}, {"k": 10, "coverage": 0.5}])),
         ("c.tsv", "pass@1\t0.25\npass@10\t0.5\n"),
     ],
 )
@@ -262,12 +279,21 @@ def test_curves(tmp_path, name, text):
         ("x,y\n1,0\n2,1\n3,1\n", "y is 0 or 1 everywhere, as of samples"),
         ("x,y\n1,0.2\n1,0.4\n2,0.5\n", "3 rows have 2 different N"),
         ("x,y\n0.1,0.2\n0.2,0.4\n", "N = 0.1 is below one sample"),
+        ("ID,score\n1,0.2\n2,0.4\n", "ID tells problems apart, not numbers of samples: name the columns"),
     ],
 )
 def test_what_does_not_look_like_a_curve_has_to_be_asked_for(tmp_path, text, words):
     (path,) = written(tmp_path, {"t.csv": text})
     assert words in refusal(path) and "(--format curve)" in refusal(path)
     assert read_log(path, "curve").format == "curve"
+
+
+def test_columns_of_a_curve_of_any_container(tmp_path):
+    rows = [{"k": k, "pass": p, "error": 0.01} for k, p in ((1, 0.25), (10, 0.5))]
+    for path in written(tmp_path, {"c.jsonl": lines(rows), "c.json": json.dumps(rows), "c.parquet": parquet(rows)}):
+        assert "choose them with x and y" in refusal(path)
+        assert read_log(path, x="K", y="pass").curve.success.tolist() == [0.25, 0.5]
+        assert "there is no column 'q' (there are k, pass, error)" in refusal(path, x="k", y="q")
 
 
 def test_samples_are_no_curve(tmp_path):

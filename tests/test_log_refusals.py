@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,24 @@ CASES = Path(__file__).resolve().parents[2] / "shared" / "cases"
         ("x.json", {"eval": {}, "version": 1}, "a JSON document with the keys eval, version"),
         ("x.json", 3, "a text table"),
         ("x.jsonl", [{"spec": {}}, {"run_id": "r", "event_id": 1, "data": {}}], "a log of OpenAI evals"),
+        ("r.json", {"results": {"gsm8k": {"acc": 1.0}}, "versions": {"gsm8k": 3}}, "results file of lm-eval"),
+        ("p.jsonl", [{"doc_id": 1, "metrics": {"em": 1.0}, "model_output": []}] * 2, "predictions of OLMES"),
+        ("h.json", [{"instance_id": "a", "train_trial_index": 0, "stats": {"em": 1.0}}] * 2, "a file of HELM"),
+        ("h.json", {"adapter_spec": {}, "request_states": []}, "a file of HELM"),
+        ("s.json", {"resolved_ids": ["a"], "submitted_ids": ["a", "b"]}, "SWE-bench's report"),
+        ("p.json", {"evalId": "e", "results": {"results": [{"success": True}]}}, "a file of promptfoo"),
+        ("o.json", {"0": {"origin_prompt": "q", "prediction": "x"}}, "OpenCompass' predictions, which are not graded"),
+        ("w.csv", b"instance_id,run_1,run_2\na,True,False\nb,False,True\n", "a column of grades for each run"),
+        (
+            "w.json",
+            [{"task": "a", "m1": 0, "m2": 1}, {"task": "b", "m1": 1, "m2": 1}],
+            "grades for each run, or for each",
+        ),
+        (
+            "b.jsonl",
+            [{"problem_num": i, "gold_answer": "1", "all_answers": [{"a": "1"}]} for i in (0, 1)],
+            "all_answers[0] = {'a': '1'} is not an answer, nor a pair",
+        ),
         ("x.gz", gzip.compress(b"PAR1\0\0", mtime=0), "inside a compressed one: unpack it first"),
         ("x.bin", bytes(range(256)), "a NUL byte"),
         ("x.zip", b"PK\5\6" + bytes(18), "x.zip"),
@@ -58,6 +77,12 @@ def test_what_is_no_log_is_named(tmp_path, name, content, words):
     (path,) = written(tmp_path, {name: content if isinstance(content, bytes | str) else json.dumps(content)})
     message = refusal(path)
     assert words in message and str(path) in message
+
+
+def test_an_excel_workbook_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.xlsx", "w") as file:
+        file.writestr("[Content_Types].xml", "<x/>")
+    assert "an Excel workbook: save the sheet as CSV" in refusal(tmp_path / "x.xlsx")
 
 
 # ---- public files, where they are ----------------------------------------------------------------

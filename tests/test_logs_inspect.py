@@ -164,3 +164,21 @@ def test_zstd_without_the_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "backports.zstd", None)
     assert "pip install backports.zstd" in refusal(LOGS / "inspect_zstd.eval", scorer="match")
     assert read_log(LOGS / "inspect_deflate.eval", scorer="match").format == "inspect"
+
+
+def frame(path, *logs):
+    """A table of samples_df: for each (task, model, grades) a log whose samples have ids 0, 1, ..."""
+    rows = ["log,id,epoch,score_match,model"]
+    for task, model, grades in logs:
+        log = f"logs/2025-01-01T00-00-00+00-00_{task}_abcdefghijkl.eval"
+        rows += [f"{log},{i},1,{grade},{model}" for i, grade in enumerate(grades)]
+    return write(path, "\n".join(rows) + "\n")
+
+
+def test_tasks_of_a_table_of_samples_are_told_apart_wherever_they_begin(tmp_path):
+    log = read_log(frame(tmp_path / "s.csv", ("aime", "m", "C" * 150), ("gpqa", "m", "I" * 150)))
+    assert len(log) == 300 and of(log, "aime/7") == (1, 1) and of(log, "gpqa/7") == (1, 0)
+    assert "the file was read as different tasks (aime, gpqa)" in " ".join(log.notes)
+    log = read_log(frame(tmp_path / "s.csv", ("aime", "m", "CI"), ("aime", "m", "CC")))
+    assert as_dict(log) == {"0": (2, 2), "1": (2, 1)}
+    assert "of the model m1" in refusal(frame(tmp_path / "s.csv", ("aime", "m1", "CI"), ("aime", "m2", "CC")))

@@ -1,5 +1,6 @@
 """Logs as tables: tidy, counts and curves; broken files, with their place."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -200,10 +201,13 @@ HEAD = "problem,sample,correct\n"
         ("t.csv", HEAD + "a,0,2\n", "line 2: correct = '2' is not a grade"),
         ("t.csv", HEAD + "a,0,nan\n", "no graded sample in it (1 have no grade)"),
         ("t.csv", HEAD + "a,0,perhaps\n", "line 2: correct = 'perhaps' is not a grade"),
-        ("t.csv", HEAD + "a,x,1\n", "line 2: sample = 'x' is not a number"),
+        ("t.csv", HEAD + "a,,1\n", "line 2: sample = '' is not a number"),
+        ("t.csv", HEAD + "a,-1,1\n", "line 2: sample = '-1' is not allowed"),
+        ("t.csv", HEAD + "a,x,1\na,y,1\na,x,0\n", "line 4: problem 'a' has sample 'x' twice (first in"),
         ("t.csv", HEAD + 'a,0,1\n"b,0,1\n', "not a CSV row"),
         ("t.csv", "problem,problem,correct\na,a,1\n", "line 1: the column 'problem' is there twice"),
-        ("t.csv", (HEAD + "ä,0,1\n").encode("utf-16"), "wrong encoding: the file begins as UTF-16"),
+        ("t.csv", (HEAD + "ä,0,1\n").encode("utf-16")[:-1], "wrong encoding: not the UTF-16 it begins as"),
+        ("t.csv", HEAD.encode("utf-16-le"), "line 1: a NUL byte"),
         ("t.csv", (HEAD + "a,0,1\nä,0,1\n").encode("latin-1"), "line 3: wrong encoding: byte 0xe4"),
         ("t.csv", HEAD.encode() + b"a,0,1\n\0\0\0", "line 3: a NUL byte"),
         ("t.csv", "question,right\na,1\n", "not recognized"),
@@ -232,6 +236,111 @@ def test_broken_files(tmp_path, name, text, words):
     path = write(tmp_path / name, text)
     message = refusal(path)
     assert words in message and str(path) in message
+
+
+TEXTS = {
+    "t.csv": TIDY_CSV.replace("a,", "ä,"),
+    "t.tsv": TIDY_CSV.replace("a,", "ä,").replace(",", "\t"),
+    "t.jsonl": "".join(json.dumps(row) + "\n" for row in TIDY).replace('"a"', '"ä"'),
+    "t.json": json.dumps(TIDY).replace('"a"', '"ä"'),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32", "utf-32-be"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_text_is_told_by_its_byte_order_mark(tmp_path, name, encoding, end):
+    mark = "\ufeff" if encoding.endswith("be") else ""
+    path = tmp_path / name
+    path.write_bytes((mark + TEXTS[name].replace("\n", end)).encode(encoding))
+    assert as_dict(read_log(path)) == {"ä": (3, 1), "b": (2, 0)}
+    packed = tmp_path / f"{name}.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert as_dict(read_log(packed)) == {"ä": (3, 1), "b": (2, 0)}
+
+
+def test_lines_that_end_in_a_carriage_return(tmp_path):
+    (tmp_path / "t.csv").write_bytes(TIDY_CSV.replace("\n", "\r").encode())
+    assert as_dict(read_log(tmp_path / "t.csv")) == {"a": (3, 1), "b": (2, 0)}
+
+
+def test_a_curve_in_utf_16(tmp_path):
+    (tmp_path / "c.txt").write_bytes("k\tp\n1\t0,25\n10\t0,5\n".encode("utf-16"))
+    assert read_log(tmp_path / "c.txt").curve.success.tolist() == [0.25, 0.5]
+
+
+def test_samples_may_have_labels(tmp_path):
+    log = read_log(write(tmp_path / "t.csv", HEAD + "a,x,1\nb,x,0\na,y,0\n"))
+    assert as_dict(log) == {"a": (2, 1), "b": (1, 0)} and log.table.sample.tolist() == [0, 0, 1]
+    assert "sample holds labels" in log.notes[0]
+
+
+def test_another_column_of_grades_is_told(tmp_path):
+    text = "task_id,is_correct,judgement\na,0,yes\na,1,yes\n"
+    log = read_log(write(tmp_path / "t.csv", text))
+    assert as_dict(log) == {"a": (2, 1)}
+    assert "judgement could be the grades too: is_correct is used (--correct chooses another)" in log.notes
+    assert as_dict(read_log(tmp_path / "t.csv", correct="judgement")) == {"a": (2, 2)}
+    log = read_log(write(tmp_path / "same.csv", "task_id,passed,result\na,True,passed\na,False,failed\n"))
+    assert not any("could be the grades" in note for note in log.notes)
+
+
+def test_rows_of_several_models_are_told(tmp_path):
+    head = "task_id,passed,model\n"
+    log = read_log(write(tmp_path / "t.csv", head + "a,1,m1\n" * 150 + "a,0,m2\n"))
+    assert "rows of several models (m1, m2) are put together" in " ".join(log.notes)
+    assert "models" not in " ".join(read_log(write(tmp_path / "t.csv", head + "a,1,m1\na,0,m1\n")).notes)
+
+
+@pytest.mark.parametrize("rows", [60, 240])  # the head is 100 rows
+@pytest.mark.parametrize("by_run", [True, False])
+def test_which_column_tells_problems_apart(tmp_path, rows, by_run):
+    """Numbers of rows do not, nor does a prompt that all share, nor a question that is asked twice in a benchmark."""
+    problems = rows // 4
+    name = [i % problems if by_run else i // 4 for i in range(rows)]
+    lines = "".join(f"{i},q{q},{i % 2},Solve:\n" for i, q in enumerate(name))
+    log = read_log(write(tmp_path / "t.csv", "id,question,correct,prompt\n" + lines))
+    assert len(log) == problems and set(log.samples.tolist()) == {4}
+    lines = "".join(f"{i},q{max(i, 1)},{i % 2},Solve:\n" for i in range(rows))
+    log = read_log(write(tmp_path / "t.csv", "id,question,correct,prompt\n" + lines))
+    assert len(log) == rows and set(log.samples.tolist()) == {1}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"id": "run", "accuracy": 1.0},
+        {"id": "run", "accuracy": 0.5, "results": [{"task_id": t, "passed": t == "a"} for t in "ab"] * 2},
+    ],
+)
+def test_a_summary_is_no_sample(tmp_path, document):
+    path = write(tmp_path / "s.json", json.dumps(document))
+    if "results" in document:
+        assert as_dict(read_log(path)) == {"a": (2, 2), "b": (2, 0)}
+    else:
+        assert "not recognized" in refusal(path) and "write its samples as a table" in refusal(path)
+
+
+def test_counts_of_several_files(tmp_path):
+    head = "problem,n,correct,answer_counts,tokens_mean\n"
+    rows = ['a,10,3,"{""x"":3,""y"":5}",100\nb,4,0,"{""z"":4}",\n', 'a,30,4,"{""x"":4,""v"":9,""y"":1}",200\n']
+    paths = [write(tmp_path / f"c_seed{i}.csv", head + text) for i, text in enumerate(rows)]
+    log = read_log(paths)
+    assert as_dict(log) == {"a": (40, 7), "b": (4, 0)}
+    assert log.answers == ({"x": 7, "y": 6, "v": 9}, {"z": 4}) and [w.tolist() for w in log.wrong] == [[9, 6], [4]]
+    assert log.tokens[0] == 175 and np.isnan(log.tokens[1])
+    assert "their counts are added" in log.notes[0] and as_dict(read_log(tmp_path)) == as_dict(log)
+    tasks = [write(tmp_path / f"{name}.csv", head + rows[0]) for name in ("algebra", "geometry")]
+    log = read_log(tasks)
+    assert as_dict(log) == {f"{t}/{p}": n for t in ("algebra", "geometry") for p, n in (("a", (10, 3)), ("b", (4, 0)))}
+    assert "different tasks (algebra, geometry)" in log.notes[0]
+    twice = write(tmp_path / "d_seed3.csv", head + rows[0] + rows[1])
+    assert "problem 'a' is there twice" in refusal([paths[0], twice])
+
+
+def test_counts_of_one_problem_twice_are_named(tmp_path):
+    path = write(tmp_path / "c.csv", "task_id,total,passed\na,10,3\na,10,4\n")
+    assert "line 3: problem 'a' is there twice" in refusal(path)
 
 
 def test_what_is_no_file(tmp_path):

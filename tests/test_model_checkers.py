@@ -65,6 +65,8 @@ def test_explicit_files_of_storm(tmp_path):
         ("3 4 9\n0 0 0 0.5\n", "MDP"),
         ("mdp\n0 0 0 0.5\n", "only discrete-time"),
         ("2 1\n0 7 0.5\n", "'7' is not the number of a state"),
+        ("2 1\n0 2 0.5\n", "'2' is not the number of a state"),
+        ("2 3\n0 1 0.5\n", "has 1 transitions where its first line says 3"),
         ("2 1\n0 1\n", "line 2: '0 1' is no transition"),
         ("2 1\n0 1 x\n", "line 2: the probability 'x'"),
         ("999999999 1\n0 1 1\n", "no goal node"),
@@ -107,6 +109,15 @@ def test_drn(tmp_path):
     assert load(tmp_path, "m.drn", several, start=[0, 1]).start.tolist() == [0.5, 0.5, 0]
 
 
+def test_drn_as_storm_writes_it(tmp_path):
+    """Chances by placeholders, comments between the lines, a label that looks like a comment."""
+    content = DRN.replace("@reward_models", "@placeholders\n$0 : 1/2\n@reward_models").replace(": 1/2", ": $0")
+    content = content.replace("$0 : $0", "$0 : 1/2").replace("state 1\n", 'state 1 "a // b"\n//[x=1 & y=2]\n')
+    graph = load(tmp_path, "m.drn", content)
+    assert graph.probability.tolist() == [0.5, 0.5, 1, 1]
+    assert load(tmp_path, "m.drn", content, goal="a // b").goal.tolist() == [0, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fragment"),
     [
@@ -118,6 +129,7 @@ def test_drn(tmp_path):
         ("state 1", "state 0", "one twice"),
         ("@model", "", "no @model"),
         ('"half way"', '"half', "quotes"),
+        ("state 2 goal\n\taction 0\n\t\t2 : 1\n", "", "has 2 states where @nr_states says 3"),
     ],
 )
 def test_broken_drn(tmp_path, old, new, fragment):
@@ -131,7 +143,10 @@ def test_prism_modules_of_one_variable(tmp_path):
     ).replace("+(0.0):(s'=1)", "")
     graph = load(tmp_path, "m.pm", content)
     assert graph.start.tolist() == [0, 1, 0] and graph.probability.tolist() == [1e-3, 0.5, 1, 1]
-    for other in ("mdp\n" + content[4:], content.replace("s=1 ->", "s>0 ->"), content.replace("1e-3", "p")):
+    twice = load(tmp_path, "m.pm", content.replace("0.5:(s'=0)", "0.25:(s'=0) + 0.25:(s'=0)"))
+    assert twice.probability.tolist() == graph.probability.tolist()
+    others = [content.replace("s=2 ->", "s=1 ->"), content + "init s=1 endinit"]
+    for other in (*others, "mdp\n" + content[4:], content.replace("s=1 ->", "s>0 ->"), content.replace("1e-3", "p")):
         refusal(lambda other=other: load(tmp_path, "m.prism", other))
 
 
@@ -164,6 +179,34 @@ def umb_files(**changes):
 def test_umb_of_others(tmp_path):
     graph = load(tmp_path, "g.umb", archive(umb_files()))
     assert graph.probability.tolist() == [1 / 3, 2 / 3, 1] and graph.goal.tolist() == [False, True]
+
+
+def test_umb_of_format_version_1_with_parallel_branches(tmp_path):
+    files = umb_files()
+    files["index.json"] = files["index.json"].replace(b'"format-version": 0', b'"format-version": 1')
+    files["branch-to-target.bin"] = np.array([1, 1, 1], "<u8").tobytes()
+    assert load(tmp_path, "g.umb", archive(files)).probability.tolist() == [1, 1]
+    files["index.json"] = files["index.json"].replace(b'"format-version": 1', b'"format-version": 2')
+    assert "format version 2" in refusal(lambda: load(tmp_path, "g.umb", archive(files)))
+
+
+def test_storm_and_its_files(tmp_path):
+    """What Storm writes is read to the numbers that Storm computes."""
+    stormpy = pytest.importorskip("stormpy")
+    from stormpy import io as storm
+
+    (tmp_path / "m.pm").write_text(
+        "dtmc\nmodule m s:[0..3] init 0; b:bool init false; [] s<2 -> 1/3:(s'=s+1)+0.25:(s'=3)+5/12:(b'=true);"
+        '[] s>1 -> true; endmodule label "goal" = s=2; label "dead" = s=3; rewards "r" s=1: 2; endrewards'
+    )
+    model = stormpy.build_model(stormpy.parse_prism_program(str(tmp_path / "m.pm")))
+    asked = stormpy.parse_properties('P=? [F<=9 "goal"]')[0]
+    expected = stormpy.model_checking(model, asked).get_value(model.initial_states[0])
+    storm.export_to_umb(model, str(tmp_path / "m.umb"))
+    storm.export_to_drn(model, str(tmp_path / "m.drn"))
+    for name, digits in (("m.umb", 1e-13), ("m.drn", 1e-8)):  # Storm writes ten digits in DRN
+        found = ds.exact(ds.Task(ds.load_graph(tmp_path / name), steps=9)).success(9).estimate
+        assert found == pytest.approx(expected, rel=digits)
 
 
 @pytest.mark.parametrize(

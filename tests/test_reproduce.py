@@ -17,8 +17,8 @@ from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.report.points import joined
 from ds3sim.reproduce import registry
 from ds3sim.reproduce.drawing import COLUMNS, Drawing, Options, Sheet
-from ds3sim.reproduce.figures import equal_cost
-from ds3sim.reproduce.figures.equal_cost import COST
+from ds3sim.reproduce.equal_cost import COST
+from ds3sim.reproduce.figures import strategy_maps, token_budget
 from ds3sim.reproduce.registry import FIGURES, Entry, chosen
 from ds3sim.reproduce.simulated import success_points
 from ds3sim.reproduce.write import PAGE, drawing_files, page, reproduce, write_drawing
@@ -260,7 +260,7 @@ def test_a_broken_json_is_named(tmp_path):
 
 
 def test_a_figure_that_needs_data_says_so(tmp_path):
-    entry = Entry("aime", "aime", "accuracy", data="aime.csv")
+    entry = Entry("aime", "accuracy", data="aime.csv")
     with pytest.raises(InputError, match="--data"):
         entry.make(Options())
     with pytest.raises(InputError, match=r"has no aime\.csv"):
@@ -268,7 +268,7 @@ def test_a_figure_that_needs_data_says_so(tmp_path):
 
 
 def test_all_makes_every_figure_and_leaves_out_those_without_data(tmp_path, monkeypatch, capsys):
-    few = {"token-budget": ENTRY, "zz": Entry("zz", "zz", "needs data", data="zz.csv")}
+    few = {"token-budget": ENTRY, "zz": Entry("zz", "needs data", data="zz.csv")}
     monkeypatch.setattr(registry, "FIGURES", few)
     assert main(["reproduce", "all", "--quick", "--out", str(tmp_path / "f")]) == 0
     said = capsys.readouterr().err
@@ -280,8 +280,8 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path, monkeypatch, capsys):
     def stop(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(equal_cost, "draw_token_budget", lambda options: drawing())
-    monkeypatch.setattr(equal_cost, "draw_strategy_maps", stop)
+    monkeypatch.setattr(token_budget, "draw", lambda options: drawing())
+    monkeypatch.setattr(strategy_maps, "draw", stop)
     assert main(["reproduce", "all", "--quick", "--out", str(tmp_path / "f")]) == 130
     assert "up to token-budget are kept" in capsys.readouterr().err
     assert (tmp_path / "f" / PAGE).is_file() and not (tmp_path / "f" / "strategy-maps.csv").exists()
@@ -295,6 +295,8 @@ def test_names():
     assert drawing_files(ENTRY, drawing(), Options(quick=True, seed=2), 0.0)["token-budget.json"].count(
         b"--quick --seed 2"
     )
+    files = {path.stem for path in Path(token_budget.__file__).parent.glob("*.py")} - {"__init__"}
+    assert files == {name.replace("-", "_") for name in FIGURES}
     for name, entry in FIGURES.items():
         assert name == entry.name and entry.about and not entry.about.endswith(".")
 

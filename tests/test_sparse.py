@@ -229,3 +229,13 @@ def test_rare_and_usual_walks_in_one_batch():
     for task, law in zip(tasks, together, strict=True):
         alone = ds.simulate(task, 3000, seed=4, chunk=256)
         assert np.array_equal(law.hits, alone.hits) and np.array_equal(law.task_hits, alone.task_hits)
+
+
+def test_large_walks_draw_step_by_step():
+    """Powers of a sparse tensor are dense: tables of several steps would grow with the square of the nodes."""
+    nodes = graphs.DENSE_NODES + 500
+    graph = ds.SkillGraph.chain(nodes - 1, 0.5)
+    walk = walk_of(graph, graph.tensor())
+    assert tables.macro_steps(walk, 4000) == 1
+    (table,) = macro_tables([(walk, 1)])
+    assert table.threshold.nbytes + table.outcome.nbytes <= 8 * 4 * nodes

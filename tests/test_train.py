@@ -318,7 +318,7 @@ def test_the_shipped_configs_train(cli):
 
 def test_published_points_are_read(tmp_path):
     from ds3sim.core.errors import InputError
-    from ds3sim.reproduce.figures.reasoning import DATA, published
+    from ds3sim.reproduce.figures.aime import DATA, published
 
     assert published(None)[0].tolist() == [2183, 5417, 8075, 13792, 19566, 22490]
     assert published(tmp_path)[1][0] == 0.314

@@ -149,7 +149,7 @@ class Allocation(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """N, D and tokens of a task against the compute."""
-        ax = new_axes(ax)
+        axes = new_axes(ax)
         compute = [point.compute for point in self.points]
         for name, label in (
             ("parameters", "parameters N"),
@@ -158,10 +158,10 @@ class Allocation(Record):
         ):
             values = [getattr(point, name) for point in self.points]
             if all(value is not None and 0 < value < float("inf") for value in values):
-                ax.loglog(compute, values, marker="o", markersize=3, label=label)
-        ax.set(xlabel="compute (FLOPs)")
-        ax.legend(frameon=False)
-        return ax
+                axes.loglog(compute, values, marker="o", markersize=3, label=label)
+        axes.set(xlabel="compute (FLOPs)")
+        axes.legend(frameon=False)
+        return axes
 
 
 def words(found: Allocation) -> tuple[str, ...]:
@@ -206,7 +206,7 @@ def sentence(point: Optimum, tasks: float) -> str:
 
 def _exponents(found: Allocation) -> Iterator[str]:
     slopes = found.exponents
-    said = []
+    said: list[str] = []
     for key, symbol in (("parameters", "N"), ("training_tokens", "D"), ("tokens_per_task", "tokens a task")):
         e = slopes[key]
         if e is not None:

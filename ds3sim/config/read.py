@@ -25,6 +25,7 @@ from ds3sim.config.say import (
 )
 from ds3sim.config.tables import Config, Origin, SweepTable
 from ds3sim.config.values import is_number
+from ds3sim.core.check import is_dict, is_list
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import read_text
 from ds3sim.core.guard import reads
@@ -39,7 +40,7 @@ STUDIED = ("graph", "tasks", "budget", "sweep", "allocate")
 """With none of these tables a config is a training."""
 
 
-RENAMED = {
+RENAMED: dict[tuple[str, ...], str] = {
     ("model", "a"): "scale",
     ("model", "b"): "steepness",
     ("model", "d"): "offset",
@@ -108,8 +109,7 @@ def config_of(
         name = Path(source).stem.encode(errors="replace").decode() or "study"
         config = config.model_copy(update={"name": name})
     config = config.model_copy(update={"sweep": sweep if "sweep" in data else None})
-    config._origin = origin
-    return config
+    return config.with_origin(origin)
 
 
 def config_at(origin: Origin, point: Mapping[str, Any]) -> Config:
@@ -132,12 +132,12 @@ def config_at(origin: Origin, point: Mapping[str, Any]) -> Config:
 def choose_kinds(data: dict[str, Any], place: Place) -> None:
     """Fill in or refuse ``kind`` where it decides which keys there are. InputError: an unknown kind."""
     several = data.get("strategies")
-    names = several if isinstance(several, dict) else ()
+    names = several if is_dict(several) else ()
     homes = [("strategy",), *(("strategies", name) for name in names)]
     model = "loss" if any(key in data for key in STUDIED) else "tripartite"
     for path in [("graph",), ("model",), *((*home, "errors") for home in homes)]:
         table, kinds = value_at(data, path), KINDS[generic(path)]
-        if not isinstance(table, dict):
+        if not is_dict(table):
             continue
         defaults = {
             "graph": "file" if "path" in table else "edges" if "edges" in table else "chain",
@@ -173,7 +173,7 @@ def parse_toml(text: str, label: str) -> dict[Any, Any]:
     # What the parser can nest, above all by dotted keys, is more than recursion can read afterwards.
     level: list[Any] = [tables]
     for _ in range(MOST_LEVELS):
-        inner = (value for part in level for value in (part.values() if isinstance(part, dict) else part))
+        inner = (value for part in level for value in (part.values() if is_dict(part) else part))
         level = [value for value in inner if isinstance(value, dict | list)]
     require(not level, f"{label}: not usable TOML: nested more than {MOST_LEVELS} deep: no config needs that")
     return tables
@@ -253,7 +253,7 @@ def rename_keys(data: dict[str, Any], place: Place, notes: Notes) -> None:
 
 def _tables(data: Any, path: tuple[str, ...], at: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     """The tables at a path, each with its own path; several in a list of tables."""
-    if isinstance(data, list | tuple):
+    if is_list(data):
         return [found for i, item in enumerate(data) for found in _tables(item, path, (*at, i))]
     if not isinstance(data, dict):
         return []
@@ -267,7 +267,7 @@ def read_tasks(data: dict[str, Any], place: Place, notes: Notes) -> None:
     ``weights`` takes them one by one. InputError: weights beside ``L0``, which stood the other way round.
     """
     tasks = data.get("tasks")
-    if not isinstance(tasks, dict) or tasks.get("zip"):
+    if not is_dict(tasks) or tasks.get("zip"):
         return
     weights = tasks.get("weights")
     if weights is not None and any(_said(("tasks",), "L0", "difficulty") in said for said in notes.values()):
@@ -275,11 +275,11 @@ def read_tasks(data: dict[str, Any], place: Place, notes: Notes) -> None:
             f"{place(('tasks', 'weights'))}: tasks.weights beside tasks.L0 was one row for each L0: write"
             " tasks.difficulty, and weights as one row for each m, in it one number for each L0"
         )
-    rows = len(weights) if isinstance(weights, list | tuple) else None
-    columns = len(weights[0]) if isinstance(weights, list | tuple) and rows and isinstance(weights[0], list) else None
+    rows = len(weights) if is_list(weights) else None
+    columns = len(weights[0]) if is_list(weights) and rows and is_list(weights[0]) else None
     for key, wanted in (("level", columns), ("skills", rows)):
         value = tasks.get(key)
-        if not isinstance(value, list | tuple) or len(value) != 2 or not all(is_number(v) for v in value):
+        if not is_list(value) or len(value) != 2 or not all(is_number(v) for v in value):
             continue
         if "level" in tasks and wanted != 2:
             tasks[key] = {"range": list(value)}

@@ -19,7 +19,7 @@ from ds3sim.config.values import Table, is_spread
 from ds3sim.core.errors import InputError
 from ds3sim.core.errors import shown as as_python
 
-Place = Callable[[tuple], str]
+Place = Callable[[tuple[Any, ...]], str]
 KINDS: dict[tuple[str, ...], Mapping[str, type[Table]]] = {
     ("graph",): GRAPHS,
     ("model",): MODELS,

@@ -18,7 +18,8 @@ from ds3sim.config.models import TripartiteModel
 from ds3sim.config.read import config_of, read_config
 from ds3sim.config.say import dotted, missing, shown
 from ds3sim.config.strategy import table_of
-from ds3sim.core.errors import InputError, require
+from ds3sim.core.check import is_list, is_mapping
+from ds3sim.core.errors import InputError, require, require_kind
 from ds3sim.engine.limits import EngineOptions
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.task import Strategy, Task
@@ -77,6 +78,7 @@ class Study:
     config: c.Config
     axes: tuple[Axis, ...]
     match: str | None
+    given_graph: SkillGraph | None
 
     def __init__(
         self,
@@ -122,7 +124,7 @@ class Study:
             "sweep": {"axes": axes or {}, "zip": zip, "match": match} if axes or zip or match else None,
         }
         require(graph is not None or tasks is not None, "Study: graph is missing: give a SkillGraph, or tasks")
-        require(isinstance(folder, str | Path), f"Study: folder = {shown(folder)}: must be a path")
+        require_kind(folder, str | Path, f"Study: folder = {shown(folder)}: must be a path")
         given = any(value is not None for value in units.values())
         require(given, f"Study: no budget: give one of {', '.join(units)}, for example steps=[50, 100]")
         try:
@@ -132,9 +134,59 @@ class Study:
             raise type(error)(told.replace("engine.kind", "engine")) from None
 
     @classmethod
-    def of(cls, source: str | Path | c.Config | Study | Task, axes: Mapping[str, Any] | None = None) -> Study:
-        """The study of a config, its file, a task or another study; ``axes`` stand instead of its own."""
-        return study_of(source, axes)
+    def of(
+        cls,
+        source: str | Path | c.Config | Study | Task,
+        axes: Mapping[str, Any] | None = None,
+        *,
+        seed: int | None = None,
+        budgets: Any = None,
+        engine: str | EngineOptions | Mapping[str, Any] | None = None,
+        traces: Any = None,
+        cost: CostModel | Mapping[str, Any] | None = None,
+    ) -> Study:
+        """The study of a config, its file, a task or another study.
+
+        Args:
+            source: what it is of.
+            axes, seed: instead of its own.
+            budgets: of a task, in steps, instead of its own.
+            engine, traces, cost: of a task, as the class.
+
+        Raises:
+            InputError: one line; as the class, or the config lacks a table that a study needs.
+        """
+        if isinstance(source, Task):
+            plan = Strategy(source.step, source.aggregate, source.feasibility)
+            source = Study(
+                source.graph,
+                strategy=plan,
+                steps=source.budgets if budgets is None else budgets,
+                on_dead=source.on_dead,
+                cost=cost,
+                engine=engine,
+                traces=traces,
+                name="task",
+            )
+        else:
+            for name, value in {"budgets": budgets, "engine": engine, "traces": traces, "cost": cost}.items():
+                require(value is None, f"{name} has no effect with a study, which says its own: leave it out")
+        if isinstance(source, Study) and axes is None and seed is None:
+            return source
+        graph = source.given_graph if isinstance(source, Study) else None
+        config = source.config if isinstance(source, Study) else source
+        if not isinstance(config, c.Config):
+            require_kind(config, str | Path, f"{shown(config)} is no study: give a config, its file, or a Study")
+            config = read_config(config)
+        origin = config.origin
+        if axes is not None or seed is not None:
+            tables = dict(origin.raw) | ({} if seed is None else {"seed": seed})
+            own = {} if config.sweep is None else config.sweep.model_dump(exclude_none=True)
+            tables["sweep"] = own | ({} if axes is None else {"axes": axes, "zip": ()})
+            config = config_of(plain(tables), origin.source, origin.folder)
+        study = object.__new__(cls)
+        study._begin(config, graph, (axes or {}).get("graph"))
+        return study
 
     def _begin(self, config: c.Config, graph: Any = None, many: Any = None) -> None:
         """Take a config, and graphs that were given as such: they are not built again."""
@@ -229,48 +281,14 @@ class Study:
         return tomli_w.dumps(self.tables())
 
 
-def study_of(
-    source: str | Path | c.Config | Study | Task,
-    axes: Mapping[str, Any] | None = None,
-    *,
-    seed: int | None = None,
-    **of_task: Any,
-) -> Study:
-    """The study of a config file, a config, a task, or another study, with other axes or another seed where given.
-
-    ``of_task`` is for a task: ``budgets``, in steps, in place of its own; ``engine``, ``traces``, ``cost`` as in
-    :class:`Study`. InputError: one line; the config lacks a table that a study needs.
-    """
-    if isinstance(source, Task):
-        plan, budgets = Strategy(source.step, source.aggregate, source.feasibility), of_task.pop("budgets", None)
-        steps = source.budgets if budgets is None else budgets
-        source = Study(source.graph, strategy=plan, steps=steps, on_dead=source.on_dead, name="task", **of_task)
-    else:
-        for name, value in of_task.items():
-            require(value is None, f"{name} has no effect with a study, which says its own: leave it out")
-    if isinstance(source, Study) and axes is None and seed is None:
-        return source
-    graph = source.given_graph if isinstance(source, Study) else None
-    config = source.config if isinstance(source, Study) else source
-    if not isinstance(config, c.Config):
-        require(isinstance(config, str | Path), f"{shown(config)} is no study: give a config, its file, or a Study")
-        config = read_config(config)
-    origin = config.origin
-    if axes is not None or seed is not None:
-        tables = dict(origin.raw) | ({} if seed is None else {"seed": seed})
-        own = {} if config.sweep is None else config.sweep.model_dump(exclude_none=True)
-        tables["sweep"] = own | ({} if axes is None else {"axes": axes, "zip": ()})
-        config = config_of(plain(tables), origin.source, origin.folder)
-    study = object.__new__(Study)
-    study._begin(config, graph, (axes or {}).get("graph"))
-    return study
+study_of = Study.of
 
 
 def _strategies(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Strategies by name as tables."""
     if given is None:
         return None
-    require(isinstance(given, Mapping), f"Study: strategies = {shown(given)}: must be a dict, strategies by name")
+    require_kind(given, Mapping, f"Study: strategies = {shown(given)}: must be a dict, strategies by name")
     return {name: table_of(one, f"Study: {dotted(('strategies', name))}") for name, one in given.items()}
 
 
@@ -280,9 +298,9 @@ def plain(value: Any) -> Any:
         value = graph_table(value)
     elif isinstance(value, CostModel | EngineOptions):
         value = vars(value)
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return {str(key): plain(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple | range):
+    if is_list(value) or isinstance(value, range):
         return [plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)

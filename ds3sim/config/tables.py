@@ -17,6 +17,7 @@ from ds3sim.config.graphs import Graph
 from ds3sim.config.models import LanguageModel, TripartiteModel
 from ds3sim.config.strategy import StrategyTable
 from ds3sim.config.tasks import TasksTable
+from ds3sim.core.check import is_dict, is_list, is_mapping
 from ds3sim.core.errors import InputError, require
 from ds3sim.engine.limits import ENGINES, MOST_LANES, MOST_TRACES, EngineOptions
 from ds3sim.task.budget import UNITS
@@ -163,7 +164,7 @@ class SimulationTable(v.Table):
 
 
 def _known_constants(value: Any) -> LossConstants:
-    if not isinstance(value, str | Mapping | LossConstants):
+    if not (is_mapping(value) or isinstance(value, str | LossConstants)):
         raise v.refuse("must be a name or a table with E, A, B, alpha, beta")
     try:
         return constants_of(value)
@@ -172,7 +173,7 @@ def _known_constants(value: Any) -> LossConstants:
 
 
 def _pair(value: Any) -> Any:
-    if not isinstance(value, list | tuple) or len(value) != 2:
+    if not is_list(value) or len(value) != 2:
         raise v.refuse("must be two numbers: [least, most]")
     return value
 
@@ -238,7 +239,7 @@ class Origin:
 
     source: str = field(default="config", compare=False)
     folder: Path = field(default=Path("."), compare=False)
-    raw: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    raw: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
     axes: tuple[Any, ...] = field(default=(), compare=False)
     overrides: tuple[tuple[tuple[str, ...], Any, str], ...] = field(default=(), compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -333,6 +334,12 @@ class Config(v.Table):
         """Where it comes from."""
         return self._origin
 
+    def with_origin(self, origin: Origin) -> Self:
+        """The same config, with another origin."""
+        config = self.model_copy()
+        config._origin = origin
+        return config
+
     @property
     def notes(self) -> tuple[str, ...]:
         """One line for each spelling that is read as another one; the command line prints them on stderr."""
@@ -362,10 +369,10 @@ def schema() -> dict[str, Any]:
 
 def _loose(node: Any) -> Any:
     """Without ``required``; of several kinds of a table, any that fits: ``kind`` may be left out."""
-    if isinstance(node, list):
+    if is_list(node):
         return [_loose(item) for item in node]
-    if not isinstance(node, dict):
+    if not is_dict(node):
         return node
     renamed = {"anyOf" if name == "oneOf" else name: value for name, value in node.items()}
-    idle = {"discriminator"} | ({"required"} if isinstance(node.get("required"), list) else set())
+    idle = {"discriminator", *(["required"] if isinstance(node.get("required"), list) else [])}
     return {name: _loose(value) for name, value in renamed.items() if name not in idle}

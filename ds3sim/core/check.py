@@ -10,10 +10,10 @@ import math
 import numbers as kinds
 import operator
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -127,6 +127,21 @@ def one_of(name: str, value: Any, choices: Iterable[Any]) -> None:
         *some, last = (str(choice) for choice in known if choice is not None)
         listed = f"{', '.join(some)} or {last}" if some else last
         raise InputError(f"{name} = {shown(value)} is not known: choose {listed}")
+
+
+def is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
+    """Whether a value is a dict; as all these, it may hold anything."""
+    return isinstance(value, dict)
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether a value is a mapping."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Whether a value is a list or a tuple."""
+    return isinstance(value, list | tuple)
 
 
 def array_module(*values: Any) -> ModuleType:

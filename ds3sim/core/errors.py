@@ -1,11 +1,12 @@
 """Errors a user can cause. Each message names the value, the cause and the fix."""
 
 import warnings
+from types import UnionType
 from typing import Any
 
 from ds3sim.core.text import shown
 
-__all__ = ["InputError", "NoClosedForm", "Note", "StoppedEarly", "note", "require", "shown"]
+__all__ = ["InputError", "NoClosedForm", "Note", "StoppedEarly", "note", "require", "require_kind", "shown"]
 
 
 class InputError(ValueError):
@@ -69,3 +70,8 @@ def require(condition: bool, message: str) -> None:
     """Raise :class:`InputError` with ``message`` unless ``condition`` holds."""
     if not condition:
         raise InputError(message)
+
+
+def require_kind(value: object, kind: type | UnionType, message: str) -> None:
+    """:func:`require` that ``value`` is of a kind, where only an annotation says so: users' values can be anything."""
+    require(isinstance(value, kind), message)

@@ -62,8 +62,11 @@ def dash(index: int) -> Any:
     return DASHES[index % len(DASHES)]
 
 
-def new_axes(ax: Axes | None = None, size: tuple[float, float] = (6.4, 4.2)) -> Axes:
-    """``ax`` as it is, or new axes in a figure of pyplot, which notebooks show; ``size`` in inches."""
+def new_axes(ax: Axes | None = None, size: tuple[float, float] = (6.4, 4.2)) -> Any:
+    """``ax`` as it is, or new axes in a figure of pyplot, which notebooks show; ``size`` in inches.
+
+    For a type checker they can be anything: matplotlib annotates the methods of its axes in part only.
+    """
     if ax is not None:
         return ax
     from matplotlib import pyplot

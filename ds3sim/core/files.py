@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ from typing import Any
 
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.memory import require_memory
-from ds3sim.core.packed import ENDINGS, unpacked
+from ds3sim.core.packed import ENDINGS, text_of, unpacked, wide_encoding
 from ds3sim.core.progress import advance
 from ds3sim.core.text import short
 
@@ -60,32 +59,33 @@ def _cannot(where: str, error: Exception) -> InputError:
 
 
 def head_of(path: Path, where: str, size: int = 65536) -> bytes:
-    """The first bytes; an InputError for a file that is empty or cannot be read."""
+    """The first bytes, of text as UTF-8; an InputError for a file that is empty or cannot be read."""
     try:
         with unpacked(path, where) as stream:
             head = stream.read(size)
+        if wide_encoding(head) is not None:
+            with text_of(path, where) as stream:
+                head = stream.read(size)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         raise _cannot(where, error) from None
     require(head.strip() != b"", f"{where}: the file is empty: it needs at least one row")
-    _no_utf16(head, where)
     return head
 
 
-def _no_utf16(data: bytes, where: str) -> None:
-    utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    require(not utf16, f"{where}: wrong encoding: the file begins as UTF-16 or UTF-32: save it as UTF-8")
-
-
 def lines_of(path: Path, where: str) -> Iterator[tuple[int, str]]:
-    """What has the most values goes along x; all else that varies makes lines, at most eight. Needs a row."""
+    """(line, text) of a text file, streamed, without a byte order mark; the text has its end of line.
+
+    Raises:
+        InputError: what cannot be read; a line that is too long, not UTF-8 (or not what its byte order mark says), or
+            has a NUL byte.
+    """
     try:
-        with unpacked(path, where) as stream:
+        with text_of(path, where) as stream:
             number = 0
             while line := stream.readline(LONGEST_LINE + 1):
                 number += 1
-                if number == 1:
-                    _no_utf16(line, where)
-                    line = line.removeprefix(b"\xef\xbb\xbf")
                 if b"\0" in line[:4096]:
                     raise InputError(f"{where}, line {number}: a NUL byte: this is not a text file: save it as UTF-8")
                 require(
@@ -117,14 +117,12 @@ def read_text(
     advice: str = "give a smaller file",
     endings: Mapping[str, str] | None = None,
 ) -> str:
-    """A UTF-8 file as one string, without a byte order mark. Kind and size are looked at before a byte is read.
+    """A text file as one string, without a byte order mark. Kind and size are looked at before a byte is read.
 
-    Arguments and errors as :func:`read_bytes`; what is not UTF-8 is refused.
+    Arguments and errors as :func:`read_bytes` and :func:`as_text`.
     """
     data = read_bytes(path, where, most=most, advice=advice, endings=endings)
-    where = short(os.fsdecode(path), 300) if where is None else where
-    _no_utf16(data, where)
-    return as_text(data, where)
+    return as_text(data, short(os.fsdecode(path), 300) if where is None else where)
 
 
 def as_text(data: bytes, where: str) -> str:
@@ -133,15 +131,12 @@ def as_text(data: bytes, where: str) -> str:
     Raises:
         InputError: another encoding, or a NUL byte.
     """
-    wide = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16"}
-    wide[codecs.BOM_UTF16_BE] = "utf-16"
-    for mark, encoding in wide.items():  # the longer marks first
-        if data.startswith(mark):
-            try:
-                data = data.decode(encoding).encode()
-            except UnicodeError:
-                raise InputError(f"{where}: wrong encoding: not the {encoding.upper()} it begins as") from None
-            break
+    encoding = wide_encoding(data)
+    if encoding is not None:
+        try:
+            data = data.decode(encoding).encode()
+        except UnicodeError:
+            raise InputError(f"{where}: wrong encoding: not the {encoding.upper()} it begins as") from None
     zero = data.find(b"\0")
     if zero >= 0:
         at = data.count(b"\n", 0, zero) + 1

@@ -1,8 +1,11 @@
-"""Files opened as what they hold: gzip, bzip2, xz and zstd are told by their first bytes and unpacked on the way."""
+"""Files opened as what they hold: gzip, bzip2, xz and zstd are told by their first bytes and unpacked on the way, text
+in UTF-16 and UTF-32 by its byte order mark and read as UTF-8.
+"""
 
 from __future__ import annotations
 
 import bz2
+import codecs
 import contextlib
 import gzip
 import io
@@ -26,6 +29,14 @@ OPENERS: dict[bytes, Callable[[Any, str], Any]] = {
 
 ENDINGS = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 """Last part of the names of such files."""
+
+WIDE = {
+    codecs.BOM_UTF32_LE: "utf-32",  # begins as the mark of UTF-16 does, so it goes first
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Byte order marks and their encodings."""
 
 UNSUSPECTED = 2 * 2**30
 MOST_RATIO = 200
@@ -103,3 +114,47 @@ def unpacked(path: Path, where: str) -> Iterator[BinaryIO]:
                 yield cast(BinaryIO, io.BufferedReader(_Bounded(stream, raw, where), 2**18))
         except damage as error:
             raise InputError(f"{where}: damaged or cut off where it is compressed ({short(error, 120)})") from None
+
+
+class _Recoded(io.RawIOBase):
+    """A stream of text in another encoding, or whose lines end otherwise, as UTF-8."""
+
+    def __init__(self, stream: BinaryIO, encoding: str, newline: str | None, where: str) -> None:
+        self._text, self._encoding, self._where = io.TextIOWrapper(stream, encoding, newline=newline), encoding, where
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            found = self._text.read(len(buffer) // 4).encode()  # a character has at most four bytes
+        except UnicodeError:
+            raise InputError(f"{self._where}: wrong encoding: not the {self._encoding.upper()} it begins as") from None
+        buffer[: len(found)] = found
+        return len(found)
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """The encoding that a byte order mark of UTF-16 or UTF-32 tells; None without one."""
+    return next((encoding for mark, encoding in WIDE.items() if head.startswith(mark)), None)
+
+
+@contextlib.contextmanager
+def text_of(path: Path, where: str) -> Iterator[BinaryIO]:
+    """The text of a file as a stream of UTF-8, without a byte order mark. OSError of opening it passes.
+
+    Lines that end in a carriage return alone (Excel for Macintosh) end in a line feed.
+
+    Raises:
+        InputError: as :func:`unpacked`; text that is not in the encoding of its byte order mark.
+    """
+    with unpacked(path, where) as stream:
+        head = cast(io.BufferedReader, stream).peek(4)
+        encoding = wide_encoding(head)
+        returns = encoding is None and b"\r" in head and not {0, 10} & set(head)
+        if encoding is None and not returns:
+            stream.read(3 if head.startswith(codecs.BOM_UTF8) else 0)
+            yield stream
+            return
+        recoded = _Recoded(stream, encoding or "utf-8-sig", None if returns else "", where)
+        yield cast(BinaryIO, io.BufferedReader(recoded, 2**18))

@@ -36,8 +36,13 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Of the files that ``save`` writes; a higher one is of a later version."""
 
-PACKAGES = {".json": (), ".csv": ("pandas",), ".parquet": ("pandas", "pyarrow"), ".nc": ("xarray", "h5netcdf"),
-            ".zarr": ("xarray", "zarr")}  # fmt: skip
+PACKAGES: dict[str, tuple[str, ...]] = {
+    ".json": (),
+    ".csv": ("pandas",),
+    ".parquet": ("pandas", "pyarrow"),
+    ".nc": ("xarray", "h5netcdf"),
+    ".zarr": ("xarray", "zarr"),
+}
 """Ending of a file -> packages that write it."""
 
 MOST_ROWS = 8

@@ -104,19 +104,19 @@ class LawRecord(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success over the budget, with its 95% interval."""
-        ax, data = new_axes(ax), self.to_dataset()
+        axes, data = new_axes(ax), self.to_dataset()
         x, y = data["steps"].to_numpy(), data["success"].to_numpy()
         many, random = len(x) > 40, bool(data.attrs["traces"])
         if random and not many:
-            dots(ax, x, y, data["success_low"], data["success_high"])
+            dots(axes, x, y, data["success_low"], data["success_high"])
         else:
-            line(ax, x, y)
+            line(axes, x, y)
             if random:
-                band(ax, x, data["success_low"], data["success_high"])
-        magnitude(ax, x.tolist(), force=many)
-        probability(ax, y.tolist())
-        ax.set(xlabel="budget, steps per task", ylabel="success")
-        return ax
+                band(axes, x, data["success_low"], data["success_high"])
+        magnitude(axes, x.tolist(), force=many)
+        probability(axes, y.tolist())
+        axes.set(xlabel="budget, steps per task", ylabel="success")
+        return axes
 
 
 class Computed(LawRecord, ABC):

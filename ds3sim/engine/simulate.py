@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from ds3sim.core import runtime
 from ds3sim.core.check import whole_number
-from ds3sim.core.errors import InputError, StoppedEarly, require, shown
+from ds3sim.core.errors import InputError, StoppedEarly, require, require_kind, shown
 from ds3sim.engine.limits import DEFAULT_TRACES, ENGINES, MOST_TRACES, NUMBERS, EngineOptions, refuse_idle
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def closed_form(task: Task) -> ClosedForm:
 def _checked(task: Task) -> Task:
     from ds3sim.task.task import Task
 
-    require(isinstance(task, Task), f"task = {shown(task)} is not a task: make one with Task(graph, steps=...)")
+    require_kind(task, Task, f"task = {shown(task)} is not a task: make one with Task(graph, steps=...)")
     return task
 
 

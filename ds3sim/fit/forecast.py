@@ -97,16 +97,16 @@ class Forecast(Record, ABC):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The log's success, and the fitted curve with its 95% band."""
-        ax, n, fit = new_axes(ax), self.grid(), self._curve
-        band(ax, n, fit.low, fit.high, label="95% band")
-        line(ax, n, fit.estimate, label="fit")
+        axes, n, fit = new_axes(ax), self.grid(), self._curve
+        band(axes, n, fit.low, fit.high, label="95% band")
+        line(axes, n, fit.estimate, label="fit")
         seen, points = self.observed(), self.log.curve
         if seen is not None:
             x, y, low, high = seen.k, seen.success.estimate, seen.success.low, seen.success.high
         else:
             x, y, low, high = (points.n, *(points.success,) * 3) if points is not None else ((), (), (), ())
-        dots(ax, x, y, low, high, index=1, label="data")
-        return success_axes(ax, [*n, *x], [*fit.estimate, *y], self.axis, self.title)
+        dots(axes, x, y, low, high, index=1, label="data")
+        return success_axes(axes, [*n, *x], [*fit.estimate, *y], self.axis, self.title)
 
     def write(self, out: str | os.PathLike[str]) -> Path:
         """Write result.json, fit.svg and fit.png to a folder, whole or not at all.

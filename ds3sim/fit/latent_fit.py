@@ -60,9 +60,9 @@ class LatentFit(Forecast):
     kind: str = "given"
     quality: float = math.nan
     units: int = 0
-    standard_errors: dict[str, float] = field(default_factory=dict)
+    standard_errors: dict[str, float] = field(default_factory=dict[str, float])
     robust_errors: dict[str, float] | None = None
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
     at_bound: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     log: Log = field(default_factory=Log.none, repr=False)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
-from scipy.special import digamma
+from scipy.special import betaln, digamma
 
 from ds3sim.core.errors import require
 from ds3sim.theory import latent
@@ -77,6 +77,11 @@ def counted(n: np.ndarray, correct: np.ndarray) -> Valued:
         return float(weight @ terms), weight @ slopes
 
     return function
+
+
+def log_choices(n: np.ndarray, correct: np.ndarray) -> float:
+    """The log of the product of C(n, correct), which :func:`counted` leaves out."""
+    return -float(np.sum(np.log1p(n) + betaln(correct + 1.0, n - correct + 1.0)))
 
 
 def gaussian(n: np.ndarray, y: np.ndarray, white: np.ndarray | None = None, scale: float = 1.0) -> Valued:

@@ -16,10 +16,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betaln
 
 from ds3sim.core.check import whole_number
 from ds3sim.core.errors import require
@@ -73,7 +73,7 @@ def fit_pass_at_n(
         kind = "likelihood" if log.curve is None else "least_squares"
         problems = problems or (None if log.curve is None else DEFAULT_PROBLEMS)
         u, quality = _optimum(log)
-        about = {"log": log, "problems": problems, "at": at, "price": price}
+        about: dict[str, Any] = {"log": log, "problems": problems, "at": at, "price": price}
         fit = LatentFit(*likelihood.parameters(u), kind, quality, len(log), **about)
     band, at_bound = fit.band, likelihood.bounds(u)
     limits = [band.coordinate(i) for i in range(3)]
@@ -129,7 +129,7 @@ def _optimum(log: Log) -> tuple[np.ndarray, float]:
     n, c = log.samples, log.correct
     function = likelihood.counted(n, c)
     u = maximum(function)
-    return u, function(u)[0] - float(np.sum(np.log1p(n) + betaln(c + 1.0, n - c + 1.0)))
+    return u, function(u)[0] + likelihood.log_choices(n, c)
 
 
 def _errors(
@@ -139,7 +139,7 @@ def _errors(
     scale = np.array([1.0, math.exp(u[1]), math.exp(u[2])])
     if not at_bound:
         return dict(zip(NAMES, (scale * np.sqrt(np.maximum(np.diag(covariance), 0.0))).tolist(), strict=True))
-    out = {}
+    out: dict[str, float] = {}
     for name, value in zip(NAMES, likelihood.parameters(u), strict=True):
         low, high = intervals[name]
         half = max(value - low, high - value, 0.0) if name in at_bound else (high - low) / 2.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -111,13 +111,14 @@ class Plan(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success of each strategy against its number of samples."""
-        ax, shown = new_axes(ax), [o for o in self.strategies if o.n is not None and o.success is not None]
+        axes, shown = new_axes(ax), [o for o in self.strategies if o.n is not None and o.success is not None]
         for i, option in enumerate(shown):
-            dots(ax, [option.n], *([v] for v in option.success or ()), index=i, label=option.strategy.replace("_", " "))
+            name = option.strategy.replace("_", " ")
+            dots(axes, [option.n], *([v] for v in option.success or ()), index=i, label=name)
         if self.target is not None:
-            ax.axhline(self.target, color=LIGHT.ink, linewidth=0.9, linestyle=(0, (5, 3)), label="target")
+            axes.axhline(self.target, color=LIGHT.ink, linewidth=0.9, linestyle=(0, (5, 3)), label="target")
         heights = [*((o.success or (0.0,))[0] for o in shown), self.target or 0.0]
-        return success_axes(ax, [o.n or 0 for o in shown], heights, "samples N", "success")
+        return success_axes(axes, [o.n or 0 for o in shown], heights, "samples N", "success")
 
 
 def plan(
@@ -205,11 +206,11 @@ def _options(target: float | None, most: int, rates: LatentFit, voted: VoteFit |
     one, parameters = numbers(rates, 1), rates.parameters
     reached = target is None or one[0] >= target
     yield "single", 1 if reached else None, one, rates.solvable if target is None else one[0]
-    best = lambda k: latent.pass_at_n(k, *parameters)  # noqa: E731
+    best: Callable[[int], float] = lambda k: latent.pass_at_n(k, *parameters)  # noqa: E731
     ways: list[tuple[Any, ...]] = [("best_of_n", rates, best, MOST_AHEAD, rates.solvable)]
     if voted is not None:
         weights = voted.errors.weights
-        vote = lambda k: latent.vote_at_n(k, *parameters, weights)  # noqa: E731
+        vote: Callable[[int], float] = lambda k: latent.vote_at_n(k, *parameters, weights)  # noqa: E731
         ways.append(("majority", voted, vote, MOST_VOTES, float(voted.plateau)))
     for name, fit, success, largest, limit in ways:
         n = most if target is None else first_n(lambda k, f=success: f(k) >= target, largest)

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.check import one_of, whole_array
+from ds3sim.core.check import is_list, one_of, whole_array
 from ds3sim.core.errors import require
 from ds3sim.core.estimate import Estimate
-from ds3sim.core.figure import LIGHT, legend
-from ds3sim.core.progress import working
+from ds3sim.core.figure import LIGHT, legend, new_axes
 from ds3sim.fit.estimates.curve import Curve
 from ds3sim.fit.estimates.vote_at_k import vote_at_k
 from ds3sim.fit.forecast import Forecast, ahead, naming
 from ds3sim.fit.latent_fit import LatentFit
-from ds3sim.fit.logs.log import Log, Points
+from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.read import LogLike, log_of
 from ds3sim.fit.pass_at_n import fit_pass_at_n
 from ds3sim.fit.price import Price, price_of
-from ds3sim.fit.wrong_answers import KINDS, ErrorFit, fit_answers, fit_vote_curve, weights_of, whole_votes
+from ds3sim.fit.wrong_answers import KINDS, ErrorFit, fit_answers, fit_vote_curve, rates_of_votes
 from ds3sim.theory import latent
 from ds3sim.theory.cost import CostModel
 
@@ -125,11 +125,12 @@ class VoteFit(Forecast):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The log's votes, the fitted curve with its 95% band, and the plateau."""
-        ax = super().plot(ax)
+        axes = new_axes(ax)
+        super().plot(axes)
         level = float(self.plateau.estimate)
-        ax.axhline(level, color=LIGHT.ink, linewidth=0.9, linestyle=(0, (5, 3)), label="plateau")
-        legend(ax)
-        return ax
+        axes.axhline(level, color=LIGHT.ink, linewidth=0.9, linestyle=(0, (5, 3)), label="plateau")
+        legend(axes)
+        return axes
 
 
 def fit_votes(
@@ -176,7 +177,7 @@ def fit_votes(
             notes = (*model.warnings, note) if blank else model.warnings
         else:
             given = _rates(rates, problems)
-            found = given or _rates_of_votes(log.curve)
+            found = given or LatentFit(1.0, *rates_of_votes(log.curve.n, log.curve.success))
             model = fit_vote_curve(log.curve.n, log.curve.success, found.parameters, errors)
             notes = model.warnings if given else (HARDLY_TOLD, *model.warnings)
     return VoteFit(found, model, log, (*found.warnings, *notes), at, price)
@@ -184,34 +185,17 @@ def fit_votes(
 
 def _rates(rates: Any, problems: int | None) -> LatentFit | None:
     """The fit that ``rates`` stands for."""
-    if isinstance(rates, tuple) and len(rates) == 3:
-        solvable, alpha, beta = rates
-        rates = LatentFit(float(solvable), float(alpha), float(beta))
+    if _are_parameters(rates):
+        solvable, alpha, beta = map(float, rates)
+        rates = LatentFit(solvable, alpha, beta)
     if rates is not None and not isinstance(rates, LatentFit):
         return fit_pass_at_n(rates, problems=problems)
     require(problems is None, f"problems = {problems} has no effect: no curve of pass@N is given (--pass-at-n)")
     return rates
 
 
-def _rates_of_votes(curve: Points) -> LatentFit:
-    """alpha and beta with A = 1, and lambda at M = 11, by least squares on a vote curve alone."""
-    from scipy.optimize import least_squares
-
-    n, y = whole_votes(curve.n, curve.success)
-    require(n.size >= 4, f"a vote curve of {n.size} different N: without pass@N at least 4 are needed")
-    few = np.unique(np.linspace(0, n.size - 1, min(10, n.size)).astype(int))
-    n, y = np.minimum(n[few], 2048), y[few]
-
-    tries = 25  # a gradient takes three curves more
-
-    def miss(z: np.ndarray) -> np.ndarray:
-        stage.advance()
-        alpha, beta, decay = math.exp(z[0]), math.exp(z[1]), 1.0 / (1.0 + math.exp(-z[2]))
-        weights = weights_of("geometric", 11, decay)
-        return np.array([latent.vote_at_n(int(k), 1.0, alpha, beta, weights, quick=True) for k in n]) - y
-
-    mean = min(max(float(y[0]), 1e-3), 0.999)
-    start = [math.log(0.4), math.log(0.4 * (1 - mean) / mean), 1.0]
-    with working("vote curves", 4 * tries) as stage:
-        found = least_squares(miss, start, bounds=([-6, -6, -4], [4, 8, 6]), max_nfev=tries)
-    return LatentFit(1.0, math.exp(found.x[0]), math.exp(found.x[1]))
+def _are_parameters(rates: object) -> TypeGuard[tuple[float, float, float]]:
+    """Whether these are (A, alpha, beta), and not the paths of three logs."""
+    return (
+        is_list(rates) and isinstance(rates, tuple) and len(rates) == 3 and not isinstance(rates[0], str | os.PathLike)
+    )

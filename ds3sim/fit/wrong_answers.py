@@ -8,6 +8,7 @@ bootstrap over problems. From a vote curve: least squares of the exact (13), kin
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -348,3 +349,27 @@ def _curve_interval(kind: str, count: int, parameter: float, error: float, votes
             inside, outside = (middle, outside) if fits else (inside, middle)
         ends.append(weights_of(kind, count, inside))
     return ends
+
+
+def rates_of_votes(n: np.ndarray, success: np.ndarray) -> tuple[float, float]:
+    """alpha and beta with A = 1, and lambda at M = 11, by least squares on a vote curve alone."""
+    from scipy.optimize import least_squares
+
+    n, y = whole_votes(n, success)
+    require(n.size >= 4, f"a vote curve of {n.size} different N: without pass@N at least 4 are needed")
+    few = np.unique(np.linspace(0, n.size - 1, min(10, n.size)).astype(int))
+    n, y = np.minimum(n[few], 2048), y[few]
+
+    tries = 25  # a gradient takes three curves more
+
+    def miss(z: np.ndarray) -> np.ndarray:
+        stage.advance()
+        alpha, beta, decay = math.exp(z[0]), math.exp(z[1]), 1.0 / (1.0 + math.exp(-z[2]))
+        weights = weights_of("geometric", 11, decay)
+        return np.array([latent.vote_at_n(int(k), 1.0, alpha, beta, weights, quick=True) for k in n]) - y
+
+    mean = min(max(float(y[0]), 1e-3), 0.999)
+    start = [math.log(0.4), math.log(0.4 * (1 - mean) / mean), 1.0]
+    with working("vote curves", 4 * tries) as stage:
+        found = least_squares(miss, start, bounds=([-6, -6, -4], [4, 8, 6]), max_nfev=tries)
+    return math.exp(found.x[0]), math.exp(found.x[1])

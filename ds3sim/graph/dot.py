@@ -14,10 +14,12 @@ from ds3sim.graph.found import Found, chance, is_number, undirected
 TOKEN = re.compile(
     r"""(?P<skip>\s+|//[^\n]*|/\*.*?\*/|^\#[^\n]*)
     |(?P<text>"(?:[^"\\]|\\.)*")
+    |(?P<html><)
     |(?P<word>[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*|-?(?:\.\d+|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?))
     |(?P<mark>->|--|[][{};,=:+])""",
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
+BRACKET = re.compile("[<>]")
 DEEPEST = 100
 
 
@@ -51,13 +53,23 @@ class _Dot:
         while at < len(self.text):
             match = TOKEN.match(self.text, at)
             if match is None:
-                what = "an HTML label" if self.text[at] == "<" else shown(self.text[at : at + 20])
                 self.at = at
-                raise InputError(f"{self.place()}: {what} is not expected here in a DOT file")
+                raise InputError(f"{self.place()}: {shown(self.text[at : at + 20])} is not expected here in a DOT file")
+            end = match.end() if match.lastgroup != "html" else self._html(at)
             if match.lastgroup != "skip":
-                yield str(match.lastgroup), match.group(), at
-            at = match.end()
+                yield str(match.lastgroup), self.text[at:end], at
+            at = end
         yield "end", "", at
+
+    def _html(self, at: int) -> int:
+        """The end of the HTML that begins at ``at``: where its angle brackets are closed."""
+        depth = 0
+        for mark in BRACKET.finditer(self.text, at):
+            depth += 1 if mark[0] == "<" else -1
+            if depth == 0:
+                return mark.end()
+        self.at = at
+        raise InputError(f"{self.place()}: an HTML label without its end: close its angle brackets")
 
     def place(self) -> str:
         return f"{self.where}, {self.line()}"
@@ -84,13 +96,14 @@ class _Dot:
 
     def name(self) -> str:
         """An ID, whose pieces may be joined by +."""
-        if self.kind not in ("text", "word"):
+        if self.kind not in ("text", "word", "html"):
             found = shown(self.now) if self.kind != "end" else "the end of the file"
             raise InputError(f"{self.place()}: {found} where a name is expected")
         out = ""
         while True:
             quoted = self.kind == "text"
-            out += self.now[1:-1].replace("\\\n", "").replace('\\"', '"') if quoted else self.now
+            bare = self.now if self.kind == "word" else self.now[1:-1]
+            out += bare.replace("\\\n", "").replace('\\"', '"') if quoted else bare
             self.next()
             if not (quoted and self.take("+")):
                 return out
@@ -125,7 +138,7 @@ class _Dot:
         require(depth <= DEEPEST, f"{self.place()}: subgraphs are nested too deeply")
         named: list[str] = []
         while not self.take("}"):
-            if self.take(";") or self.take(","):
+            if self.take(";"):
                 continue
             kind = self.keyword("node", "edge", "graph")
             if kind:
@@ -167,7 +180,7 @@ class _Dot:
         return [name for group in groups for name in group]
 
     def ends(self, defaults: dict[str, dict[Any, Any]], depth: int) -> list[str]:
-        """A node, with its port left out, or the nodes of a subgraph."""
+        """Nodes, with their ports left out, or the nodes of a subgraph."""
         inner = {kind: dict(values) for kind, values in defaults.items()}
         if self.keyword("subgraph"):
             if self.kind in ("text", "word"):
@@ -176,12 +189,14 @@ class _Dot:
             return list(dict.fromkeys(self.statements(inner, depth + 1)))
         if self.take("{"):
             return list(dict.fromkeys(self.statements(inner, depth + 1)))
-        name = self.name()
-        if not (self.kind == "mark" and self.now == "="):
-            self.nodes.setdefault(name, dict(defaults["node"]))
-        while self.take(":"):
-            self.name()
-        return [name]
+        names: list[str] = []
+        while not names or self.take(","):
+            names.append(self.name())
+            if not (self.kind == "mark" and self.now == "="):
+                self.nodes.setdefault(names[-1], dict(defaults["node"]))
+            while self.take(":"):
+                self.name()
+        return names
 
     def attributes(self) -> dict[str, str]:
         """The lists in brackets that follow."""

@@ -9,12 +9,12 @@ from typing import Any
 
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.text import short
-from ds3sim.graph.found import is_number, undirected
+from ds3sim.graph.found import PROBABILITY, is_number, undirected
 
 COLUMNS = {
-    "source": ("source", "from", "src", "start_node"),
-    "target": ("target", "to", "dst", "end_node"),
-    "probability": ("probability", "prob", "p", "weight"),
+    "source": ("source", "from", "src", "start_node", "source_node", "from_node", "state"),
+    "target": ("target", "to", "dst", "end_node", "target_node", "to_node", "next_state", "destination"),
+    "probability": PROBABILITY,
 }
 """What the columns may be called, in any case; the first that a header has counts."""
 MARKS = ",\t;|"
@@ -28,7 +28,8 @@ def csv_edges(text: str, where: str, lines: Lines) -> Iterator[tuple[str, str, f
     def content() -> Iterator[str]:
         for at[0], line in enumerate(io.StringIO(text, newline=None), 1):
             begin = line.lstrip()
-            if begin and not begin.startswith("#"):
+            separator = at[0] == 1 and len(begin.rstrip()) == 5 and begin.startswith("sep=")  # Excel's own line
+            if begin and not begin.startswith("#") and not separator:
                 yield line
 
     mark = _mark(content())
@@ -92,7 +93,7 @@ def _header(row: list[str], place: str) -> tuple[int, int, int]:
             number = any(is_number(field) for field in row)
             hint = "; this looks like an edge, so the header is missing" if number else ""
             raise InputError(
-                f"{place}: the header {shown(','.join(row))} has no column {column} (or {', '.join(names[1:])}): it"
+                f"{place}: the header {shown(','.join(row))} has no column {column} (or {', '.join(names[1:4])}): it"
                 f" must be {','.join(COLUMNS)}{hint}"
             )
         require(named.count(have) == 1, f"{place}: the header has two columns {have}: keep one")

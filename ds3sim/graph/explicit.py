@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ds3sim.core.errors import InputError, require, shown
-from ds3sim.core.files import read_text
+from ds3sim.core.files import as_text, read_bytes
+from ds3sim.core.packed import ENDINGS
 from ds3sim.graph.found import Found
 
 ONLY = "only discrete-time Markov chains (DTMC) are skill graphs"
@@ -32,8 +33,8 @@ def number(text: str) -> float | str:
 def _rows(text: str) -> Iterator[tuple[str, list[str]]]:
     """(place, fields) of the lines that are neither blank nor comments."""
     for count, line in enumerate(text.splitlines(), 1):
-        fields = line.partition("//")[0].split()
-        if fields and not fields[0].startswith("#"):
+        fields = line.split()
+        if fields and not fields[0].startswith(("#", "//")):
             yield f"line {count}", fields
 
 
@@ -49,19 +50,24 @@ def read_tra(text: str, where: str, path: Path, most: int) -> Found:
     rows = _rows(text)
     place, head = next(rows)
     edges, lines = [], []
-    states = 10**9
+    states, transitions = 10**9, None
     if head[0].isalpha():  # Storm begins with the kind of model
         require(head[0].lower() == "dtmc", f"{where}, {place}: {shown(head[0])}: {ONLY}")
     else:
         require(len(head) < 3, f"{where}, {place}: {len(head)} numbers head the transitions of an MDP: {ONLY}")
-        states = _state(head[0], 10**9, f"{where}, {place}")
+        states = _number(head[0], f"{where}, {place}", "number of states")
+        transitions = _number(head[-1], f"{where}, {place}", "number of transitions") if len(head) > 1 else None
     for place, fields in rows:
         if len(fields) not in (3, 4):
             raise InputError(f"{where}, {place}: {shown(' '.join(fields))} is no transition: give source target p")
         ends = (_state(end, states, f"{where}, {place}") for end in fields[:2])
         edges.append((*map(str, ends), number(fields[2])))
         lines.append(place)
-    found = Found(edges=edges, lines=lines, labels=_labels(path, most))
+    require(
+        transitions in (None, len(edges)),
+        f"{where}: has {len(edges)} transitions where its first line says {transitions}: the file may be cut off",
+    )
+    found = Found(edges=edges, lines=lines, labels=_labels(path, most, states))
     other = _valuations(path, most)
     labelled = (state for states in found.labels.values() for state in states)
     _list(found, (*(end for edge in edges for end in edge[:2]), *labelled), other)
@@ -75,31 +81,38 @@ def _list(found: Found, states: Iterable[str], other: Mapping[str, str]) -> None
 
 
 def _state(text: str, states: int, place: str) -> int:
-    good = text.isdecimal() and len(text) < 10 and int(text) <= states
-    require(good, f"{place}: {shown(text)} is not the number of a state")
+    state = _number(text, place, "number of a state")
+    require(state < states, f"{place}: {shown(text)} is not the number of a state: {states} are numbered from 0")
+    return state
+
+
+def _number(text: str, place: str, what: str) -> int:
+    require(text.isdecimal() and len(text) < 10, f"{place}: {shown(text)} is not the {what}")
     return int(text)
 
 
 def _beside(path: Path, ending: str, most: int) -> tuple[str, str] | None:
     """(text, name) of the file beside ``path`` with this ending."""
+    while path.suffix.lower() in ENDINGS:  # of a compressed file
+        path = path.with_suffix("")
     other = path.with_suffix(ending)
-    return (read_text(other, most=most), str(other)) if other.is_file() else None
+    return (as_text(read_bytes(other, most=most), str(other)), str(other)) if other.is_file() else None
 
 
-def _labels(path: Path, most: int) -> dict[str, list[Any]]:
+def _labels(path: Path, most: int, states: int) -> dict[str, list[Any]]:
     beside = _beside(path, ".lab", most)
     if beside is None:
         return {}
     text, where = beside
     labels: dict[str, list[Any]] = {}
-    if text.lstrip().startswith("#"):  # Storm: #DECLARATION names #END, then "state name name"
+    if text.lstrip().startswith("#DECLARATION"):  # Storm: #DECLARATION names #END, then "state name name"
         declared, _, rest = text.partition("#END")
         for name in declared.replace("#DECLARATION", "").split():
             labels[name] = []
         for place, (state, *names) in _rows(rest):
             for name in names:
                 require(name in labels, f"{where}, {place}: unknown label {shown(name)}")
-                labels[name].append(str(_state(state, 10**9, f"{where}, {place}")))
+                labels[name].append(str(_state(state, states, f"{where}, {place}")))
         return labels
     head, _, rest = text.partition("\n")
     numbered = dict(re.findall(r'(\d+)\s*=\s*"([^"]*)"', head))
@@ -109,7 +122,7 @@ def _labels(path: Path, most: int) -> dict[str, list[Any]]:
         state, *marks = " ".join(fields).replace(":", " ").split()
         for mark in marks:
             require(mark in numbered, f"{where}, {place}: unknown label {shown(mark)}")
-            labels[numbered[mark]].append(str(_state(state, 10**9, f"{where}, {place}")))
+            labels[numbered[mark]].append(str(_state(state, states, f"{where}, {place}")))
     return labels
 
 
@@ -134,7 +147,8 @@ def read_drn(text: str, where: str) -> Found:
     found = Found()
     edges, lines = [], []
     states, actions, model, after = set(), 0, False, ""
-    state = ""
+    state, count = "", None
+    values: dict[str, str] = {}
     for place, fields in _rows(text):
         first, at = fields[0], f"{where}, {place}"
         if first.startswith("@"):
@@ -142,6 +156,10 @@ def read_drn(text: str, where: str) -> Found:
             model, after = first == "@model", first
         elif not model:
             require(after != "@parameters", f"{at}: the model has parameters: give each of them a value")
+            if after == "@placeholders":
+                name, _, value = " ".join(fields).partition(":")
+                values[name.strip()] = value.strip()
+            count = _number(first, at, "number of states") if after == "@nr_states" else count
         elif first == "state":
             require(len(fields) > 1 and fields[1] not in states, f"{at}: a state without a number, or one twice")
             state, actions = fields[1], 0
@@ -156,9 +174,13 @@ def read_drn(text: str, where: str) -> Found:
             target, colon, chance = " ".join(fields).partition(":")
             if not (state and colon):
                 raise InputError(f"{at}: {shown(' '.join(fields))} is no transition: it must be target : probability")
-            edges.append((state, target.strip(), number(chance.strip())))
+            edges.append((state, target.strip(), number(values.get(chance.strip(), chance.strip()))))
             lines.append(place)
     require(model, f"{where}: there is no @model: a DRN file holds @type: DTMC, @model and states")
+    require(
+        count in (None, len(states)),
+        f"{where}: has {len(states)} states where @nr_states says {count}: the file may be cut off",
+    )
     found.edges, found.lines = edges, lines
     found.check(where)
     return found
@@ -197,13 +219,16 @@ def read_prism(text: str, where: str) -> Found:
         re.search(r"\bdtmc\b|\bprobabilistic\b", plain)
         and len(modules) == 1
         and len(re.findall(r"\bmodule\b", plain)) == 1
+        and not re.search(r"\bendinit\b", plain)
     )
     if not good:
         raise InputError(advice)
     variable, low, high, init, body = modules[0]
-    edges, lines = [], []
+    edges, lines, known = [], [], set()
     for match in COMMAND.finditer(body):
         own, state, updates = match.groups()
+        require(int(state) not in known, f"{where}: state {state} has two commands: {ONLY}")
+        known.add(int(state))
         pieces = [piece for piece in re.split(r"\+(?=[^+]*[:(t])", updates) if piece.strip()]
         for piece in pieces:
             update = UPDATE.fullmatch(piece.strip())
@@ -213,7 +238,8 @@ def read_prism(text: str, where: str) -> Found:
             edges.append((*map(str, ends), number((update[1] or "1").strip())))
             lines.append(f"state {state}")
     require(COMMAND.sub("", body).strip() == "", advice)
-    found = Found(edges=edges, lines=lines, labels={"init": [str(int(init or low))]})
+    found = Found(labels={"init": [str(int(init or low))]})
+    found.add_up(edges, lines)
     for name, said in LABEL.findall(plain):
         parts = [part.strip() for part in said.split("|")]
         states = [re.fullmatch(rf"\(?\s*{variable}\s*=\s*(\d{{1,9}})\s*\)?", part) for part in parts]

@@ -17,7 +17,7 @@ from ds3sim.graph.names import name_of
 from ds3sim.graph.parts import BetaRate
 
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
-PROBABILITY = ("probability", "prob", "p", "weight")
+PROBABILITY = ("probability", "prob", "p", "weight", "count", "counts")
 """What the chance of an edge may be called, in any case; the first that an edge has counts."""
 OTHER_NAMES = {"name", "label", "id", "shared name"}
 """Attributes, in any case, by which a node may be named instead of by its id."""
@@ -50,6 +50,17 @@ class Found:
         self.node_attributes.append({} if attributes is None else attributes)
         self.node_places.append(place)
         return self.node_attributes[-1]
+
+    def add_up(self, edges: Iterable[tuple[Any, Any, Any]], lines: Sequence[str]) -> None:
+        """Take ``edges``, whose places are ``lines``; the chances of edges between the same two states are added."""
+        chances: dict[tuple[Any, Any], Any] = {}
+        places: dict[tuple[Any, Any], str] = {}
+        for (source, target, p), place in zip(edges, lines, strict=True):
+            before = chances.get((source, target), 0.0)
+            numbers_both = isinstance(before, float) and isinstance(p, float)  # what is no number is refused later
+            chances[source, target] = before + p if numbers_both else p
+            places.setdefault((source, target), place)
+        self.edges, self.lines = [(*ends, p) for ends, p in chances.items()], list(places.values())
 
     def check(self, where: str) -> None:
         """Refuse nodes that are named twice and edges that mention a node that is not listed."""
@@ -122,11 +133,12 @@ class Found:
             f"{where}: {len(truths)} states are initial: give the start, with a probability for each of them",
         )
         for node, attributes, place in zip(self.nodes, self.node_attributes, self.node_places, strict=True):
-            value = attributes.get("start")
-            if isinstance(value, numbers.Real) and not isinstance(value, bool):
-                chances[node] = value
-            elif value is not None and truth(value, f"{where}, {place}: start of node {short(node)}"):
-                truths.append(node)
+            value: Any = attributes.get("start")
+            if not is_number(value) or str(value).strip() in TRUTH:
+                if value is not None and truth(value, f"{where}, {place}: start of node {short(node)}"):
+                    truths.append(node)
+            elif float(value) != 0.0:
+                chances[node] = float(value)
         require(
             not (chances and truths),
             f"{where}: some nodes have start = true and some a probability: give every start node a probability",
@@ -144,6 +156,11 @@ class Found:
     def saved_start(self) -> np.ndarray:
         """The start of a saved graph, float64 [S], bit for bit."""
         return np.array([float(attributes.get("start", 0.0)) for attributes in self.node_attributes])
+
+    def feasible(self) -> Any:
+        """The chance that the task can be solved at all, as the graph's attribute says it; else 1."""
+        said = self.attributes.get("feasible", 1.0)
+        return float(said) if is_number(said) else said
 
     def rate(self, where: str) -> BetaRate | None:
         """The law of a latent graph's success rate."""
@@ -197,7 +214,7 @@ def is_number(value: object) -> bool:
     """Whether ``value`` is a number or text that is one."""
     try:
         float(value)  # pyright: ignore[reportArgumentType]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return not isinstance(value, bool)
 

@@ -41,7 +41,7 @@ class _Gexf(XmlReader):
         if tag == "graph":
             self.graphs += 1
             require(self.graphs == 1, f"{self.place()}: a second graph: keep one graph in the file")
-            self.directed = attributes.get("defaultedgetype", "undirected").strip() == "directed"
+            self.directed = attributes.get("defaultedgetype", "undirected").strip().lower() == "directed"
         elif tag == "attributes":
             self.owner = attributes.get("class", "")
         elif tag == "attribute" and self.owner in self.declared:

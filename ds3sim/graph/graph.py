@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from csv import QUOTE_NONNUMERIC
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ds3sim.core.errors import require
+from ds3sim.core.errors import require, shown
 from ds3sim.core.figure import new_axes
 from ds3sim.core.files import write_file
 from ds3sim.core.record import Record, check_out, html_table, picture
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
     import pandas
     import xarray
     from matplotlib.axes import Axes
-    from scipy.sparse import csr_array
 
-    from ds3sim.graph.tensor import Tensor
+    from ds3sim.graph.tensor import Tensor, csr_array
 
 DENSE_LIMIT = 2**30
 """Largest dense transition tensor, in bytes."""
@@ -80,7 +80,7 @@ class SkillGraph(Parts, Record):
             (self.names[i], self.start[i], self.goal[i], self.dead[i], self.score is not None and self.score[i])
             for i in order
         ]
-        ends = ((self.names[i], self.names[j]) for i, j in zip(self.source, self.target, strict=True))
+        ends = ((self.names[int(i)], self.names[int(j)]) for i, j in zip(self.source, self.target, strict=True))
         edges = sorted(zip(ends, self.probability, strict=True))
         said = repr(([[str(x) for x in node] for node in nodes], [[*ab, str(p)] for ab, p in edges], self.feasible))
         return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()[:32]
@@ -186,14 +186,14 @@ class SkillGraph(Parts, Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the graph, the start at the left; above ``MOST_DRAWN`` nodes, count them by their steps to the goal."""
-        ax = new_axes(ax)
+        axes = new_axes(ax)
         if self.size > MOST_DRAWN:
-            count_nodes(ax, self.steps_to_goal)
+            count_nodes(axes, self.steps_to_goal)
         else:
             positive = self.probability > 0
             depth = fewest_steps(self.target[positive], self.source[positive], self.start > 0)
-            draw_nodes(ax, self, depth)
-        return ax
+            draw_nodes(axes, self, depth)
+        return axes
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the graph, whole or not at all; the ending decides the format.
@@ -202,10 +202,21 @@ class SkillGraph(Parts, Record):
         loaded with the start and the goal; ``.parquet``, ``.nc`` and ``.zarr`` as every record.
 
         Raises:
-            InputError: an ending that is not known, or a place that cannot be written.
+            InputError: an ending that is not known, a place that cannot be written, or names with line breaks in a
+                ``.csv``.
         """
-        if Path(path).suffix.lower() == ".json":
+        ending = Path(path).suffix.lower()
+        if ending == ".json":
             return write_file(check_out(path), self.to_json() + "\n")
+        if ending == ".csv":
+            broken = next((name for name in self.names if {"\n", "\r"} & set(name)), None)
+            require(
+                broken is None,
+                f"{path}: the name {shown(broken)} has a line break, which no list of edges has: use .json",
+            )
+            # A name that begins with # stands in quotes, else its line would be a comment.
+            table = self.to_table().to_csv(index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC)
+            return write_file(check_out(path), table)
         return super().save(path)
 
     def _repr_html_(self) -> str:
@@ -323,7 +334,7 @@ class SkillGraph(Parts, Record):
         >>> ds.load_graph(path).names
         ('0', '1', '2')
         """
-        names = {"start": start, "goal": goal, "dead": dead, "score": score}
+        names: dict[str, Any] = {"start": start, "goal": goal, "dead": dead, "score": score}
         return cls(**vars(load(path, **names, feasible=feasible, normalize=normalize)))
 
 

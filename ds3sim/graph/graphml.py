@@ -58,7 +58,7 @@ class _GraphML(XmlReader):
     def _graph(self, attributes: dict[str, str]) -> None:
         self.graphs += 1
         require(self.graphs == 1, f"{self.place()}: a second (or nested) graph: keep one graph in the file")
-        self.directed = attributes.get("edgedefault", "directed").strip() == "directed"
+        self.directed = attributes.get("edgedefault", "directed").strip().lower() == "directed"
         self.current["graph"] = self.found.attributes
         self.found.attributes.update(self.defaults["graph"])
 

@@ -1,7 +1,7 @@
 """Parts of skill graphs from files, by their endings.
 
 ``.csv``, ``.tsv``: fields separated by commas, tabs, semicolons or bars, a header row with ``source``, ``target``
-and ``probability`` in any order and case (also from, to; prob, p, weight; more columns are ignored). Names may
+and ``probability`` in any order and case (also from, to; prob, p, weight, count; more columns are ignored). Names may
 stand in double quotes. Blank lines and lines that begin with # are skipped.
 
 ``.json``: node-link data as networkx writes it, edges under ``links`` (networkx 2) or ``edges``
@@ -96,7 +96,7 @@ def load(
         goal=found.named("goal", where) if goal is None else found.known(goal, where, "goal"),
         dead=found.named("dead", where) if none_dead else found.known(dead, where, "dead"),
         score=found.scores(where) if score is None else found.known(score, where, "score"),
-        feasible=found.attributes.get("feasible", 1.0) if feasible is None else feasible,
+        feasible=found.feasible() if feasible is None else feasible,
         where=where,
         lines=found.lines,
         nodes=found.nodes,

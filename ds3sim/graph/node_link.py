@@ -51,8 +51,11 @@ def read_node_link(text: str, where: str) -> Found:
         InputError: naming the place.
     """
     data = parsed(text, where)
-    require(isinstance(data, dict), f"{where}: the document is {_kind(data)}: {EXPECTED}")
-    data = _as_node_link(data)
+    if isinstance(data, list) and any(isinstance(item, dict) and isinstance(item.get("data"), dict) for item in data):
+        data = {"elements": data}  # Cytoscape
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: the document is {_kind(data)}: {EXPECTED}")
+    data = _as_node_link(data, where)
     present = [key for key in ("links", "edges") if key in data]
     require(bool(present), f"{where}: there is no list links or edges: {EXPECTED}")
     if len(present) == 2 and data["links"] and data["edges"] == []:
@@ -83,31 +86,43 @@ def read_node_link(text: str, where: str) -> Found:
             link = {"source": link["from"], "target": link["to"], **link}
         if not (isinstance(link, dict) and "source" in link and "target" in link):
             raise InputError(f"{where}, {place}: {shown(link)} is no edge: give an object with source and target")
-        if type(link.get("directed")) is bool and not link["directed"]:
+        if link.get("directed") is False or link.get("undirected") is True:
             raise undirected(f"the edge {shown(link['source'])} -> {shown(link['target'])} is", f"{where}, {place}")
-        ends = [link["source"], link["target"]]
+        ends = [_named(link["source"]), _named(link["target"])]
         if numbered:
             ends = [found.nodes[end] if type(end) is int and 0 <= end < len(nodes) else end for end in ends]
         label = f"{shown(link['source'])} -> {shown(link['target'])}"
-        edges.append((*ends, chance(link, label, f"{where}, {place}")))
+        edges.append((*ends, chance(link, label, f"{where}, {place}", more=("label",))))
         lines.append(place)
     found.edges, found.lines = edges, lines
     found.check(where)
     return found
 
 
-def _as_node_link(data: dict[Any, Any]) -> dict[Any, Any]:
+def _as_node_link(data: dict[Any, Any], where: str) -> dict[Any, Any]:
     """The relatives of node-link data, written as such; what does not fit is left as it is."""
-    graph, elements = data.get("graph"), data.get("elements")
+    graph, elements, options = data.get("graph"), data.get("elements"), data.get("options")
+    if isinstance(options, dict) and isinstance(data.get("attributes"), dict):  # graphology
+        lists = {key: [_flat(item, "attributes") for item in _list(data.get(key))] for key in ("nodes", "edges")}
+        return {"directed": options.get("type") != "undirected", "graph": data["attributes"], **lists}
     if "links" in data or "edges" in data:
         return data
-    if isinstance(elements, dict):  # Cytoscape
-        nodes, edges = ([_inside(item, "data") for item in elements.get(key, [])] for key in ("nodes", "edges"))
-        return {"directed": data.get("directed", True), "nodes": nodes, "edges": edges}
-    if isinstance(graph, dict) and isinstance(graph.get("nodes"), dict) and isinstance(graph.get("edges"), list):
-        nodes = [{**_inside(node, "metadata"), **_without(node), "id": name} for name, node in graph["nodes"].items()]
-        edges = [{**_inside(edge, "metadata"), **_without(edge)} for edge in graph["edges"]]
-        return {"directed": graph.get("directed", True), "nodes": nodes, "edges": edges}
+    if isinstance(elements, dict | list):  # Cytoscape
+        lists = [elements] if isinstance(elements, list) else [_list(part) for part in elements.values()]
+        inner = [_inside(item, "data") for items in lists for item in items]
+        nodes, edges = ([item for item in inner if ("source" in item) is edge] for edge in (False, True))
+        about = data.get("data") if isinstance(data.get("data"), dict | list) else {}
+        return {"directed": data.get("directed", True), "graph": about, "nodes": nodes, "edges": edges}
+    graphs = _list(data.get("graphs"))  # JSON Graph Format
+    require(len(graphs) < 2, f"{where}: there are {len(graphs)} graphs: keep one in the file")
+    graph = graphs[0] if graphs else graph
+    if isinstance(graph, dict) and isinstance(graph.get("edges"), list):
+        nodes = graph.get("nodes", [])
+        if isinstance(nodes, dict):
+            nodes = [{**node, "id": name} for name, node in nodes.items() if isinstance(node, dict)]
+        lists = {"nodes": nodes, "edges": graph["edges"]}
+        lists = {key: [_flat(item, "metadata") for item in _list(items)] for key, items in lists.items()}
+        return {"directed": graph.get("directed", True), **lists}
     nodes, adjacency = data.get("nodes"), data.get("adjacency")
     if isinstance(nodes, list) and isinstance(adjacency, list) and len(nodes) == len(adjacency):
         sources = [node.get("id") if isinstance(node, dict) else None for node in nodes]
@@ -126,8 +141,18 @@ def _inside(item: Any, key: str) -> dict[Any, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _without(item: Any) -> dict[Any, Any]:
-    return {k: v for k, v in item.items() if k != "metadata"} if isinstance(item, dict) else {}
+def _flat(item: Any, key: str) -> Any:
+    """An object, with what stands inside of it under ``key`` beside the rest."""
+    return {**_inside(item, key), **item} if isinstance(item, dict) else item
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _named(end: Any) -> Any:
+    """The end of an edge; d3 puts the node itself there once it has run."""
+    return next((end[key] for key in NAMES if key in end), end) if isinstance(end, dict) else end
 
 
 def _kind(value: object) -> str:

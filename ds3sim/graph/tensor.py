@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     from scipy.sparse import csr_array
 
-    Tensor: TypeAlias = np.ndarray | csr_array
+    Tensor: TypeAlias = np.ndarray | Any  # or a csr_array, which SciPy does not annotate
 
 DENSE_NODES = 2048
 """Nodes up to which a tensor is a dense array, 32 MiB; above, memory grows with the edges."""
@@ -24,6 +24,11 @@ def entries(tensor: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return row, column, tensor[row, column]
     row = np.repeat(np.arange(tensor.indptr.size - 1), np.diff(tensor.indptr))
     return row, tensor.indices.astype(np.int64), tensor.data
+
+
+def mixture(share: float, one: Tensor, other: Tensor) -> Tensor:
+    """``one`` with chance 1 - ``share``, ``other`` with ``share``."""
+    return (1.0 - share) * one + share * other
 
 
 def part(tensor: Tensor, rows: np.ndarray, columns: np.ndarray) -> Tensor:

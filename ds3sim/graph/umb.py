@@ -1,6 +1,6 @@
 """UMB, the unified Markov binary format that Storm and PRISM exchange: an archive of arrays with an index in JSON.
 
-After the specification at https://pmc-tools.github.io/umb/ (format version 0).
+After the specification at https://pmc-tools.github.io/umb/ (format versions 0 and 1).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from ds3sim.core.text import short
 from ds3sim.graph.found import Found
 
 VERSION = 0
+READ = (0, 1)
+"""Format versions that are read: 1 is what 0 was when it was declared stable, and readers of 1 take 0 too."""
 
 
 def write_umb(
@@ -92,8 +94,8 @@ def read_umb(data: bytes, where: str) -> Found:
     require(isinstance(system, dict), f"{where}, index.json: there is no transition-system")
     assert isinstance(system, dict)
     require(
-        index.get("format-version") == VERSION,
-        f"{where}: format version {shown(index.get('format-version'))} of UMB is not known: version {VERSION} is read",
+        index.get("format-version") in READ,
+        f"{where}: format version {shown(index.get('format-version'))} of UMB is not known: versions 0 and 1 are read",
     )
     kind = (system.get("time"), system.get("#players"))
     require(kind == ("discrete", 0), f"{where}: time {kind[0]}, {kind[1]} players: only a DTMC is a skill graph")
@@ -110,8 +112,10 @@ def read_umb(data: bytes, where: str) -> Found:
     require(branches == 0 or int(target.max()) < size, f"{where}: branch-to-target.bin names a state above {size - 1}")
     chance = _chances(files, system.get("branch-probability-type"), branches, where)
     source = np.repeat(np.arange(size), np.diff(first.astype(np.int64)))
-    found = Found(edges=list(zip(source.tolist(), target.tolist(), chance.tolist(), strict=True)))
-    found.lines = [f"branch {i}" for i in range(branches)]
+    found = Found()
+    # Several branches may lead from one state to another.
+    edges = zip(source.tolist(), target.tolist(), chance.tolist(), strict=True)
+    found.add_up(edges, [f"branch {i}" for i in range(branches)])
     for state in range(size):
         found.add_node(str(state), "the states")
     found.labels = _labels(files, index, size, where)

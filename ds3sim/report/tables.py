@@ -13,7 +13,7 @@ from ds3sim.results.labels import COLUMNS
 from ds3sim.results.plot import units
 from ds3sim.results.result import Result
 from ds3sim.results.row import ENDS, Row
-from ds3sim.stats.intervals import NORMAL_95
+from ds3sim.stats.intervals import NORMAL_95, normal_quantile
 from ds3sim.stats.tests import binomial_p, binomial_z
 
 
@@ -58,14 +58,12 @@ def binomial_score(share: float, trials: int, probability: float) -> float:
 
     With many hits it is (share - probability) / standard error.
     """
-    from scipy.special import ndtri
-
     hits = min(trials, max(0, round(share * trials)))
     probability = min(1.0, max(0.0, probability))
     p = float(binomial_p(hits, trials, probability))
     if p < 1e-300:
         return float(binomial_z(hits, trials, probability))
-    return math.copysign(float(-ndtri(p / 2)), share - probability)
+    return math.copysign(float(-normal_quantile(p / 2)), share - probability)
 
 
 def _z(difference: float, width: float) -> float:

@@ -1,7 +1,7 @@
 """The paper's figures, each from one named command (``ds3sim reproduce``).
 
-To add a figure: write a function ``draw_NAME(options) -> Drawing`` in a module of ``figures/`` and add a line to
-``FIGURES``. This module stays light: the command line reads it for ``--help``.
+To add a figure: write ``figures/NAME.py`` with a function ``draw(options) -> Drawing`` and add a line to ``FIGURES``.
+This module stays light: the command line reads it for ``--help``.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ class Entry:
     """A figure that can be asked for.
 
     Attributes:
-        name: of the command and of the files.
-        module: in ``figures/``; its function ``draw_NAME`` takes :class:`~ds3sim.reproduce.drawing.Options`.
+        name: of the command, of the files, and (hyphens as underscores) of the module in ``figures/``, whose function
+            ``draw`` takes :class:`~ds3sim.reproduce.drawing.Options`.
         about: one line.
         data: the file in the folder ``--data`` that it needs, if any.
     """
 
     name: str
-    module: str
     about: str
     data: str | None = None
 
@@ -43,8 +42,7 @@ class Entry:
                 raise InputError(f"{self.name} needs published data: name the folder that has {self.data} with --data")
             if not (options.data / self.data).is_file():
                 raise InputError(f"{options.data}: has no {self.data}, which {self.name} needs")
-        module = import_module(f"ds3sim.reproduce.figures.{self.module}")
-        return getattr(module, f"draw_{self.name.replace('-', '_')}")(options)
+        return import_module(f"ds3sim.reproduce.figures.{self.name.replace('-', '_')}").draw(options)
 
 
 CURVES = "llama8BpassN.csv"
@@ -53,24 +51,24 @@ CURVES = "llama8BpassN.csv"
 FIGURES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry("token-budget", "equal_cost", "tokens that a cost buys, chain of thought and tree of thought"),
-        Entry("strategy-maps", "equal_cost", "success of three strategies over budget and length of the task"),
-        Entry("optimal-branching", "equal_cost", "the best number of branches at equal cost"),
-        Entry("expected-steps", "expected_steps", "expected steps and two approximations, with their errors"),
-        Entry("accuracy-contours", "allocation", "accuracy over training compute and tokens per task"),
-        Entry("total-compute-optimal", "allocation", "model size and data where the inference demand is fixed"),
-        Entry("allocation", "allocation", "lifetime compute: global optimum against the Chinchilla rule"),
-        Entry("inference-optimal", "allocation", "exponents of size and tokens with unlimited data"),
-        Entry("predictions", "predictions", "four predictions of the theory, each with a fitted number"),
-        Entry("peeling", "peeling", "peeling near its threshold: which finite-size law simulated graphs follow"),
-        Entry("skill-levels", "skills", "skills by level and compute, and the error of their Chernoff form"),
-        Entry("training-ratio", "skills", "levels learnt against training tokens per parameter"),
-        Entry("disorder", "skills", "sampled skill graphs against the mean field of the giant component"),
-        Entry("aime", "reasoning", "accuracy against tokens in the AIME study, with published points"),
-        Entry("emergence", "reasoning", "accuracy against training compute at several token budgets"),
-        Entry("pass-at-n", "published", "published pass@N and vote curves of five models, and their fits", CURVES),
-        Entry("error-weights", "published", "which wrong answers are given, fitted to vote curves", CURVES),
-        Entry("difficulty", "published", "one law of difficulty fitted to five models at once", CURVES),
+        Entry("token-budget", "tokens that a cost buys, chain of thought and tree of thought"),
+        Entry("strategy-maps", "success of three strategies over budget and length of the task"),
+        Entry("optimal-branching", "the best number of branches at equal cost"),
+        Entry("expected-steps", "expected steps and two approximations, with their errors"),
+        Entry("accuracy-contours", "accuracy over training compute and tokens per task"),
+        Entry("total-compute-optimal", "model size and data where the inference demand is fixed"),
+        Entry("allocation", "lifetime compute: global optimum against the Chinchilla rule"),
+        Entry("inference-optimal", "exponents of size and tokens with unlimited data"),
+        Entry("predictions", "four predictions of the theory, each with a fitted number"),
+        Entry("peeling", "peeling near its threshold: which finite-size law simulated graphs follow"),
+        Entry("skill-levels", "skills by level and compute, and the error of their Chernoff form"),
+        Entry("training-ratio", "levels learnt against training tokens per parameter"),
+        Entry("disorder", "sampled skill graphs against the mean field of the giant component"),
+        Entry("aime", "accuracy against tokens in the AIME study, with published points"),
+        Entry("emergence", "accuracy against training compute at several token budgets"),
+        Entry("pass-at-n", "published pass@N and vote curves of five models, and their fits", CURVES),
+        Entry("error-weights", "which wrong answers are given, fitted to vote curves", CURVES),
+        Entry("difficulty", "one law of difficulty fitted to five models at once", CURVES),
     )
 }
 

@@ -12,7 +12,7 @@ from ds3sim.engine.simulate import simulate
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.report.points import Points
 from ds3sim.reproduce.drawing import Options
-from ds3sim.stats.intervals import NORMAL_95
+from ds3sim.stats.intervals import NORMAL_95, normal_quantile
 from ds3sim.stats.tests import binomial_p
 from ds3sim.task.aggregate import Aggregate, Single
 from ds3sim.task.steps import CoT, ToT
@@ -42,13 +42,11 @@ def chain_points(m: int, r: float, steps: Any, options: Options, traces: int, br
 
 def success_points(tally: Any, steps: Any, theory: Any) -> Points:
     """Success of the task at budgets (per task), Clopper-Pearson intervals, and z from the exact binomial p-value."""
-    from scipy.special import ndtri
-
     steps = np.atleast_1d(steps).astype(np.int64)
     theory = np.broadcast_to(np.asarray(theory, dtype=np.float64), steps.shape)
     found: Estimate = tally.success(steps)
     p = binomial_p(np.rint(np.asarray(found.estimate) * tally.traces), tally.traces, theory)
-    z = np.copysign(np.where(p >= 1, 0.0, -ndtri(np.minimum(p, 1.0) / 2.0)), found.estimate - theory)
+    z = np.copysign(np.where(p >= 1, 0.0, -normal_quantile(np.minimum(p, 1.0) / 2.0)), found.estimate - theory)
     return Points(found.estimate, found.low, found.high, theory, z, tally.traces)
 
 

@@ -65,7 +65,7 @@ def reproduce(
     options = Options(quick, whole_number("seed", seed, 0, 2**63 - 1), folder)
     check_folder(out, MARKER)
     runtime.devices()  # says where none can be used
-    tell = progress or (lambda line: None)
+    tell: Callable[[str], object] = progress or (lambda _: None)
     done: list[str] = []
     try:
         with working("figures", len(entries)) as stage:

@@ -95,7 +95,7 @@ class Choice(Tidy):
     comparisons: int
     match: str | None = None
     interrupted: bool = False
-    environment: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    environment: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``ds3sim choose --json`` prints."""
@@ -115,7 +115,7 @@ class Choice(Tidy):
 
     def _more(self) -> dict[str, np.ndarray]:
         names = ("probability_best", "behind", "behind_low", "behind_high")
-        values = []
+        values: list[tuple[float, ...]] = []
         for decision in self.decisions:
             gaps = {gap.against: (gap.estimate, gap.low, gap.high) for gap in decision.gaps}
             for row in decision.rows:

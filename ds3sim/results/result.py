@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 from ds3sim.core import files
+from ds3sim.core.check import is_dict, is_list, is_mapping
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.folder import Marker
 from ds3sim.core.plain import as_plain
@@ -69,13 +70,13 @@ class Result(Tidy):
     strategies: tuple[str | None, ...]
     rows: tuple[Row, ...]
     match: str | None = None
-    stopping: Mapping[str, Any] = field(default_factory=dict)
+    stopping: Mapping[str, Any] = field(default_factory=dict[str, Any])
     interrupted: bool = False
     missing: int = 0
     seeds: tuple[int, ...] = ()
     swept: bool = False
-    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    environment: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    environment: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -94,7 +95,7 @@ class Result(Tidy):
 
     def to_dict(self) -> dict[str, Any]:
         """What ``ds3sim run --json`` prints; of a sweep, what ``ds3sim sweep --json`` prints."""
-        points = [
+        points: list[dict[str, Any]] = [
             {
                 "axes": dict(point.axes),
                 "results": [row.to_dict() for row in point.rows],
@@ -167,7 +168,7 @@ class Result(Tidy):
         """
         where = short(str(path), 300)
         data = files.parsed(files.read_text(path), where)
-        if isinstance(data, dict) and "record" in data:
+        if is_dict(data) and "record" in data:
             return super().load(path)
         try:
             return cls.from_dict(data)
@@ -184,10 +185,8 @@ class Result(Tidy):
 
 def _points(data: Any) -> Sequence[Mapping[str, Any]]:
     """The points of a sweep; a result of ``run`` is a sweep of one point."""
-    points = data.get("points") if isinstance(data, Mapping) else None
-    if points is None and isinstance(data, Mapping) and isinstance(data.get("results"), list):
-        points = [{"axes": {}, "results": data["results"], "reference": data.get("reference") or []}]
-    points = points if isinstance(points, list) else [{}]
-    good = all(isinstance(point, Mapping) and isinstance(point.get("results"), list) for point in points)
+    given: Mapping[Any, Any] = data if is_mapping(data) else {}
+    points: Any = [given] if given.get("points") is None else given["points"]
+    good = is_list(points) and all(is_mapping(point) and isinstance(point.get("results"), list) for point in points)
     require(good, "this is not a result of ds3sim sweep or run: it has no points with results")
     return [{**point, "axes": point.get("axes") or {}} for point in points]

@@ -16,6 +16,11 @@ NORMAL_95 = 1.959963984540054
 """Half width of a normal 95% interval in standard errors."""
 
 
+def normal_quantile(p: Numbers) -> np.ndarray:
+    """z with chance ``p`` below it under the standard normal law, float64."""
+    return special.ndtri(p)
+
+
 def clopper_pearson(hits: Numbers, trials: Numbers, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Exact binomial interval of Clopper and Pearson (1934), "The use of confidence or fiducial limits".
 
@@ -69,5 +74,5 @@ def mean_interval(
     mean, n = np.asarray(mean, dtype=np.float64), numbers("trials", trials, low=1)
     variance, span = numbers("variance", variance, low=0), numbers("span", span, low=0)
     tail = 1.0 - confidence(level)
-    half = -special.ndtri(0.5 * tail) * np.sqrt(variance / n) + span * math.log(2.0 / tail) / n
+    half = -normal_quantile(0.5 * tail) * np.sqrt(variance / n) + span * math.log(2.0 / tail) / n
     return mean - half, mean + half

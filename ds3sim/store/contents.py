@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ds3sim.config.entries import Entry, Place
 from ds3sim.core import rng
+from ds3sim.core.check import is_list
 from ds3sim.core.errors import InputError
 from ds3sim.core.figure import new_axes
 from ds3sim.core.record import Record
@@ -78,7 +79,7 @@ class Point(Place):
         """What :meth:`to_dict` gave. InputError: it lacks something."""
         try:
             given = [part["weight"] for part in data["parts"]]
-            weights: Any = tuple(tuple(w) if isinstance(w, list) else float(w) for w in given)
+            weights: Any = tuple(tuple(w) if is_list(w) else float(w) for w in given)
             return cls(
                 0,
                 data["axes"],
@@ -178,7 +179,8 @@ class StoreContents(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Trials of each problem, most first."""
-        ax = new_axes(ax)
-        ax.step(range(1, len(self.problems) + 1), sorted((p.trials for p in self.problems), reverse=True), where="mid")
-        ax.set(xlabel="problem", ylabel="trials")
-        return ax
+        axes = new_axes(ax)
+        trials = sorted((p.trials for p in self.problems), reverse=True)
+        axes.step(range(1, len(trials) + 1), trials, where="mid")
+        axes.set(xlabel="problem", ylabel="trials")
+        return axes

@@ -45,12 +45,12 @@ class Merged(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Trials of each store."""
-        ax = new_axes(ax)
+        axes = new_axes(ax)
         held = (*self.inputs, self.out)
-        ax.barh([store.file for store in held], [store.trials for store in held])
-        ax.invert_yaxis()
-        ax.set(xlabel="trials")
-        return ax
+        axes.barh([store.file for store in held], [store.trials for store in held])
+        axes.invert_yaxis()
+        axes.set(xlabel="trials")
+        return axes
 
 
 def merge(stores: Sequence[Name], out: Name) -> Merged:

@@ -55,7 +55,8 @@ class Store:
     """
 
     def __init__(self, db: sqlite3.Connection, path: store_file.Name) -> None:
-        self._db, self.path = db, path
+        self._db = db
+        self.path: store_file.Name = path
         with guard(path, "store"), store_file.one_line(path):
             self._row = _ROW.format("squares, version" if store_file.has_versions(db) else "NULL, NULL")
         self._told: set[tuple[Any, ...]] = set()
@@ -144,7 +145,8 @@ class Store:
         Without a seed all are added up; the tally then has the first of them. Where rows overlap, disjoint ones that
         hold the most trials are taken. Rows of two versions of the engine are added with a note.
         """
-        total, versions = None, set()
+        total: Tally | None = None
+        versions: set[str] = set()
         end = None if end is None else whole_number("end", end)
         for one in self.seeds(identity, engine) if seed is None else [whole_number("seed", seed)]:
             for first, stop in cover(self.rows(identity, engine, one), 0, end):
@@ -190,11 +192,11 @@ class Store:
         keys: dict[str, dict[tuple[Any, ...], list[Range]]] = {}
         for identity, engine, seed, first, end in self.keys():
             keys.setdefault(identity, {}).setdefault((engine, seed), []).append((first, end))
-        problems = []
+        problems: list[Problem] = []
         for identity, body in self._all("SELECT identity, description FROM problem ORDER BY id"):
             own = keys.get(identity, {}).values()
             trials = sum(end - first for ranges in own for first, end in cover(ranges))
-            said = unpack(body, self.path) if body else {}
+            said: dict[str, Any] = unpack(body, self.path) if body else {}
             problems.append(Problem(identity, said, sum(map(len, own)), trials))
         return StoreContents(str(self.path), tuple(problems), self.sweeps(), self.versions())
 

@@ -86,9 +86,9 @@ def allocate(
 class _Found:
     """What was found until now; ``interrupted``: Ctrl-C came."""
 
-    points: list[Optimum] = field(default_factory=list)
-    comparison: list[Comparison] = field(default_factory=list)
-    others: list[Other] = field(default_factory=list)
+    points: list[Optimum] = field(default_factory=list[Optimum])
+    comparison: list[Comparison] = field(default_factory=list[Comparison])
+    others: list[Other] = field(default_factory=list[Other])
     gradient: GradientOptimum | None = None
     interrupted: bool = False
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from ds3sim.engine.law import Counted, Law, mixed
 from ds3sim.engine.limits import NUMBERS
 from ds3sim.results.choice import Choice, Decision, Gap
 from ds3sim.results.row import Row, rows_of
-from ds3sim.stats.intervals import clopper_pearson
+from ds3sim.stats.intervals import clopper_pearson, normal_quantile
 from ds3sim.store.store import Store
 from ds3sim.study.evaluate import Progress, about, evaluate, opened
 from ds3sim.study.run import Source
@@ -114,9 +115,9 @@ def _decisions(
     chance = _probability_best(entries, laws) if random else _share_of_best(mid)
     first = rows[0][0]
     unit = next((name for name in ("cot_tokens", "tokens", "flops") if getattr(first, name) is not None), "steps")
-    out = []
+    out: list[Decision] = []
     for i in range(mid.shape[1]):
-        order = np.argsort(-mid[:, i], kind="stable").tolist()
+        order: list[int] = np.argsort(-mid[:, i], kind="stable").tolist()
         gaps = tuple(_gap(names[j], *(side[[order[0], j], i] for side in (mid, low, high))) for j in order[1:])
         out.append(
             Decision(
@@ -161,9 +162,7 @@ def _success(law: Law, entry: Entry, level: float) -> Estimate:
 
 
 def _z(level: float) -> float:
-    from scipy.special import ndtri
-
-    return float(-ndtri(0.5 * (1 - level)))
+    return float(-normal_quantile(0.5 * (1 - level)))
 
 
 def _probability_best(entries: Sequence[Entry], found: Sequence[Sequence[Law]]) -> np.ndarray:
@@ -172,7 +171,7 @@ def _probability_best(entries: Sequence[Entry], found: Sequence[Sequence[Law]]) 
     budgets = len(entries[0].rows)
     shape = np.array([_posterior(entry, laws) for entry, laws in zip(entries, found, strict=True)])  # [S, 2, B]
     # Strategies that are one task with one stream share their counts: they tie, and one draw serves both.
-    same = {}
+    same: dict[tuple[Any, ...], int] = {}
     owner = [same.setdefault((tuple(t.identity for t in e.tasks), e.seed, e.weights), i) for i, e in enumerate(entries)]
     out = np.zeros((len(entries), budgets))
     with working("budgets compared", budgets) as stage:

@@ -28,12 +28,23 @@ def export_chain(
 @overload
 def export_chain(
     source: str | Path | Config | Study | Task,
-    format: str,
+    format: Literal["prism", "drn"],
     strategy: str | None = None,
     *,
     point: int | None = None,
     part: int | None = None,
 ) -> str: ...
+
+
+@overload
+def export_chain(
+    source: str | Path | Config | Study | Task,
+    format: str,
+    strategy: str | None = None,
+    *,
+    point: int | None = None,
+    part: int | None = None,
+) -> str | bytes: ...
 
 
 def export_chain(

@@ -206,15 +206,15 @@ class TrainingResult(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Acquired skills, with prerequisites, of every level."""
-        ax = new_axes(ax)
+        axes = new_axes(ax)
         levels = np.arange(1, len(self.model.p) + 1)
         sampled = self.simulation and self.simulation.levels
         for label, found in (("by (21)", self.theory), ("exact law", self.exact), ("simulated", sampled)):
             if found:
-                ax.plot(levels, found.p, label=label)
-        ax.set(xlabel="level", ylabel="share of skills acquired", ylim=(0.0, 1.03))
-        ax.legend(frameon=False)
-        return ax
+                axes.plot(levels, found.p, label=label)
+        axes.set(xlabel="level", ylabel="share of skills acquired", ylim=(0.0, 1.03))
+        axes.legend(frameon=False)
+        return axes
 
 
 def train(
@@ -246,7 +246,7 @@ def train(
     training = model.training
     unlearnt, concepts = model.peeling.unlearnt, float(model.concepts)
     exact = acquired_exact(_concepts_per_skill(model), unlearnt, concepts, training.concepts_needed)
-    simulation, notes = None, []
+    simulation, notes = None, list[str]()
     if config.simulation.enabled:
         runtime.devices()  # says where none can be used
         with working("parts", 2) as stage:

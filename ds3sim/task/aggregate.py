@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ds3sim.core.check import fraction, one_of, whole_number
-from ds3sim.core.errors import require, shown
+from ds3sim.core.errors import require, require_kind, shown
 from ds3sim.task.wrong_answers import GeometricErrors, WeightErrors
 from ds3sim.theory import aggregate, binomial, latent, votes
 
@@ -88,7 +88,7 @@ class BestOfN:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", whole_number("n", self.n, 1, MOST_TRACES_PER_TASK))
-        require(isinstance(self.verifier, Verifier), f"verifier = {shown(self.verifier)} is not a Verifier")
+        require_kind(self.verifier, Verifier, f"verifier = {shown(self.verifier)} is not a Verifier")
 
     def success(self, p: ArrayLike) -> np.ndarray:
         """Success given that of one trace, float64 of the shape of ``p``: (7), or (8)."""
@@ -128,8 +128,9 @@ class Majority:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", whole_number("n", self.n, 1, MOST_TRACES_PER_TASK))
-        require(
-            isinstance(self.errors, GeometricErrors | WeightErrors),
+        require_kind(
+            self.errors,
+            GeometricErrors | WeightErrors,
             f"errors = {shown(self.errors)} is not an error model: use GeometricErrors or WeightErrors",
         )
         one_of("ties", self.ties, ("random", "wrong"))

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ds3sim.core.check import fraction, number, whole_number
 from ds3sim.graph.graph import SkillGraph
+from ds3sim.graph.tensor import mixture
 from ds3sim.task.scores import best_of_b, score_classes
 from ds3sim.theory.chain import branch_success
 
@@ -92,7 +93,7 @@ class ToT(_Branching):
         """float64 [S, S]: P' = (1 - e) P_b + e P, docs/theory.md (2.1); sparse where the graph is large."""
         tensor = graph.tensor()
         best = best_of_b(tensor, score_classes(graph, self.discount), self.branches)
-        return (1.0 - self.evaluator_error) * best + self.evaluator_error * tensor
+        return mixture(self.evaluator_error, best, tensor)
 
 
 @dataclass(frozen=True)

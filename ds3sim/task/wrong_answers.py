@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ds3sim.core.check import fraction, whole_number
-from ds3sim.core.errors import require, shown
+from ds3sim.core.errors import require, require_kind, shown
 from ds3sim.theory.votes import geometric_weights
 
 
@@ -47,8 +47,9 @@ class WeightErrors:
     values: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        require(
-            isinstance(self.values, tuple | list | np.ndarray),
+        require_kind(
+            self.values,
+            tuple | list | np.ndarray,
             f"errors.weights = {shown(self.values)} is not a list: give one chance per wrong answer",
         )
         object.__setattr__(self, "values", tuple(fraction("errors.weights", w) for w in self.values))

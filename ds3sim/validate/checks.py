@@ -12,6 +12,7 @@ import numpy as np
 from ds3sim.core.figure import new_axes
 from ds3sim.core.plain import as_plain
 from ds3sim.core.record import Record
+from ds3sim.stats.intervals import normal_quantile
 from ds3sim.stats.tests import holm
 
 if TYPE_CHECKING:
@@ -106,16 +107,14 @@ class Validation(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The z of all checks, sorted, against the quantiles of a normal law, on which they lie where all is right."""
-        from scipy.special import ndtri
-
-        ax = new_axes(ax)
+        axes = new_axes(ax)
         z = np.sort([check.z for check in self.checks if check.z is not None])
-        normal = ndtri((np.arange(z.size) + 0.5) / max(1, z.size))
-        ax.plot(normal, z, "o", markersize=3)
-        ax.plot(normal, normal, linewidth=1)
-        ax.set_xlabel("normal quantile")
-        ax.set_ylabel("z (standard errors)")
-        return ax
+        normal = normal_quantile((np.arange(z.size) + 0.5) / max(1, z.size))
+        axes.plot(normal, z, "o", markersize=3)
+        axes.plot(normal, normal, linewidth=1)
+        axes.set_xlabel("normal quantile")
+        axes.set_ylabel("z (standard errors)")
+        return axes
 
 
 def adjusted(checks: Sequence[Check]) -> tuple[Check, ...]:

@@ -110,8 +110,11 @@ def has_rare(tensor: Tensor, graph: SkillGraph, start: np.ndarray) -> bool:
 
 
 def macro_steps(walk: Walk, max_steps: int) -> int:
-    """L, the steps per draw: about 32; less where the table would not fit memory, more for long walks on few nodes."""
+    """L, the steps per draw: about 32; less where the table would not fit memory, more for long walks on few nodes; 1
+    on a sparse tensor, whose powers are dense: memory, and the time to make a table, grow with the edges alone."""
     rows, max_steps = walk.start.size, max(1, max_steps)
+    if not isinstance(walk.moves, np.ndarray):
+        return 1
     # A walk to the budget takes four draws at least: it stays a walk, not a table of the answer.
     steps = min(USUAL_STEPS, power_of_two(max_steps // 4 + 1) // 2 or 1)
     while steps > 1 and _table_bytes(rows, rows + 2 * steps) > TABLE_BYTES:

@@ -62,10 +62,10 @@ class Curve(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Success with its intervals against k."""
-        ax = new_axes(ax)
+        axes = new_axes(ax)
         s = self.success
-        dots(ax, self.k, s.estimate, s.low, s.high, label=self.source)
-        return success_axes(ax, self.k, s.estimate, "k", self.kind)
+        dots(axes, self.k, s.estimate, s.low, s.high, label=self.source)
+        return success_axes(axes, self.k, s.estimate, "k", self.kind)
 
 
 def several_k(log: Log, k: ArrayLike | None) -> np.ndarray:

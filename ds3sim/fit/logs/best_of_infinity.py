@@ -33,6 +33,10 @@ def read_best_of_infinity(files: Sequence[LogFile], *, compare: str | None = Non
             require(isinstance(answers, list), f"{at}: all_answers = {shown(answers)} is not a list")
             for i, found in enumerate(answers):
                 text, *more = found if isinstance(found, list) and found else [found]
+                known = not isinstance(text, dict | list)
+                require(
+                    known, f"{at}: all_answers[{i}] = {shown(found)} is not an answer, nor a pair of answer and tokens"
+                )
                 grade, answer = comparison.of_answer(answer_of(text), [gold or ""])
                 tokens = tokens_of(more[0], at, f"all_answers[{i}][1]") if more else None
                 table.add(problem, i, grade, answer, tokens, number, content=gold)

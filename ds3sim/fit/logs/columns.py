@@ -7,17 +7,18 @@ from typing import Any
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.text import short, shown
-from ds3sim.fit.logs.file import LogFile
+from ds3sim.fit.logs.file import HEAD_ROWS, LogFile, plain_name
 from ds3sim.fit.logs.log import MOST_SAMPLES
 from ds3sim.fit.logs.values import blank, grade_of, whole_of
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "problem": ("problem", "problem_id", "task_id", "question_id", "qid", "problem_idx", "problem_num", "prompt_id",
-                "instance_id", "example_id", "item_id", "unique_id", "doc_id", "id", "question", "prompt"),
+                "instance_id", "example_id", "example_abbr", "item_id", "unique_id", "doc_id", "id", "question",
+                "prompt"),
     "sample": ("sample",),
     "correct": ("correct", "is_correct", "passed", "pass", "graded_list", "symbolic_correct", "judge_correct",
-                "success", "solved", "resolved", "exact_match", "acc", "accuracy", "grade", "judgement", "result",
-                "status"),
+                "success", "solved", "resolved", "is_resolved", "exact_match", "acc", "accuracy", "grade", "judgement",
+                "reward", "result", "status"),
     "answer": ("answer", "predicted_answer", "extracted_answer", "parsed_answer", "model_answer", "final_answer",
                "prediction", "pred"),
     "tokens": ("tokens", "output_tokens", "completion_tokens", "num_generated_tokens", "generated_tokens", "num_tokens",
@@ -36,6 +37,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 OPTIONS = {"successes": "correct"}
 """Roles whose option has another name."""
+
+
+FEWER = 0.9
+"""A column of problems has at most so many values for a row; few questions of a benchmark are asked twice in it."""
 
 
 def _graded(value: Any) -> bool:
@@ -77,28 +82,67 @@ def option_of(role: str) -> str:
 def column_of(file: LogFile, role: str, wanted: str | None = None) -> str | None:
     """The column that plays a role: ``wanted``, or that of its name, or the first alias whose values fit.
 
-    Of the aliases of ``problem`` one whose values repeat goes before one that is different in every row.
-
     Raises:
         InputError: there is no column ``wanted``.
     """
+    return next(iter(_candidates(file, role, wanted)), None)
+
+
+def problem_column(file: LogFile, wanted: str | None = None) -> str | None:
+    """As :func:`column_of` of ``problem``, but of several aliases one whose values repeat goes before an earlier one
+    that is another in nearly every row, which numbers samples, and before one that is the same in all.
+    """
+    found = _candidates(file, "problem", wanted)
+    if len(found) < 2 or _repeats(file.head, found[:1]):
+        return next(iter(found), None)
+    rows = file.head if len(file.head) < HEAD_ROWS else (row for _, row in file.rows())
+    return next(iter(_repeats(rows, found)), found[0])
+
+
+def _repeats(rows: Iterable[Mapping[str, Any]], columns: list[str]) -> list[str]:
+    """The columns whose values repeat, and are not all the same."""
+    seen: dict[str, set[str]] = {column: set() for column in columns}
+    size = 0
+    for row in rows:
+        size += 1
+        for column, values in seen.items():
+            values.add(str(row.get(column)))
+    return [column for column, values in seen.items() if 1 < len(values) <= FEWER * size]
+
+
+def _candidates(file: LogFile, role: str, wanted: str | None) -> list[str]:
     low: dict[str, str] = {}
     for column in file.columns:
         low.setdefault(column.strip().lower(), column)
+    for column in file.columns:
+        low.setdefault(plain_name(column), column)
     if wanted is not None:
         have = short(", ".join(file.columns), 200)
         require(
             str(wanted).strip().lower() in low,
             f"{file.where}: there is no column {shown(wanted)} (there are {have}): --{option_of(role)} names one",
         )
-        return low[str(wanted).strip().lower()]
+        return [low[str(wanted).strip().lower()]]
     first, *others = ALIASES[role]
     if first in low:
-        return low[first]
+        return [low[first]]
     fits = KINDS.get(role, lambda value: True)
-    found = [low[name] for name in others if name in low and all(fits(row.get(low[name])) for row in file.head)]
-    repeated = [c for c in found if len({str(row.get(c)) for row in file.head}) < len(file.head)]
-    return next(iter(repeated if role == "problem" and repeated else found), None)
+    return [low[name] for name in others if name in low and all(fits(row.get(low[name])) for row in file.head)]
+
+
+def is_graded(file: LogFile, column: str) -> bool:
+    """Whether the first values of a column are grades, or lists of them."""
+    return all(_graded(row.get(column)) for row in file.head)
+
+
+def other_grades(file: LogFile, used: str) -> list[str]:
+    """Columns whose first values are grades, and not those of the column ``used``."""
+    names = [column for column in file.columns if plain_name(column) in ALIASES["correct"] and column != used]
+    return [name for name in names if is_graded(file, name) and _grades(file, name) != _grades(file, used)]
+
+
+def _grades(file: LogFile, column: str) -> list[list[float | None]]:
+    return [[grade_of(part, "") for part in _parts(row.get(column))] for row in file.head]
 
 
 def columns_of(file: LogFile, roles: Iterable[str], wanted: Mapping[str, str | None]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,17 +18,23 @@ MARKS = "\t;,|"
 
 
 def fields_of(line: str, mark: str) -> list[str]:
-    """Fields of a line without quoted marks: between the marks, or between blanks where it has none."""
+    """Fields of a line of a table whose fields have no line ends: between the marks, or between blanks without one."""
     if mark not in line:
         return line.split()
-    return [field.strip().strip('"').strip() for field in line.strip().split(mark)]
+    return [field.strip() for field in next(csv.reader([line.strip(" \r\n")], delimiter=mark, skipinitialspace=True))]
 
 
 def separator_of(line: str) -> str:
-    """The mark that a header has most of outside quotes; a comma where it has none."""
+    """The mark between the fields of a header: a tab if it has one, else what there is most of, or a comma."""
     plain = "".join(line.split('"')[::2])
-    mark = max(MARKS, key=plain.count)
+    mark = "\t" if "\t" in plain.strip() else max(MARKS, key=plain.count)
     return mark if mark in plain else ","
+
+
+def is_aside(line: str) -> bool:
+    """Whether a line before the header is none of the table: blank, a comment, or Excel's ``sep=;``."""
+    text = line.strip()
+    return not text or text.startswith("#") or re.fullmatch(r"(?i)sep=.?", text) is not None
 
 
 def csv_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int, dict[str, Any]]]]:
@@ -43,7 +50,7 @@ def csv_rows(path: Path, where: str) -> tuple[list[str], Iterator[tuple[int, dic
     def content() -> Iterator[str]:
         for at[0], line in lines_of(path, where):
             # A field may run over lines, so a comment mark counts only before the header.
-            if columns or (line.strip() and not line.lstrip().startswith("#")):
+            if columns or not is_aside(line):
                 yield line
 
     lines = content()

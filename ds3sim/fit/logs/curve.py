@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import numpy as np
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import lines_of
 from ds3sim.core.text import short, shown
-from ds3sim.fit.logs.csv_table import fields_of, separator_of
+from ds3sim.fit.logs.columns import ALIASES
+from ds3sim.fit.logs.csv_table import fields_of, is_aside, separator_of
 from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.log import Log, Points
 
@@ -32,11 +33,12 @@ def k_of(name: object) -> int | None:
 
 
 def _value(text: str) -> float | None:
-    """A number; a comma is a decimal point, as it stands inside a field."""
+    """A number; a comma is a decimal point, as it stands inside a field; 20% is 0.2."""
     try:
-        return None if "_" in text else float(text.replace(",", "."))
+        number = None if "_" in text else float(text.removesuffix("%").replace(",", "."))
     except ValueError:
         return None
+    return number / 100.0 if number is not None and text.endswith("%") else number
 
 
 def read_curve(files: Sequence[LogFile], *, x: str | None = None, y: str | None = None, asked: bool = True) -> Log:
@@ -77,13 +79,15 @@ def read_curve(files: Sequence[LogFile], *, x: str | None = None, y: str | None 
 def _looks_like_one(n: np.ndarray, success: np.ndarray, where: str, names: tuple[str, str]) -> None:
     """InputError for two columns of numbers that are no curve of success."""
     said = f"{where}: the columns {names[0]} and {names[1]} do not look like a curve"
+    as_samples = "name the columns of such a table with problem and correct (--problem, --correct)"
+    named = names[0].lower() in ALIASES["problem"]
+    require(not named, f"{said}: {names[0]} tells problems apart, not numbers of samples: {as_samples}{ASK}")
     require(float(n.min()) >= SMALLEST_N, f"{said}: N = {n.min():g} is below one sample{ASK}")
     distinct = np.unique(n).size
     require(distinct >= 0.9 * n.size, f"{said}: {n.size} rows have {distinct} different N{ASK}")
     require(
         not np.isin(success, (0.0, 1.0)).all(),
-        f"{said}: {names[1]} is 0 or 1 everywhere, as of samples: name the columns of such a table with problem"
-        f" and correct (--problem, --correct){ASK}",
+        f"{said}: {names[1]} is 0 or 1 everywhere, as of samples: {as_samples}{ASK}",
     )
 
 
@@ -110,29 +114,39 @@ def _passes(file: LogFile) -> list[tuple[float, float]] | None:
 
 
 def _columns(file: LogFile, x: str | None, y: str | None) -> tuple[list[tuple[float, float]], tuple[str, str]]:
-    where, header = file.where, None
-    require(file.container == "csv", f"{where}: {file.about}: a curve is a text table of N and success")
+    header = None
     columns = (0, 1)
     points: list[tuple[float, float]] = []
-    width, mark = 0, ","
-    for number, line in lines_of(file.path, where):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        place = f"{where}, line {number}"
-        mark = mark if width else separator_of(line)
-        fields = fields_of(line, mark)
+    width = 0
+    for place, fields in _rows(file):
         if not width:
             width = len(fields)
-            require(width >= 2, f"{place}: one field, {shown(line.strip())}: a curve has two columns, N and success")
+            require(
+                width >= 2, f"{place}: one field, {shown(' '.join(fields))}: a curve has two columns, N and success"
+            )
             if any(_value(f) is None for f in fields) and k_of(fields[0]) is None:
                 header = fields
             columns = _choose(header, width, x, y, place)
             if header is not None:
                 continue
         if len(fields) != width:
-            raise InputError(f"{place}: {len(fields)} fields where the first row has {width}: {shown(line.strip())}")
+            raise InputError(f"{place}: {len(fields)} fields where the first row has {width}: {shown(fields)}")
         points.append(_point(fields[columns[0]], fields[columns[1]], place))
     return points, (header[columns[0]], header[columns[1]]) if header else ("N", "success")
+
+
+def _rows(file: LogFile) -> Iterator[tuple[str, list[str]]]:
+    """(place, fields) of a table, its header first where it has one."""
+    if file.container != "csv":
+        yield file.where, list(file.columns)
+        for number, row in file.rows():
+            yield file.at(number), [str(row.get(column)) for column in file.columns]
+        return
+    mark = None
+    for number, line in lines_of(file.path, file.where):
+        if not is_aside(line):
+            mark = mark or separator_of(line)
+            yield f"{file.where}, line {number}", fields_of(line, mark)
 
 
 def _choose(header: list[str] | None, width: int, x: str | None, y: str | None, place: str) -> tuple[int, int]:
@@ -179,10 +193,13 @@ def _named(file: LogFile) -> bool:
 
 
 def _recognizes(file: LogFile) -> bool:
-    """A text table of two columns of numbers, or numbers under pass@k."""
+    """A table of two columns of numbers, or numbers under pass@k."""
     if file.container == "json":
         tables = [file.first, *(value for value in file.first.values() if isinstance(value, dict))]
         return any(k_of(key) and isinstance(table[key], int | float) for table in tables for key in table)
+    if file.container in ("jsonl", "array", "parquet"):
+        rows = [tuple(map(str, row.values())) for row in file.head]
+        return len(file.columns) == 2 and bool(rows) and all(len(r) == 2 and None not in map(_value, r) for r in rows)
     if file.container != "csv" or not file.lines:
         return False
     if _named(file):

@@ -13,9 +13,9 @@ from typing import Any
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import as_path, head_of, json_rows, parquet_rows, parsed, read_text
-from ds3sim.core.packed import packed, unpacked
+from ds3sim.core.packed import packed, text_of
 from ds3sim.core.text import short
-from ds3sim.fit.logs.csv_table import csv_rows
+from ds3sim.fit.logs.csv_table import csv_rows, is_aside
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.zipped import Zip
 
@@ -130,9 +130,16 @@ class Reader:
         return not self.missing(file) and self.fits(file)
 
 
+def plain_name(column: str) -> str:
+    """The name of a column as ``task_id``, for ``taskId``, ``Task ID`` or ``task-id``."""
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column.strip())
+    return re.sub(r"[\s_-]+", "_", parts).lower()
+
+
 def has(columns: Iterable[str], names: Iterable[str]) -> bool:
-    """Whether one of the names is among the columns, whatever its case."""
-    low = {column.strip().lower() for column in columns}
+    """Whether one of the names is among the columns, however it is written."""
+    columns = tuple(columns)
+    low = {column.strip().lower() for column in columns} | {plain_name(column) for column in columns}
     return any(any(fnmatchcase(column, name) for column in low) if "*" in name else name in low for name in names)
 
 
@@ -168,7 +175,7 @@ def _look(source: object) -> LogFile:
     shown = text.decode("utf-8", errors="replace")
     if path.suffix.lower() in YAML:
         return LogFile(path, where, "yaml", tuple(re.findall(r"^(\w+):", shown, re.MULTILINE)))
-    lines = [row for row in shown.splitlines() if row.strip() and not row.lstrip().startswith("#")]
+    lines = [row for row in shown.splitlines() if not is_aside(row)]
     try:
         columns, rows = csv_rows(path, where)
     except InputError:
@@ -196,8 +203,8 @@ def _keys(rows: Iterable[Any]) -> tuple[str, ...]:
 
 def _json(path: Path, where: str) -> LogFile:
     """JSON lines if the first line is a whole object and another follows, else one JSON document."""
-    with unpacked(path, where) as stream:
-        lines = (line.removeprefix(b"\xef\xbb\xbf") for line in iter(lambda: stream.readline(64 * 2**20), b""))
+    with text_of(path, where) as stream:
+        lines = iter(lambda: stream.readline(64 * 2**20), b"")
         first, second = [*itertools.islice(filter(bytes.strip, lines), 2), b""][:2]
     whole = _object(first)
     damaged = whole is None and first.startswith(b"{") and (second.startswith(b"{") or first.rstrip().endswith(b"}"))
@@ -214,22 +221,42 @@ def _json(path: Path, where: str) -> LogFile:
     return LogFile(path, where, "json", _keys(head), head, document)
 
 
-def unwrapped(file: LogFile) -> LogFile:
-    """The table inside a JSON document: the one list of objects in it, or columns of values by row; else the file."""
-    lists = [v for v in file.first.values() if isinstance(v, list) and v and all(isinstance(row, dict) for row in v)]
-    columns = list(file.first.values())
-    by_row = (
-        len(columns) > 1
-        and bool(columns[0])
-        and all(isinstance(c, dict) and c.keys() == columns[0].keys() for c in columns)
-    )
-    if file.container != "json" or not (len(lists) == 1 or by_row):
-        return file
-    turned = [{name: column[key] for name, column in file.first.items()} for key in columns[0]] if by_row else []
-    rows = turned or lists[0]
-    return replace(
-        file, container="array", columns=_keys(rows[:HEAD_ROWS]), head=tuple(rows[:HEAD_ROWS]), document=rows
-    )
+def views(file: LogFile) -> list[LogFile]:
+    """The file, and the tables that a JSON document may be, or hold."""
+    if file.container != "json":
+        return [file]
+    return [file] + [
+        replace(file, container="array", columns=_keys(rows[:HEAD_ROWS]), head=tuple(rows[:HEAD_ROWS]), document=rows)
+        for rows in _tables(file.first)
+    ]
+
+
+def _tables(document: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The one list of objects; else columns of values by row, or in lists; else objects by name, which have a bool."""
+    values = list(document.values())
+    lists = [v for v in values if isinstance(v, list) and v and all(isinstance(row, dict) for row in v)]
+    if lists:
+        return lists if len(lists) == 1 else []
+    if isinstance(document.get("columns"), list) and isinstance(document.get("data"), list):
+        return [
+            [dict(zip(document["columns"], row, strict=False)) for row in document["data"] if isinstance(row, list)]
+        ]
+    found: list[list[dict[str, Any]]] = []
+    first = values[0] if len(values) > 1 else None
+    if isinstance(first, dict) and first and all(isinstance(v, dict) and v.keys() == first.keys() for v in values):
+        found.append([{name: column[key] for name, column in document.items()} for key in first])
+    if isinstance(first, list) and first and all(isinstance(v, list) and len(v) == len(first) for v in values):
+        found.append([dict(zip(document, row, strict=True)) for row in zip(*values, strict=True)])
+    named = [_named(each) for each in (document, *values) if isinstance(each, dict)]
+    return found + [rows for rows in named if rows][:1]
+
+
+def _named(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Objects by the names of problems; none where no key of theirs is true or false in all."""
+    rows = {name: row for name, row in document.items() if isinstance(row, dict)}
+    first = next(iter(rows.values()), {})
+    graded = any(all(isinstance(row.get(key), bool) for row in rows.values()) for key in first)
+    return [{"problem": name} | row for name, row in rows.items()] if graded and len(rows) + 1 >= len(document) else []
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ds3sim.fit.logs.columns import ALIASES
 from ds3sim.fit.logs.curve import k_of
 from ds3sim.fit.logs.file import LogFile, has
+from ds3sim.fit.logs.values import GRADES
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,16 @@ def _metrics(file: LogFile) -> bool:
     return isinstance(first, dict) and "detail" in first and any(k_of(key) for key in first)
 
 
+def _is_wide(file: LogFile) -> bool:
+    """A name in the first column, and right or wrong in all others, whose names are not known."""
+    names, *runs = file.columns or ("",)
+    values = {str(row.get(run)).strip().lower() for row in file.head for run in runs}
+    known = {name for role in ("correct", "answer", "n") for name in ALIASES[role]}
+    rows = file.container in ("csv", "parquet", "jsonl", "array") and len({str(r.get(names)) for r in file.head}) > 1
+    graded = values <= {"0", "1", "0.0", "1.0", "", *GRADES} and len(values) > 1
+    return rows and len(runs) > 1 and graded and known.isdisjoint(run.strip().lower() for run in runs)
+
+
 def _is(container: str) -> Callable[[LogFile], bool]:
     return lambda file: file.container == container
 
@@ -64,8 +76,8 @@ FOREIGN = (
     Foreign(
         "the results file of lm-eval, which holds averages",
         "give samples_*.jsonl, which lm-eval writes beside it with --log_samples",
-        (("results",), ("configs", "versions", "n-shot"), ("config", "git_hash", "group_subtasks", "n-shot")),
-        _is("json"),
+        (("results",), ("configs", "versions", "n-shot", "config", "git_hash")),
+        lambda file: isinstance(file.first.get("results"), dict) and "config_general" not in file.columns,
     ),
     Foreign(
         "the results file of lighteval, which holds averages",
@@ -116,7 +128,42 @@ FOREIGN = (
         "write a table of its match events: problem = sample_id, correct = data.correct",
         (("spec", "run_id"), ("event_id", "run_id"), ("data", "spec")),
     ),
-    Foreign("an Excel workbook", "save the sheet as CSV", (("[[]content_types].xml",),)),
+    Foreign(
+        "predictions of OLMES, whose grades lie in an object",
+        "write a table of it: problem = doc_id, correct = the metric that grades, in metrics",
+        (("doc_id",), ("metrics",), ("model_output",)),
+    ),
+    Foreign(
+        "a file of HELM",
+        "write a table of its per-instance stats: problem = instance_id, correct = the metric that grades, in stats",
+        (("instance_id", "adapter_spec"), ("stats", "request_states")),
+    ),
+    Foreign(
+        "SWE-bench's report, which lists the resolved ones",
+        "write a table of one row for each instance and run: problem, correct (whether it is among resolved_ids)",
+        (("resolved_ids",), ("submitted_ids", "completed_ids", "unresolved_ids")),
+    ),
+    Foreign(
+        "a file of promptfoo",
+        "write a table of its results: problem = testIdx, correct = success",
+        (("evalid",), ("results",)),
+    ),
+    Foreign(
+        "OpenCompass' predictions, which are not graded",
+        "give the details of its results, by question",
+        (),
+        lambda file: any(
+            isinstance(v, dict) and {"origin_prompt", "prediction"} <= v.keys() for v in file.first.values()
+        ),
+    ),
+    Foreign(
+        "a table with a column of grades for each run, or for each model",
+        "write one row a sample of one model, with the columns problem, sample and correct (pandas:"
+        " table.melt('problem', var_name='sample', value_name='correct'))",
+        (),
+        _is_wide,
+    ),
+    Foreign("an Excel workbook", "save the sheet as CSV", (("[content_types].xml",),)),
     Foreign("a zip file, but no Inspect log", "unpack it and give the log in it", (), _is("zip")),
 )
 """In the order in which they are tried, after the readers."""

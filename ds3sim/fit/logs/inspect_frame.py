@@ -43,13 +43,11 @@ def read_inspect_frame(
     table = Rows(files)
     failed = 0
     for file in files:
-        table.open(file)
         column = _scorer(file, scorer)
-        tasks = {_task(row) for row in file.head}
         for number, row in file.rows():
             at = file.at(number)
+            table.open(file, _task(row), None if blank(row.get("model")) else str(row["model"]))
             name = name_of(needed(row, "id", at), at, "id")
-            problem = f"{_task(row)}/{name}" if len(tasks) > 1 else name
             whole_of(needed(row, "epoch", at), at, "epoch")
             grade = _grade(row.get(column), threshold, at, column)
             if grade is None and not blank(row.get("error")):
@@ -57,7 +55,7 @@ def read_inspect_frame(
                 if failures == "skip":
                     continue
                 grade = 0.0
-            table.add(problem, None, grade, None, _tokens(row.get("model_usage"), model, at), number)
+            table.add(name, None, grade, None, _tokens(row.get("model_usage"), model, at), number)
     if failed:
         done, other = ("left out", "wrong") if failures == "skip" else ("counted as wrong", "skip")
         table.note(f"{failed} samples stopped with an error: {done} (--failures {other} changes that)")

@@ -15,7 +15,7 @@ from ds3sim.core.text import shown
 from ds3sim.fit.logs.answer import Answer
 from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.grade import Comparison, extractor
-from ds3sim.fit.logs.harness import Counted, counted, is_average
+from ds3sim.fit.logs.harness import Counted, counted, is_average, k_of_metric
 from ds3sim.fit.logs.log import Log
 from ds3sim.fit.logs.rows import Rows
 from ds3sim.fit.logs.task_name import stem_of
@@ -207,6 +207,8 @@ def _responses(row: dict[str, Any], place: str) -> list[str]:
     ok = isinstance(resps, list) and resps and all(isinstance(r, list) and r for r in resps)
     if not ok:
         raise InputError(f"{place}: resps = {shown(resps)}: must be a list of lists, requests x repeats")
+    if len(resps) > 1 and all(len(r) == 1 and isinstance(r[0], str) for r in resps):
+        return [r[0] for r in resps]  # a request for each response
     if len(resps) > 1:
         # Several requests a document: the choices of a multiple-choice task, scored together.
         if any(len(r) > 1 and isinstance(r[0], str) for r in resps) and any(len(r) != len(resps[0]) for r in resps):
@@ -223,6 +225,8 @@ def _kept(row: dict[str, Any]) -> list[str] | None:
     kept = row.get("filtered_resps")
     if isinstance(kept, list) and len(kept) == 1 and isinstance(kept[0], list):
         kept = kept[0]
+    elif isinstance(kept, list) and all(isinstance(k, list) and len(k) == 1 for k in kept):
+        kept = [k[0] for k in kept]
     if isinstance(kept, list) and kept and all(isinstance(k, str) for k in kept):
         return ["" if k == "[invalid]" else k for k in kept]
     return None
@@ -265,20 +269,20 @@ def _harness_grades(given: Iterable[_Doc], choice: _Choice) -> Iterator[tuple[_D
 
 def _from_value(doc: _Doc, choice: _Choice) -> list[Graded] | None:
     """The grades that one document's value tells; None where the filter kept several responses and it is one grade."""
-    value, size = doc.value, doc.size
+    value, kept = doc.value, len(doc.kept or ())
+    size = kept if isinstance(doc.value, list) and len(doc.value) == kept else doc.size
     if isinstance(value, list) and len(value) == size and (size > 1 or not isinstance(value[0], list)):
         texts = doc.kept if doc.kept is not None and len(doc.kept) == size else [None] * size
         pairs = enumerate(zip(value, texts, strict=True))
         return [(grade_of(v, doc.place, f"{doc.metric}[{i}]"), str(Answer.of(t)) if t else None) for i, (v, t) in pairs]
     if isinstance(value, dict | list):
         raise InputError(f"{doc.place}: {doc.metric} = {shown(value)} is not a grade: choose another metric (--metric)")
-    if size == 1:
+    if size == 1 and (value in (0, 1) or blank(value) or k_of_metric(doc.metric) is None):
         answer = doc.kept[0] if doc.kept is not None and len(doc.kept) == 1 else None
         return [(grade_of(value, doc.place, doc.metric), answer or None)]
     if blank(value):
         return [(None, None) for _ in range(size)]
-    kept = len(doc.kept or ())
-    found = counted(doc.metric, kept or size, value, doc.place) if kept != 1 else None
+    found = counted(doc.metric, kept or size, value, doc.place) if kept != 1 or size == 1 else None
     if found is not None:
         return _counted(found, choice)
     if kept != size:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +165,7 @@ class Log(Record):
         """The log of parameters that were given: a curve without points."""
         return cls.from_curve([], [], "given")
 
-    def _check(self, bad: np.ndarray, why: Any) -> None:
+    def _check(self, bad: np.ndarray, why: Callable[[int], str]) -> None:
         if bad.any():
             at = int(np.argmax(bad))
             raise InputError(f"counts of problem {self.problems[at]!r}: {why(at)}")
@@ -218,14 +218,14 @@ class Log(Record):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The points of a curve, or how the problems' shares of correct samples spread."""
-        ax = new_axes(ax)
+        axes = new_axes(ax)
         if self.curve is not None:
             n, y = self.curve.n, self.curve.success
-            dots(ax, n, y, y, y, label=self.source)
-            return success_axes(ax, n, y, "N", "success")
-        ax.hist(self.correct / self.samples, bins=np.linspace(0.0, 1.0, 21).tolist(), color=colour(0))
-        ax.set(xlabel="share of correct samples", ylabel="problems")
-        return ax
+            dots(axes, n, y, y, y, label=self.source)
+            return success_axes(axes, n, y, "N", "success")
+        axes.hist(self.correct / self.samples, bins=np.linspace(0.0, 1.0, 21).tolist(), color=colour(0))
+        axes.set(xlabel="share of correct samples", ylabel="problems")
+        return axes
 
 
 def count(table: Samples, threshold: float | None = None) -> tuple[dict[str, Any], list[str]]:

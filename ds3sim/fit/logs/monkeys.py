@@ -175,10 +175,11 @@ def _grades(row: dict[str, Any], at: str) -> list[float | None] | None:
 def _recognizes(file: LogFile) -> bool:
     if file.container == "yaml":
         return True
-    listed = any(isinstance(file.first.get(key), list) for key in GRADES)
-    named = not NAMES.isdisjoint(file.columns)
+    grades = [file.first[key] for key in GRADES if file.first.get(key) is not None]
+    if grades:
+        return isinstance(grades[0], list) and not NAMES.isdisjoint(file.columns)
     samples = file.first.get("samples")
-    return (listed and named) or (isinstance(samples, list) and all(isinstance(s, str) for s in samples))
+    return isinstance(samples, list) and bool(samples) and all(isinstance(s, str) for s in samples)
 
 
 READER = Reader("monkeys", "Large Language Monkeys' YAML or rows", ((*GRADES, "samples"),), _recognizes, read_monkeys)

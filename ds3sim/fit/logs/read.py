@@ -6,7 +6,6 @@ import inspect
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -29,10 +28,11 @@ from ds3sim.fit.logs import (
     tables,
 )
 from ds3sim.fit.logs import inspect_ai as inspect_log
-from ds3sim.fit.logs.file import LogFile, Reader, look, unwrapped
+from ds3sim.fit.logs.file import LogFile, Reader, look, views
 from ds3sim.fit.logs.foreign import foreign
 from ds3sim.fit.logs.found import Found, files_of
 from ds3sim.fit.logs.log import Log
+from ds3sim.fit.logs.values import is_number
 
 READERS = {
     reader.name: reader
@@ -53,7 +53,7 @@ READERS = {
 }
 """Every format, in the order in which they are tried."""
 
-ASKS_FOR = {
+ASKS_FOR: dict[str, tuple[str, ...]] = {
     "curve": ("x", "y"),
     "counts": ("n",),
     "tidy": ("problem", "correct", "sample", "answer", "tokens", "score"),
@@ -174,9 +174,10 @@ def _recognized(found: Found, named: str | None) -> tuple[list[LogFile], Reader,
 
 def _view(file: LogFile, reader: Reader) -> LogFile:
     """What a reader that was asked for reads of a file: the table inside it, where that is what it takes."""
-    inner = unwrapped(file)
-    table = reader.name in (tables.TIDY.name, tables.COUNTS.name)
-    return inner if table or (not reader.recognizes(file) and reader.recognizes(inner)) else file
+    own, *inner = views(file)
+    if reader.name in (tables.TIDY.name, tables.COUNTS.name) and inner:
+        return next(filter(reader.recognizes, inner), inner[0])
+    return next(filter(reader.recognizes, (own, *inner)), own)
 
 
 def _nothing(found: Found, left: Sequence[str]) -> str:
@@ -190,7 +191,7 @@ def _format_of(file: LogFile, named: str | None) -> tuple[str, LogFile]:
     if named is None and tables.is_plainly_tidy(file):
         return tables.TIDY.name, file
     known = None
-    for view in (file, unwrapped(file)):
+    for view in views(file):
         for name, reader in READERS.items():
             if (named is None or name == named) and reader.recognizes(view):
                 return name, view
@@ -221,14 +222,7 @@ def _ways(file: LogFile) -> str:
     """What can be done."""
     names = f"the format with format (--format): {', '.join(READERS)}"
     if file.container not in ("csv", "parquet", "jsonl", "array"):
-        return f"; name {names}"
-    numbers = sum(_is_number(value) for value in file.first.values())
+        return f"; write its samples as a table (one row a sample, with problem and correct), or name {names}"
+    numbers = sum(is_number(value) for value in file.first.values())
     curve = "; if it is a curve, choose them with x and y (--x, --y)" if numbers >= 2 else ""
     return f"; name the columns with problem and correct (--problem, --correct){curve}, or {names}"
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return not isinstance(value, bool) and float(value) is not None
-    except (TypeError, ValueError):
-        return False

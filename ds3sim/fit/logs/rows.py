@@ -7,6 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ds3sim.core.text import short, shown
 from ds3sim.fit.logs.file import LogFile
 from ds3sim.fit.logs.log import MISSING, Log, Samples, count
 from ds3sim.fit.logs.task_name import task_names
+from ds3sim.fit.logs.values import blank, is_number, whole_of
 
 MOST_ROWS = 50_000_000
 
@@ -28,6 +30,7 @@ class _Part:
     label: str
     contents: dict[str, str | None] = field(default_factory=dict)
     seen: dict[str, set[int]] = field(default_factory=dict)
+    labels: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class Rows:
@@ -50,16 +53,19 @@ class Rows:
         self.place: list[int | str] = []
         self.part = array("l")
         self.unscored = 0
+        self.models: set[str] = set()
         self.model: tuple[str, LogFile] | None = None
         self.notes: list[str] = []
         self._labels = dict(zip((f.path for f in files), task_names([f.path for f in files]), strict=True))
         self._parts: list[_Part] = []
+        self._opened: dict[tuple[Path, str | None], int] = {}
+        self._now = 0
 
     def __len__(self) -> int:
         return len(self.problem)
 
     def open(self, file: LogFile, task: str | None = None, model: str | None = None) -> None:
-        """The rows that follow are of this file; its task and model where it names them.
+        """The rows that follow are of this file, and of this task of it; its task and model where it names them.
 
         Raises:
             InputError: another model than that of the files before.
@@ -70,7 +76,9 @@ class Rows:
                 known == model,
                 f"{first.where} is of the model {known}, {file.where} of {model}: give the logs of one model",
             )
-        self._parts.append(_Part(file, task, self._labels[file.path]))
+        self._now = self._opened.setdefault((file.path, task), len(self._parts))
+        if self._now == len(self._parts):
+            self._parts.append(_Part(file, task, self._labels[file.path]))
 
     def note(self, *texts: str) -> None:
         """Notes, each kept once."""
@@ -78,6 +86,26 @@ class Rows:
 
     def _at(self, part: _Part, place: int | str) -> str:
         return part.file.at(place) if isinstance(place, int) else f"{part.file.where}, {place}"
+
+    def number_of(self, problem: str, label: object, place: str, column: str) -> int | None:
+        """The number of a sample; None for a label that is none, which is noted, and remembered for one problem.
+
+        Raises:
+            InputError: the label was there before.
+        """
+        labels = self._parts[self._now].labels.setdefault(problem, {})
+        if not labels:
+            try:
+                return whole_of(label, place, column)
+            except InputError:
+                if blank(label) or is_number(label):
+                    raise
+        name = str(label).strip()
+        require(name not in labels, f"{place}: problem {shown(problem)} has sample {shown(name)} twice (first in"
+                f" {labels.get(name)}): remove one, or number the samples of a problem")  # fmt: skip
+        labels[name] = place
+        self.note(f"{column} holds labels, not numbers: samples are numbered in the order of the file")
+        return None
 
     def add(
         self,
@@ -96,15 +124,18 @@ class Rows:
 
         ``sample`` None is the next number of the problem, ``correct`` None an unscored sample, which is left out.
         """
-        part = self._parts[-1]
+        part = self._parts[self._now]
         if correct is None:
             self.unscored += 1
             return
         seen = part.seen.setdefault(problem, set())
-        sample = len(seen) if sample is None else sample
+        if sample is None:
+            sample = len(seen)
+            while sample in seen:
+                sample += 1
         if sample in seen:
             rows = zip(self.problem, self.sample, self.part, strict=True)
-            first = next(i for i, row in enumerate(rows) if row == (problem, sample, len(self._parts) - 1))
+            first = next(i for i, row in enumerate(rows) if row == (problem, sample, self._now))
             raise InputError(
                 f"{self._at(part, place)}: problem {shown(problem)} has sample {sample} twice (first in"
                 f" {self._at(part, self.place[first])}): remove one, or number the samples of a problem"
@@ -121,7 +152,7 @@ class Rows:
         self.score.append(math.nan if score is None else score)
         self.origin.append(source or part.file.where)
         self.place.append(place)
-        self.part.append(len(self._parts) - 1)
+        self.part.append(self._now)
 
     def log(self, format: str, threshold: float | None = None) -> Log:
         """The log of what was added; ``threshold`` as for :func:`~ds3sim.fit.logs.log.count`."""
@@ -160,15 +191,12 @@ class Rows:
             part = self._parts[at]
             label = owners[problem][_identity(part, part.contents[problem])]
             names.append(f"{label}/{problem}" if clash else problem)
-        whole = len({(n, at) for n, at in zip(names, self.part, strict=True)}) == len(set(names))
-        files = f"{len(self._parts)} files were read"
-        if clash:
-            tasks = short(", ".join(dict.fromkeys(label for found in owners.values() for label in found.values())), 200)
-            files += f" as different tasks ({tasks}): a problem is named task/problem"
-        if whole:
-            self.note(files)
+        apart = len({(n, at) for n, at in zip(names, self.part, strict=True)}) == len(set(names))
+        tasks = [label for found in owners.values() for label in found.values()] if clash else ()
+        files = len({part.file.path for part in self._parts})
+        self.note(how_joined(files, tasks, apart, "samples are put together"))
+        if apart:
             return names, sample
-        self.note(f"{files}; problems that are in several of them are the same: their samples are put together")
         seen: Counter[str] = Counter()
         for i, name in enumerate(names):
             sample[i] = seen[name]
@@ -179,6 +207,21 @@ class Rows:
 def _identity(part: _Part, content: str | None) -> tuple[str | None, str | None]:
     """What tells a problem from one of the same name in another file."""
     return (part.task if part.task is not None or content is not None else part.label), content
+
+
+def how_joined(files: int, tasks: Iterable[str], apart: bool, done: str) -> str:
+    """The note on how the problems of several files became one log.
+
+    Args:
+        files: how many there are.
+        tasks: of the files, where problems are told apart by them.
+        apart: no problem is in two files.
+        done: what happened to problems that are.
+    """
+    names = short(", ".join(dict.fromkeys(tasks)), 200)
+    read = f"{files} files were read" if files > 1 else "the file was read"
+    read += f" as different tasks ({names}): a problem is named task/problem" if names else ""
+    return read if apart else f"{read}; problems that are in several of them are the same: their {done}"
 
 
 def several(files: Iterable[LogFile]) -> str:

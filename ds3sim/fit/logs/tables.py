@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed, parsed
-from ds3sim.core.text import shown
-from ds3sim.fit.logs.columns import ALIASES, column_of, columns_of, need, renamed, unused
-from ds3sim.fit.logs.file import LogFile, Reader
+from ds3sim.core.text import short, shown
+from ds3sim.fit.logs.columns import (
+    ALIASES,
+    column_of,
+    columns_of,
+    is_graded,
+    need,
+    other_grades,
+    problem_column,
+    renamed,
+    unused,
+)
+from ds3sim.fit.logs.file import LogFile, Reader, views
 from ds3sim.fit.logs.log import MOST_SAMPLES, Log, ragged
-from ds3sim.fit.logs.rows import Rows, several
+from ds3sim.fit.logs.rows import Rows, how_joined, several
+from ds3sim.fit.logs.task_name import task_names
 from ds3sim.fit.logs.values import answer_of, blank, grade_of, name_of, number_of, tokens_of, whole_of
 
 TIDY_ROLES = ("problem", "sample", "correct", "answer", "tokens", "score", "source", "content")
 COUNTS_ROLES = ("problem", "n", "successes", "answer_counts", "tokens_mean")
 TABLES = ("csv", "parquet", "jsonl", "array", "json")
+MODELS = ("model", "model_name", "model_id")
+"""Columns that name the model."""
 LISTED = ("answer", "tokens", "score")
 """What may be a list beside a list of grades."""
 
@@ -47,16 +62,31 @@ def read_tidy(
     table = Rows(files)
     for file in files:
         table.open(file)
-        found = columns_of(file, TIDY_ROLES, wanted | {"score": score})
+        found = columns_of(file, TIDY_ROLES, wanted | {"score": score, "problem": problem_column(file, problem)})
         need(file, found, ("problem", "correct"))
         table.note(*_about_answers(file, found, answer))
-        table.note(*renamed(found), *unused(file.columns, found))
+        table.note(*renamed(found), *_other_grades(file, found), *unused(file.columns, found))
         listed = any(isinstance(row.get(found["correct"]), list) for row in file.head)
         if "sample" not in found and not listed:
             table.note("there is no column sample: samples are numbered in the order of the file")
+        model = next((column for column in file.columns if column.lower() in MODELS), "")
         for number, row in file.rows():
+            table.models.add(str(row.get(model)))
             _add(table, {role: row.get(column) for role, column in found.items()}, row, found, file.at(number), number)
+    if len(table.models) > 1:
+        names = short(", ".join(sorted(table.models)), 200)
+        table.note(f"rows of several models ({names}) are put together: give those of one, unless they are runs of it")
     return table.log("tidy", threshold)
+
+
+def _other_grades(file: LogFile, found: dict[str, str]) -> list[str]:
+    """A note on columns of grades that are not used, where the one that is goes by another name than ``correct``."""
+    used = found["correct"]
+    if used.lower() == "correct" or not is_graded(file, used):
+        return []
+    others = other_grades(file, used)
+    said = f"{', '.join(others)} could be the grades too: {used} is used (--correct chooses another)"
+    return [said] if others else []
 
 
 def _about_answers(file: LogFile, found: dict[str, str], wanted: str | None) -> list[str]:
@@ -94,7 +124,8 @@ def _add(
     grades, name = needed(row, found["correct"], place), found["correct"]
     content = None if blank(value.get("content")) else str(value["content"])
     source = None if blank(value.get("source")) else str(value["source"]).strip()
-    sample = whole_of(needed(row, found["sample"], place), place, found["sample"]) if "sample" in found else None
+    label = needed(row, found["sample"], place) if "sample" in found else None
+    sample = table.number_of(problem, label, place, found["sample"]) if "sample" in found else None
     if not isinstance(grades, list):
         marks = [(grades, {role: value.get(role) for role in LISTED}, name)]
     else:
@@ -125,6 +156,28 @@ def _beside(values: Any, size: int, place: str, name: str) -> list[Any]:
     return values
 
 
+@dataclass
+class _Count:
+    """A problem's counts; where they were first read."""
+
+    place: str
+    samples: int
+    correct: int
+    tokens: float
+    """Mean of a sample, NaN where unknown."""
+    answers: dict[str, int] | None
+
+    def add(self, other: _Count) -> None:
+        """Put the samples of another file to them."""
+        known = [count for count in (self, other) if not np.isnan(count.tokens)]
+        if known:
+            self.tokens = sum(c.tokens * c.samples for c in known) / sum(c.samples for c in known)
+        both = None if self.answers is None or other.answers is None else (self.answers, other.answers)
+        self.answers = None if both is None else dict(Counter(both[0]) + Counter(both[1]))
+        self.samples += other.samples
+        self.correct += other.correct
+
+
 def read_counts(
     files: Sequence[LogFile], *, problem: str | None = None, n: str | None = None, correct: str | None = None
 ) -> Log:
@@ -133,55 +186,80 @@ def read_counts(
     ``answer_counts`` is a JSON object answer -> samples. Which answer is the correct one is read off the
     counts: the one given ``correct`` times. If two have that count it does not matter for votes which.
     Where the answers of every problem add up to ``n - correct``, they are taken as the wrong ones alone.
+    Counts of several files are added where they are of one task, by the names of the files.
 
     Raises:
-        InputError: a column that is missing; counts that contradict each other; a problem that is there twice.
+        InputError: a column that is missing; counts that contradict each other; a problem that is in a file twice.
     """
-    notes: dict[str, None] = {}
-    places: dict[str, str] = {}
-    size: list[int] = []
-    good: list[int] = []
-    tokens: list[float] = []
-    answers: list[dict[str, int] | None] = []
-    for file in files:
-        found = columns_of(file, COUNTS_ROLES, {"problem": problem, "n": n, "correct": correct})
-        need(file, found, ("problem", "n", "successes"))
-        notes |= dict.fromkeys((*renamed(found), *unused(file.columns, found)))
-        for number, row in file.rows():
-            place = file.at(number)
-            name = name_of(needed(row, found["problem"], place), place, found["problem"])
-            if name in places:
-                raise InputError(
-                    f"{place}: problem {shown(name)} is there twice (first in {places[name]}): merge them (if a row is"
-                    " a sample: --format tidy)"
-                )
-            places[name] = place
-            size.append(whole_of(needed(row, found["n"], place), place, found["n"], 1, MOST_SAMPLES))
-            good.append(whole_of(needed(row, found["successes"], place), place, found["successes"]))
-            if good[-1] > size[-1]:
-                raise InputError(f"{place}: correct = {good[-1]} is more than n = {size[-1]}: are the columns swapped?")
-            mean = row.get(found.get("tokens_mean", ""))
-            tokens.append(np.nan if blank(mean) else number_of(mean, place, "tokens_mean"))
-            if tokens[-1] < 0 or np.isinf(tokens[-1]):
-                raise InputError(
-                    f"{place}: tokens_mean = {shown(mean)} is not allowed: it must be a number, at least 0"
-                )
-            answers.append(_answer_counts(row.get(found.get("answer_counts", "")), place, size[-1]))
+    notes: list[str] = []
+    wanted = {"problem": problem, "n": n, "correct": correct}
+    parts = [_counts_of(file, wanted, notes) for file in files]
     source = several(files)
-    require(len(places) > 0, f"{source}: no rows: there is nothing to estimate")
-    more: list[str] = []
-    wrong = _wrong(answers, size, good, list(places.values()), more)
+    require(any(parts), f"{source}: no rows: there is nothing to estimate")
+    counts, more = _added(parts, task_names([file.path for file in files]))
+    answers = [count.answers for count in counts.values()]
+    size, good = [count.samples for count in counts.values()], [count.correct for count in counts.values()]
+    tokens = np.array([count.tokens for count in counts.values()])
+    wrong = _wrong(answers, size, good, [count.place for count in counts.values()], more)
     return Log(
         "counts",
         source,
-        tuple(places),
+        tuple(counts),
         np.array(size, dtype=np.int64),
         np.array(good, dtype=np.int64),
         None if wrong is None else tuple(found or {} for found in answers),
         wrong,
-        None if np.isnan(tokens).all() else np.array(tokens),
-        notes=(*notes, *more, *ragged(size)),
+        None if np.isnan(tokens).all() else tokens,
+        notes=(*dict.fromkeys(notes), *more, *ragged(size)),
     )
+
+
+def _counts_of(file: LogFile, wanted: dict[str, str | None], notes: list[str]) -> dict[str, _Count]:
+    """The counts of each problem in a file."""
+    found = columns_of(file, COUNTS_ROLES, wanted)
+    need(file, found, ("problem", "n", "successes"))
+    notes += (*renamed(found), *unused(file.columns, found))
+    counts: dict[str, _Count] = {}
+    for number, row in file.rows():
+        place = file.at(number)
+        name = name_of(needed(row, found["problem"], place), place, found["problem"])
+        if name in counts:
+            raise InputError(
+                f"{place}: problem {shown(name)} is there twice (first in {counts[name].place}): merge them"
+                " (if a row is a sample: --format tidy)"
+            )
+        size = whole_of(needed(row, found["n"], place), place, found["n"], 1, MOST_SAMPLES)
+        good = whole_of(needed(row, found["successes"], place), place, found["successes"])
+        if good > size:
+            raise InputError(f"{place}: correct = {good} is more than n = {size}: are the columns swapped?")
+        mean = row.get(found.get("tokens_mean", ""))
+        tokens = np.nan if blank(mean) else number_of(mean, place, "tokens_mean")
+        if tokens < 0 or np.isinf(tokens):
+            raise InputError(f"{place}: tokens_mean = {shown(mean)} is not allowed: it must be a number, at least 0")
+        answers = _answer_counts(row.get(found.get("answer_counts", "")), place, size)
+        counts[name] = _Count(place, size, good, tokens, answers)
+    return counts
+
+
+def _added(parts: Sequence[dict[str, _Count]], tasks: Sequence[str]) -> tuple[dict[str, _Count], list[str]]:
+    """The counts of all files: added within a task, told apart by ``task/problem`` where two tasks share names."""
+    if len(parts) == 1:
+        return parts[0], []
+    owners: dict[str, set[str]] = {}
+    for part, task in zip(parts, tasks, strict=True):
+        for name in part:
+            owners.setdefault(name, set()).add(task)
+    clash = any(len(found) > 1 for found in owners.values())
+    counts: dict[str, _Count] = {}
+    for part, task in zip(parts, tasks, strict=True):
+        for problem, count in part.items():
+            name = f"{task}/{problem}" if clash else problem
+            if name in counts:
+                counts[name].add(count)
+            else:
+                counts[name] = count
+    apart = sum(map(len, parts)) == len(counts)
+    return counts, [how_joined(len(parts), tasks if clash else (), apart, "counts are added")]
 
 
 def _answer_counts(value: Any, place: str, n: int) -> dict[str, int] | None:
@@ -238,16 +316,21 @@ def _wrong(
 
 
 def _is_tidy(file: LogFile) -> bool:
-    """A table with a column of problems and one of grades."""
-    problem = column_of(file, "problem")
-    named = problem is not None and not isinstance(file.first.get(problem), dict | list)
-    return file.container in TABLES and named and column_of(file, "correct") is not None
+    """A table with a column of problems and one of grades; of a lone object, neither an average nor what holds rows."""
+    correct = column_of(file, "correct")
+    if file.container not in TABLES or correct is None or column_of(file, "problem") is None:
+        return False
+    problem = file.first.get(column_of(file, "problem") or "")
+    lone = file.container == "json"
+    summary = lone and (correct.lower() in ("acc", "accuracy") or len(views(file)) > 1)
+    return not isinstance(problem, dict | list) and not summary
 
 
 def is_plainly_tidy(file: LogFile) -> bool:
     """Whether it has the columns of a tidy table under their own names: then others beside them do not matter."""
-    own = {"problem", "sample", "correct"} <= {column.strip().lower() for column in file.columns}
-    return own and _is_tidy(file)
+    names = {column.strip().lower() for column in file.columns}
+    own = {"problem", "correct"} <= names and ("sample" in names or not _is_counts(file))
+    return own and _is_tidy(file) and is_graded(file, column_of(file, "correct") or "")
 
 
 def _is_counts(file: LogFile) -> bool:
@@ -258,7 +341,7 @@ def _is_counts(file: LogFile) -> bool:
     if any(isinstance(row.get(roles["n"]), list) for row in file.head):
         return False
     names = [str(row.get(roles["problem"])) for row in file.head]
-    return roles["n"].lower() == "n" or len(set(names)) == len(names)
+    return roles["n"].lower() == "n" or len(set(names)) == len(names) or not is_graded(file, roles["successes"])
 
 
 TIDY = Reader("tidy", "one row a sample", (ALIASES["problem"], ALIASES["correct"]), _is_tidy, read_tidy)

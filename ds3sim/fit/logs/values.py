@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 
@@ -10,16 +11,24 @@ from ds3sim.core.errors import InputError
 from ds3sim.core.text import shown
 
 GRADES = (
-    dict.fromkeys(("true", "yes", "y", "c", "correct", "right", "pass", "passed", "success", "solved", "ok"), 1.0)
+    dict.fromkeys(
+        ("true", "t", "yes", "y", "c", "correct", "right", "pass", "passed", "success", "solved", "resolved"), 1.0
+    )
+    | dict.fromkeys(("accepted", "ok", "\N{CHECK MARK}", "\N{HEAVY CHECK MARK}", "\N{WHITE HEAVY CHECK MARK}"), 1.0)
     | {"p": 0.5, "partial": 0.5}
-    | dict.fromkeys(("false", "no", "n", "i", "incorrect", "wrong", "fail", "failed", "failure", "unsolved"), 0.0)
+    | dict.fromkeys(("false", "f", "no", "n", "i", "incorrect", "wrong", "fail", "failed", "failure", "unsolved"), 0.0)
+    | dict.fromkeys(("unresolved", "rejected", "\N{BALLOT X}", "\N{HEAVY BALLOT X}", "\N{CROSS MARK}"), 0.0)
 )
 """Words that are grades, lower case; C, P, I and N are Inspect's."""
 
-NONE = ("", "nan", "none", "null", "na", "n/a", "<na>")
+NONE = ("", "nan", "none", "null", "na", "n/a", "#n/a", "<na>")
 """Texts that stand for a grade that is missing."""
 
-_JUDGED = "judgement:"
+_JUDGED = re.compile(r".*judgement:\s*(yes|no)\b.*", re.DOTALL)
+"""A judge's verdict, after its reasons."""
+
+_PART = re.compile(r"([-+]?\d+(?:[.,]\d+)?)\s*%|([-+]?[01],\d+)")
+"""A percentage, or a number up to 1 with a decimal comma."""
 
 
 def name_of(value: object, place: str, what: str = "problem") -> str:
@@ -60,15 +69,27 @@ def number_of(value: object, place: str, what: str) -> float:
     raise InputError(f"{place}: {what} = {shown(value)} is not a number")
 
 
+def is_number(value: object) -> bool:
+    """Whether :func:`number_of` reads it."""
+    try:
+        number_of(value, "", "")
+    except InputError:
+        return False
+    return True
+
+
 def value_of(value: object, place: str, what: str = "correct") -> float | None:
     """A grade or a score as a number, whatever its range; None where there is none (empty, null, NaN)."""
     if isinstance(value, str):
         text = value.strip().lower()
-        text = text.removeprefix(_JUDGED).strip() if text.startswith(_JUDGED) else text
+        text = _JUDGED.sub(r"\1", text) if ":" in text else text
         if text in NONE:
             return None
         if text in GRADES:
             return GRADES[text]
+        part = _PART.fullmatch(text) if "%" in text or "," in text else None
+        if part:
+            return float((part[1] or part[2]).replace(",", ".")) / (100.0 if part[1] else 1.0)
     if value is None:
         return None
     try:

@@ -17,7 +17,7 @@ RATES = (0.01, 0.1, 0.5)
 APPROXIMATIONS = (("min(m/r, K)", chain.expected_steps_min), ("Gaussian", chain.expected_steps_gaussian))
 
 
-def draw_expected_steps(options: Options) -> Drawing:
+def draw(options: Options) -> Drawing:
     """Expected steps against budget; errors of the approximations; the largest error against m."""
     sheet = Sheet()
     left, middle, right = sheet.panels(

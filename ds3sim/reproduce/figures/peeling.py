@@ -22,7 +22,7 @@ LABELS = {
 TABLE = (4.6, 4.8, 4.9)
 
 
-def draw_peeling(options: Options) -> Drawing:
+def draw(options: Options) -> Drawing:
     """Share of stuck runs against T/R; the fitted scale and shift against R; the law far from the threshold."""
     sheet = Sheet()
     left, middle, right = sheet.panels(

@@ -15,7 +15,7 @@ from ds3sim.core.figure import LIGHT, colour, dash
 from ds3sim.report.points import Points, joined
 from ds3sim.report.style import key
 from ds3sim.reproduce.drawing import Drawing, Options, Panel, Sheet
-from ds3sim.reproduce.figures.equal_cost import COST, name
+from ds3sim.reproduce.equal_cost import COST, name
 from ds3sim.reproduce.simulated import (
     chain_points,
     chain_task,
@@ -303,7 +303,7 @@ PARTS = (
 )
 
 
-def draw_predictions(options: Options) -> Drawing:
+def draw(options: Options) -> Drawing:
     """One figure a prediction; the sheet and what was found are joined."""
     sheet, captions = Sheet(), []
     for names, part in PARTS:
