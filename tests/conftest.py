@@ -10,12 +10,17 @@ import os
 from pathlib import Path
 
 import pytest
+from beartype.claw import beartype_packages
 from jaxtyping import install_import_hook
+from typed import CONF
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".pytest_cache" / "kernels"
 """Kernels of this run and of earlier ones; may be deleted at any time."""
 TYPED = ("core/rng.py", "theory/*.py", "stats/*.py", "training/*.py", "engine/traces/*.py", "engine/e*.py")
+SLOW = ('arrays.Array, "', "TYPE_CHECKING", "NamedTuple")
+"""What a module has whose signatures name dimensions, or types that only type checkers see: these need jaxtyping, which
+takes longer at every call than beartype alone."""
 LEFT_OUT = {"ds3sim.theory.cost", "ds3sim.stats.intervals", "ds3sim.engine.exact"}
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a process has a core; threads on small matrices only wait
@@ -23,9 +28,11 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE / "xla"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 os.environ.setdefault("DS3SIM_CACHE", str(CACHE))  # the command line, in a process of its own
 
-FOUND = [path.relative_to(ROOT).with_suffix("") for rooms in TYPED for path in (ROOT / "ds3sim").glob(rooms)]
-MODULES = {".".join(path.parts) for path in FOUND if path.name != "__init__"} - LEFT_OUT
-install_import_hook(sorted(MODULES), "typed.typed")
+FOUND = [path for rooms in TYPED for path in (ROOT / "ds3sim").glob(rooms) if path.name != "__init__.py"]
+MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sorted(FOUND)}
+SHAPED = {name for name, path in MODULES.items() if any(word in path.read_text(encoding="utf-8") for word in SLOW)}
+install_import_hook(sorted(SHAPED - LEFT_OUT), "typed.typed")
+beartype_packages(sorted(MODULES.keys() - LEFT_OUT - SHAPED), conf=CONF)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

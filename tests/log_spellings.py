@@ -88,6 +88,9 @@ NAMES = (
     ("qid", "success"),
     ("doc_id", "exact_match"),
     ("example_id", "pass"),
+    ("Problem ID", "Is Correct"),
+    ("taskId", "isCorrect"),
+    ("question-id", "PASSED"),
 )
 EXTRA = (
     "completions",
@@ -170,6 +173,8 @@ def tidy() -> dict[str, Spelling]:
     out["tidy, with samples beside a grade"] = Spelling("tidy", {"t.jsonl": lines(many)})
     beside = each(lambda name, i, g: {"problem": name, "correct": g, "answer": RIGHT, "completions": ["x", "y"]})
     out["tidy, with completions beside a grade"] = Spelling("tidy", {"t.jsonl": lines(beside)})
+    own = [{"problem": t, "answer": "?", "completions": answers(g), "is_correct": list(g)} for t, g in GRADES.items()]
+    out["tidy, grades of completions"] = Spelling("tidy", {"t.jsonl": lines(own)})
     reward = each(lambda name, i, g: {"task_id": name, "reward": float(g), "info": {}, "traj": [], "trial": i})
     out["tidy, rewards"] = Spelling("tidy", {"t.json": json.dumps(reward)})
     runs = {

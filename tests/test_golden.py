@@ -50,11 +50,16 @@ def differences(found, golden, tolerance: float = 1e-12, where: str = "") -> lis
 
 @pytest.fixture(scope="module")
 def four_devices() -> dict:
-    """The cases in a process with four host devices, many launches each, and with 64-bit numbers allowed."""
+    """The cases in a process with four host devices, many launches each, and with 64-bit numbers allowed.
+
+    JAX compiles a kernel once for each device. Fewer passes of the compiler take a third less time, and the numbers
+    must not depend on them either.
+    """
+    flags = ("force_host_platform_device_count=4", "backend_optimization_level=0", "llvm_disable_expensive_passes=true")
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "JAX_ENABLE_X64": "1",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+        "XLA_FLAGS": " ".join(f"--xla_{flag}" for flag in flags),
         "PYTHONPATH": str(Path(__file__).parents[1]),
     }
     program = [sys.executable, tallies.__file__, *ALONE]

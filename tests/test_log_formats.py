@@ -129,6 +129,9 @@ def test_a_folder_of_folders(tmp_path):
     assert as_dict(read_log(tmp_path)) == COUNTS
     written(tmp_path, {"other/x.csv": table(TIDY)})
     assert "its logs lie in 2 folders" in refusal(tmp_path)
+    for seed in range(3):
+        written(tmp_path / "seeds", {f"seed_{seed}/x.csv": table(TIDY)})
+    assert as_dict(read_log(tmp_path / "seeds")) == {name: (3 * n, 3 * c) for name, (n, c) in COUNTS.items()}
     assert "no file matches" in refusal(f"{tmp_path}/*.jsonl")
     assert "no path is given" in refusal([])
 

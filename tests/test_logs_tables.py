@@ -281,6 +281,15 @@ def test_another_column_of_grades_is_told(tmp_path):
     assert as_dict(log) == {"a": (2, 1)}
     assert "judgement could be the grades too: is_correct is used (--correct chooses another)" in log.notes
     assert as_dict(read_log(tmp_path / "t.csv", correct="judgement")) == {"a": (2, 2)}
+    log = read_log(write(tmp_path / "same.csv", "task_id,passed,result\na,True,passed\na,False,failed\n"))
+    assert not any("could be the grades" in note for note in log.notes)
+
+
+def test_rows_of_several_models_are_told(tmp_path):
+    head = "task_id,passed,model\n"
+    log = read_log(write(tmp_path / "t.csv", head + "a,1,m1\n" * 150 + "a,0,m2\n"))
+    assert "rows of several models (m1, m2) are put together" in " ".join(log.notes)
+    assert "models" not in " ".join(read_log(write(tmp_path / "t.csv", head + "a,1,m1\na,0,m1\n")).notes)
 
 
 @pytest.mark.parametrize("rows", [60, 240])  # the head is 100 rows

@@ -3,9 +3,12 @@ from fractions import Fraction
 import jax
 import numpy as np
 import pytest
+from beartype.roar import BeartypeCallHintParamViolation
 from jaxtyping import TypeCheckError
 
 from ds3sim.core import rng
+from ds3sim.theory import spending
+from ds3sim.theory.difficulty import Bridge
 
 
 @pytest.mark.parametrize(
@@ -103,3 +106,10 @@ def test_signatures_are_held(key, lane, number):
     """The tests check shapes and dtypes of every call against the signature (conftest.py)."""
     with pytest.raises(TypeCheckError):
         rng.draw(key, np.zeros(lane, np.uint32), np.zeros(number, np.uint32))
+
+
+@pytest.mark.parametrize("call", [lambda: spending.halve([0.0], [1.0], bool), lambda: Bridge(a="1")])
+def test_types_are_held(call):
+    """The same for the types of signatures without dimensions."""
+    with pytest.raises(BeartypeCallHintParamViolation):
+        call()

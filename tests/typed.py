@@ -1,7 +1,7 @@
 """How the tests check types at run time: beartype, where a whole number is a float and a scalar of NumPy an array."""
 
 import numpy as np
-from beartype import BeartypeConf, FrozenDict, beartype
+from beartype import BeartypeConf, BeartypeDecorPlace, FrozenDict, beartype
 
 WIDER = {
     bool: bool | np.bool_,
@@ -10,4 +10,7 @@ WIDER = {
     complex: complex | float | int | np.number,
     np.ndarray: np.ndarray | np.generic,
 }
-typed = beartype(conf=BeartypeConf(hint_overrides=FrozenDict(WIDER)))
+CONF = BeartypeConf(
+    hint_overrides=FrozenDict(WIDER), claw_is_pep526=False, claw_decor_place_func=BeartypeDecorPlace.FIRST
+)
+typed = beartype(conf=CONF)

@@ -40,7 +40,7 @@ STUDIED = ("graph", "tasks", "budget", "sweep", "allocate")
 """With none of these tables a config is a training."""
 
 
-RENAMED = {
+RENAMED: dict[tuple[str, ...], str] = {
     ("model", "a"): "scale",
     ("model", "b"): "steepness",
     ("model", "d"): "offset",

@@ -78,6 +78,7 @@ class Study:
     config: c.Config
     axes: tuple[Axis, ...]
     match: str | None
+    given_graph: SkillGraph | None
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from ds3sim.theory.cost import CostModel
 MOST_AHEAD = 10**12
 """Largest number of samples of a prediction."""
 
-IDLE = {
+IDLE: dict[str, tuple[str, ...]] = {
     "layers": ("parameters", "attention_width"),
     "attention_width": ("parameters", "layers"),
     "prompt_tokens": ("parameters", "layers", "attention_width"),

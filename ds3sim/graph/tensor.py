@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     from scipy.sparse import csr_array
 
-    Tensor: TypeAlias = np.ndarray | csr_array
+    Tensor: TypeAlias = np.ndarray | Any  # or a csr_array, which SciPy does not annotate
 
 DENSE_NODES = 2048
 """Nodes up to which a tensor is a dense array, 32 MiB; above, memory grows with the edges."""

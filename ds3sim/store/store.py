@@ -55,7 +55,8 @@ class Store:
     """
 
     def __init__(self, db: sqlite3.Connection, path: store_file.Name) -> None:
-        self._db, self.path = db, path
+        self._db = db
+        self.path: store_file.Name = path
         with guard(path, "store"), store_file.one_line(path):
             self._row = _ROW.format("squares, version" if store_file.has_versions(db) else "NULL, NULL")
         self._told: set[tuple[Any, ...]] = set()

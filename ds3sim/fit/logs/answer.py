@@ -22,19 +22,26 @@ _SAME = {
     "\\ldots": "\\dots", "\\cdots": "\\dots", "\\degree": "\\circ", "\\varnothing": "\\emptyset", "\\lt": "<",
     "\\gt": ">", "\\%": "%", "−": "-", "–": "-", "π": "\\pi", "√": "\\sqrt", "∞": "\\infty", "×": "\\times",
     "·": "\\cdot", "≤": "\\le", "≥": "\\ge", "≠": "\\ne", "∪": "\\cup", "∩": "\\cap", "÷": "/", "⁄": "/",
-    "bmatrix": "pmatrix", "lvert": "|", "rvert": "|",
+    "bmatrix": "pmatrix", "\\lvert": "|", "\\rvert": "|", "\\vert": "|", "\\dbinom": "\\binom", "\\tbinom": "\\binom",
 }  # fmt: skip
 _NOTHING = re.compile(r"\\(?:left|right|displaystyle|textstyle|limits|[bB]igg?[lr]?|boxed|fbox)|\$|\\[()\[\]]")
 _THIN = re.compile(r"\\(?:[!,;:> ]|q?quad)|~")
 _ROMAN = re.compile(r"\\(?:text(?:bf|it|rm|normal)?|math(?:rm|bf|it)|mbox|operatorname)")
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\.\d+|[A-Za-z]{3,}|\s+|.", re.DOTALL)
 _FUNCTION = re.compile(r"sqrt|(?:arc)?(?:sin|cos|tan)|cot|sec|csc|log|exp|inf", re.IGNORECASE)
+_BARE = re.compile(r"\\(?:times|cdot|div|pi|le|ge|ne|pm|mp|cup|cap|in|to|infty|circ) ")
+"""Commands without arguments; braces after any other hold one."""
 _SHORT_UNIT = re.compile(r"[cmk]m|[km]g|ft|in|mi|lb|oz|ml|hr|yd")
 _UNITS = {"\\circ": "degree", "degrees": "degree", "%": "percent", "\\$": "dollars"}
 _THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
-_RATIO = re.compile(r"([-+]*)\(?([-+]?(?:\d+\.?\d*|\.\d+))(?:/([-+]?(?:\d+\.?\d*|\.\d+)))?\)?")
+_RATIO = re.compile(r"([-+]*)\(?([-+]?(?:\d+\.?\d*|\.\d+))(?: ?/ ?([-+]?(?:\d+\.?\d*|\.\d+)))?\)?")
 _LABEL = re.compile(r"([A-Za-z](?:_\w|\([a-z]\))?)(?:=|\\in)(?!=)([^=<>]+)")
 _MIXED = re.compile(r"(\d+) (\d+)/(\d+)")
+_SCIENTIFIC = re.compile(r"(?:(-?\d+(?:\.\d+)?)(?:[eE]|\s*\\(?:times|cdot)\s+10\^)|(-?)10\^)(?:\{?([-+]?\d{1,2})\}?)")
+_REPEATING = re.compile(r"(-?)(\d*)\.(\d*)(?:\\overline ?(?:(\d)|\{(\d+)\})|\((\d+)\))")
+_ATOM = r"(?:\d+(?:\.\d+)?|[A-Za-z]|\\[A-Za-z]+ ?|\\sqrt\{[^{}]*\}|\([^()]*\))"
+_QUOTIENT = re.compile(rf"(-?)({_ATOM})/({_ATOM})")
+_SUPERSCRIPTS = re.compile("[\N{SUPERSCRIPT MINUS}\N{SUPERSCRIPT PLUS SIGN}]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 
 
 @dataclass(frozen=True)
@@ -80,14 +87,13 @@ class Answer:
 def _prepared(text: str) -> str:
     """Without typographic signs and without the commas of thousands."""
     text = text.replace("{,}", "").replace(",\\!", "").replace("\\!,", "")
+    text = _SUPERSCRIPTS.sub(lambda found: "^{" + unicodedata.normalize("NFKC", found[0]) + "}", text)
     out = []
     for sign in text:
         kind, _, parts = unicodedata.decomposition(sign).partition(" ")
-        digits = "".join(chr(int(part, 16)) for part in parts.split()) if kind in ("<fraction>", "<super>") else ""
-        if kind == "<fraction>" and "⁄" in digits:
+        digits = "".join(chr(int(part, 16)) for part in parts.split()) if kind == "<fraction>" else ""
+        if "⁄" in digits:
             out.append("\\frac{" + digits.replace("⁄", "}{") + "}")
-        elif kind == "<super>" and digits.isdigit():
-            out.append("^{" + digits + "}")
         else:
             out.append("^\\circ" if sign == "°" else sign)
     joined = "".join(out)
@@ -123,6 +129,9 @@ class _Reader:
         if token.isspace() or _THIN.fullmatch(token):
             if found and last[0] != "blank":
                 found.append(("blank", " " if token.isspace() else ""))
+        elif token == "{" and (last[0] == "group" or (last[1][:1] == "\\" and not _BARE.fullmatch(last[1]))):
+            inner = _joined(self.pieces("}"))
+            found.append(("group", inner if len(inner) == 1 else "{" + _compact(inner) + "}"))
         elif token == "{":
             found.extend(self.pieces("}"))
         elif _ROMAN.fullmatch(token):
@@ -201,7 +210,7 @@ def _joined(pieces: list[tuple[str, str]]) -> str:
 
 def _term(text: str) -> str:
     """A numerator or denominator: in parentheses unless it is one thing."""
-    return text if re.fullmatch(r"-?[\d.]+|[A-Za-z]|\\[A-Za-z]+ ?", text) else f"({text})"
+    return text if re.fullmatch(r"-?[\d.]+|[A-Za-z]|\\[A-Za-z]+ ?|\\sqrt\{[^{}]*\}", text) else f"({text})"
 
 
 def _is_mixed(found: list[tuple[str, str]], over: str, under: str) -> bool:
@@ -222,13 +231,17 @@ def _unit_split(pieces: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], s
         if core[-1][0] == "power" and not (len(core) > 1 and core[-2][0] == "word"):
             break
         unit.insert(0, core.pop()[1].strip())
+    power = [core.pop()[1]] if len(core) > 4 and core[-1][0] == "power" else []
     if not unit and len(core) > 3 and core[-3][0] == "blank" and _SHORT_UNIT.fullmatch(core[-2][1] + core[-1][1]):
-        unit = [core[-2][1] + core[-1][1]]
+        unit = [core[-2][1] + core[-1][1], *power]
         core = core[:-3]
+    elif power:
+        return pieces, ""
     rest = _joined(core)
     if not re.search(r"\d|\\pi|\\infty", rest) or re.search(r"(?<![\\A-Za-z])[A-Za-z]|[=<>]", rest):
         return pieces, ""
-    name = "".join(unit).lower()
+    name = "".join(unit)
+    name = name.lower() if len(name) > 3 else name  # mg and Mg differ
     return core, _UNITS.get(name, name)
 
 
@@ -239,10 +252,18 @@ def _settled(core: str) -> str:
     if value is not None:
         return str(value)
     letter = re.fullmatch(r"\(?([A-Za-z])\)?", core)
-    if letter:
-        return letter[1].lower()
+    if letter:  # a choice, or a name: e and E differ
+        return letter[1].lower() if letter[1] in "ABCD" else letter[1]
     if re.fullmatch(r"[A-Za-z][A-Za-z '-]*", core):
-        return "".join(core.split()).lower()
+        words = "".join(core.split())
+        return words.lower() if re.search("[A-Za-z]{3}", core) or words.lower() == "no" else words
+    quotient = _QUOTIENT.fullmatch(core)
+    if quotient:
+        return f"{quotient[1]}({quotient[2].strip()}/{quotient[3].strip()})"
+    matrix = re.fullmatch(r"(\\begin\{pmatrix\})(.*)(\\end\{pmatrix\})", core, re.DOTALL)
+    if matrix:
+        entries = re.split(r"(&|\\\\ ?)", matrix[2])
+        return matrix[1] + "".join(e.strip() if i % 2 else _settled(e) for i, e in enumerate(entries)) + matrix[3]
     for opening, closing in (("(", ")"), ("(", "]"), ("[", ")"), ("[", "]"), ("\\{", "\\}"), ("", "")):
         inner = core[len(opening) : len(core) - len(closing)]
         if core.startswith(opening) and core.endswith(closing) and len(core) >= len(opening) + len(closing):
@@ -257,7 +278,7 @@ def _settled(core: str) -> str:
 
 def _compact(text: str) -> str:
     """Without blanks, but for those that keep two numbers apart."""
-    return re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", text.strip())
+    return re.sub(r"(?<!\d)\s+|\s+(?!\d)|(?<=[_^]\d)\s+", "", text.strip())
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -282,6 +303,15 @@ def _number(text: str) -> Fraction | None:
     if mixed and 0 < int(mixed[2]) < int(mixed[3]):
         size = int(mixed[1]) + Fraction(int(mixed[2]), int(mixed[3]))
         return -size if text[0] == "-" else size
+    power = _SCIENTIFIC.fullmatch(text)
+    if power:
+        return Fraction(power[1] or power[2] + "1") * Fraction(10) ** int(power[3])
+    again = _REPEATING.fullmatch(text)
+    if again:
+        period = again[4] or again[5] or again[6]
+        once = Fraction(f"{again[2] or 0}.{again[3]}0")
+        size = once + Fraction(int(period), (10 ** len(period) - 1) * 10 ** len(again[3]))
+        return -size if again[1] else size
     found = _RATIO.fullmatch(text)
     if found is None or (text.count("(") != text.count(")")) or Fraction(found[3] or 1) == 0:
         return None

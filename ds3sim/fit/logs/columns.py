@@ -7,7 +7,7 @@ from typing import Any
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.text import short, shown
-from ds3sim.fit.logs.file import HEAD_ROWS, LogFile
+from ds3sim.fit.logs.file import HEAD_ROWS, LogFile, plain_name
 from ds3sim.fit.logs.log import MOST_SAMPLES
 from ds3sim.fit.logs.values import blank, grade_of, whole_of
 
@@ -114,6 +114,8 @@ def _candidates(file: LogFile, role: str, wanted: str | None) -> list[str]:
     low: dict[str, str] = {}
     for column in file.columns:
         low.setdefault(column.strip().lower(), column)
+    for column in file.columns:
+        low.setdefault(plain_name(column), column)
     if wanted is not None:
         have = short(", ".join(file.columns), 200)
         require(
@@ -131,6 +133,16 @@ def _candidates(file: LogFile, role: str, wanted: str | None) -> list[str]:
 def is_graded(file: LogFile, column: str) -> bool:
     """Whether the first values of a column are grades, or lists of them."""
     return all(_graded(row.get(column)) for row in file.head)
+
+
+def other_grades(file: LogFile, used: str) -> list[str]:
+    """Columns whose first values are grades, and not those of the column ``used``."""
+    names = [column for column in file.columns if plain_name(column) in ALIASES["correct"] and column != used]
+    return [name for name in names if is_graded(file, name) and _grades(file, name) != _grades(file, used)]
+
+
+def _grades(file: LogFile, column: str) -> list[list[float | None]]:
+    return [[grade_of(part, "") for part in _parts(row.get(column))] for row in file.head]
 
 
 def columns_of(file: LogFile, roles: Iterable[str], wanted: Mapping[str, str | None]) -> dict[str, str]:

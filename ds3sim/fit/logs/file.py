@@ -130,9 +130,16 @@ class Reader:
         return not self.missing(file) and self.fits(file)
 
 
+def plain_name(column: str) -> str:
+    """The name of a column as ``task_id``, for ``taskId``, ``Task ID`` or ``task-id``."""
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column.strip())
+    return re.sub(r"[\s_-]+", "_", parts).lower()
+
+
 def has(columns: Iterable[str], names: Iterable[str]) -> bool:
-    """Whether one of the names is among the columns, whatever its case."""
-    low = {column.strip().lower() for column in columns}
+    """Whether one of the names is among the columns, however it is written."""
+    columns = tuple(columns)
+    low = {column.strip().lower() for column in columns} | {plain_name(column) for column in columns}
     return any(any(fnmatchcase(column, name) for column in low) if "*" in name else name in low for name in names)
 
 

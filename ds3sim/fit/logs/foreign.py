@@ -150,7 +150,7 @@ FOREIGN = (
     ),
     Foreign(
         "OpenCompass' predictions, which are not graded",
-        "give the details of its results (--dump-eval-details)",
+        "give the details of its results, by question",
         (),
         lambda file: any(
             isinstance(v, dict) and {"origin_prompt", "prediction"} <= v.keys() for v in file.first.values()

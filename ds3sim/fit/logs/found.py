@@ -13,6 +13,7 @@ from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import as_path
 from ds3sim.core.packed import ENDINGS
 from ds3sim.core.text import short, shown
+from ds3sim.fit.logs.task_name import are_runs
 
 LOGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".parquet", ".eval", ".yaml", ".yml")
 """Names of files that are looked at in a folder end so, or with an ending of compressed files after it."""
@@ -73,7 +74,9 @@ def _is_log(path: Path) -> bool:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The logs in a folder, else its files whose names have no ending, or the logs in the one folder below it."""
+    """The logs in a folder, else its files whose names have no ending, or the logs in the one folder below it, or in
+    several that are runs (``seed_0``, ``seed_1``).
+    """
     try:
         own = sorted(filter(_is_log, folder.iterdir()))
         own = own or sorted(path for path in folder.iterdir() if path.is_file() and "." not in path.name)
@@ -84,8 +87,8 @@ def _inside(folder: Path) -> list[Path]:
             below.setdefault(path.parent, []).append(path)
     except OSError as error:
         raise InputError(f"{short(folder, 300)}: cannot be read ({error.strerror or error}): check the path") from None
-    if len(below) == 1:
-        return next(iter(below.values()))
+    if len(below) == 1 or (below and len({path.parent for path in below}) == 1 and are_runs([p.name for p in below])):
+        return [path for found in below.values() for path in found]
     if below:
         raise InputError(
             f"{short(folder, 300)}: its logs lie in {len(below)} folders ({_names(below)}): give those of one model,"

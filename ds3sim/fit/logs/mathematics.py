@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
@@ -42,7 +43,7 @@ def agree(gold: str, answer: str) -> bool:
     ours, theirs = Answer.of(gold), Answer.of(answer)
     if ours.agrees(theirs):
         return True
-    if ours.unit and theirs.unit and ours.unit != theirs.unit:
+    if not _comparable(ours, theirs):
         return False
     from math_verify import verify
 
@@ -56,6 +57,24 @@ def agree(gold: str, answer: str) -> bool:
         return bool(verify(first, second, strict=True, timeout_seconds=_seconds()))
     except Exception:  # sympy raises everything there is
         return False
+
+
+_WORD = re.compile(r"(?<![\\A-Za-z])(?!(?:and|or|pmatrix)(?![A-Za-z]))[A-Za-z]{3,}")
+_LETTER = re.compile(r"(?<![\\A-Za-z])[A-Za-z]")
+_OVERLOOKED = re.compile(r"\d_|\d \d|'")
+"""What math-verify leaves out or multiplies: bases of numbers, numbers beside each other, primes."""
+
+
+def _comparable(ours: Answer, theirs: Answer) -> bool:
+    """Whether two answers that differ are not told apart by what math-verify does not look at."""
+    one, other = ours.core, theirs.core
+    if ours.unit and theirs.unit and ours.unit != theirs.unit:
+        return False
+    if bool(ours.unit) != bool(theirs.unit) and bool(_LETTER.search(one)) != bool(_LETTER.search(other)):
+        return False  # 5 cm and 5 m: one letter may be a variable
+    words = set(_WORD.findall(one)) == set(_WORD.findall(other))
+    kinds = one.startswith("\\{") == other.startswith("\\{") or not {one[:1], other[:1]} & set("([")
+    return words and kinds and one.lower() != other.lower() and not _OVERLOOKED.search(f"{one}\n{other}")
 
 
 def _seconds() -> int | None:
@@ -87,6 +106,8 @@ def _equal_numbers(one: object, other: object) -> bool | None:
 
     if not (isinstance(one, Expr) and isinstance(other, Expr) and one.is_number and other.is_number):
         return None
+    if one.is_finite is False or other.is_finite is False:
+        return one == other
     try:
         size, difference = abs(N(other, 30)), abs(N(one - other, 30))
         return bool(difference <= size * 10**-DIGITS)

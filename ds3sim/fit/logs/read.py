@@ -53,7 +53,7 @@ READERS = {
 }
 """Every format, in the order in which they are tried."""
 
-ASKS_FOR = {
+ASKS_FOR: dict[str, tuple[str, ...]] = {
     "curve": ("x", "y"),
     "counts": ("n",),
     "tidy": ("problem", "correct", "sample", "answer", "tokens", "score"),

@@ -53,6 +53,7 @@ class Rows:
         self.place: list[int | str] = []
         self.part = array("l")
         self.unscored = 0
+        self.models: set[str] = set()
         self.model: tuple[str, LogFile] | None = None
         self.notes: list[str] = []
         self._labels = dict(zip((f.path for f in files), task_names([f.path for f in files]), strict=True))
@@ -93,8 +94,12 @@ class Rows:
             InputError: the label was there before.
         """
         labels = self._parts[self._now].labels.setdefault(problem, {})
-        if blank(label) or (not labels and is_number(label)):
-            return whole_of(label, place, column)
+        if not labels:
+            try:
+                return whole_of(label, place, column)
+            except InputError:
+                if blank(label) or is_number(label):
+                    raise
         name = str(label).strip()
         require(name not in labels, f"{place}: problem {shown(problem)} has sample {shown(name)} twice (first in"
                 f" {labels.get(name)}): remove one, or number the samples of a problem")  # fmt: skip

@@ -10,6 +10,7 @@ from ds3sim.core.check import one_of
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed
 from ds3sim.core.text import shown
+from ds3sim.fit.logs.columns import column_of
 from ds3sim.fit.logs.file import LogFile, Reader
 from ds3sim.fit.logs.grade import BOXED, Comparison, extractor
 from ds3sim.fit.logs.log import Log
@@ -90,10 +91,16 @@ def _score(value: Any, aggregate: str, at: str, i: int) -> float | None:
     return float(AGGREGATES[aggregate]([number_of(s, at, f"scores[{i}]") for s in steps]))
 
 
+def _recognizes(file: LogFile) -> bool:
+    """Lists of completions, without a list of their grades: those would count."""
+    grades = file.first.get(column_of(file, "correct") or "")
+    return not file.head or (isinstance(file.first.get("completions"), list) and not isinstance(grades, list))
+
+
 READER = Reader(
     "search-and-learn",
     "search-and-learn's completions",
     (("problem",), ("answer",), ("completions",)),
-    lambda file: not file.head or isinstance(file.first.get("completions"), list),
+    _recognizes,
     read_search_learn,
 )

@@ -11,13 +11,14 @@ import numpy as np
 
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.files import needed, parsed
-from ds3sim.core.text import shown
+from ds3sim.core.text import short, shown
 from ds3sim.fit.logs.columns import (
     ALIASES,
     column_of,
     columns_of,
     is_graded,
     need,
+    other_grades,
     problem_column,
     renamed,
     unused,
@@ -31,6 +32,8 @@ from ds3sim.fit.logs.values import answer_of, blank, grade_of, name_of, number_o
 TIDY_ROLES = ("problem", "sample", "correct", "answer", "tokens", "score", "source", "content")
 COUNTS_ROLES = ("problem", "n", "successes", "answer_counts", "tokens_mean")
 TABLES = ("csv", "parquet", "jsonl", "array", "json")
+MODELS = ("model", "model_name", "model_id")
+"""Columns that name the model."""
 LISTED = ("answer", "tokens", "score")
 """What may be a list beside a list of grades."""
 
@@ -66,21 +69,24 @@ def read_tidy(
         listed = any(isinstance(row.get(found["correct"]), list) for row in file.head)
         if "sample" not in found and not listed:
             table.note("there is no column sample: samples are numbered in the order of the file")
+        model = next((column for column in file.columns if column.lower() in MODELS), "")
         for number, row in file.rows():
+            table.models.add(str(row.get(model)))
             _add(table, {role: row.get(column) for role, column in found.items()}, row, found, file.at(number), number)
+    if len(table.models) > 1:
+        names = short(", ".join(sorted(table.models)), 200)
+        table.note(f"rows of several models ({names}) are put together: give those of one, unless they are runs of it")
     return table.log("tidy", threshold)
 
 
 def _other_grades(file: LogFile, found: dict[str, str]) -> list[str]:
     """A note on columns of grades that are not used, where the one that is goes by another name than ``correct``."""
     used = found["correct"]
-    low = {column.strip().lower(): column for column in file.columns}
-    others = [
-        low[name] for name in ALIASES["correct"] if name in low and low[name] != used and is_graded(file, low[name])
-    ]
-    if used.lower() == "correct" or not others:
+    if used.lower() == "correct" or not is_graded(file, used):
         return []
-    return [f"{', '.join(others)} could be the grades too: {used} is used (--correct chooses another)"]
+    others = other_grades(file, used)
+    said = f"{', '.join(others)} could be the grades too: {used} is used (--correct chooses another)"
+    return [said] if others else []
 
 
 def _about_answers(file: LogFile, found: dict[str, str], wanted: str | None) -> list[str]:

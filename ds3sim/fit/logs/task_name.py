@@ -35,6 +35,11 @@ def task_names(paths: Sequence[Path]) -> list[str]:
     return folders if len(set(folders)) > 1 else found
 
 
+def are_runs(names: Sequence[str]) -> bool:
+    """Whether names differ in the number of a run alone: ``seed_0``, ``seed_1``."""
+    return len(set(_stripped(list(names)))) == 1
+
+
 def _stripped(names: list[str]) -> list[str]:
     bases = []
     for name in names:

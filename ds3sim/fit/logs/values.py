@@ -81,12 +81,13 @@ def is_number(value: object) -> bool:
 def value_of(value: object, place: str, what: str = "correct") -> float | None:
     """A grade or a score as a number, whatever its range; None where there is none (empty, null, NaN)."""
     if isinstance(value, str):
-        text = _JUDGED.sub(r"\1", value.strip().lower())
+        text = value.strip().lower()
+        text = _JUDGED.sub(r"\1", text) if ":" in text else text
         if text in NONE:
             return None
         if text in GRADES:
             return GRADES[text]
-        part = _PART.fullmatch(text)
+        part = _PART.fullmatch(text) if "%" in text or "," in text else None
         if part:
             return float((part[1] or part[2]).replace(",", ".")) / (100.0 if part[1] else 1.0)
     if value is None:
