@@ -233,7 +233,7 @@ def stored(data: bytes, random: Random) -> bytes:
                     db.execute(extra)
                 else:
                     db.execute(f"UPDATE {table} SET {column} = ?", (value,))
-        except (sqlite3.Error, IndexError):  # damaged before, or a value that the table does not take
+        except (sqlite3.Error, IndexError, UnicodeError):  # damaged before, or a value that the table does not take
             return flipped(data, random)
         return path.read_bytes()
 

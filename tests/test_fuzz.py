@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import re
 import sqlite3
 import struct
@@ -124,6 +125,7 @@ def test_a_table_of_very_many_columns_is_refused(tmp_path):
     [
         "UPDATE part SET seed = 'x'",
         "UPDATE part SET squares = x'00'",
+        "UPDATE part SET seed = -1 WHERE rowid = 1",
         "UPDATE sweep SET name = x'ff'",
         "CREATE TRIGGER t AFTER INSERT ON part BEGIN DELETE FROM part; END",
         "CREATE VIEW v AS SELECT * FROM part",
@@ -135,7 +137,16 @@ def test_a_store_with_other_types_or_programs_is_refused(change, valid, tmp_path
     with contextlib.closing(sqlite3.connect(path)) as db, db:
         db.execute(change)
     said = refusal(ds.Store.open, path)
-    assert said.startswith(f"{path}: is damaged") and ("of another type" in said or "it has the" in said)
+    assert said.startswith(f"{path}: is damaged") and (
+        "of another type" in said or "there cannot be" in said or "it has the" in said
+    )
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "pipe.json"
+    os.mkfifo(path)
+    for read in (lambda: ds.report(path, tmp_path / "x.csv"), lambda: ds.read_log(path), lambda: ds.Store.open(path)):
+        assert "regular file" in (said := refusal(read)) or "neither a file nor a folder" in said
 
 
 # ---- archives -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 
 import ds3sim as ds
 from ds3sim.cli import stop as stop_module
+from ds3sim.cli.main import main
 from ds3sim.cli.stop import one_interrupt
 from ds3sim.core import runtime
 from ds3sim.core.files import write_file
@@ -254,3 +255,47 @@ def test_an_interrupt_while_python_starts_has_its_exit_code(tmp_path):
     command, environment = [sys.executable, "-c", program], os.environ | {"PYTHONPATH": root}
     done = subprocess.run(command, env=environment, capture_output=True, timeout=900, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_ctrl_c_keeps_the_allocations_done(tmp_path, monkeypatch, capsys):
+    from ds3sim.study import allocate as module
+
+    path, solve, asked = tmp_path / "x.toml", module.compare, []
+    tasks = "[tasks]\nskills = [2, 5]\ndifficulty = [1.0, 3.0]\n"
+    path.write_text(f"[allocate]\ncompute = [1e18, 1e19, 1e20]\ntasks = 1e7\n{tasks}")
+
+    def compare(problem, compute):
+        if asked.append(compute) or len(asked) == 3:
+            raise KeyboardInterrupt
+        return solve(problem, compute)
+
+    monkeypatch.setattr(module, "compare", compare)
+    assert main(["allocate", str(path), "--json", "--out", str(tmp_path / "x.json")]) == 130
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert [one["compute"] for one in found["results"]] == [1e18, 1e19] and found["environment"]["interrupted"]
+    assert len(found["comparison"]) == 2 and (tmp_path / "x.json").is_file()
+    assert "interrupted: 2 compute values done" in err
+    asked[:] = [0.0, 0.0]
+    assert main(["allocate", str(path)]) == 130
+    assert capsys.readouterr() == ("", "interrupted: nothing was finished\n")
+
+
+def test_a_process_that_was_told_to_end_waits_for_no_thread():
+    """Compiled code that runs in a thread ends when it ends; nothing is left to be written then."""
+    program = """
+import signal, threading, time
+from ds3sim import __main__ as own
+from ds3sim.cli import main as cli
+def run(args, stop):
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    print("what was computed")
+    stop.finishing = True
+    signal.raise_signal(signal.SIGTERM)
+cli._run = lambda args, stop: [run(args, stop), 0][1]
+own.process()
+"""
+    root = str(Path(__file__).parents[1])
+    command, environment = [sys.executable, "-c", program, "doctor"], os.environ | {"PYTHONPATH": root}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout) == (143, "what was computed\n"), done.stderr

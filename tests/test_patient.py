@@ -19,6 +19,7 @@ from ds3sim.store import patient, ranges
 from ds3sim.store.collect import collect
 from ds3sim.store.ranges import Row
 from ds3sim.store.store import Store
+from ds3sim.study.evaluate import opened
 from tests.store_fixture import counts, tasks, toy, toy_engine
 
 LATENT = ds.Task(ds.SkillGraph.latent(0.9, 0.5, 1.5), aggregate=ds.BestOfN(8), steps=80)
@@ -220,3 +221,33 @@ def test_the_digest_of_a_graph_holds_what_it_says():
         ds.SkillGraph.from_edges([("a", "x", 0.5), ("x", "c", 0.25)], **ends),
     ]
     assert len({graph.digest, *(other.digest for other in others)}) == 1 + len(others)
+
+
+# ---- what is refused leaves nothing -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["exact", "importance", "closed_form"])
+def test_a_refused_sweep_leaves_no_store(tmp_path, engine):
+    study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=10, engine=engine, axes={"graph.success": [0.25, 0.5]})
+    with pytest.raises(InputError, match="cannot be kept in a store"):
+        ds.sweep(study, store=tmp_path / "s.ds3")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_sweep_leaves_what_was_there(tmp_path):
+    path = tmp_path / "s.ds3"
+    ds.Store.open(path).close()
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="cannot be kept in a store"):
+        ds.run(ds.Study(ds.SkillGraph.chain(3, 0.5), steps=10, engine="exact"), store=path)
+    assert path.read_bytes() == before
+
+
+def test_work_that_is_refused_midway_keeps_what_was_simulated(tmp_path):
+    tally = ds.simulate(ds.Task(ds.SkillGraph.chain(3, 0.5), steps=10), traces=100)
+    with pytest.raises(InputError, match="midway"), opened(tmp_path / "s.ds3") as store:
+        assert store is not None
+        store.add(tally)
+        raise InputError("midway")
+    with ds.Store.open(tmp_path / "s.ds3", create=False) as store:
+        assert store.tally(tally.identity, "traces").traces == 100

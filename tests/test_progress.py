@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import ds3sim as ds
 from ds3sim.allocate.solve import Problem, solve
 from ds3sim.cli.main import main
 from ds3sim.cli.progress import LONG_S, Line
@@ -11,6 +12,8 @@ from ds3sim.core import memory
 from ds3sim.core.errors import InputError
 from ds3sim.core.progress import Board, listening, working
 from ds3sim.core.text import duration
+from ds3sim.engine.limits import EngineOptions
+from ds3sim.engine.traces.pack import MOST_PROPOSALS, Job, waves
 from ds3sim.theory.difficulty import Difficulty
 
 
@@ -119,14 +122,40 @@ def test_work_that_does_not_fit_is_refused_before_it_is_begun(tmp_path, capsys, 
     assert "a result of 1,800,000 rows needs about 1.68 GiB of memory" in capsys.readouterr().err
 
 
-def test_memory_that_runs_out_is_one_line(tmp_path, capsys, monkeypatch):
-    import ds3sim as ds
-
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError("Unable to allocate 74.6 GiB"), RuntimeError("RESOURCE_EXHAUSTED: Unable to allocate 74.6 GiB")],
+    ids=["NumPy", "XLA"],
+)
+def test_memory_that_runs_out_is_one_line(error, tmp_path, capsys, monkeypatch):
     def grasping(*_, **__):
-        raise MemoryError("Unable to allocate 74.6 GiB")
+        raise error
 
     path = tmp_path / "x.toml"
     path.write_text(SMALL)
     monkeypatch.setattr(ds, "run", grasping)
     assert main(["run", str(path)]) == 2
-    assert capsys.readouterr().err == "error: out of memory (Unable to allocate 74.6 GiB): ask for less at once\n"
+    assert capsys.readouterr().err == f"error: out of memory ({error}): ask for less at once\n"
+
+
+@pytest.mark.parametrize(
+    ("steps", "beam", "most"),
+    [(1000, None, 2**17), (2**20, None, 2**14), (2**24, None, 2**10), (60, (3, 2), 2**17), (60, (32, 32), 2**13)],
+)
+def test_a_launch_is_bounded_in_work_and_memory(steps, beam, most):
+    """Ctrl-C waits for a launch, and a launch holds all proposals of its lanes."""
+    step = ds.CoT() if beam is None else ds.Beam(*beam)
+    task = ds.Task(ds.SkillGraph.chain(3, 0.5), step=step, steps=steps)
+    (wave,) = waves([Job.of(task, 0, EngineOptions(traces=10**7))], 2**17, None)
+    assert wave.width * wave.rows == most
+    assert beam is None or most * step.proposals <= MOST_PROPOSALS
+
+
+def test_the_table_of_a_long_choice_is_cut(tmp_path, cli):
+    path = tmp_path / "x.toml"
+    both = '[strategies.a]\n[strategies.b]\naggregate = "best_of_n"\nn = 2\n'
+    budget = '[budget]\ntokens = {linear = [100, 50_000, 250]}\n[engine]\nkind = "closed_form"\n'
+    path.write_text(f"[graph]\nskills = 3\nsuccess = 0.1\n{both}{budget}")
+    out = cli("choose", path)
+    assert "... and 50 more budgets: --out FILE.csv or --json has them all." in out
+    assert len(out.splitlines()) < 2 * 200

@@ -91,7 +91,7 @@ def test_a_record_comes_back_from_its_file(records, kind, tmp_path):
 def test_a_record_is_a_table_a_dataset_and_a_figure(records, kind):
     record = records[kind]
     data, frame = record.to_dataset(), record.to_frame()
-    assert kind == "validation" or all("units" in column.attrs for column in data.values())
+    assert all("units" in column.attrs for column in data.values())
     assert len(frame) > 0 and ROWS[kind] in (None, len(frame))
     axes = Figure().add_subplot()
     assert record.plot(axes) is axes and axes.has_data()

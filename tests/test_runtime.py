@@ -167,3 +167,11 @@ CALLS = {
 def test_scalars_are_numbers(kind, call):
     found, expected = CALLS[call](*SCALARS[kind]), CALLS[call](float, int)
     assert np.array_equal(found, expected) if isinstance(found, np.ndarray) else str(found) == str(expected)
+
+
+@pytest.mark.parametrize("kind", SCALARS)
+def test_integer_scalars_name_nodes(kind):
+    _, whole = SCALARS[kind]
+    edges = [(whole(0), whole(1), 0.5), (whole(1), whole(2), 0.25)]
+    graph = ds.SkillGraph.from_edges(edges, start=whole(0), goal=[whole(2)])
+    assert graph.names == ("0", "1", "2") and graph.shortest_path == 2

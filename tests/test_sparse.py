@@ -239,3 +239,13 @@ def test_large_walks_draw_step_by_step():
     assert tables.macro_steps(walk, 4000) == 1
     (table,) = macro_tables([(walk, 1)])
     assert table.threshold.nbytes + table.outcome.nbytes <= 8 * 4 * nodes
+
+
+@pytest.mark.parametrize("chance", [1e-100, 1e-200, 1e-300])
+def test_intervals_of_importance_cover_where_squares_of_weights_underflow(chance):
+    edges = [("a", "b", 0.5), ("b", "z", chance), ("b", "x", 0.1), ("b", "a", 0.3)]
+    task = ds.Task(ds.SkillGraph.from_edges(edges, start="a", goal="z", dead="x"), steps=30)
+    expected = ds.exact(task).success(30).estimate
+    found = ds.simulate(task, 20_000, engine="importance").success(30)
+    assert agrees(found.estimate / chance, expected / chance, (found.high - found.low) / 3.9 / chance)
+    assert found.high - found.low > 0.005 * expected

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from itertools import zip_longest
 
 import ds3sim as ds
 from ds3sim.cli.config import config_of
-from ds3sim.cli.console import check_result, new_table, put, show_result
+from ds3sim.cli.console import check_result, kept, new_table, put, show_result
 from ds3sim.cli.options import PRINT, RESULT, config
 from ds3sim.core.text import terminal_number as number
 
@@ -18,7 +19,11 @@ OPTIONS = (*config("TOML file with [allocate] and [tasks]"), RESULT, *PRINT)
 def run(args: Namespace) -> int:
     """``ds3sim allocate``."""
     check_result(args)
-    return show_result(args, ds.allocate(config_of(args)), print_allocation)
+    found, interrupted = kept(ds.allocate, config_of(args))
+    show_result(args, found, print_allocation)
+    if interrupted:
+        print(f"interrupted: {len(found.points):,} compute values done", file=sys.stderr)
+    return 130 if interrupted else 0
 
 
 def print_allocation(found: ds.Allocation) -> None:

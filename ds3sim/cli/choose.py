@@ -9,7 +9,7 @@ from typing import Any
 
 import ds3sim as ds
 from ds3sim.cli.config import many
-from ds3sim.cli.console import axis_value, new_table, put
+from ds3sim.cli.console import MOST_LINES, axis_value, new_table, put
 from ds3sim.cli.options import PRINT, RESULT, STUDY
 from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
@@ -33,18 +33,23 @@ def print_choice(choice: ds.Choice) -> None:
     unit = choice.decisions[0].unit.removeprefix("cot_")
     columns = [f"budget {unit}", "best<", "success", "P(best)", "ahead of<", "by", "interval<", "<"]
     table = new_table([*choice.axes, *columns])
-    for one in choice.decisions:
+    shown = choice.decisions[:MOST_LINES]
+    for one in shown:
         (best,) = (row for row in one.rows if row.strategy == one.best)
         gap = one.gaps[0]
         cells = [axis_value(one.axes.get(axis)) for axis in choice.axes]
         cells += [number(one.budget), one.best, probability(best.success), f"{one.probability_best[one.best]:.4f}"]
         cells += [gap.against, f"{gap.estimate:.4f}", f"{gap.low:.4f} to {gap.high:.4f}"]
         table.add_row(*cells, "clear" if one.clear else "not clear")
+    put(table)
+    if len(shown) < len(choice.decisions):
+        put(f"... and {len(choice.decisions) - len(shown):,} more budgets: --out FILE.csv or --json has them all.")
+    said = changes(choice.decisions)
     put(
-        table,
         f"P(best): posterior chance to be the best. Intervals of the difference hold together at {choice.level:.0%}"
         f" over all {choice.comparisons:,} comparisons of two strategies at a budget.",
-        *changes(choice.decisions),
+        *said[:MOST_LINES],
+        *([f"... and {len(said) - MOST_LINES:,} more."] if len(said) > MOST_LINES else []),
     )
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from ds3sim.core.record import Record
 
+MOST_LINES = 200
+"""Lines of a long table."""
+
 
 def terminal() -> Console:
     """Where tables go: the console of rich on stdout."""

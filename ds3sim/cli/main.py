@@ -22,6 +22,7 @@ from ds3sim.cli.options import Option
 from ds3sim.cli.progress import make_way, progress_line
 from ds3sim.cli.stop import Stop, one_interrupt
 from ds3sim.core.errors import InputError, Note
+from ds3sim.core.text import short
 
 _show_warning = warnings.showwarning
 
@@ -93,8 +94,10 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except MemoryError as error:
-        print(f"error: out of memory ({error or 'no more is free'}): ask for less at once", file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):  # as XLA says it
+            raise
+        print(f"error: out of memory ({short(error, 120) or 'no more is free'}): ask for less at once", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: nothing was finished", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Any
 
 import ds3sim as ds
 from ds3sim.cli.config import computed
-from ds3sim.cli.console import axis_value, interval, new_table, put, say, show
+from ds3sim.cli.console import MOST_LINES, axis_value, interval, new_table, put, say, show
 from ds3sim.cli.options import PRINT, STUDY, option
 from ds3sim.core.errors import InputError
 from ds3sim.core.folder import check_folder
@@ -18,8 +18,6 @@ from ds3sim.core.text import terminal_probability as probability
 
 ABOUT = "run a config: success and cost at every budget, beside the theory"
 OPTIONS = (*STUDY, option("--out", "DIR", "write config, results, figures and report.html to this folder"), *PRINT)
-MOST_LINES = 200
-"""Lines of a sweep's table."""
 
 
 def run(args: Namespace) -> int:

@@ -221,7 +221,7 @@ class Entries:
         out = []
         nodes = int(np.sum(mixture.skills))
         require_memory(NODE_BYTES * nodes, f"tasks: {len(mixture):,} chains of {nodes:,} skills", "take fewer tasks")
-        with working("tasks made", len(mixture)) as stage:
+        with working("tasks made", len(mixture), worth=0.0) as stage:
             for one in zip(mixture.skills, mixture.success, mixture.feasible, strict=True):
                 out.append(self._once(("chain", *one), lambda _, one=one: SkillGraph.chain(*one), axes))
                 stage.advance()

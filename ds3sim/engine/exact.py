@@ -99,10 +99,12 @@ def propagate(
         ahead.append(moves @ ahead[-1])
     block = np.stack(ahead, axis=2).reshape(inner.size, -1)  # [S_t, 2 * BLOCK]
     jump = np.linalg.matrix_power(moves, BLOCK)
-    for k in range(1, max_steps + 1, BLOCK):
-        here = min(BLOCK, max_steps + 1 - k)
-        out[:, k : k + here] = (now @ block).reshape(2, BLOCK)[:, :here]
-        now = now @ jump
+    with working("steps", max_steps) as stage:
+        for k in range(1, max_steps + 1, BLOCK):
+            here = min(BLOCK, max_steps + 1 - k)
+            out[:, k : k + here] = (now @ block).reshape(2, BLOCK)[:, :here]
+            now = now @ jump
+            stage.advance(here)
     return out[0], out[1]
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from ds3sim.graph.tensor import Tensor
 
+HALVINGS = 60
+
 
 @dataclass(frozen=True, eq=False)
 class Tilt:
@@ -65,13 +67,15 @@ def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarra
 
     low, high, theta = np.log(1e-9), 0.0, 1.0
     if solve(theta)[2] > steps:
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            _, total, mean = solve(float(np.exp(middle)))
-            low, high = (low, middle) if total > 0 and mean > steps else (middle, high)
-            if total > 0 and abs(mean - steps) < near * steps:
-                low = high = middle
-                break
+        with working("tilts tried", HALVINGS) as stage:
+            for _ in range(HALVINGS):
+                middle = 0.5 * (low + high)
+                _, total, mean = solve(float(np.exp(middle)))
+                stage.advance()
+                low, high = (low, middle) if total > 0 and mean > steps else (middle, high)
+                if total > 0 and abs(mean - steps) < near * steps:
+                    low = high = middle
+                    break
         theta = float(np.exp(0.5 * (low + high)))
     h, total, _ = solve(theta, rough=False)
     require(
@@ -174,11 +178,15 @@ class WeightedTally(LawRecord):
             return 0.0, 0.0, 0.0
         time = np.arange(k + 1, dtype=np.float64)
         weight = np.exp(tilted.log_h - time * np.log(tilted.theta)) * values(time)
+        # Squares of the rarest weights are no float64: all is computed in units of a power of two, so without rounding.
+        exponent = int(np.frexp(weight.max())[1])
+        weight = np.ldexp(weight, -exponent)
         share = tally.hits[: k + 1] / tally.traces
         mean = float(share @ weight)
         variance = max(0.0, float(share @ weight**2) - mean**2)
         low, high = mean_interval(mean, variance, tally.traces, float(weight.max()))
-        return mean, float(low), float(high)
+        mean, low, high = np.ldexp([mean, float(low), float(high)], exponent).tolist()
+        return mean, low, high
 
     def _found(self, steps: ArrayLike, values: Callable[..., Any]) -> np.ndarray:
         """float64 [3, B]: mean, low, high of gamma times the weighted mean at each budget."""
@@ -219,20 +227,22 @@ def tallies(
     """
     jobs: dict[tuple[str, int], tuple[Tilt, Job]] = {}
     budgets = []
-    with working("tilted walks", sum(len(task.budgets) for task in tasks)) as stage:
-        for task in tasks:
-            _check(task)
-            budgets.append(sorted({int(k) for k in task.budgets}))
-            for k in budgets[-1]:
-                shortest, name = task.graph.shortest_path, (task.identity, k)
-                if shortest is not None and k >= shortest and name not in jobs:
-                    jobs[name] = _job(task, k, options)
-                stage.advance()
     stopped = False
-    try:
-        run([job for _, job in jobs.values()], options, seed, progress)
-    except KeyboardInterrupt:
-        stopped = True
+    with working("", 2) as whole:
+        with working("tilted walks", sum(len(task.budgets) for task in tasks)) as stage:
+            for task in tasks:
+                _check(task)
+                budgets.append(sorted({int(k) for k in task.budgets}))
+                for k in budgets[-1]:
+                    shortest, name = task.graph.shortest_path, (task.identity, k)
+                    if shortest is not None and k >= shortest and name not in jobs:
+                        jobs[name] = _job(task, k, options)
+                    stage.advance()
+        whole.advance()
+        try:
+            run([job for _, job in jobs.values()], options, seed, progress)
+        except KeyboardInterrupt:
+            stopped = True
     out: list[WeightedTally | None] = []
     for task, own in zip(tasks, budgets, strict=True):
         found = {k: jobs.get((task.identity, k)) for k in own}

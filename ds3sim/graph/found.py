@@ -13,7 +13,7 @@ from ds3sim.core.check import positive_number
 from ds3sim.core.errors import InputError, require, shown
 from ds3sim.core.text import short
 from ds3sim.graph.from_edges import Names
-from ds3sim.graph.names import name_of
+from ds3sim.graph.names import name_of, scalar
 from ds3sim.graph.parts import BetaRate
 
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
@@ -107,6 +107,7 @@ class Found:
                 )
             return nodes
 
+        names = scalar(names)
         if isinstance(names, Mapping):
             return {node: value for name, value in names.items() for node in found(name)}
         if isinstance(names, str | numbers.Integral):

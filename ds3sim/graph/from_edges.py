@@ -13,7 +13,7 @@ from ds3sim.core.check import fraction
 from ds3sim.core.errors import InputError, note, require, shown
 from ds3sim.core.text import short
 from ds3sim.graph.lump import fewest_steps
-from ds3sim.graph.names import name_of
+from ds3sim.graph.names import name_of, scalar
 from ds3sim.graph.parts import FLOAT32_ROW, ROW_TOLERANCE, Parts
 
 Names = str | int | Iterable[str | int] | Mapping[str | int, float] | None
@@ -195,6 +195,7 @@ def _probability(value: Any, place: str, edge: Any, most: float) -> float:
 
 
 def _listed(value: Any, where: str, role: str) -> list[Any]:
+    value = scalar(value)
     if value is None:
         return []
     if isinstance(value, str | numbers.Integral):

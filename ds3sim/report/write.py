@@ -95,9 +95,12 @@ def _record(source: Record | Store | str | os.PathLike[str], sweep: str | None) 
     path = Path(source)
     if path.is_dir():
         return Result.load(_part(path, "results.json"))
-    try:
+    try:  # a pipe would be waited for
+        require(path.is_file() or not path.exists(), f"{source}: is not a regular file: save it to a file first")
         with path.open("rb") as file:
             start = file.read(64).lstrip()
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         why = "no such file or folder" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
         raise InputError(f"{source}: {why}: give a folder of run --out or a store of sweep --store") from None

@@ -184,6 +184,8 @@ def _foreign(db: sqlite3.Connection) -> str:
         wrong = " OR ".join(f"typeof({name}) NOT IN {types}" for name, types in columns.items() if name in known)
         if db.execute(f"SELECT 1 FROM {table} WHERE {wrong} LIMIT 1").fetchone():
             return f"a row of the table {table} has a value of another type"
+    if db.execute("SELECT 1 FROM part WHERE seed < 0 OR first < 0 OR end < first LIMIT 1").fetchone():
+        return "a row of the table part has trials that there cannot be"
     return ""
 
 

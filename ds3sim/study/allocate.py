@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ds3sim.allocate.allocation import Allocation, Other, words
 from ds3sim.allocate.curves import Comparison, compare
+from ds3sim.allocate.gradient import GradientOptimum
 from ds3sim.allocate.solve import Optimum, Problem, solve
 from ds3sim.config.models import LossModel, TripartiteModel
 from ds3sim.config.read import read_config
 from ds3sim.config.say import missing
 from ds3sim.config.tables import AllocateTable, Config, CostTable
 from ds3sim.core import runtime
-from ds3sim.core.errors import InputError, require
-from ds3sim.core.progress import Stage, working
+from ds3sim.core.errors import InputError, Interrupted, require
+from ds3sim.core.progress import working
 from ds3sim.core.runtime import environment
 from ds3sim.theory.difficulty import Difficulty
 from ds3sim.theory.loss import CONSTANTS, LossConstants
@@ -42,6 +43,7 @@ def allocate(
 
     Raises:
         InputError: a mistake in the config, or compute that pays for no model in the box.
+        Interrupted: Ctrl-C; ``.result`` holds the compute values done until then.
 
     >>> from pathlib import Path
     >>> text = "[allocate]\\ncompute = 1e19\\ntasks = 1e7\\n[tasks]\\nskills = [2, 5]\\nL0 = [1.0, 3.0]\\n"
@@ -54,57 +56,89 @@ def allocate(
     if not isinstance(config, Config):
         config = read_config(Path(config), overrides)
     table, problem, source = allocate_table(config), problem_of(config), config.origin.source
-    options = {"tokens_per_task": table.tokens_per_task, "demand_tokens": table.demand_tokens}
-    rest = [constants for constants in CONSTANTS.values() if constants != table.constants]
-    gradient, others = None, list[Other]()
-    if table.check and table.mode == "global":
-        runtime.devices()  # says where none can be used
-    with working("compute values", len(table.compute) + len(rest)) as stage:
-        try:
-            points, comparison = _optima(table, problem, options, stage, progress)
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from None
-        if table.check and table.mode == "global":
-            from ds3sim.allocate.gradient import maximise
-
-            gradient = maximise(problem, points[-1].compute)
-        for constants in rest:
-            others.append(_other(problem_of(config, constants), points[-1].compute, table.mode, options))
-            stage.advance()
-    found = Allocation(
+    found = _Found()
+    try:
+        _fill(found, config, table, problem, progress)
+    except KeyboardInterrupt:
+        if not found.points:
+            raise
+        found.interrupted = True
+    made = Allocation(
         name=config.name or Path(source).stem or "allocation",
         mode=table.mode,
         tasks=table.tasks,
         constants=table.constants,
         kappa=table.kappa,
-        points=tuple(points),
-        comparison=tuple(comparison),
-        others=tuple(others),
-        gradient=gradient,
+        points=tuple(found.points),
+        comparison=tuple(found.comparison[: len(found.points)]),
+        others=tuple(found.others),
+        gradient=found.gradient,
     )
-    return replace(found, words=words(found), environment={**environment(), "wall_s": time.perf_counter() - begun})
+    told = {**environment(), "wall_s": time.perf_counter() - begun}
+    told |= {"interrupted": True} if found.interrupted else {}
+    made = replace(made, words=words(made), environment=told)
+    if found.interrupted:
+        raise Interrupted(made) from None
+    return made
+
+
+@dataclass
+class _Found:
+    """What was found until now; ``interrupted``: Ctrl-C came."""
+
+    points: list[Optimum] = field(default_factory=list[Optimum])
+    comparison: list[Comparison] = field(default_factory=list[Comparison])
+    others: list[Other] = field(default_factory=list[Other])
+    gradient: GradientOptimum | None = None
+    interrupted: bool = False
+
+
+def _fill(
+    found: _Found,
+    config: Config,
+    table: AllocateTable,
+    problem: Problem,
+    progress: Callable[[str, int, int], None] | None,
+) -> None:
+    """All optima, in their order."""
+    options = {"tokens_per_task": table.tokens_per_task, "demand_tokens": table.demand_tokens}
+    rest = [constants for constants in CONSTANTS.values() if constants != table.constants]
+    check = table.check and table.mode == "global"
+    if check:
+        runtime.devices()  # says where none can be used
+    with working("compute values", len(table.compute) + len(rest)) as stage:
+        for point, pair in _optima(table, problem, options, config.origin.source):
+            found.comparison += pair
+            found.points.append(point)
+            stage.advance()
+            if progress is not None:
+                progress("allocating", len(found.points), len(table.compute))
+        if check:
+            from ds3sim.allocate.gradient import maximise
+
+            found.gradient = maximise(problem, found.points[-1].compute)
+        for constants in rest:
+            problem = problem_of(config, constants)
+            found.others.append(_other(problem, found.points[-1].compute, table.mode, options))
+            stage.advance()
 
 
 def _optima(
     table: AllocateTable,
     problem: Problem,
     options: dict[str, float | None],
-    stage: Stage,
-    progress: Callable[[str, int, int], None] | None,
-) -> tuple[list[Optimum], list[Comparison]]:
+    source: str,
+) -> Iterator[tuple[Optimum, list[Comparison]]]:
     """The optimum at every compute, and beside D = kappa N where that is wanted."""
-    points: list[Optimum] = []
-    comparison: list[Comparison] = []
-    for compute in table.compute:
-        if table.mode == "global" and table.compare:
-            comparison.append(compare(problem, compute))
-            points.append(comparison[-1].best)
-        else:
-            points.append(solve(problem, compute, table.mode, **options))
-        stage.advance()
-        if progress is not None:
-            progress("allocating", len(points), len(table.compute))
-    return points, comparison
+    try:
+        for compute in table.compute:
+            if table.mode == "global" and table.compare:
+                pair = compare(problem, compute)
+                yield pair.best, [pair]
+            else:
+                yield solve(problem, compute, table.mode, **options), []
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
 
 
 def _other(problem: Problem, compute: float, mode: str, options: dict[str, float | None]) -> Other:

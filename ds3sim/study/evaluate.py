@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from typing import Any
 
@@ -46,9 +46,23 @@ def about(study: Study, begun: float) -> dict[str, Any]:
     }
 
 
-def opened(store: Store | str | os.PathLike[str] | None) -> AbstractContextManager[Store | None]:
-    """A store for a ``with``; a path is opened, and closed at the end."""
-    return Store.open(store) if isinstance(store, str | os.PathLike) else nullcontext(store)
+@contextmanager
+def opened(store: Store | str | os.PathLike[str] | None) -> Iterator[Store | None]:
+    """A store for a ``with``; a path is opened, and closed at the end. A file that was made for work that is then
+    refused is taken away, unless something was simulated before."""
+    if not isinstance(store, str | os.PathLike):
+        yield store
+        return
+    new = not os.path.exists(store)
+    with Store.open(store) as kept:
+        try:
+            yield kept
+        except InputError:
+            with suppress(InputError, OSError):  # the first error is told
+                if new and not (kept.patient.left or kept.keys()):
+                    kept.close()
+                    os.unlink(store)
+            raise
 
 
 def evaluate(

@@ -33,10 +33,11 @@ class Check:
     Attributes:
         name: of the case.
         quantity: what is compared, in words.
-        estimate, expected: in the quantity's unit.
+        estimate, expected: in ``unit``.
         z: distance in standard errors, None between numbers that are not random.
         p: p-value; 1 or 0 between numbers that are not random.
         p_adjusted: by Holm over all checks that were made together; NaN before.
+        unit: of the quantity; ``1`` for shares, counts and statistics.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Check:
     z: float | None
     p: float
     p_adjusted: float = math.nan
+    unit: str = "1"
 
     @property
     def passed(self) -> bool:
@@ -89,21 +91,25 @@ class Validation(Record):
         return as_plain({**about, "cases": cases, **({"interrupted": True} if self.interrupted else {})})
 
     def to_dataset(self) -> xarray.Dataset:
-        """One dimension, ``check``; ``name`` and ``quantity`` are coordinates along it."""
+        """One dimension, ``check``; ``name``, ``quantity`` and the ``unit`` of both numbers lie along it."""
         import xarray
 
         def line(field: str, kind: Any, **attrs: str) -> tuple[Any, ...]:
             return "check", np.array([getattr(check, field) for check in self.checks], dtype=kind), attrs
 
+        units = {check.unit for check in self.checks}
+        both = units.pop() if len(units) == 1 else "of the column unit"
         data = {
-            "estimate": line("estimate", float, long_name="what was found"),
-            "expected": line("expected", float, long_name="what it should be"),
+            "estimate": line("estimate", float, units=both, long_name="what was found"),
+            "expected": line("expected", float, units=both, long_name="what it should be"),
             "z": line("z", float, units="1", long_name="distance in standard errors"),
             "p_adjusted": line("p_adjusted", float, units="1", long_name="p-value adjusted by Holm"),
-            "passed": line("passed", bool),
+            "passed": line("passed", bool, units="1"),
         }
         about = {"family_wise_error": self.family_wise_error, "perturb": self.perturb, "seed": self.seed}
-        return xarray.Dataset(data, {n: line(n, object) for n in ("name", "quantity")}, {"study": self.name, **about})
+        return xarray.Dataset(
+            data, {n: line(n, object) for n in ("name", "quantity", "unit")}, {"study": self.name, **about}
+        )
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The z of all checks, sorted, against the quantiles of a normal law, on which they lie where all is right."""

@@ -53,7 +53,8 @@ def compare(case: Case, perturb: float, seed: int) -> list[Check]:
 def _each(case: Case, what: str, by: str, *columns: Iterable[Any]) -> list[Check]:
     """A check at every budget; ``columns`` are estimate, expected, z, p."""
     rows = zip(case.task.budgets.tolist(), *(np.asarray(c, dtype=np.float64).tolist() for c in columns), strict=True)
-    return [Check(case.name, f"{what}@{k}{by}", e, x, finite(z), p) for k, e, x, z, p in rows]
+    unit = "steps" if what.endswith("expected_steps") else "1"
+    return [Check(case.name, f"{what}@{k}{by}", e, x, finite(z), p, unit=unit) for k, e, x, z, p in rows]
 
 
 def finite(value: float) -> float | None:

@@ -99,6 +99,12 @@ class Job:
         return Tally.of(*run, squares=self.squares)
 
 
+MOST_PROPOSALS = 2**23
+"""Proposals of beams that a launch holds, 50 bytes each, about."""
+LONG_LAUNCH = 2**17
+"""Steps of a launch of full size; longer ones have fewer lanes, since Ctrl-C waits for a launch."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """What a kernel is compiled for, beside the sizes of its arrays: the kernel, its static arguments, traces of a
@@ -199,8 +205,15 @@ def waves(jobs: Sequence[Job], lanes: int, macro: int | None, compiled: bool = F
 def _layout(jobs: Sequence[Job], n: int, lanes: int, outcome: tuple[Any, ...], compiled: bool) -> tuple[int, int]:
     """(lanes of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel."""
     most = max(job.most for job in jobs)
+    step, steps = jobs[0].task.step, max(job.task.max_steps for job in jobs)
+    fewest, held = FEWEST_LANES, lanes
+    if isinstance(step, Beam):  # a lane holds its proposals
+        held, steps = MOST_PROPOSALS // step.proposals, 8 * step.proposals * steps
+    if steps > LONG_LAUNCH:
+        lanes, fewest = max(1, lanes * LONG_LAUNCH // steps), 1
+    lanes = min(lanes, held)
     if len(jobs) == 1 or compiled:
-        width = power_of_two(max(n, min(max(lanes, FEWEST_LANES), max(ROW_LANES, most * n))))
+        width = power_of_two(max(n, min(max(lanes, fewest), max(ROW_LANES, most * n))))
         rows = 1 if len(jobs) == 1 else max(1, min(lanes // width, power_of_two(2 * len(jobs))))
     else:
         trials = max(1, min(power_of_two(most), ROW_LANES // n))
