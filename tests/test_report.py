@@ -195,7 +195,7 @@ def test_rare_events_give_a_page():
         ({"results.json": "{}"}, "not a result"),
         ({"results.json": "[1]"}, "not a result"),
         ({"results.json": "{", "config.toml": ""}, "not valid JSON"),
-        ({"results.json": b"\xff\xfe", "config.toml": ""}, "wrong encoding"),
+        ({"results.json": b"\xe9", "config.toml": ""}, "wrong encoding"),
         ({"results.json": '{"results": [{"steps": 3}]}', "config.toml": ""}, "a row of the result cannot be read"),
         ({".ds3sim-reproduce": ""}, "written by ds3sim reproduce: its page is index.html"),
         ({".ds3sim-fit": ""}, "has no result.json"),
