@@ -96,10 +96,10 @@ class Walk:
     rare: bool = False
 
     @cached_property
-    def powers(self) -> dict[int, csr_array]:
+    def powers(self) -> dict[int, Any]:
         """Powers of sparse ``moves`` by the steps they make, 1, 2, 4, ..., as far as a draw of so many steps pays."""
-        power = sparse(self.moves)
-        found, rows = {1: power}, power.shape[0]
+        power: Any = sparse(self.moves)
+        found, rows = {1: power}, self.start.size
         probed = np.random.default_rng(0).integers(0, rows, PROBED) if rows else []
         while (steps := 2 * max(found)) <= USUAL_STEPS:
             most = min(SPARSE_GROWTH * _width(power), SPARSE_BYTES // (8 * (rows + 1)))
@@ -267,7 +267,7 @@ def _width(law: csr_array) -> int:
 def _sparse_law(walk: Walk, steps: int) -> csr_array:
     """The law of ``steps`` steps of every state and of the start, float64 [rows + 1, C], from the entries alone."""
     rows, moves = walk.start.size, sparse(walk.moves)
-    power = moves if steps == 1 else walk.powers[steps]
+    power: Any = moves if steps == 1 else walk.powers[steps]
     row, column, value = entries(power)
     parts = [(row, column, value), (np.full(rows, rows), np.arange(rows), walk.start @ power)]
     for first, begun, reach in ((rows, walk.at_goal, walk.to_goal), (rows + steps + 1, walk.at_dead, walk.to_dead)):
