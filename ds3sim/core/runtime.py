@@ -78,19 +78,24 @@ def cpu_device() -> Any:
     return found[0]
 
 
+def fast() -> bool:
+    """Whether other kernels may stand in for XLA's: the environment has no ``DS3SIM_FAST=0``."""
+    return os.environ.get("DS3SIM_FAST") != "0"
+
+
 def compiled() -> bool:
     """Whether loops compiled by numba stand in for XLA's on CPU devices: they do where numba is installed (the extra
     ``fast``), unless the environment has ``DS3SIM_FAST=0``. They give the same numbers, bit for bit."""
-    return os.environ.get("DS3SIM_FAST") != "0" and find_spec("numba") is not None
+    return fast() and find_spec("numba") is not None
 
 
 def workers_per_device(device: Any, count: int) -> int:
     """Host threads that feed one device.
 
     XLA runs our loops on one core of a CPU device, and calls from different threads side by side: such a device gets
-    its share of the cores. An accelerator gets two, so that the next launch is queued while one runs.
+    its share of the cores. An accelerator gets four, so that the next launches are prepared and queued while one runs.
     """
-    return max(1, cores() // count) if device.platform == "cpu" else 2
+    return max(1, cores() // count) if device.platform == "cpu" else 4
 
 
 def lanes_per_launch(device: Any) -> int:
