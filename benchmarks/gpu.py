@@ -42,7 +42,7 @@ class Sizes:
     ``points`` of a sweep with ``each`` traces, ``values`` of a histogram, ``seconds`` of one timing at least."""
 
     traces: int = 2**21 + 12345
-    lanes: tuple[int, ...] = (2**18, 2**20, 2**21, 2**22, 2**23)
+    lanes: tuple[int, ...] = (2**18, 2**20, 2**22, 2**24)
     long: int = 2**30
     points: int = 10_000
     each: int = 10_000

@@ -68,15 +68,26 @@ def test_tallies_to_a_relative_error():
 # ---- launches -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n", "lanes"), [(1, 2**21), (1, 2**22), (3, 2**21), (16, 2**21)])
+@pytest.mark.parametrize(("n", "lanes"), [(1, 2**21), (1, 2**24), (3, 2**22), (16, 2**21), (1000, 2**21)])
 def test_launches_are_full(n, lanes):
     """A row ends with its batch, so a launch of single traces takes as many rows as fill its lanes."""
     job = Job.of(ds.Task(ds.SkillGraph.chain(4, 0.3), aggregate=ds.BestOfN(n), steps=100 * n), 0, EngineOptions())
     job.goal = job.most = 10**8
     (wave,) = waves([job], lanes, None, accelerator=Choice())
-    assert wave.width * wave.rows == lanes
+    assert 0.7 * lanes < wave.width * wave.rows <= lanes
     full = next(iter(packed(wave.ready, wave.trials, wave.rows)))
-    assert sum(row.count for row in full) * n > 0.99 * lanes
+    assert sum(row.count for row in full) * n == wave.width * wave.rows
+
+
+@pytest.mark.parametrize(("traces", "n"), [(10_000, 1), (10_000, 7), (100, 1), (123_457, 3)])
+def test_launches_of_sweeps_are_full(traces, n):
+    graphs = [ds.SkillGraph.chain(4, p) for p in np.linspace(0.2, 0.8, 500)]
+    tasks = [ds.Task(graph, aggregate=ds.BestOfN(n), steps=100 * n) for graph in graphs]
+    jobs = [Job.of(task, 0, EngineOptions(traces=traces)) for task in tasks]
+    (wave,) = waves(jobs, 2**20, None, accelerator=Choice())
+    first, *_ = packed(wave.ready, wave.trials, wave.rows)
+    assert sum(row.count for row in first) * n > 0.7 * wave.width * wave.rows
+    assert wave.width * wave.rows > min(2**19, 500 * traces * n)
 
 
 def test_launches_of_few_traces_are_small():

@@ -25,6 +25,9 @@ FEWEST_LANES = 64
 """A smaller chunk saves no memory: a launch would only cost more than what it does."""
 ROW_LANES = 1024
 """Lanes of a row where several tasks share a launch; a single task has one row of all lanes."""
+DEVICE_ROW, SHARED_LANES = 2**13, 2**22
+"""On an accelerator: lanes of a row where several tasks share a launch, and of any launch but those of one task's
+single traces, which have as many as :func:`ds3sim.core.runtime.lanes_per_launch` says."""
 TASKS_AT_ONCE = 1024
 ENTRIES_AT_ONCE = 2**23
 """At most so many tasks, and about so many table entries, are made together."""
@@ -214,8 +217,8 @@ def waves(
 def _layout(
     jobs: Sequence[Job], n: int, lanes: int, outcome: tuple[Any, ...], compiled: bool, several: bool
 ) -> tuple[int, int]:
-    """(lanes of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel; ``several``: a
-    single task may have several rows, since none crosses the end of a batch."""
+    """(lanes of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel; ``several``:
+    for an accelerator, and kernels that take several rows."""
     most = max(job.most for job in jobs)
     step, steps = jobs[0].task.step, max(job.task.max_steps for job in jobs)
     fewest, held = FEWEST_LANES, lanes
@@ -224,12 +227,11 @@ def _layout(
     if steps > LONG_LAUNCH:
         lanes, fewest = max(1, lanes * LONG_LAUNCH // steps), 1
     lanes = min(lanes, held)
-    if len(jobs) == 1 or compiled:
+    if several:
+        width, rows = _device_rows(jobs, n, lanes, outcome)
+    elif len(jobs) == 1 or compiled:
         width = power_of_two(max(n, min(max(lanes, fewest), max(ROW_LANES, most * n))))
         rows = 1 if len(jobs) == 1 else max(1, min(lanes // width, power_of_two(2 * len(jobs))))
-        if len(jobs) == 1 and several:
-            width = min(width, power_of_two(n * batch_trials(n)))
-            rows = max(1, min(lanes // width, power_of_two(-(-most * n // width))))
     else:
         trials = max(1, min(power_of_two(most), ROW_LANES // n))
         total = sum(-(-job.most // trials) + 1 for job in jobs)
@@ -238,6 +240,21 @@ def _layout(
         while rows * (width // n) > 1 and rows * (width // n) * outcome[2] > MOST_VOTE_COUNTS:
             width, rows = (width, rows // 2) if rows > 1 else (width // 2, rows)
     return width, rows
+
+
+def _device_rows(jobs: Sequence[Job], n: int, lanes: int, outcome: tuple[Any, ...]) -> tuple[int, int]:
+    """As :func:`_layout` on an accelerator: the host works for each launch and each row, so both are large. A row never
+    crosses the end of a batch, so a single task takes several too."""
+    most, alone = max(job.most for job in jobs), len(jobs) == 1
+    if not alone or n > 1 or outcome != ("first",):
+        lanes = min(lanes, SHARED_LANES)
+    size = batch_trials(n)
+    longest = max(1, min(size if alone else DEVICE_ROW // n, lanes // n))
+    trials = -(-most // -(-most // longest))  # evenly, so that few lanes idle
+    trials = min(longest, power_of_two(max(trials, ROW_LANES // n)) if alone else -(-trials // 64) * 64)
+    total = sum(-(-job.most // trials) + (job.first % size + job.most) // size for job in jobs)
+    # A quarter of a long run at most: the next launch is prepared while one runs.
+    return trials * n, max(1, min(lanes // (trials * n), power_of_two(-(-total // 4) if alone else total)))
 
 
 def _parts(jobs: Sequence[Job]) -> Iterator[list[Job]]:
