@@ -79,10 +79,15 @@ def cpu_device() -> Any:
     return found[0]
 
 
+def fast() -> bool:
+    """Whether other kernels may stand in for XLA's: the environment has no ``DS3SIM_FAST=0``."""
+    return os.environ.get("DS3SIM_FAST") != "0"
+
+
 def compiled() -> bool:
     """Whether loops compiled by numba stand in for XLA's on CPU devices: they do where numba works (the extra
     ``fast``), unless the environment has ``DS3SIM_FAST=0``. They give the same numbers, bit for bit."""
-    return os.environ.get("DS3SIM_FAST") != "0" and numba_fault() is None
+    return fast() and numba_fault() is None
 
 
 @functools.cache
@@ -100,7 +105,7 @@ def numba_fault() -> str | None:
 
 def walks() -> str:
     """What makes the walks on CPU devices, for people."""
-    asked = os.environ.get("DS3SIM_FAST") != "0" and find_spec("numba") is not None
+    asked = fast() and find_spec("numba") is not None
     fault = numba_fault() if asked and "numba" in sys.modules else None  # else it costs half a second to ask
     return "xla" if not asked else f"numba {_version('numba')}" if fault is None else f"xla (numba: {fault})"
 
@@ -109,9 +114,9 @@ def workers_per_device(device: Any, count: int) -> int:
     """Host threads that feed one device.
 
     XLA runs our loops on one core of a CPU device, and calls from different threads side by side: such a device gets
-    its share of the cores. An accelerator gets two, so that the next launch is queued while one runs.
+    its share of the cores. An accelerator gets four, so that the next launches are prepared and queued while one runs.
     """
-    return max(1, cores() // count) if device.platform == "cpu" else 2
+    return max(1, cores() // count) if device.platform == "cpu" else 4
 
 
 def lanes_per_launch(device: Any) -> int:
