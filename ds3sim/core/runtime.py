@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import sys
@@ -84,9 +85,29 @@ def fast() -> bool:
 
 
 def compiled() -> bool:
-    """Whether loops compiled by numba stand in for XLA's on CPU devices: they do where numba is installed (the extra
+    """Whether loops compiled by numba stand in for XLA's on CPU devices: they do where numba works (the extra
     ``fast``), unless the environment has ``DS3SIM_FAST=0``. They give the same numbers, bit for bit."""
-    return fast() and find_spec("numba") is not None
+    return fast() and numba_fault() is None
+
+
+@functools.cache
+def numba_fault() -> str | None:
+    """Why numba cannot be used, in a few words; None where it can. Numba refuses a NumPy that it does not know, and
+    folders of which none can keep what it compiles."""
+    try:
+        from numba import njit
+
+        njit(cache=True)(cores)
+    except Exception as error:  # whatever is wrong with it, there is XLA
+        return "not installed" if isinstance(error, ModuleNotFoundError) else f"{str(error).splitlines()[0]:.80}"
+    return None
+
+
+def walks() -> str:
+    """What makes the walks on CPU devices, for people."""
+    asked = fast() and find_spec("numba") is not None
+    fault = numba_fault() if asked and "numba" in sys.modules else None  # else it costs half a second to ask
+    return "xla" if not asked else f"numba {_version('numba')}" if fault is None else f"xla (numba: {fault})"
 
 
 def workers_per_device(device: Any, count: int) -> int:
@@ -189,5 +210,5 @@ def environment() -> dict[Any, Any]:
         "device": getattr(found[0], "device_kind", str(found[0])) if found else "cpu",
         "devices": max(1, len(found)),
         "threads": cores(),
-        "walks": f"numba {_version('numba')}" if compiled() else "xla",
+        "walks": walks(),
     }
