@@ -11,142 +11,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ds3sim.core.errors import InputError, StoppedEarly, require
+from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.progress import working
 from ds3sim.engine.law import LawRecord, like
-from ds3sim.engine.limits import EngineOptions, Stopping
+from ds3sim.engine.limits import FIRST_ROUND, EngineOptions, Stopping
+from ds3sim.engine.tilt import FEW_NODES, Tilt, tilt
 from ds3sim.engine.traces.pack import Job
 from ds3sim.engine.traces.run import check_steps, run
-from ds3sim.engine.traces.tables import RARE, has_rare, walk_of
-from ds3sim.graph.hitting import hitting_values
-from ds3sim.graph.lump import fewest_steps
-from ds3sim.graph.tensor import assembled, entries, part, sparse, sums
+from ds3sim.engine.traces.tables import has_rare, walk_of
 from ds3sim.stats.intervals import mean_interval
 from ds3sim.task.task import Task
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-    from ds3sim.graph.tensor import Tensor
-
-HALVINGS = 60
-
-
-@dataclass(frozen=True, eq=False)
-class Tilt:
-    """A tilted walk: tensor float64 [S, S], start float64 [S], theta, and log h(start)."""
-
-    tensor: Tensor = field(repr=False)
-    start: np.ndarray = field(repr=False)
-    theta: float
-    log_h: float
-
-
-def tilt(tensor: Tensor, start: np.ndarray, goal: np.ndarray, reaches: np.ndarray, steps: int) -> Tilt:
-    """The tilt whose mean hitting time is the budget ``steps``, at least the shortest path (or the untilted walk given
-    that it arrives). ``tensor`` float64 [S, S], dense or sparse, ``start`` float64 [S], ``goal`` and ``reaches`` bool
-    [S]; InputError: a large graph on which h does not settle."""
-    # Any theta gives the right mean; on a large graph, where h takes time, one near the best will do.
-    values, near = (
-        (_dense_values(tensor, goal, reaches), 0.0)
-        if isinstance(tensor, np.ndarray)
-        else (_sparse_values(tensor, goal, reaches), 1e-3)
-    )
-
-    def solve(theta: float, rough: bool = True) -> tuple[np.ndarray, float, float]:
-        h, slope = values(theta, rough)
-        total = float(start @ h)
-        late = float(start @ np.where(start > 0, slope, 0.0))  # infinite where a step hardly ever leads on
-        return h, total, late / total if total > 0 else 0.0  # h underflows at a theta far too small
-
-    low, high, theta = np.log(1e-9), 0.0, 1.0
-    if solve(theta)[2] > steps:
-        with working("tilts tried", HALVINGS) as stage:
-            for _ in range(HALVINGS):
-                middle = 0.5 * (low + high)
-                _, total, mean = solve(float(np.exp(middle)))
-                stage.advance()
-                low, high = (low, middle) if total > 0 and mean > steps else (middle, high)
-                if total > 0 and abs(mean - steps) < near * steps:
-                    low = high = middle
-                    break
-        theta = float(np.exp(0.5 * (low + high)))
-    h, total, _ = solve(theta, rough=False)
-    require(
-        total > 0,
-        f"engine importance: success within {steps} steps is below the smallest number that there is (1e-308): leave"
-        " this budget out, or raise it",
-    )
-    alive = h > 0
-    fixed = np.flatnonzero(goal | ~alive)
-    if isinstance(tensor, np.ndarray):
-        tilted = np.zeros_like(tensor)
-        tilted[alive] = theta * tensor[alive] * h / h[alive][:, None]
-        tilted[fixed] = np.eye(len(h))[fixed]
-        tilted /= tilted.sum(axis=1, keepdims=True)
-    else:
-        tilted = _sparse_tilted(tensor, theta, h, fixed)
-    return Tilt(tilted, start * h / total, theta, float(np.log(total)))
-
-
-def _dense_values(tensor: np.ndarray, goal: np.ndarray, reaches: np.ndarray) -> Callable[..., Any]:
-    """(theta, rough) -> h(s) = E[theta^T] and theta dh/dtheta, float64 [S] each; these are never rough."""
-    inner = np.flatnonzero(reaches & ~goal)
-    moves = tensor[np.ix_(inner, inner)]
-    arrive = sums(tensor, inner, np.flatnonzero(goal))
-    # Where a walk hardly ever moves, 1 - P_ss has to come from the chances to move.
-    leave = tensor[inner].sum(axis=1, where=np.arange(len(tensor)) != inner[:, None])
-    rare = np.flatnonzero(leave < RARE)
-
-    def values(theta: float, _: bool) -> tuple[np.ndarray, np.ndarray]:
-        system = np.eye(inner.size) - theta * moves
-        system[rare, rare] = (1.0 - theta) + theta * leave[rare]
-        h, slope = goal.astype(np.float64), np.zeros(len(tensor))
-        try:
-            h[inner] = np.linalg.solve(system, theta * arrive)
-            slope[inner] = np.linalg.solve(system, h[inner])
-        except np.linalg.LinAlgError:
-            raise InputError(
-                "engine importance: from some nodes the goal is so much less likely than a return to them that no"
-                " number tells it from never: use engine exact or traces"
-            ) from None
-        return h, slope
-
-    return values
-
-
-def _sparse_values(tensor: csr_array, goal: np.ndarray, reaches: np.ndarray) -> Callable[..., Any]:
-    """As :func:`_dense_values`, by iteration; the slope is always rough."""
-    row, column, chance = entries(tensor)
-    kept = (chance > 0) & ~goal[row]
-    distance = fewest_steps(row[kept], column[kept], goal)
-    inner = np.flatnonzero(reaches & ~goal)
-    inner = inner[np.argsort(distance[inner], kind="stable")]
-    moves, arrive = sparse(part(tensor, inner, inner)), sums(tensor, inner, np.flatnonzero(goal))
-    leave = arrive + sums(tensor, inner, np.flatnonzero(~reaches))
-
-    def values(theta: float, rough: bool) -> tuple[np.ndarray, np.ndarray]:
-        h, slope = goal.astype(np.float64), np.zeros(len(goal))
-        h[inner] = hitting_values(moves, leave, theta, theta * arrive, rough)
-        slope[inner] = hitting_values(moves, leave, theta, h[inner], rough=True)
-        return h, slope
-
-    return values
-
-
-def _sparse_tilted(tensor: csr_array, theta: float, h: np.ndarray, fixed: np.ndarray) -> csr_array:
-    row, column, chance = entries(tensor)
-    kept = ~np.isin(row, fixed)
-    row, column = np.append(row[kept], fixed), np.append(column[kept], fixed)
-    weight = np.append(theta * chance[kept] * h[column[: kept.sum()]] / h[row[: kept.sum()]], np.ones(fixed.size))
-    weight /= np.bincount(row, weight)[row]
-    return assembled(row, column, weight, (h.size, h.size))
+STEPS_OF_TABLES = 50.0
+"""Steps of walks, each by itself, in the time that an entry of the tables of many steps costs, about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,8 +150,11 @@ def _check(task: Task) -> None:
 
 def _job(task: Task, k: int, options: EngineOptions) -> tuple[Tilt, Job]:
     """The tilted walk of one budget."""
-    graph = task.graph
-    tilted = tilt(task.tensor, graph.start, graph.goal, graph.reaches_goal, k)
+    graph, rows = task.graph, task.graph.size
+    traces = options.traces if options.relative_error is None else min(FIRST_ROUND, options.most)
+    # A dense tensor has tables of many steps: they pay where walks are long.
+    dense = rows <= FEW_NODES or float(traces) * k > STEPS_OF_TABLES * rows**2 * (1 + rows / 500)
+    tilted = tilt(task.tensor, graph.start, graph.goal, k, dense=dense and isinstance(task.tensor, np.ndarray))
     part = Task(replace(graph, feasible=1.0), task.step, task.aggregate, k)
     name = hashlib.sha256(f"{task.identity} importance {k}".encode()).hexdigest()
     # The tilt makes chances small that the task's success does not depend on: those of its own walk count.
