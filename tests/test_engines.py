@@ -84,6 +84,35 @@ def test_importance_is_right_where_plain_simulation_sees_nothing(task):
     assert agrees(steps.estimate, np.asarray(exact(task).expected_steps(task.budgets)), (steps.high - steps.low) / 3.9)
 
 
+def test_weights_say_how_much_their_traces_know():
+    task = Task(SkillGraph.chain(20, 0.05), steps=[10, 60, 400])
+    tally = simulate(task, 30_000, 2, "importance")
+    found, success = tally.weights([10, 60, 400]), tally.success([10, 60, 400])
+    for i, k in enumerate((60, 400), start=1):
+        tilted, part = tally.parts[k]
+        time = np.repeat(np.arange(k + 1), part.hits[: k + 1])
+        weight = np.exp(tilted.log_h - time * np.log(tilted.theta))
+        whole = np.concatenate([weight, np.zeros(part.traces - time.size)])
+        np.testing.assert_allclose(found.effective[i], weight.sum() ** 2 / (weight**2).sum())
+        np.testing.assert_allclose(found.largest[i], weight.max() / weight.sum())
+        np.testing.assert_allclose(found.relative_error[i], whole.std() / np.sqrt(whole.size) / whole.mean())
+        np.testing.assert_allclose(success.estimate[i], whole.mean())
+    assert (found.effective[0], found.largest[0], found.relative_error[0]) == (0.0, 0.0, 0.0)
+
+
+def test_importance_goes_on_until_the_error_is_reached():
+    task = Task(SkillGraph.chain(20, 0.05), steps=[10, 60, 400])
+    tally = simulate(task, seed=3, engine="importance", relative_error=4e-3)
+    assert tally.stopping.reached and tally.stopping.rule == "relative_error"
+    traces = {k: part and part.traces for k, (_, part) in tally.parts.items()}
+    assert traces[10] is None and traces[60] > traces[400] >= 2**16 and tally.traces == traces[60]
+    assert np.all(tally.weights([60, 400]).relative_error <= 4e-3)
+    whole = simulate(task, traces[60], 3, "importance")  # the same traces as with their number given
+    assert np.array_equal(whole.parts[60][1].hits, tally.parts[60][1].hits)
+    short = simulate(task, seed=3, engine="importance", relative_error=1e-6, max_traces=70_000)
+    assert short.traces == 70_000 and not short.stopping.reached
+
+
 def test_importance_refusals():
     with pytest.raises(InputError, match="single traces"):
         simulate(Task(GRAPH, aggregate=BestOfN(2), steps=20), 10, 1, "importance")
@@ -156,7 +185,7 @@ def walled(rare):
     [
         (SkillGraph.chain(400, 0.2), [400, 1200, 1700, 1900]),  # h(start) has 1000 zeros at the best theta
         (SkillGraph.chain(500, 0.05, feasible=0.5), [7241]),
-        (SkillGraph.layered(20, 10, 0.1), [20, 60, 150]),
+        (SkillGraph.layered(20, 10, 0.1), [21, 60, 150]),
         (SkillGraph.random(300, 0.3, degree=4, death=0.1, seed=3), [3, 6, 200]),
         (walled(0.5), [500, 20_000]),
         (walled(1e-12), [500, 20_000]),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from numpy.typing import ArrayLike
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.progress import working
-from ds3sim.engine.law import LawRecord, like
+from ds3sim.engine.law import LawRecord, Weights, like
 from ds3sim.engine.limits import FIRST_ROUND, EngineOptions, Stopping
+from ds3sim.engine.tally import Tally
 from ds3sim.engine.tilt import FEW_NODES, Tilt, tilt
 from ds3sim.engine.traces.pack import Job
 from ds3sim.engine.traces.run import check_steps, run
@@ -33,9 +35,47 @@ STEPS_OF_TABLES = 50.0
 
 
 @dataclass(frozen=True, eq=False)
+class _Weighed:
+    """Moments of weight * value over the traces of a budget, in units of 2^exponent: squares of the rarest weights are
+    no float64, and a power of two rounds nothing."""
+
+    mean: float
+    variance: float
+    most: float
+    largest: float
+    traces: int
+    exponent: int
+
+    @classmethod
+    def of(cls, tilted: Tilt, tally: Tally, k: int, values: Callable[..., Any] = np.ones_like) -> _Weighed:
+        time = np.arange(k + 1, dtype=np.float64)
+        weight = np.exp(tilted.log_h - time * np.log(tilted.theta)) * values(time)
+        exponent = int(np.frexp(weight.max())[1])
+        weight = np.ldexp(weight, -exponent)
+        hits = tally.hits[: k + 1]
+        share = hits / tally.traces
+        mean = float(share @ weight)
+        variance = max(0.0, float(share @ weight**2) - mean**2)
+        largest = float(weight[hits > 0].max(initial=0.0))
+        return cls(mean, variance, float(weight.max()), largest, tally.traces, exponent)
+
+    @property
+    def diagnostics(self) -> tuple[float, float, float]:
+        """The fields of :class:`Weights`."""
+        if self.mean == 0.0:
+            return 0.0, 0.0, np.inf
+        total, square = self.traces * self.mean, self.traces * (self.variance + self.mean**2)
+        return total**2 / square, self.largest / total, np.sqrt(self.variance / self.traces) / self.mean
+
+
+@dataclass(frozen=True, eq=False)
 class WeightedTally(LawRecord):
-    """Weighted counts of the importance engine; ``parts``: budget per trace -> its tally, with the tilt, or None where
-    the goal cannot be reached."""
+    """Weighted counts of the importance engine.
+
+    Attributes:
+        traces: trials of a budget; the most of them where ``relative_error`` ended each for itself.
+        parts: budget per trace -> its tally, with the tilt, or None where the goal cannot be reached.
+    """
 
     task: Task = field(repr=False)
     seed: int
@@ -49,27 +89,32 @@ class WeightedTally(LawRecord):
         """``Task.identity``."""
         return self.task.identity
 
-    def _weighted(self, k: int, values: Callable[..., Any]) -> tuple[float, float, float]:
-        """Mean of weight * values(T) 1{T <= k} over the traces, and its 95% interval."""
+    def _part(self, k: int) -> tuple[Tilt | None, Any]:
         require(
             k in self.parts,
             f"a budget of {k} steps per trace was not simulated: engine importance knows only the budgets of the"
             f" task ({', '.join(map(str, sorted(self.parts)))})",
         )
-        tilted, tally = self.parts[k]
+        return self.parts[k]
+
+    def _weighted(self, k: int, values: Callable[..., Any]) -> tuple[float, float, float]:
+        """Mean of weight * values(T) 1{T <= k} over the traces, and its 95% interval."""
+        tilted, tally = self._part(k)
         if tilted is None:
             return 0.0, 0.0, 0.0
-        time = np.arange(k + 1, dtype=np.float64)
-        weight = np.exp(tilted.log_h - time * np.log(tilted.theta)) * values(time)
-        # Squares of the rarest weights are no float64: all is computed in units of a power of two, so without rounding.
-        exponent = int(np.frexp(weight.max())[1])
-        weight = np.ldexp(weight, -exponent)
-        share = tally.hits[: k + 1] / tally.traces
-        mean = float(share @ weight)
-        variance = max(0.0, float(share @ weight**2) - mean**2)
-        low, high = mean_interval(mean, variance, tally.traces, float(weight.max()))
-        mean, low, high = np.ldexp([mean, float(low), float(high)], exponent).tolist()
+        found = _Weighed.of(tilted, tally, k, values)
+        low, high = mean_interval(found.mean, found.variance, tally.traces, found.most)
+        mean, low, high = np.ldexp([found.mean, float(low), float(high)], found.exponent).tolist()
         return mean, low, high
+
+    def weights(self, steps: ArrayLike) -> Weights:
+        """What the weights of the traces that succeed say of :meth:`success` at each budget of the task."""
+        parts = [self._part(int(k)) for k in np.atleast_1d(self.task.per_trace(steps))]
+        found = [
+            (0.0, 0.0, 0.0) if tilted is None else _Weighed.of(tilted, tally, tally.max_steps).diagnostics
+            for tilted, tally in parts
+        ]
+        return Weights(*np.array(found).T)
 
     def _found(self, steps: ArrayLike, values: Callable[..., Any]) -> np.ndarray:
         """float64 [3, B]: mean, low, high of gamma times the weighted mean at each budget."""
@@ -102,7 +147,8 @@ def tallies(
     _: Sequence[int],
     progress: Callable[..., Any] | None = None,
 ) -> list[WeightedTally]:
-    """``options.traces`` tilted traces for each budget of every task, in one batch; as :func:`evaluate`.
+    """``options.traces`` tilted traces for each budget of every task, in one batch, or with ``relative_error`` as many
+    as each budget needs; as :func:`evaluate`.
 
     Raises:
         InputError: several traces a task, a beam, or ``on_dead = stop`` where a trace can die (the tilted walk never
@@ -132,10 +178,24 @@ def tallies(
         whole = all(pair is None or pair[1].ended for pair in found.values())
         pairs = [(k, pair and (pair[0], pair[1].tally(seed, options))) for k, pair in found.items() if whole]
         parts = {k: pair or (None, None) for k, pair in pairs}
-        out.append(WeightedTally(task, seed, options.traces, parts, Stopping.of(options)) if whole else None)
+        out.append(_tally(task, seed, options, parts) if whole else None)
     if stopped:
         raise StoppedEarly(out)
     return [tally for tally in out if tally is not None]
+
+
+def _tally(task: Task, seed: int, options: EngineOptions, parts: dict[int, tuple[Any, Any]]) -> WeightedTally:
+    done = [(tilted, tally) for tilted, tally in parts.values() if tally is not None]
+    traces, wanted = options.traces, options.relative_error
+    if wanted is not None:
+        traces = max((tally.traces for _, tally in done), default=0)
+    reached = wanted is None or all(_error(tilted, tally) <= wanted for tilted, tally in done)
+    return WeightedTally(task, seed, traces, parts, Stopping.of(options, reached=reached))
+
+
+def _error(tilted: Tilt, tally: Tally) -> float:
+    """The standard error of success at the budget of a tally, as a share of it."""
+    return float(_Weighed.of(tilted, tally, tally.max_steps).diagnostics[2])
 
 
 def _check(task: Task) -> None:
@@ -159,4 +219,4 @@ def _job(task: Task, k: int, options: EngineOptions) -> tuple[Tilt, Job]:
     name = hashlib.sha256(f"{task.identity} importance {k}".encode()).hexdigest()
     # The tilt makes chances small that the task's success does not depend on: those of its own walk count.
     walk = walk_of(graph, tilted.tensor, tilted.start, has_rare(task.tensor, graph, graph.start))
-    return tilted, Job(part, 0, options.traces, options.traces, name, walk)
+    return tilted, Job(part, 0, traces, options.most, name, walk, error=partial(_error, tilted))
