@@ -102,6 +102,8 @@ class Bench:
 def cpu() -> Backend:
     """The CPU cores of this machine, as the engine uses them where there is no accelerator."""
     device = runtime.cpu_device()
+    if device.platform != "cpu":
+        raise RuntimeError("JAX sees no CPU to compare with: leave JAX_PLATFORMS unset, or say cuda,cpu")
     lanes, threads = runtime.lanes_per_launch(device), runtime.workers_per_device(device, 1)
     return Backend([device], lanes, threads, runtime.compiled())
 
