@@ -189,7 +189,13 @@ def _ray(address: str | None, count: int | None) -> Opened:
     require(address is None or count is None, f"workers = {count} has no effect: the cluster has its own number")
     size = {} if address is not None else {"num_cpus": usual(count), "include_dashboard": False}
     env = {"DS3SIM_THREADS": "1", **cache_folder()}
-    ray.init(address=address or "local", log_to_driver=False, runtime_env={"env_vars": env}, **size)
+    ray.init(
+        address=address or "local",
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        runtime_env={"env_vars": env},
+        **size,
+    )
     return Opened(_Ray(ray), ray.shutdown)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -55,8 +56,8 @@ def devices() -> list[Any]:
     return found
 
 
-def join(coordinator: str | None = None, process: int | None = None, processes: int | None = None) -> None:
-    """Make this process one of a job's, before JAX is used.
+def join(coordinator: str | None = None, process: int | None = None, processes: int | None = None) -> int:
+    """Make this process one of a job's, before JAX is used; returns its number.
 
     Args:
         coordinator: HOST:PORT of process 0, of which any free port will do; None: srun or mpirun say it.
@@ -66,10 +67,22 @@ def join(coordinator: str | None = None, process: int | None = None, processes: 
         InputError: only some of them are given, there is no job, or not all processes came.
     """
     given = (coordinator, process, processes)
+    require(process is None or processes is None or process < processes, f"--process {process}: they are 0 to N - 1")
     told = "--coordinator, --process and --processes belong together: give all three, or none under srun or mpirun"
     require(all(one is None for one in given) or all(one is not None for one in given), told)
+    if coordinator is not None:
+        host, _, port = coordinator.rpartition(":")
+        told = f"--coordinator {coordinator}: give HOST:PORT of process 0, as in node1:12355"
+        require(bool(host) and port.isdigit() and 0 < int(port) < 2**16, told)
+        try:
+            socket.getaddrinfo(host.strip("[]"), int(port))
+        except OSError as error:
+            raise InputError(
+                f"--coordinator {coordinator}: {host} is not known ({error}): give a host's name"
+            ) from None
     import jax
 
+    jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM for itself
     alone = coordinator is not None
     try:
         jax.distributed.initialize(
@@ -79,6 +92,7 @@ def join(coordinator: str | None = None, process: int | None = None, processes: 
         why = short(error, 200)
         fix = "is that address right, and were all processes started?" if alone else "give --coordinator HOST:PORT"
         raise InputError(f"the processes of the job cannot find each other ({why}): {fix}") from None
+    return rank()[0]
 
 
 def leave() -> None:
