@@ -27,7 +27,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--repetitions", type=int, help="rounds (5; with --quick 3)")
     parser.add_argument("--seconds", type=float, help="length of one run (2.0; with --quick 0.2)")
     parser.add_argument("--out", type=Path, help=f"folder for the result files ({RESULTS})")
+    parser.add_argument("--gpu", action="store_true", help="measure the GPU instead, in under eight minutes")
+    parser.add_argument("--rehearse", action="store_true", help="with --gpu: its parts on the CPU, tiny, without files")
     chosen = parser.parse_args(arguments)
+    if chosen.gpu:
+        from benchmarks import gpu_report
+
+        return gpu_report.main(chosen.rehearse, chosen.out or RESULTS)
 
     names = chosen.only.split(",") if chosen.only else list(CONTENDERS)
     unknown = [name for name in names if name not in CONTENDERS]

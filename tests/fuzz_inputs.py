@@ -239,6 +239,7 @@ def inputs(folder: Path) -> dict[str, bytes]:
         inspect_zip(zipfile.ZIP_DEFLATED),
     )
     out["log-lzma.eval"] = inspect_zip(zipfile.ZIP_LZMA)
+    out["log-wide.csv"] = TIDY.encode("utf-16")
     out["log-tidy.csv.gz"], out["log-tidy.csv.xz"] = gzip.compress(TIDY.encode(), mtime=0), lzma.compress(TIDY.encode())
     out["store-tallies.ds3"] = store(folder / "tallies.ds3")
     out["record-result.json"] = saved(folder / "result.json")

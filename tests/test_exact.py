@@ -1,10 +1,12 @@
 """The exact engine against rational arithmetic and brute force."""
 
 import itertools
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.sparse import coo_array, csr_array
 
 from ds3sim.core.errors import InputError, NoClosedForm
 from ds3sim.engine.exact import propagate
@@ -58,13 +60,65 @@ def test_against_rational_arithmetic(graph):
     np.testing.assert_allclose(numbers.expected_square_steps(range(31)), square, rtol=1e-12, atol=1e-13)
 
 
-def test_blocks_and_single_steps_agree():
-    graph = SkillGraph.random(20, 0.5, degree=4, death=0.001, seed=3)
-    law = (graph.transition_tensor(), graph.start, graph.goal, graph.dead)
-    long, short = propagate(*law, 3000), propagate(*law, 256)
-    for a, b in zip(long, short, strict=True):
-        np.testing.assert_allclose(a[:257], b, rtol=1e-12, atol=1e-300)
-    assert long[0].sum() + long[1].sum() <= 1 + 1e-12
+def by_scipy(tensor, start, goal, dead, steps):
+    """P(T = k) and P(death at k), one product of SciPy a step."""
+    moving, now = csr_array(tensor).T.tocsr(), start.astype(float)
+    out = np.zeros((2, steps + 1))
+    for k in range(steps + 1):
+        out[:, k] = now[goal].sum(), now[dead].sum()
+        now = moving @ np.where(goal | dead, 0.0, now)
+    return out
+
+
+SPREAD = {"a": 0.5, "b": 0.2, "z": 0.1, "x": 0.2}
+DOUBLED = {
+    "chain": SkillGraph.chain(30, 0.4),
+    "hopeless": SkillGraph.chain(3, 0.0),
+    "slow": SkillGraph.chain(4, 1e-6),
+    "random": SkillGraph.random(20, 0.5, degree=4, death=0.001, seed=3),
+    "wider": SkillGraph.random(140, 0.95, degree=3, death=0.01, seed=5),
+    "start": SkillGraph.from_edges(
+        [("a", "b", 0.5), ("b", "z", 0.3), ("b", "x", 0.1)], start=SPREAD, goal="z", dead="x"
+    ),
+    "ended": SkillGraph.from_edges([("a", "z", 1.0)], start="z", goal="z", nodes=["a", "z"]),
+}
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 31, 32, 33, 100, 257, 3000])
+@pytest.mark.parametrize("graph", DOUBLED.values(), ids=list(DOUBLED))
+def test_doubling_is_one_product_a_step(graph, steps):
+    law = (graph.transition_tensor(), graph.start, graph.goal, graph.dead, steps)
+    found, expected = np.array(propagate(*law)), by_scipy(*law)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-300)
+    assert found.sum() <= 1 + 1e-12
+
+
+@pytest.mark.parametrize("skills", [3, 63, 200])
+@pytest.mark.parametrize("steps", [250, 40_000])
+def test_doubling_against_the_closed_form(skills, steps):
+    task = Task(SkillGraph.chain(skills, 0.3), steps=steps)
+    budgets = np.unique(np.geomspace(1, steps, 100).astype(int))
+    numbers, formula = exact(task), closed_form(task)
+    for what in ("success", "expected_steps"):
+        a, b = (np.asarray(getattr(engine, what)(budgets)) for engine in (numbers, formula))
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-290, err_msg=what)
+
+
+def test_a_large_sparse_walk_keeps_to_its_edges():
+    """50,000 nodes, 500,000 edges: the numbers of plain SciPy, in memory in proportion to the edges."""
+    nodes, rng = 50_000, np.random.default_rng(8)
+    ends = rng.integers(0, nodes, (nodes, 10))
+    weight = rng.dirichlet(np.ones(11), nodes)
+    row = np.repeat(np.arange(nodes), 11)
+    tensor = csr_array(coo_array((weight.ravel(), (row, np.column_stack([ends, np.arange(nodes)]).ravel()))))
+    goal, dead = np.arange(nodes) % 500 == 7, np.arange(nodes) % 5000 == 9
+    start = np.eye(1, nodes)[0]
+    tracemalloc.start()
+    found = propagate(tensor, start, goal, dead, 60)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(found, by_scipy(tensor, start, goal, dead, 60), rtol=1e-12, atol=1e-300)
+    assert peak < 100 * tensor.nnz
 
 
 def test_large_sparse_graph():

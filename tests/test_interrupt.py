@@ -141,6 +141,8 @@ from ds3sim.cli import main as cli
 from ds3sim.study import evaluate
 signal.signal(signal.SIGINT, signal.default_int_handler)
 when, number = sys.argv[1], getattr(signal, sys.argv[2])
+if number != signal.SIGINT:
+    signal.signal(number, signal.SIG_DFL)  # under nohup it is ignored, and stays so
 strike = lambda *_, **more: os.kill(os.getpid(), number)
 if when == "computing":
     compute = evaluate.evaluate_tasks

@@ -75,3 +75,31 @@ def test_tables_of_large_walks_are_made_once(monkeypatch):
     assert len(made) == 3
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ImportError("Numba needs NumPy 2.2 or less. Got NumPy 2.9."), "xla (numba: Numba needs NumPy 2.2 or less"),
+        (RuntimeError("cannot cache function 'cores': no locator available"), "xla (numba: cannot cache function"),
+    ],
+)
+def test_where_numba_does_not_work_xla_does(monkeypatch, error, told):
+    import numba
+
+    def refuse(**_):
+        raise error
+
+    task = TASKS["single"]
+    found = counts(task)
+    monkeypatch.setattr(numba, "njit", refuse)
+    runtime.numba_fault.cache_clear()
+    try:
+        assert not runtime.compiled()
+        assert ds.doctor().to_dict()["walks"].startswith(told)
+        for one, other in zip(found, counts(task), strict=True):
+            np.testing.assert_array_equal(one, other)
+    finally:
+        runtime.numba_fault.cache_clear()
+    monkeypatch.undo()
+    assert runtime.compiled() and runtime.walks().startswith("numba ")

@@ -127,7 +127,7 @@ def _constants(problem: Problem, compute: float) -> dict[Any, Any]:
     )
     return {
         "C": float(compute),
-        "loss": (c.E, c.A, c.B, c.alpha, c.beta),
+        "loss": c.numbers,
         "bridge": (bridge.a, bridge.d, bridge.iota, bridge.b),
         "levels": levels,
         "table": table,

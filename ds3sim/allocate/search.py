@@ -38,20 +38,25 @@ def zoom(evaluate: Callable[..., Any], most: int, sign: int) -> tuple[np.ndarray
         padded = np.concatenate([[-np.inf], score, [-np.inf]])
         peaks = np.flatnonzero((padded[1:-1] >= padded[:-2]) & (padded[1:-1] >= padded[2:]) & np.isfinite(score))
         peaks = peaks[np.argsort(-score[peaks], kind="stable")][:PEAKS]
-        for number, peak in enumerate(peaks, 1):
-            low, high = float(points[max(peak - 1, 0)]), float(points[min(peak + 1, points.size - 1)])
-            while high - low > 2 and high - low > STEPS_TOLERANCE * high:
-                inner = np.unique(np.round(np.linspace(low, high, 13)))
-                top = int(np.argmax(look(inner)))
-                low, high = float(inner[max(top - 1, 0)]), float(inner[min(top + 1, inner.size - 1)])
-            few = high - low <= 2
-            look(np.arange(low, high + 1) if few else np.array([low, float(round((low + high) / 2)), high]))
-            stage.total = stage.done + (len(peaks) - number) * PEAK_POINTS
+        ends = [(float(points[max(p - 1, 0)]), float(points[min(p + 1, points.size - 1)])) for p in peaks]
+        while wide := [i for i, (low, high) in enumerate(ends) if high - low > max(2, STEPS_TOLERANCE * high)]:
+            inner = [np.unique(np.round(np.linspace(*ends[i], 13))) for i in wide]
+            scores = np.split(look(np.concatenate(inner)), np.cumsum([part.size for part in inner])[:-1])
+            for i, part, score in zip(wide, inner, scores, strict=True):
+                top = int(np.argmax(score))
+                ends[i] = float(part[max(top - 1, 0)]), float(part[min(top + 1, part.size - 1)])
+        if ends:
+            look(np.concatenate([_last(low, high) for low, high in ends]))
     values = seen[0][1]
     steps = np.concatenate([s for s, _ in seen])
     steps, first = np.unique(steps, return_index=True)
     merged = tuple(_merge([v[i] for _, v in seen], first) for i in range(len(values)))
     return steps, merged, int(np.argmax(sign * merged[0]))
+
+
+def _last(low: float, high: float) -> np.ndarray:
+    """The K of a place that is narrow enough."""
+    return np.arange(low, high + 1) if high - low <= 2 else np.array([low, float(round((low + high) / 2)), high])
 
 
 def _merge(parts: list[Any], index: np.ndarray) -> Any:

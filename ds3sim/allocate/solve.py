@@ -9,6 +9,7 @@ loss -> expected tokens -> affordable loss at a given K; and a search over whole
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from ds3sim.theory import spending
 from ds3sim.theory.cost import attention_flops, training_flops
 from ds3sim.theory.difficulty import Difficulty, Moments
 from ds3sim.theory.loss import CONSTANTS, LossConstants, constants_of, loss
-from ds3sim.theory.spending import Architecture, Box, Training, halve, lifetime_flops
+from ds3sim.theory.spending import Architecture, Box, Training, crossing, lifetime_flops
 
 
 def at(record: Any, index: int) -> Any:
@@ -35,6 +36,8 @@ MODES = ("global", "chinchilla", "fixed_tokens", "fixed_demand", "inference_opti
 _MOST_ROUNDS = 2000
 _LOSS_TOLERANCE = 1e-14
 """Relative change of the loss at which the fixed point ends."""
+_ACCURACY_TOLERANCE = 1e-13
+"""The same of the loss that an accuracy needs."""
 _SURE = 1e-12
 
 
@@ -257,20 +260,22 @@ def _search(problem: Problem, compute: float, mode: str) -> tuple[np.ndarray, tu
 
 
 def _cost_of_accuracy(problem: Problem, accuracy: float, steps: np.ndarray, mode: str) -> np.ndarray:
-    """Least compute for the accuracy at each K: the loss by bisection, then the cheapest training."""
+    """Least compute for the accuracy at each K: the loss that it needs, then the cheapest training."""
     box, c = problem.box, problem.constants
 
     def short(level: np.ndarray) -> np.ndarray:
-        return problem.tasks.moments(level, steps).success < accuracy
+        done = problem.tasks.success(level, steps)
+        with np.errstate(divide="ignore"):  # by the logits, which the loss changes more evenly
+            return math.log(accuracy / (1.0 - accuracy)) - np.log(done / np.maximum(1.0 - done, 1e-16))
 
     low, high = (np.full(steps.shape, float(loss(box.parameters[i], box.tokens[i], c))) for i in (1, 0))
-    level = halve(low, high, short)
+    level = crossing(low, high, short, _ACCURACY_TOLERANCE)
     tokens, price = problem.spending(problem.tasks.moments(level, steps))
     if mode == "global":
         cost = spending.cheapest_training(level, tokens, price, c, box, problem.shape)[1]
     else:
         cost = spending.cheapest_tied(level, tokens, price, problem.kappa, c, box, problem.shape)
-    return np.where(short(low), np.inf, cost)
+    return np.where(short(low) > 0, np.inf, cost)
 
 
 def _fixed_demand(problem: Problem, compute: float, demand_tokens: float) -> Optimum:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import socket
@@ -136,19 +137,44 @@ def cpu_device() -> Any:
     return found[0]
 
 
+def fast() -> bool:
+    """Whether other kernels may stand in for XLA's: the environment has no ``DS3SIM_FAST=0``."""
+    return os.environ.get("DS3SIM_FAST") != "0"
+
+
 def compiled() -> bool:
-    """Whether loops compiled by numba stand in for XLA's on CPU devices: they do where numba is installed (the extra
+    """Whether loops compiled by numba stand in for XLA's on CPU devices: they do where numba works (the extra
     ``fast``), unless the environment has ``DS3SIM_FAST=0``. They give the same numbers, bit for bit."""
-    return os.environ.get("DS3SIM_FAST") != "0" and find_spec("numba") is not None
+    return fast() and numba_fault() is None
+
+
+@functools.cache
+def numba_fault() -> str | None:
+    """Why numba cannot be used, in a few words; None where it can. Numba refuses a NumPy that it does not know, and
+    folders of which none can keep what it compiles."""
+    try:
+        from numba import njit
+
+        njit(cache=True)(cores)
+    except Exception as error:  # whatever is wrong with it, there is XLA
+        return "not installed" if isinstance(error, ModuleNotFoundError) else f"{str(error).splitlines()[0]:.80}"
+    return None
+
+
+def walks() -> str:
+    """What makes the walks on CPU devices, for people."""
+    asked = fast() and find_spec("numba") is not None
+    fault = numba_fault() if asked and "numba" in sys.modules else None  # else it costs half a second to ask
+    return "xla" if not asked else f"numba {_version('numba')}" if fault is None else f"xla (numba: {fault})"
 
 
 def workers_per_device(device: Any, count: int) -> int:
     """Host threads that feed one device.
 
     XLA runs our loops on one core of a CPU device, and calls from different threads side by side: such a device gets
-    its share of the cores. An accelerator gets two, so that the next launch is queued while one runs.
+    its share of the cores. An accelerator gets four, so that the next launches are prepared and queued while one runs.
     """
-    return max(1, cores() // count) if device.platform == "cpu" else 2
+    return max(1, cores() // count) if device.platform == "cpu" else 4
 
 
 def lanes_per_launch(device: Any) -> int:
@@ -252,5 +278,5 @@ def environment() -> dict[Any, Any]:
         "device": getattr(found[0], "device_kind", str(found[0])) if found else "cpu",
         "devices": max(1, len(found)),
         "threads": cores(),
-        "walks": f"numba {_version('numba')}" if compiled() else "xla",
+        "walks": walks(),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from ds3sim.engine.enumerate import by_sums, success
 from ds3sim.engine.law import Computed, Known, known
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.graph.tensor import dense, part, sparse, sums
+from ds3sim.graph.tensor import part
 from ds3sim.task.steps import Beam
 from ds3sim.task.task import Task
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 SMALL_GRAPH, SHORT_WALK = 64, 1024
 BATCH_BYTES = 2**26
-BLOCK = 256
+DOUBLED_STATES = 256
+"""Transient states up to which steps are doubled: beyond, products of matrices cost more than they save."""
+LONGEST_LEAP = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +54,15 @@ class Exact(Computed):
             " use engine closed_form, or lower the budget",
         )
         graph = task.graph
-        return cls(task, *propagate(task.step_tensor(), graph.start, graph.goal, graph.dead, task.max_steps))
+        tensor = task.tensor if graph.size <= SMALL_GRAPH else task.step_tensor()
+        return cls(task, *propagate(tensor, graph.start, graph.goal, graph.dead, task.max_steps))
+
+    @cached_property
+    def _reached(self) -> np.ndarray:
+        return np.minimum(np.cumsum(self.pmf), 1.0)
 
     def _arrived(self, k: np.ndarray) -> np.ndarray:
-        return np.minimum(np.cumsum(self.pmf), 1.0)[k]
+        return self._reached[k]
 
     def _judged(self, p: np.ndarray) -> np.ndarray:
         return np.array([success(self.task.aggregate, one) for one in p])
@@ -76,36 +84,52 @@ def propagate(
     tensor: Tensor, start: np.ndarray, goal: np.ndarray, dead: np.ndarray, max_steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """P(T = k) and P(death at k) for k = 0..max_steps, float64 [max_steps + 1] each, by sums in which nothing cancels:
-    ``BLOCK`` steps at a time in small dense graphs, through the nonzero entries of large ones."""
-    inner = np.flatnonzero(~(goal | dead))
-    moves = part(tensor, inner, inner)
-    leave = np.stack([sums(tensor, inner, np.flatnonzero(mask)) for mask in (goal, dead)], axis=1)
+    by doubling in small graphs, step by step through the nonzero entries of large ones."""
+    inner, ends = np.flatnonzero(~(goal | dead)), np.empty((goal.size, 2))
+    ends[:, 0], ends[:, 1] = goal, dead
+    moves, leave, now = part(tensor, inner, inner), (tensor @ ends)[inner], start[inner]
     out = np.zeros((2, max_steps + 1))
-    out[:, 0] = start[goal].sum(), start[dead].sum()
-    now = start[inner].astype(np.float64)
-    if max_steps == 0 or inner.size == 0:
-        return out[0], out[1]
-    if inner.size > 256 or max_steps <= BLOCK:
-        few = not isinstance(moves, np.ndarray) or np.count_nonzero(moves) < moves.size / 8
-        step = sparse(moves).T if few else moves.T
-        with working("steps", max_steps) as stage:
-            for k in range(1, max_steps + 1):
-                out[:, k] = now @ leave
-                now = step @ now
-                stage.advance()
-        return out[0], out[1]
-    moves, ahead = dense(moves), [leave]
-    for _ in range(BLOCK - 1):
-        ahead.append(moves @ ahead[-1])
-    block = np.stack(ahead, axis=2).reshape(inner.size, -1)  # [S_t, 2 * BLOCK]
-    jump = np.linalg.matrix_power(moves, BLOCK)
-    with working("steps", max_steps) as stage:
-        for k in range(1, max_steps + 1, BLOCK):
-            here = min(BLOCK, max_steps + 1 - k)
-            out[:, k : k + here] = (now @ block).reshape(2, BLOCK)[:, :here]
-            now = now @ jump
-            stage.advance(here)
+    out[:, 0] = start @ ends
+    if max_steps and inner.size:
+        by = _doubling if isinstance(moves, np.ndarray) and inner.size <= DOUBLED_STATES else _stepping
+        by(moves, leave, now, out[:, 1:])
     return out[0], out[1]
+
+
+def _doubling(moves: np.ndarray, leave: np.ndarray, now: np.ndarray, out: np.ndarray) -> None:
+    """Fill ``out`` [2, K] with p M^(k-1) a = (p M^j) (M^(b i) a), where k - 1 = b i + j: the states of b steps from the
+    start p, and the chances of a leap of b steps before the last one, a."""
+    states, steps = now.size, out.shape[1]
+    size, worth = 1, 3 + states**2 // 400  # leaps that another doubling has to save, as measured
+    while size < LONGEST_LEAP and size * worth < steps:
+        size *= 2
+    ahead = np.empty((size, states))
+    ahead[0], done = now, 1
+    while done < size:
+        np.matmul(ahead[:done], moves, out=ahead[done : 2 * done])
+        moves, done = moves @ moves, 2 * done
+    leaps = -(-steps // size)
+    back = np.empty((2, leaps, states))
+    back[:, 0], turned = leave.T, moves.T
+    for i in range(1, leaps):
+        np.matmul(back[:, i - 1], turned, out=back[:, i])
+    for end, own in zip(back, out, strict=True):
+        own[:] = (end @ ahead.T).ravel()[:steps]
+
+
+def _stepping(moves: Tensor, leave: np.ndarray, now: np.ndarray, out: np.ndarray) -> None:
+    """Fill ``out`` [2, K] by one product a step, with as many numbers as there are chances."""
+    states = now.size
+    step = np.concatenate([moves, leave], axis=1).T if isinstance(moves, np.ndarray) else None
+    if step is None or np.count_nonzero(step) < step.size / 8:
+        from scipy.sparse import csr_array, hstack
+
+        step = csr_array(hstack([moves, csr_array(leave)]).T)
+    with working("steps", out.shape[1]) as stage:
+        for k in range(out.shape[1]):
+            after = step @ now
+            now, out[:, k] = after[:states], after[states:]
+            stage.advance()
 
 
 def propagate_batch(

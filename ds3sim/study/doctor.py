@@ -96,6 +96,7 @@ def doctor() -> Diagnosis:
     """
     import jax
 
+    runtime.compiled()  # so that what is wrong with numba is told
     try:
         devices = runtime.devices()
     except InputError as error:

@@ -47,9 +47,12 @@ class BudgetRow:
 
 def budget_array(steps: ArrayLike) -> np.ndarray:
     """Budgets as int64 [B]; an int counts as one budget."""
-    values = np.atleast_1d(np.asarray(steps, dtype=object)).ravel()
+    whole = isinstance(steps, list | tuple | range) and set(map(type, steps)) == {int}
+    values = np.asarray(steps, dtype=None if whole or isinstance(steps, np.ndarray) else object).ravel()
     require(values.size > 0, "steps is empty: give at least one budget")
-    return np.array([whole_number("steps", v, 0, MOST_STEPS) for v in values], dtype=np.int64)
+    if values.dtype == np.int64 and values.min() >= 0 and values.max() <= MOST_STEPS:
+        return values.copy()
+    return np.array([whole_number("steps", v, 0, MOST_STEPS) for v in values.astype(object)], dtype=np.int64)
 
 
 def whole_steps(amount: float | Fraction, each: float | Fraction) -> int:

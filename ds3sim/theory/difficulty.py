@@ -6,6 +6,7 @@ training loss alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,6 +20,8 @@ from ds3sim.theory.loss import step_success
 
 _BLOCK = 2**21
 """Most float64 numbers of one temporary array."""
+_NOTHING = 1e-20
+"""A share that no sum of float64 shows."""
 _LOG_ZERO = -1e300
 """Stands for log 0: finite, so that 0 log 0 is 0."""
 
@@ -113,6 +116,25 @@ class Difficulty:
         """xi of every task, [..., J], at ``loss`` [...]."""
         return self.bridge.step_success(np.asarray(loss, dtype=np.float64)[..., None], self.ease)
 
+    @cached_property
+    def _terms(self) -> np.ndarray:
+        """What j = 0..M+1 moves of a chain, and more, add to the averages of :meth:`_dense`, [L, M+3, 7]."""
+        phi = np.pad(self.table[1], ((0, 0), (1, 2)))  # of m = 0..M+2
+        m = np.arange(phi.shape[1], dtype=np.float64)
+        square = m * (m + 1.0) * phi
+
+        def before(terms: np.ndarray, by: int) -> np.ndarray:
+            """Sums over m up to j - by."""
+            return np.pad(np.cumsum(terms, axis=1), ((0, 0), (by, 0)))[:, : m.size]
+
+        later = np.pad(np.cumsum(phi[:, :0:-1], axis=1)[:, ::-1], ((0, 0), (0, 1)))
+        moved = np.roll(square, 1, axis=1)
+        return np.stack([before(phi, 0), before(m * phi, 1), m * phi, later, before(square, 2), moved, square], -1)
+
+    def success(self, loss: Numbers, steps: Numbers) -> np.ndarray:
+        """The first of :meth:`moments`, alone."""
+        return self._averages(loss, steps, 1)[0]
+
     def moments(self, loss: Numbers, steps: Numbers) -> Moments:
         """Success, steps and square steps, averaged over the tasks.
 
@@ -125,50 +147,83 @@ class Difficulty:
         Raises:
             InputError: ``steps`` not whole, or ``loss`` NaN.
         """
+        return Moments(*self._averages(loss, steps, 3))
+
+    def _averages(self, loss: Numbers, steps: Numbers, many: int) -> list[np.ndarray]:
+        """The first ``many`` of the three averages."""
         loss, steps = np.broadcast_arrays(np.asarray(loss, dtype=np.float64), whole_array("steps", steps))
         shape, loss, steps = loss.shape, loss.ravel(), steps.ravel()
-        out = np.empty((3, loss.size))
+        out = np.empty((many, loss.size))
         rows = max(1, _BLOCK // (self.table[1].size + 3 * self.table[0].size if self.dense else self.ease.size))
         average = self._dense if self.dense else self._direct
         for low in range(0, loss.size, rows):
             part = slice(low, low + rows)
-            out[:, part] = average(loss[part], steps[part])
-        return Moments(*(row.reshape(shape)[()] for row in out))
+            out[:, part] = average(loss[part], steps[part], many)
+        return [row.reshape(shape)[()] for row in out]
 
-    def _direct(self, loss: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """Task by task, for few tasks of many skills: [3, points]."""
+    def _direct(self, loss: np.ndarray, steps: np.ndarray, many: int) -> np.ndarray:
+        """Task by task, for few tasks of many skills: [many, points]."""
         law = self.skills, self.step_success(loss), steps[:, None]
-        each = (chain.success, chain.expected_steps, chain.expected_square_steps)
+        each = (chain.success, chain.expected_steps, chain.expected_square_steps)[:many]
         return np.stack([moment(*law) @ self.weights for moment in each])
 
-    def _dense(self, loss: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """All m at once from the probabilities of 0..m+1 moves in K steps, [points, L0, m]: [3, points]."""
+    def _dense(self, loss: np.ndarray, steps: np.ndarray, many: int) -> np.ndarray:
+        """All m at once from the chances p_j of j = 0..M+1 moves in K steps, and of more: [many, points].
+
+        With q_m = P(X >= m): the success is q_m, the steps m (q_(m+1) + r p_m) / r + K (1 - q_m), and the squares
+        m (m+1) (q_(m+2) + r (2-r) p_(m+1) + r^2 p_m) / r^2 - m (q_(m+1) + r p_m) / r + K^2 (1 - q_m): sums over j of
+        p_j times what no point changes.
+        """
         levels, table = self.table
         most = table.shape[1]
-        r = self.bridge.step_success(loss[:, None], levels)
+        r = self.bridge.step_success(loss, levels[:, None])  # [L, points]
         j = np.arange(most + 2.0)
-        below = np.maximum(steps[:, None] - j[:-1], 0.0)
+        left = np.maximum(steps[:, None] - j, 0.0)
         with np.errstate(divide="ignore"):
-            ways = np.concatenate([np.zeros((loss.size, 1)), np.cumsum(np.log(below / (j[:-1] + 1.0)), axis=1)], axis=1)
+            ways = np.zeros(left.shape)
+            np.cumsum(np.log(left[:, :-1] / (j[:-1] + 1.0)), axis=1, out=ways[:, 1:])
             log_r = np.where(r > 0, np.log(r), _LOG_ZERO)[..., None]
             log_q = np.where(r < 1, np.log1p(-r), _LOG_ZERO)[..., None]
-        left = np.maximum(steps[:, None] - j, 0.0)[:, None, :]
         with np.errstate(under="ignore", over="ignore"):
-            moves = np.exp(ways[:, None, :] + j * log_r + left * log_q)
-        late = np.cumsum(moves, axis=2)[..., :most]  # P(fewer than m moves), m = 1..most
-        beyond = binomial_tails(most + 2.0, np.broadcast_to(steps[:, None], r.shape), r)[0]
-        tails = np.concatenate([moves, beyond[..., None]], axis=2)[..., ::-1].cumsum(axis=2)[..., ::-1]
-        # Columns m = 1..most of P(X >= m), P(X >= m+1), P(X >= m+2), P(X = m), P(X = m+1).
-        done, more, most_more = tails[..., 1 : most + 1], tails[..., 2 : most + 2], tails[..., 3 : most + 3]
-        here, next_ = moves[..., 1 : most + 1], moves[..., 2 : most + 2]
-        r = r[..., None]
-        m = j[1 : most + 1]
-        one = more + r * here  # P(Bin(K+1, r) >= m+1)
-        two = most_more + r * (2.0 - r) * next_ + r * r * here  # P(Bin(K+2, r) >= m+2)
-        safe = np.where(r > 0, r, 1.0)
-        first, second = m * one / safe, m * (m + 1.0) * two / safe / safe
-        k = steps[:, None, None]
-        late = np.where(m > k, 1.0, late)
+            moves = left * log_q
+            moves += j * log_r
+            moves += ways
+            np.exp(moves, out=moves)
+        terms = self._terms[..., :1] if many == 1 else self._terms
+        sums, more = moves @ terms[:, :-1], terms[:, None, -1]
+        sums += _beyond(moves, steps, r, sums[..., 0] / more[..., 0])[..., None] * more
+        total = sums.sum(axis=0)
+        if many == 1:
+            return total.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            one, here, late, two, next_, square = np.moveaxis(sums[..., 1:], -1, 0)
+            safe = np.where(r > 0, r, 1.0)
+            first = one / safe + here
+            second = two / safe / safe + (2.0 - r) / safe * next_ + square
         return np.stack(
-            [np.einsum("pgm,gm->p", v, table) for v in (done, first + k * late, second - first + k * k * late)]
+            [total[:, 0], (first + steps * late).sum(axis=0), (second - first + steps * steps * late).sum(axis=0)]
         )
+
+
+def _beyond(moves: np.ndarray, steps: np.ndarray, r: np.ndarray, success: np.ndarray) -> np.ndarray:
+    """P(X >= J) for the chances ``moves`` [L, points, J] of 0..J-1 moves in K steps [points] of success r [L, points].
+
+    What is left of 1 where that is more than half; 0 where the ratio of two terms shows that it is nothing beside the
+    ``success`` without it [L, points]; else a sum of terms by their ratios, (K-j)/(j+1) r/(1-r), or where these are too
+    many :func:`ds3sim.theory.binomial.binomial_tails`.
+    """
+    size = moves.shape[-1]
+    out = np.maximum(0.0, 1.0 - moves.sum(axis=-1))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+        odds, last = r / (1.0 - r), moves[..., -1]
+        ratio = np.maximum(steps - size + 1.0, 0.0) / size * odds
+        none = (ratio < 1) & (last * ratio <= (1.0 - ratio) * _NOTHING * success)
+        out[none] = 0.0
+        some = (out < 0.5) & ~none
+        k, j = np.broadcast_to(steps, r.shape)[some], size + np.arange(20.0 + 10.0 * math.sqrt(size))
+        terms = np.cumprod(np.maximum(k[:, None] - (j - 1.0), 0.0) / j * odds[some, None], axis=1)
+        rest = last[some] * terms.sum(axis=1)
+    long = ~(terms[:, -1] <= 1e-18 * terms[:, 0])
+    rest[long] = binomial_tails(float(size), k[long], r[some][long])[0]
+    out[some] = rest
+    return out

@@ -43,6 +43,11 @@ class LossConstants:
             bound = {"low": 0} if field.name == "E" else {"above": 0}
             object.__setattr__(self, field.name, number(f"constants.{field.name}", getattr(self, field.name), **bound))
 
+    @property
+    def numbers(self) -> tuple[float, float, float, float, float]:
+        """E, A, B, alpha, beta."""
+        return self.E, self.A, self.B, self.alpha, self.beta
+
 
 CONSTANTS: dict[str, LossConstants] = {
     "hoffmann": LossConstants(1.69, 406.4, 410.7, 0.34, 0.28, "hoffmann"),
@@ -102,7 +107,7 @@ def loss(
         parameters, tokens = (
             numbers(k, v, infinite=True, above=0) for k, v in (("parameters", parameters), ("tokens", tokens))
         )
-    return loss_at(parameters, tokens, c.E, c.A, c.B, c.alpha, c.beta)
+    return loss_at(parameters, tokens, *c.numbers)
 
 
 def loss_at(N: Numbers, D: Numbers, E: Numbers, A: Numbers, B: Numbers, alpha: Numbers, beta: Numbers) -> Numbers:

@@ -15,9 +15,10 @@ import numpy as np
 from ds3sim.core.check import Numbers, fraction, number, whole_number
 from ds3sim.core.errors import require
 from ds3sim.theory.cost import training_flops
-from ds3sim.theory.loss import LossConstants, loss
+from ds3sim.theory.loss import LossConstants, loss_at
 
-_HALVINGS = 60
+_MOST_ROUNDS = 200
+"""Far more than it takes."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Architecture:
 
     def width(self, parameters: Numbers) -> Numbers:
         """W(N)."""
-        return self.scale * parameters**self.power
+        return self.scale * parameters**self.power if self.scale else 0.0 * parameters
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,37 @@ class Training:
     loss: np.ndarray
 
 
-def halve(low: np.ndarray, high: np.ndarray, above: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Bisection in [low, high] for the first point at which ``above`` holds, ``high`` where none does; to rounding."""
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        yes = above(middle)
-        high, low = np.where(yes, middle, high), np.where(yes, low, middle)
-    return 0.5 * (low + high)
+def crossing(
+    low: np.ndarray, high: np.ndarray, excess: Callable[[np.ndarray], np.ndarray], tolerance: float = 2.0**-51
+) -> np.ndarray:
+    """Where ``excess``, not above 0 before a point of [low, high] and above 0 after it, changes its sign, to a relative
+    ``tolerance``: ``high`` where it is nowhere above 0, ``low`` where it is everywhere.
+
+    The bracketing method of Chandrupatla, Adv. Eng. Softw. 28 (1997) 145: inverse quadratic interpolation, or halving
+    where the last three points do not allow it (as where the excess is infinite).
+    """
+    a, b = high, low  # a: the newest point, b: one of the other sign, c: the one before
+    fa, fb = excess(high), excess(low)
+    never, always = ~(fa > 0), fb > 0
+    t = np.where(never | always, 0.0, 0.5)
+    with np.errstate(all="ignore"):
+        for _ in range(_MOST_ROUNDS):
+            x = a + t * (b - a)
+            fx = excess(x)
+            same = (fx > 0) == (fa > 0)
+            c, fc = np.where(same, a, b), np.where(same, fa, fb)
+            b, fb = np.where(same, b, a), np.where(same, fb, fa)
+            a, fa = x, fx
+            share = tolerance * np.abs(a) / np.abs(b - a)
+            done = never | always | ~(share < 0.5)
+            if done.all():
+                break
+            xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+            smooth = (phi * phi < xi) & ((1 - phi) ** 2 < 1 - xi)
+            t = fa / (fb - fa) * (fc / (fb - fc)) + (c - a) / (b - a) * (fa / (fc - fa)) * (fb / (fc - fb))
+            t = np.clip(np.where(smooth & np.isfinite(t), t, 0.5), share, 1 - share)
+            t = np.where(done, 0.0, t)
+    return np.where(never, high, np.where(always, low, np.where(np.abs(fa) < np.abs(fb), a, b)))
 
 
 def lifetime_flops(
@@ -134,30 +159,37 @@ def best_training(
     compute, tokens, price = _arrays(compute, tokens, price)
     c = constants
     low, high = (np.full(compute.shape, math.log(v)) for v in box.parameters)
+    scale = math.log(c.beta * c.B / (c.alpha * c.A))
 
     def data(x: np.ndarray) -> np.ndarray:
-        return data_left(compute, np.exp(x), tokens, shape.width(np.exp(x)) * price)
+        n = np.exp(x)
+        return data_left(compute, n, tokens, shape.width(n) * price)
 
     def rising(x: np.ndarray) -> np.ndarray:
+        """The logarithm of the right side over the left one."""
         n = np.exp(x)
-        d = data(x)
+        attention = shape.width(n) * price
+        d = data_left(compute, n, tokens, attention)
         safe = np.maximum(d, box.tokens[0] * 1e-9)
-        slope = safe + tokens / 3.0 + shape.power * shape.width(n) / n * price / 6.0
-        return (d <= 0) | (c.beta * c.B * safe ** (-c.beta - 1.0) * slope > c.alpha * c.A * n**-c.alpha)
+        slope = safe + tokens / 3.0 + shape.power * attention / (6.0 * n)
+        return np.where(d > 0, scale + np.log(slope) - (c.beta + 1.0) * np.log(safe) + c.alpha * x, np.inf)
+
+    def short(x: np.ndarray, bound: float) -> np.ndarray:
+        """The logarithm of what D = ``bound`` would cost over what there is."""
+        return np.log(lifetime_flops(np.exp(x), bound, tokens, price, shape) / compute)
 
     possible = data(low) >= box.tokens[0]
-    best = halve(low, high, rising)
+    best = crossing(low, high, rising)
     d = data(best)
     if not np.all((d >= box.tokens[0]) & (d <= box.tokens[1])):
         # D falls with N: the N at which the box of D is entered from above, and left below.
-        ceiling = halve(low, high, lambda x: data(x) < box.tokens[1])
-        last = halve(low, high, lambda x: data(x) < box.tokens[0])
-        last = np.where(data(high) >= box.tokens[0], high, last)
+        ceiling = crossing(low, high, lambda x: short(x, box.tokens[1]))
+        last = crossing(low, high, lambda x: short(x, box.tokens[0]))
         best = np.clip(best, np.minimum(ceiling, last), last)
         best = np.where(data(high) >= box.tokens[1], high, best)  # all of the box is affordable
     n = np.exp(best)
     d = np.clip(data(best), box.tokens[0], box.tokens[1])
-    return Training(n, d, np.where(possible, loss(n, d, c), np.inf))
+    return Training(n, d, np.where(possible, loss_at(n, d, *c.numbers), np.inf))
 
 
 def _arrays(*values: Numbers) -> list[np.ndarray]:
@@ -181,7 +213,7 @@ def tied_training(
 ) -> Training:  # fmt: skip
     """The largest model with D = kappa N that C pays for: 6 kappa N^2 + 2 N a + W(N) b <= C, N and D in the box."""
     n, none = _largest(compute, tokens, price, kappa, _tied_bounds(kappa, box), shape)
-    return Training(n, kappa * n, np.where(none, np.inf, loss(n, kappa * n, constants)))
+    return Training(n, kappa * n, np.where(none, np.inf, loss_at(n, kappa * n, *constants.numbers)))
 
 
 def unlimited_data(
@@ -189,7 +221,7 @@ def unlimited_data(
 ) -> Training:
     """The largest model that C pays for at 2 N a + W(N) b <= C, with D infinite."""
     n, none = _largest(compute, tokens, price, 0.0, box.parameters, shape)
-    return Training(n, np.full(n.shape, np.inf), np.where(none, np.inf, loss(n, np.inf, constants)))
+    return Training(n, np.full(n.shape, np.inf), np.where(none, np.inf, loss_at(n, np.inf, *constants.numbers)))
 
 
 def _largest(
@@ -201,9 +233,9 @@ def _largest(
 
     def above(x: np.ndarray) -> np.ndarray:
         n = np.exp(x)
-        return lifetime_flops(n, kappa * n, tokens, price, shape) > compute
+        return np.log(lifetime_flops(n, kappa * n, tokens, price, shape) / compute)
 
-    return np.exp(np.where(above(high), halve(low, high, above), high)), above(low)
+    return np.exp(crossing(low, high, above)), above(low) > 0
 
 
 def cheapest_training(
@@ -225,20 +257,20 @@ def cheapest_training(
         with np.errstate(over="ignore", divide="ignore"):
             return np.where(gap(x) > 0, (c.B / np.maximum(gap(x), 1e-300)) ** (1.0 / c.beta), np.inf)
 
-    least = halve(low, high, lambda x: data(x) <= box.tokens[1])  # below it D would leave the box
-    most = halve(low, high, lambda x: data(x) < box.tokens[0])
+    def below(x: np.ndarray, bound: float) -> np.ndarray:
+        return math.log(bound) - np.log(data(x))
+
+    least = crossing(low, high, lambda x: below(x, box.tokens[1]))  # below it D would leave the box
+    most = crossing(low, high, lambda x: below(x, box.tokens[0]))
     possible = data(high) <= box.tokens[1]
 
     def rising(x: np.ndarray) -> np.ndarray:
-        """d cost / d ln N > 0."""
-        n, d, g = np.exp(x), data(x), np.maximum(gap(x), 1e-300)
-        with np.errstate(over="ignore", invalid="ignore"):
-            shrink = d * c.alpha * c.A * n**-c.alpha / (c.beta * g)  # -dD / d ln N
-            return np.isfinite(d) & (
-                6.0 * n * (d - shrink) + 2.0 * n * tokens + shape.power * shape.width(n) * price > 0
-            )
+        """d cost / d ln N over 6 N D, times the gap."""
+        n, d, g = np.exp(x), data(x), gap(x)
+        rest = 2.0 * tokens + shape.power * shape.width(n) / n * price
+        return g - c.alpha / c.beta * c.A * n**-c.alpha + np.maximum(g, 0.0) * rest / (6.0 * d)
 
-    best = np.clip(halve(low, high, rising), least, np.maximum(least, most))
+    best = np.clip(crossing(low, high, rising), least, np.maximum(least, most))
     n = np.exp(best)
     d = np.clip(data(best), *box.tokens)
     return Training(n, d, loss), np.where(possible, lifetime_flops(n, d, tokens, price, shape), np.inf)
@@ -253,7 +285,7 @@ def cheapest_tied(
     low, high = (np.full(level.shape, math.log(v)) for v in _tied_bounds(kappa, box))
 
     def good(x: np.ndarray) -> np.ndarray:
-        return loss(np.exp(x), kappa * np.exp(x), constants) <= level
+        return level - loss_at(np.exp(x), kappa * np.exp(x), *constants.numbers)
 
-    n = np.exp(halve(low, high, good))
-    return np.where(good(high), lifetime_flops(n, kappa * n, tokens, price, shape), np.inf)
+    n = np.exp(crossing(low, high, good))
+    return np.where(good(high) >= 0, lifetime_flops(n, kappa * n, tokens, price, shape), np.inf)

@@ -195,10 +195,22 @@ def lookup(
     from jax import lax
 
     entry = row + (word0 & mask).astype(jnp.int32)
-    # Without the barrier XLA makes a loop for each look-up, and works out the random words in both.
-    both, limit = lax.optimization_barrier((jnp.asarray(outcome)[entry], jnp.asarray(threshold)[entry]))
+    found = jnp.asarray(outcome)[entry], jnp.asarray(threshold)[entry]
+    # Without the barrier XLA's CPU back end makes a loop for each look-up, and works out the random words in both; on
+    # accelerators it would keep a draw from becoming one kernel.
+    both, limit = lax.platform_dependent(*found, cpu=_apart, default=_together)
     code = jnp.where(word1 < limit, both & np.uint32(0xFFFF), both >> np.uint32(16))
     return code.astype(jnp.int32)
+
+
+def _apart(*found: arrays.Array) -> tuple[arrays.Array, ...]:
+    from jax import lax
+
+    return lax.optimization_barrier(found)
+
+
+def _together(*found: arrays.Array) -> tuple[arrays.Array, ...]:
+    return found
 
 
 def wide_lookup(

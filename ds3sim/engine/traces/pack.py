@@ -13,6 +13,7 @@ from ds3sim.engine.limits import FIRST_ROUND, EngineOptions, Stopping
 from ds3sim.engine.tally import Tally, enough
 from ds3sim.engine.traces.alias import power_of_two
 from ds3sim.engine.traces.beam import beam, beam_arguments
+from ds3sim.engine.traces.choice import LONG_RUN, Choice
 from ds3sim.engine.traces.outcome import outcome_tables
 from ds3sim.engine.traces.tables import Walk, macro_steps, macro_tables, walk_of
 from ds3sim.engine.traces.urn import urn, urn_arguments
@@ -151,13 +152,16 @@ class Ready:
 
 @dataclass(frozen=True, eq=False)
 class Wave:
-    """Jobs of one shape with their tables; launches of ``rows`` rows of ``width`` lanes; ``compiled``: by numba."""
+    """Jobs of one shape with their tables; launches of ``rows`` rows of ``width`` lanes; ``compiled`` and
+    ``accelerator`` as in :class:`~ds3sim.engine.traces.backend.Backend`; ``long``: the run is worth a choice."""
 
     shape: Shape
     ready: Sequence[Ready]
     width: int
     rows: int
     compiled: bool = False
+    accelerator: Choice | None = None
+    long: bool = False
 
     @property
     def trials(self) -> int:
@@ -174,36 +178,44 @@ class Row(NamedTuple):
     count: int
 
 
-def waves(jobs: Sequence[Job], lanes: int, macro: int | None, compiled: bool = False) -> Iterator[Wave]:
-    """The jobs by kernel shape, a bounded number at a time; walks ``compiled`` by numba where asked for. Budgets of one
-    law share its table."""
+def waves(
+    jobs: Sequence[Job], lanes: int, macro: int | None, compiled: bool = False, accelerator: Choice | None = None
+) -> Iterator[Wave]:
+    """The jobs by kernel shape, a bounded number at a time; walks ``compiled`` by numba where asked for, or made for an
+    ``accelerator``. Budgets of one law share its table."""
+    long = sum(job.goal * job.task.n * job.task.max_steps for job in jobs) >= LONG_RUN
     shapes: dict[tuple[Any, ...], list[Job]] = {}
     for job in jobs:
         own = beam if isinstance(job.task.step, Beam) else urn if shared_rate(job.task) is not None else None
         alone = own and (own, id(job))
         shapes.setdefault((job.task.n, outcome_tables(job.task.aggregate)[0], alone), []).append(job)
     for (n, outcome, alone), members in shapes.items():
-        layout = _layout(members, n, lanes, outcome, compiled and not alone)
+        several = accelerator is not None and not alone
+        layout = _layout(members, n, lanes, outcome, compiled and not alone, several)
         if alone:
             (job,), (kernel, _) = members, alone
             arrays, static = KERNELS[kernel](job.task)
             marks, limit = outcome_tables(job.task.aggregate)[1], rng.threshold(job.task.graph.feasible)
             ready = Ready(job, arrays, (1, 0, 0, 0), marks, limit)
-            yield Wave(Shape(kernel, tuple(static.items()), n, outcome), [ready], *layout)
+            shape = Shape(kernel, tuple(static.items()), n, outcome)
+            yield Wave(shape, [ready], *layout, accelerator=accelerator)
             continue
         for part in _parts(members):
             groups: dict[tuple[Any, ...], list[Ready]] = {}
             for ready in _prepare(part, macro):
                 own = id(ready) if len(ready.arrays) > 2 else None  # a wide table goes alone
                 groups.setdefault((ready.law[3] > 8, own), []).append(ready)
-            for (long, _), group in groups.items():
+            for (many, _), group in groups.items():
                 # Walks of about equal length end together, so that no row waits for others.
                 group.sort(key=lambda r: r.law[3])
-                yield Wave(Shape(walk, (), n, outcome, long), group, *layout, compiled)
+                yield Wave(Shape(walk, (), n, outcome, many), group, *layout, compiled, accelerator, long)
 
 
-def _layout(jobs: Sequence[Job], n: int, lanes: int, outcome: tuple[Any, ...], compiled: bool) -> tuple[int, int]:
-    """(lanes of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel."""
+def _layout(
+    jobs: Sequence[Job], n: int, lanes: int, outcome: tuple[Any, ...], compiled: bool, several: bool
+) -> tuple[int, int]:
+    """(lanes of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel; ``several``: a
+    single task may have several rows, since none crosses the end of a batch."""
     most = max(job.most for job in jobs)
     step, steps = jobs[0].task.step, max(job.task.max_steps for job in jobs)
     fewest, held = FEWEST_LANES, lanes
@@ -215,6 +227,9 @@ def _layout(jobs: Sequence[Job], n: int, lanes: int, outcome: tuple[Any, ...], c
     if len(jobs) == 1 or compiled:
         width = power_of_two(max(n, min(max(lanes, fewest), max(ROW_LANES, most * n))))
         rows = 1 if len(jobs) == 1 else max(1, min(lanes // width, power_of_two(2 * len(jobs))))
+        if len(jobs) == 1 and several:
+            width = min(width, power_of_two(n * batch_trials(n)))
+            rows = max(1, min(lanes // width, power_of_two(-(-most * n // width))))
     else:
         trials = max(1, min(power_of_two(most), ROW_LANES // n))
         total = sum(-(-job.most // trials) + 1 for job in jobs)

@@ -21,6 +21,7 @@ from ds3sim.core.progress import working
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE, EngineOptions
 from ds3sim.engine.tally import Tally
 from ds3sim.engine.traces import native, xla
+from ds3sim.engine.traces.backend import Backend
 from ds3sim.engine.traces.pack import Job, Ready, Row, Wave, packed, waves
 from ds3sim.engine.traces.walk import NUMBERS, Rows
 from ds3sim.task.task import Task
@@ -35,8 +36,10 @@ def tallies(
     seed: int,
     firsts: Sequence[int],
     progress: Callable[..., Any] | None = None,
+    backend: Backend | None = None,
 ) -> list[Tally]:
-    """The tally of every task, as :func:`ds3sim.engine.simulate.evaluate`; equal tasks are simulated once.
+    """The tally of every task, as :func:`ds3sim.engine.simulate.evaluate`; equal tasks are simulated once. ``backend``:
+    None takes what is there.
 
     Memory: the tallies (24 bytes for each step of each task's budget) and a few launches; keep the sum of budgets of
     one call within what fits.
@@ -51,7 +54,7 @@ def tallies(
         return [made[task.identity, first] for task, first in zip(tasks, firsts, strict=True)]
 
     try:
-        run(list(jobs.values()), options, seed, progress)
+        run(list(jobs.values()), options, seed, progress, backend)
     except KeyboardInterrupt:
         raise StoppedEarly(found()) from None
     return [tally for tally in found() if tally is not None]
@@ -66,12 +69,16 @@ def check_steps(task: Task) -> None:
     )
 
 
-def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callable[..., Any] | None = None) -> None:
+def run(
+    jobs: Sequence[Job],
+    options: EngineOptions,
+    seed: int,
+    progress: Callable[..., Any] | None = None,
+    backend: Backend | None = None,
+) -> None:
     """Do the jobs. KeyboardInterrupt on Ctrl-C: the jobs hold what was done, in the order of trials."""
-    devices = runtime.devices()
-    lanes = options.chunk or runtime.lanes_per_launch(devices[0])
-    threads = len(devices) * runtime.workers_per_device(devices[0], len(devices))
-    launch = _Launch(devices, seed)
+    backend = Backend.found(options.chunk) if backend is None else backend
+    launch = _Launch(backend.devices, seed)
 
     def take(_: tuple[Any, ...], found: list[Any]) -> None:
         for job, *counts in found:
@@ -84,15 +91,15 @@ def run(jobs: Sequence[Job], options: EngineOptions, seed: int, progress: Callab
     def work(ready: Sequence[Ready], wave: Wave) -> Iterator[tuple[list[Row], Wave]]:
         return ((rows, wave) for rows in packed(ready, wave.trials, wave.rows))
 
-    found = waves(jobs, lanes, options.macro_steps, devices[0].platform == "cpu" and runtime.compiled())
+    found = waves(jobs, backend.lanes, options.macro_steps, backend.compiled, backend.accelerator)
     with working("trials", sum(job.goal for job in jobs)) as stage:
         if options.relative_error is None:
-            runtime.in_order(launch, (args for wave in found for args in work(wave.ready, wave)), threads, take)
+            runtime.in_order(launch, (args for wave in found for args in work(wave.ready, wave)), backend.threads, take)
             return
         for wave in found:
             ready = wave.ready
             while ready:
-                runtime.in_order(launch, work(ready, wave), threads, take)
+                runtime.in_order(launch, work(ready, wave), backend.threads, take)
                 ready = [r for r in ready if r.job.goes_on(seed, options)]
                 stage.total = sum(job.goal for job in jobs)
 

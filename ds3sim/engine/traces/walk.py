@@ -134,6 +134,12 @@ def _advance(
     return jnp.where(state >= 0, after, state), time + 1
 
 
+def _repeated(advance: Callable[..., Any], draws: int, carry: tuple[Any, ...]) -> tuple[Any, ...]:
+    for _ in range(draws):
+        carry = advance(carry)
+    return carry
+
+
 def walk(
     rows: Rows,
     threshold: arrays.UInt32[arrays.Array, " entries"],
@@ -141,8 +147,10 @@ def walk(
     *wide: arrays.UInt32[arrays.Array, " _"],
     width: int,
     stages: tuple[int, ...],
+    draws: int = 1,
 ) -> arrays.Int32[arrays.Array, "rows width"]:
-    """Endings of all lanes, from the tables of all rows side by side, or the wide table of one task."""
+    """Endings of all lanes, from the tables of all rows side by side, or the wide table of one task; ``draws`` between
+    two decisions whether to go on, which a walk past its end does not notice."""
     import jax.numpy as jnp
     from jax import lax
 
@@ -167,7 +175,8 @@ def walk(
             return many & (carry[1] < law[-1]) if len(keys) == 1 else many
 
         advance = functools.partial(_advance, lane=lane, law=law, tables=(threshold, outcome, *wide))
-        state, time = lax.while_loop(unfinished, advance, (state, time))
+        turn = functools.partial(_repeated, advance, draws)
+        state, time = lax.while_loop(unfinished, turn, (state, time))
         flat = state.reshape(-1)
         result = result.at[home].set(flat, mode="drop")
         if not smaller:

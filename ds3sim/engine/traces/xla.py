@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from ds3sim.engine.traces.alias import padded, power_of_two
+from ds3sim.engine.traces.histogram import device_counts
 from ds3sim.engine.traces.outcome import correct, outcome
 from ds3sim.engine.traces.pack import TABLE_ENTRIES, Wave
 from ds3sim.engine.traces.urn import urn
-from ds3sim.engine.traces.walk import NOT_REACHED, Rows, jitted, stage_sizes, walk
+from ds3sim.engine.traces.walk import Rows, jitted, stage_sizes, walk
 
+DRAWS = 4
+"""Draws of an accelerator's loop between two decisions of the host."""
 TABLE_SIZES = (2**17, TABLE_ENTRIES)
 
 
@@ -43,20 +46,17 @@ def counts(
     valid = [int(rows.numbers[0, begin:end].sum()) for begin, end in spans]
     if device is not None:
         rows = jax.device_put(rows, device)
-    static: dict[Any, Any] = dict(shape.static)
-    if shape.kernel is walk:
-        static["stages"] = stage_sizes(wave.rows * wave.width, shape.long)
-    ending = jitted(shape.kernel, "width", *static)(rows, *arrays, width=wave.width, **static)
-    endings = _counts(ending, spans, [2 * top + 4 for top in tops])
+    ending = _endings(rows, arrays, wave)
+    endings = _counts(ending, spans, [2 * top + 4 for top in tops], wave)
     hits = [found[2::2] for found in endings]
     if not shape.alone:
         times = jitted(outcome, "n", "kind")(ending, rows, marks, n=n, kind=shape.outcome)
-        hits = _counts(times, spans, [top + 1 for top in tops])
+        hits = _counts(times, spans, [top + 1 for top in tops], wave)
     for found, (begin, end), many in zip(endings, spans, valid, strict=True):
         found[1] -= (end - begin) * wave.width - many  # lanes without a trace
     if shape.kernel is not urn:
         return endings, hits, None
-    (times_correct,) = _counts(jitted(correct, "n")(ending, n=n), spans, [n + 1])  # a single row
+    (times_correct,) = _counts(jitted(correct, "n")(ending, n=n), spans, [n + 1], wave)  # a single row
     return endings, hits, int(times_correct @ np.arange(n + 1) ** 2)
 
 
@@ -69,13 +69,30 @@ def _joined(tables: Sequence[np.ndarray]) -> np.ndarray:
     return out
 
 
-def _counts(values: Any, spans: list[tuple[int, int]], sizes: list[int]) -> list[np.ndarray]:
-    """Counts of 0..size-1 in rows begin..end-1 of a device array, int64 [size] each; larger values are left out."""
-    import jax.numpy as jnp
+def _endings(rows: Rows, arrays: Any, wave: Wave) -> Any:
+    """Endings of a launch, on the device."""
+    kernel, static, width = wave.shape.kernel, dict[Any, Any](wave.shape.static), wave.width
+    if kernel is not walk:
+        return jitted(kernel, "width", *static)(rows, *arrays, width=width, **static)
+    static["stages"] = stage_sizes(wave.rows * width, wave.shape.long)
+    if wave.accelerator is None:
+        return jitted(walk, "width", "stages")(rows, *arrays, width=width, **static)
 
-    if len(values) == 1 and next(iter(values.devices())).platform != "cpu" and sizes[0] <= 2**20:
-        kept = jnp.where(values[0] == NOT_REACHED, sizes[0], values[0])
-        return [np.asarray(jnp.bincount(kept, length=power_of_two(sizes[0] + 1))[: sizes[0]]).astype(np.int64)]
+    def usual() -> Any:
+        return jitted(walk, "width", "stages", "draws")(rows, *arrays, width=width, **static, draws=DRAWS)
+
+    challenger = wave.accelerator.challenger
+    if challenger is None or len(arrays) > 2:
+        return usual()
+    name = (wave.rows, width, arrays[0].size, wave.shape.long)
+    other = jitted(challenger, "width")
+    return wave.accelerator.endings(usual, lambda: other(rows, *arrays, width=width), name, wave.long)
+
+
+def _counts(values: Any, spans: list[tuple[int, int]], sizes: list[int], wave: Wave) -> list[np.ndarray]:
+    """Counts of 0..size-1 in rows begin..end-1 of a device array, int64 [size] each; larger values are left out."""
+    if wave.accelerator is not None and (found := device_counts(values, spans, sizes)) is not None:
+        return found
     host = np.asarray(values)
     return [_count(host[begin:end].ravel(), size) for (begin, end), size in zip(spans, sizes, strict=True)]
 
