@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import get_context, parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
+from os import _exit
 from typing import Any, NamedTuple
 
 from ds3sim.core.errors import InputError, require, shown
@@ -119,7 +120,7 @@ def _begin(numbers: Any, own: list[dict[str, str]]) -> None:
     def orphaned() -> None:
         if parent is not None:
             parent.join()
-            os._exit(1)
+            _exit(1)
 
     threading.Thread(target=orphaned, daemon=True).start()
 

@@ -12,7 +12,7 @@ from ds3sim.core import runtime
 from ds3sim.core.check import fraction, whole_number
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.progress import working
-from ds3sim.core.workers import AnyExecutor, crew_of
+from ds3sim.core.workers import AnyExecutor, Crew, crew_of
 from ds3sim.engine.limits import RANDOM
 from ds3sim.study.run import Source
 from ds3sim.task.steps import Beam, ToT
@@ -77,10 +77,7 @@ def validate(
 
     try:
         with working("cases", of) as stage, crew_of(executor) as crew:
-            calls = [(case, perturb, seed) for case in cases]
-            for number, checks in _alone(calls, tell) if crew is None else crew.each(_compared, calls):
-                if crew is not None:
-                    tell(number)
+            for number, checks in _checked([(case, perturb, seed) for case in cases], crew, tell):
                 found[number] = checks
                 stage.advance()
             if study is None:
@@ -97,8 +94,15 @@ def _compared(call: tuple[Case, float, int]) -> list[Check]:
     return compare(*call)
 
 
-def _alone(calls: Sequence[tuple[Case, float, int]], tell: Callable[[int], None]) -> Iterator[tuple[int, list[Check]]]:
-    """The checks of every case, in order."""
+def _checked(
+    calls: Sequence[tuple[Case, float, int]], crew: Crew | None, tell: Callable[[int], None]
+) -> Iterator[tuple[int, list[Check]]]:
+    """(number, checks) of every case; ``tell`` is called before each, or by workers after it."""
+    if crew is not None:
+        for number, checks in crew.each(_compared, calls):
+            tell(number)
+            yield number, checks
+        return
     for number, call in enumerate(calls):
         tell(number)
         yield number, _compared(call)
