@@ -7,7 +7,7 @@ it does not matter who answers it, nor how often it was asked.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
 from ds3sim.core.check import number, whole_number
-from ds3sim.core.errors import InputError, note, require, shown
+from ds3sim.core.errors import InputError, note, require, require_kind, shown
 from ds3sim.core.executors import Opened, kind_of
 from ds3sim.core.text import short
 
@@ -91,12 +91,12 @@ class Workers:
             kind, address = kind_of(self.executor)
             return kind.open(address, self.count)
         made = self.executor()
-        require(isinstance(made, Executor), f"executor = {shown(made)}: the function did not return an executor")
+        require_kind(made, Executor, f"executor = {shown(made)}: the function did not return an executor")
         return Opened(made, lambda: made.shutdown(wait=False, cancel_futures=True))
 
 
 @contextmanager
-def crew_of(executor: AnyExecutor | None) -> Iterator[Crew | None]:
+def crew_of(executor: AnyExecutor | None) -> Generator[Crew | None, None, None]:
     """The crew of an argument ``executor`` for a ``with``; None: none. What was opened is closed."""
     if executor is None:
         yield None
@@ -191,7 +191,7 @@ class Crew:
             try:
                 future = self._executor.submit(work, calls[at])
                 told = "is no executor of concurrent.futures: for Dask, give client.get_executor()"
-                require(isinstance(future, Future), f"executor = {shown(self._executor)} {told}")
+                require_kind(future, Future, f"executor = {shown(self._executor)} {told}")
             except InputError:
                 raise
             except Exception as failure:

@@ -86,13 +86,11 @@ class _Job:
                 firsts = [first + own[i][0] for i in members]
                 some = [tasks[i] for i in members]
                 try:
-                    laws: Sequence[Any] = evaluate(
-                        some, None, options, self.seed, firsts=firsts, progress=self.progress
-                    )
+                    laws: Any = evaluate(some, None, options, self.seed, firsts=firsts, progress=self.progress)
                 except StoppedEarly as stop:
-                    found.update(zip(members, stop.partial, strict=True))
+                    found |= dict(zip(members, stop.partial, strict=True))
                     raise
-                found.update(zip(members, laws, strict=True))
+                found |= dict(zip(members, laws, strict=True))
         except KeyboardInterrupt:
             interrupted = True
         return self._joined(tasks, first, end, [found.get(i) for i in range(len(tasks))], interrupted)

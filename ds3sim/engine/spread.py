@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.progress import working
@@ -167,11 +167,11 @@ def asked(unit: Unit, laws: Sequence[Law]) -> list[Tally]:
     """The tallies of a unit; InputError where they count other trials than it names."""
     count, out = unit.options.traces, []
     for task, first, tally in zip(unit.tasks, unit.firsts or (), laws, strict=True):
-        good = isinstance(tally, Tally) and tally.identity == task.identity
-        good = good and tally.ranges == ((unit.seed, first, first + count),)
         told = f"the engine returned other trials than {first}..{first + count} of problem {task.identity[:8]}"
-        require(good, told)
-        out.append(tally)
+        require(isinstance(tally, Tally), told)
+        counted = cast(Tally, tally)
+        require(counted.identity == task.identity and counted.ranges == ((unit.seed, first, first + count),), told)
+        out.append(counted)
     return out
 
 

@@ -57,8 +57,7 @@ def validate(
     >>> ds.validate(study).passed
     True
     """
-    perturb = fraction("perturb", perturb, -0.5, 0.5)
-    seed = whole_number("seed", seed, 0, 2**63 - 1)
+    perturb, seed = fraction("perturb", perturb, -0.5, 0.5), whole_number("seed", seed, 0, 2**63 - 1)
     study = None if source is None else study_of(source)
     if executor is None:
         runtime.devices()  # says where none can be used
@@ -67,13 +66,12 @@ def validate(
     found: dict[int, list[Check]] = {}
 
     def result(interrupted: bool) -> Validation:
-        name = "suite" if study is None else study.name
-        checks = [check for number in sorted(found) for check in found[number]]
-        return Validation(name, adjusted(checks), perturb=perturb, seed=seed, interrupted=interrupted)
+        checks = adjusted([check for _, own in sorted(found.items()) for check in own])
+        return Validation(study.name if study else "suite", checks, perturb=perturb, seed=seed, interrupted=interrupted)
 
-    def tell(number: int) -> None:
+    def tell(number: int, name: str = "training side") -> None:
         if progress is not None:
-            progress(cases[number].name if number < len(cases) else "training side", number, of)
+            progress(name, number, of)
 
     try:
         with working("cases", of) as stage, crew_of(executor) as crew:
@@ -81,8 +79,8 @@ def validate(
                 found[number] = checks
                 stage.advance()
             if study is None:
-                tell(len(cases))
-                found[len(cases)] = training_checks(perturb, seed)
+                tell(of - 1)
+                found[of - 1] = training_checks(perturb, seed)
     except KeyboardInterrupt:
         if not found:
             raise
@@ -95,16 +93,16 @@ def _compared(call: tuple[Case, float, int]) -> list[Check]:
 
 
 def _checked(
-    calls: Sequence[tuple[Case, float, int]], crew: Crew | None, tell: Callable[[int], None]
+    calls: Sequence[tuple[Case, float, int]], crew: Crew | None, tell: Callable[[int, str], None]
 ) -> Iterator[tuple[int, list[Check]]]:
     """(number, checks) of every case; ``tell`` is called before each, or by workers after it."""
     if crew is not None:
         for number, checks in crew.each(_compared, calls):
-            tell(number)
+            tell(number, calls[number][0].name)
             yield number, checks
         return
     for number, call in enumerate(calls):
-        tell(number)
+        tell(number, call[0].name)
         yield number, _compared(call)
 
 
