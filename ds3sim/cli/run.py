@@ -108,6 +108,8 @@ def _columns(result: ds.Result) -> dict[str, Callable[[Any], str]]:
     out["success"] = lambda row: probability(row.success)
     if result.traces:
         out["95% interval<"] = lambda row: interval(row.success_low, row.success_high)
+    if any(row.effective_traces is not None for row in rows):
+        out["effective traces"] = lambda row: number(row.effective_traces)
     out["theory"] = lambda row: probability(row.reference.success if row.reference else None)
     out["expected steps"] = lambda row: number(row.expected_steps)
     out["tokens"] = lambda row: number(row.expected_tokens)
