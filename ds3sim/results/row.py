@@ -12,9 +12,11 @@ import numpy as np
 from ds3sim.config.entries import Place
 from ds3sim.core.errors import InputError
 from ds3sim.core.estimate import Estimate
-from ds3sim.engine.law import Law, Mixture
+from ds3sim.engine.law import Law, Mixture, Weighed
 from ds3sim.theory.cost import CostModel
 
+WEIGHED = ("effective_traces", "largest_weight", "relative_error")
+"""Fields that only engines whose traces have weights fill."""
 AS_GIVEN = ("tokens", "flops", "cot_steps", "cot_tokens")
 """Fields that hold the budget as the config gives it."""
 COSTS = ("expected_tokens", "expected_flops", "mean_flops", "budget_tokens", "budget_flops")
@@ -43,6 +45,8 @@ class Row:
         expected_flops, mean_flops, budget_flops: None without a cost model.
         tokens, flops: None where the budget is in steps.
         authors_flops: for tasks of levels of skills; NaN where the authors' code has no such strategy.
+        effective_traces, largest_weight, relative_error: of engines whose traces have weights, else None: see
+            :class:`ds3sim.engine.law.Weights`; of a distribution over tasks those of its worst part.
         reference: what a formula or linear algebra gives for the same row, where it can be had.
     """
 
@@ -68,6 +72,9 @@ class Row:
     cot_steps: int | float | None = None
     cot_tokens: float | None = None
     authors_flops: float | None = None
+    effective_traces: float | None = None
+    largest_weight: float | None = None
+    relative_error: float | None = None
     reference: Reference | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,6 +94,7 @@ class Row:
                 for name in ("success", "expected_steps")
             },
             **{name: getattr(self, name) for name in COSTS},
+            **{name: value for name in WEIGHED if (value := getattr(self, name)) is not None},
         }
 
     def reference_dict(self) -> dict[str, Any]:
@@ -120,7 +128,7 @@ def _read(
     authors = row.get("authors_flops")
     if authors is None and "authors_flops" in row:
         authors = math.nan
-    values: dict[str, Any] = {key: row.get(key) for key in ("strategy", *COSTS, *AS_GIVEN)}
+    values: dict[str, Any] = {key: row.get(key) for key in ("strategy", *COSTS, *AS_GIVEN, *WEIGHED)}
     values |= {key: row[key] for key in ("steps", "expected_tokens", "budget_tokens")}
     values |= {
         key + suffix: float(row[key][end]) for key in ("success", "expected_steps") for end, suffix in ENDS.items()
@@ -140,12 +148,14 @@ def _read(
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """A law at the budgets of a place: success and steps of a task [3, B], E[(steps of a trace)^2] [B], trials."""
+    """A law at the budgets of a place: success and steps of a task [3, B], E[(steps of a trace)^2] [B], trials, and
+    the fields ``WEIGHED`` of each budget."""
 
     success: np.ndarray
     steps: np.ndarray
     square: np.ndarray
     traces: int
+    weighed: Sequence[Sequence[float | None]]
 
 
 def rows_of(
@@ -165,7 +175,21 @@ def _measured(place: Place, laws: Sequence[Law]) -> _Measured:
     steps = np.array([int(row.steps) for row in place.rows], dtype=np.int64)
     law = Mixture(laws, place.weights)
     success, spent = _within(law.success(steps), 1.0), _within(law.expected_steps(steps), steps)
-    return _Measured(success, spent, np.asarray(law.expected_square_steps(steps)), law.traces)
+    square = np.asarray(law.expected_square_steps(steps))
+    return _Measured(success, spent, square, law.traces, _weighed(laws, steps))
+
+
+def _weighed(laws: Sequence[Law], steps: np.ndarray) -> Sequence[Sequence[float | None]]:
+    """The fields ``WEIGHED`` at each budget, of the worst of the laws."""
+    found = [law.weights(steps) for law in laws if isinstance(law, Weighed)]
+    if not found:
+        return [[None] * len(WEIGHED)] * len(steps)
+    effective = np.min([one.effective for one in found], axis=0)
+    largest, error = (np.max([getattr(one, name) for one in found], axis=0) for name in ("largest", "relative_error"))
+    return [
+        [many, most, share if np.isfinite(share) else None]
+        for many, most, share in np.stack([effective, largest, error], axis=1).tolist()
+    ]
 
 
 def _within(found: Estimate, most: float | np.ndarray) -> np.ndarray:
@@ -200,12 +224,14 @@ def _rows(place: Place, found: _Measured, flops: np.ndarray | None, references: 
     tokens = place.proposals * place.tokens_per_step
     none = [None] * len(place.rows)
     costs = (none, none, none) if flops is None else flops.tolist()
-    columns = zip(place.rows, found.success.T.tolist(), found.steps.T.tolist(), *costs, references, strict=True)
+    columns = zip(
+        place.rows, found.success.T.tolist(), found.steps.T.tolist(), *costs, references, found.weighed, strict=True
+    )
     out = []
-    for given, p, k, at_mean, mean, full, known in columns:
+    for given, p, k, at_mean, mean, full, known, weighed in columns:
         price = (tokens * k[0], at_mean, mean, float(tokens * place.n * given.steps_per_trace), full)
         asked = (given.tokens, given.flops, given.cot_steps, given.cot_tokens, given.authors_flops)
         budget = (given.steps, given.steps_per_trace, found.traces)
-        values = [place.point, place.axes, place.strategy, *budget, *p, *k, *price, *asked, known]
+        values = [place.point, place.axes, place.strategy, *budget, *p, *k, *price, *asked, *weighed, known]
         out.append(Row(*values))
     return tuple(out)

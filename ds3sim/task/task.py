@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -89,6 +89,10 @@ class Task:
                 "graph = latent: the n traces of a task share its success rate: use feasibility = per_task",
             )
         _ = self.budgets
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes: without the tensor, which they make faster than it is sent."""
+        return {name: value for name, value in vars(self).items() if name != "tensor"}
 
     @cached_property
     def budgets(self) -> np.ndarray:

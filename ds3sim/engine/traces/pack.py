@@ -48,6 +48,7 @@ class Job:
         stream: names the random stream.
         most: trials it may take, for the size of launches.
         walk: another walk than the task's own.
+        error: the relative standard error that the tally leaves; None: :func:`enough` decides.
         ended: nothing is left to do; reached: the stopping rule is met.
         counts: hits, deaths and task_hits as in :class:`Tally`; empty before the first launch came back.
         squares: as in :class:`Tally`.
@@ -59,6 +60,7 @@ class Job:
     most: int
     stream: str
     walk: Walk | None = None
+    error: Callable[[Tally], float] | None = None
     done: int = 0
     infeasible: int = 0
     ended: bool = False
@@ -89,7 +91,8 @@ class Job:
     def goes_on(self, seed: int, options: EngineOptions) -> bool:
         """Whether ``relative_error`` wants another round; sets its goal."""
         assert options.relative_error is not None
-        self.reached = enough(self.task, self.tally(seed, options), options.relative_error)
+        wanted, tally = options.relative_error, self.tally(seed, options)
+        self.reached = enough(self.task, tally, wanted) if self.error is None else self.error(tally) <= wanted
         self.ended = self.reached or self.done >= self.most
         if not self.ended:
             self.goal = min(2 * self.done, self.most)
