@@ -5,16 +5,17 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from scipy.stats import kstest
+from scipy.stats import hypergeom, kstest
 from statistics_budget import LEVEL, MOST_Z, agrees
 
 from ds3sim.core.errors import InputError
 from ds3sim.engine import population
+from ds3sim.engine.groups import arrived
 from ds3sim.engine.limits import MOST_TRACES
 from ds3sim.engine.simulate import exact, simulate
 from ds3sim.engine.tilt import tilt
 from ds3sim.graph.graph import SkillGraph
-from ds3sim.task.aggregate import BestOfN
+from ds3sim.task.aggregate import BestOfN, Majority, Verifier, WeightErrors
 from ds3sim.task.steps import ToT
 from ds3sim.task.task import Task
 from ds3sim.validate.suite import suite
@@ -49,8 +50,60 @@ def test_population_is_additive_by_whole_batches():
     assert np.array_equal(most.hits, (start + rest).hits) and most.ranges == (start + rest).ranges == ((1, 0, 10**15),)
     with pytest.raises(InputError, match="whole batches"):
         simulate(task, 10, 1, "population", first=5)
-    with pytest.raises(InputError, match="single traces"):
-        simulate(Task(GRAPH, aggregate=BestOfN(2), steps=20), 10, 1, "population")
+    with pytest.raises(InputError, match="at most 64 traces, not n = 65"):
+        simulate(Task(GRAPH, aggregate=BestOfN(65), steps=65), 10, 1, "population")
+    with pytest.raises(InputError, match="are more than the 1e"):
+        simulate(Task(GRAPH, aggregate=BestOfN(2), steps=20), 10**15, 1, "population")
+    with pytest.raises(InputError, match="share a success rate"):
+        simulate(Task(SkillGraph.latent(0.9, 0.4, 2), aggregate=BestOfN(2), steps=20), 10, 1, "population")
+
+
+ERRS = WeightErrors((0.5, 0.3, 0.2))
+GROUPS = [
+    (BestOfN(3), "per_task"),
+    (BestOfN(3), "per_trace"),
+    (BestOfN(4, Verifier(0.7, 0.2)), "per_task"),
+    (BestOfN(1, Verifier(0.6, 0.1, "abstain")), "per_task"),
+    (Majority(5, ERRS), "per_task"),
+    (Majority(4, ERRS, ties="wrong"), "per_trace"),
+]
+
+
+@pytest.mark.parametrize(("aggregate", "feasibility"), GROUPS)
+@pytest.mark.parametrize("trials", [40, 10**12])
+def test_groups_of_a_population_have_the_law_of_their_aggregator(aggregate, feasibility, trials):
+    """Means and variances over many seeds, few traces and very many."""
+    n = aggregate.n
+    graph = SkillGraph.random(6, 0.4, degree=3, death=0.05, seed=9, feasible=0.8)
+    task = Task(graph, aggregate=aggregate, steps=[2 * n, 5 * n], feasibility=feasibility, on_dead="stop")
+    p = np.asarray(exact(task).success(task.budgets))
+    runs = 40
+    tallies = [simulate(task, trials, seed, "population") for seed in range(runs)]
+    z = np.array([np.asarray(t.success(task.budgets)) - p for t in tallies]) / np.sqrt(p * (1 - p) / trials)
+    assert agrees(z.mean(axis=0), 0, 1 / np.sqrt(runs))
+    assert agrees(z.var(axis=0), 1, np.sqrt((2 + 1 / (trials * p * (1 - p))) / runs))
+    joint = (z[:, 0] * z[:, 1]).mean()  # success at both budgets is success at the smaller one
+    rho = np.sqrt(p[0] * (1 - p[1]) / (p[1] * (1 - p[0])))
+    assert agrees(joint, rho, np.sqrt((1 + rho**2 + 1 / (trials * p[0] * (1 - p[1]))) / runs))
+    steps = np.mean([np.asarray(t.expected_steps(task.budgets)) for t in tallies], axis=0)
+    spread = [(t.expected_steps(task.budgets).high - t.expected_steps(task.budgets).low) / 3.9 for t in tallies]
+    assert agrees(steps, np.asarray(exact(task).expected_steps(task.budgets)), np.mean(spread, axis=0) / np.sqrt(runs))
+    for tally in tallies:
+        assert tally.task_hits.sum() <= trials and tally.hits.sum() + tally.deaths.sum() <= tally.feasible <= n * trials
+
+
+@pytest.mark.parametrize(("count", "groups"), [(7, 3), (9, 3), (40, 30), (60, 30)])
+def test_arrivals_fall_on_open_places_uniformly(count, groups):
+    """Occupancy of groups of three: how many got 0, 1, 2 and 3 of the arrivals, against the hypergeometric means."""
+    rng, never = np.random.Generator(np.random.Philox(4)), np.zeros(4)
+    state = np.zeros((2, 4), np.int64)
+    state[0, 0] = groups
+    runs = 2000
+    found = np.array([arrived(rng, state, count, never)[0] for _ in range(runs)])
+    assert np.all(found.sum(axis=1) == groups) and np.all(found @ np.arange(4) == count)
+    mean = groups * hypergeom(3 * groups, 3, count).pmf(np.arange(4))
+    error = np.sqrt(np.maximum(mean, 1 / runs) / runs)
+    assert agrees(found.mean(axis=0), mean, error)
 
 
 def test_a_population_takes_four_walks_at_most():

@@ -236,10 +236,10 @@ def test_an_interrupt_keeps_what_came(tmp_path, alone):
 
 @pytest.mark.usefixtures("small")
 def test_mistakes_in_the_work_are_told_as_always():
-    study = ds.Study(GRAPH, strategy=ds.Majority(3), steps=10, engine="population", axes={"graph.success": [0.2, 0.5]})
-    with pytest.raises(InputError, match="engine population follows single traces") as here:
+    study = ds.Study(GRAPH, strategy=ds.Majority(65), steps=65, engine="population", axes={"graph.success": [0.2, 0.5]})
+    with pytest.raises(InputError, match="engine population groups at most 64 traces") as here:
         ds.sweep(study)
-    with pytest.raises(InputError, match="engine population follows single traces") as there:
+    with pytest.raises(InputError, match="engine population groups at most 64 traces") as there:
         ds.sweep(study, executor=Direct())
     assert str(there.value) == str(here.value)
 

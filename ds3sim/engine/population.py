@@ -16,7 +16,9 @@ import numpy as np
 
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.progress import Stage, working
+from ds3sim.engine.groups import check_groups, task_hits
 from ds3sim.engine.limits import FIRST_ROUND, MOST_STEPS_PER_TRACE, MOST_TRACES, EngineOptions, Stopping
+from ds3sim.engine.splits import RARE, binomial, multinomial
 from ds3sim.engine.tally import Tally, enough
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.tensor import entries
@@ -25,9 +27,6 @@ from ds3sim.task.task import Task
 if TYPE_CHECKING:
     from ds3sim.graph.tensor import Tensor
 
-RARE = 2.0**-28
-"""Below this, digits of a chance are lost in 1 - p: in multinomials, and in binomials of some versions of NumPy."""
-THINNED = 2.0**-20
 MOST_CELLS = 2**20
 """Cells of a table of laws that are all padded to the longest, beside four times the entries."""
 
@@ -44,9 +43,8 @@ def tallies(
     firsts: Sequence[int],
     progress: Callable[..., Any] | None = None,
 ) -> list[Tally]:
-    """The tally of every task, one after the other, as :func:`ds3sim.engine.simulate.evaluate`; InputError: an
-    aggregator of several traces (a population has no groups), a beam, a budget above 2^24 steps, a first trace inside a
-    batch.
+    """The tally of every task, one after the other, as :func:`ds3sim.engine.simulate.evaluate`; InputError: more
+    than 64 traces a task, several of a latent graph, a beam, a budget above 2^24 steps, a first trace inside a batch.
     """
     out: list[Tally | None] = [None] * len(tasks)
     with working("tasks", len(tasks)) as stage:
@@ -79,11 +77,7 @@ def _rounds(
 
 def _run(task: Task, seed: int, first: int, traces: int, progress: Callable[..., Any] | None) -> Tally:
     """``traces`` traces from number ``first`` on."""
-    require(
-        task.n == 1,
-        f"engine population follows single traces, not groups of n = {task.n}: use engine traces for"
-        f" aggregate = {task.aggregate.name}",
-    )
+    check_groups(task, traces, MOST_TRACES)
     parts = batches(first, first + traces)
     ends_of_batches = ", ".join(f"{end:.0e}" for end in BATCHES)
     require(
@@ -92,7 +86,8 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable[...,
     )
     require(task.max_steps <= MOST_STEPS_PER_TRACE, f"steps = {task.max_steps} is more than {MOST_STEPS_PER_TRACE}")
     graph, tensor = task.graph, task.tensor
-    ends = np.zeros((2, task.max_steps + 1), np.int64)
+    ends, solved = np.zeros((2, task.max_steps + 1), np.int64), np.zeros(task.max_steps + 1, np.int64)
+    n, together = task.n, task.feasibility == "per_task"
     done, feasible, stopped = 0, 0, False
     try:
         with working("traces", traces) as stage:
@@ -100,16 +95,19 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable[...,
                 count = end - begin
                 key = np.random.SeedSequence([seed, int(task.identity, 16), begin // BATCH])
                 rng = np.random.Generator(np.random.Philox(key))
-                able = binomial(rng, count, graph.feasible)
+                able = binomial(rng, count if together else n * count, graph.feasible)
+                able *= n if together else 1
                 with working("steps", task.max_steps + 1, count) as walk:
-                    ends += _walk(rng, able, graph, tensor, task.max_steps, walk)
+                    found = _walk(rng, able, graph, tensor, task.max_steps, walk)
+                solved += task_hits(rng, task, able // n if together else count, found[0])
+                ends += found
                 stage.advance(count)
                 feasible, done = feasible + able, done + count
                 if progress is not None:
                     progress(count)
     except KeyboardInterrupt:
         stopped = True
-    tally = Tally.of(task, "population", seed, first, done, feasible, (*ends, ends[0]), Stopping(traces=done))
+    tally = Tally.of(task, "population", seed, first, done, feasible, (*ends, solved), Stopping(traces=done))
     if stopped:
         raise StoppedEarly(tally)
     return tally
@@ -170,26 +168,3 @@ def _splits(tensor: Tensor) -> Callable[[np.random.Generator, np.ndarray, np.nda
         return after
 
     return one_by_one
-
-
-def multinomial(rng: np.random.Generator, count: int, law: np.ndarray) -> np.ndarray:
-    """How ``count`` traces split by ``law``, int64 of its shape; rare outcomes are drawn first, one after the other."""
-    rare = np.flatnonzero((law > 0) & (law < RARE))
-    if not rare.size:
-        return rng.multinomial(count, law)
-    out = np.zeros(law.size, np.int64)
-    left, rest = int(count), 1.0
-    for i in rare.tolist():
-        out[i] = binomial(rng, left, law[i] / rest)
-        left, rest = left - out[i], rest - law[i]
-    usual = np.flatnonzero(law >= RARE)
-    out[usual] = rng.multinomial(left, law[usual] / law[usual].sum())
-    return out
-
-
-def binomial(rng: np.random.Generator, count: int, chance: float) -> int:
-    """Binomial(count, chance) at the full relative accuracy of a rare chance: who is in a share of a share of ..."""
-    if 0.0 < chance < RARE:
-        while 0.0 < chance < THINNED and count:
-            count, chance = int(rng.binomial(count, THINNED)), chance / THINNED
-    return int(rng.binomial(count, chance))
