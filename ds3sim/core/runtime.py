@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import platform
 import sys
@@ -157,7 +158,8 @@ def in_order(
 
 
 def configure_process() -> None:
-    """Settings for a process that is ours (the command line): keep compiled kernels on disk.
+    """Settings for a process that is ours (the command line): keep compiled kernels on disk, and look for garbage
+    rarely, since the points of a sweep are many objects that stay.
 
     The library never calls this; importing ds3sim changes no setting of JAX. A cache folder that
     cannot be written is left alone. The folder is $DS3SIM_CACHE, else the user's cache folder.
@@ -167,6 +169,7 @@ def configure_process() -> None:
     """
     import jax
 
+    gc.set_threshold(100_000, 20, 100)
     base = os.environ.get("DS3SIM_CACHE")
     folder = Path(base or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ds3sim") / "xla"
     with suppress(OSError):
