@@ -76,7 +76,8 @@ def count_law(n: int, alpha: float, beta: float) -> np.ndarray:
     require(size <= MOST_EXACT, f"n = {size} is more than {MOST_EXACT}, the most whose law is written out")
     _, alpha, beta = (float(v) for v in check(1.0, alpha, beta))
     k = np.arange(size, dtype=np.float64)
-    ratios = np.log((k + alpha) / (k + 1.0)) + np.log((size - k) / (size - k - 1.0 + beta))
+    left = size - k
+    ratios = np.log((k + alpha) / (k + 1.0) * (left / (left - 1.0 + beta)))
     law = np.exp(np.concatenate([[0.0], np.cumsum(ratios)]) - float(log_ratio(alpha, beta, float(size))))
     return law / law.sum()
 
@@ -157,12 +158,18 @@ def vote_at_n(
     size = int(whole_array("n", n, 1))
     solvable, alpha, beta = (float(v) for v in check(solvable, alpha, beta))
     if size <= votes.LARGEST:
-        law = _known_law(size, alpha, beta) if size <= votes.EXACT else count_law(size, alpha, beta)
-        return solvable * float(law @ votes.plurality(size, weights, ties, quick))
+        return solvable * _vote(size, alpha, beta, tuple(votes.positive_weights(weights).tolist()), ties, quick)
     far = float(plateau(solvable, alpha, beta, np.max(weights)))
     scale = (votes.LARGEST / size) ** 0.5
     near = vote_at_n(votes.LARGEST, solvable, alpha, beta, _spread_out(weights, 1.0 / scale), ties, quick)
     return far + (near - far) * scale
+
+
+@lru_cache(maxsize=4096)
+def _vote(n: int, alpha: float, beta: float, weights: tuple[float, ...], ties: str, quick: bool) -> float:
+    """(13) of A = 1, kept: intervals ask for the same ones again."""
+    law = _known_law(n, alpha, beta) if n <= votes.EXACT else count_law(n, alpha, beta)
+    return float(law @ votes.plurality(n, weights, ties, quick))
 
 
 def _spread_out(weights: Numbers, by: float) -> np.ndarray:

@@ -24,6 +24,7 @@ import numpy as np
 from ds3sim.core.check import Numbers, fraction, fraction_array, one_of, whole_array, whole_number
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_pmf, binomial_tails, stirling_error
+from ds3sim.theory.crossing import crossing
 
 EXACT = 2048
 """Most votes for which every Q_k is computed; above, the transition from 0 to 1 is interpolated."""
@@ -34,6 +35,8 @@ _NODES = 72
 _SURE = 1e-13
 """Where a bound says that Q_k is this close to 0 or 1 it is taken to be."""
 _CANNOT = 1e-19
+_KEPT = 2**16
+"""Counts up to which Stirling's errors are kept."""
 _TERMS = 2**21
 """Most terms of a sum over votes held at once."""
 
@@ -145,10 +148,10 @@ def _chances(n: int, weights: tuple[float, ...], ties: str, exact: int, nodes: i
             from scipy.interpolate import make_interp_spline
 
             at = np.unique(np.rint(np.linspace(first, last, nodes)).astype(int))
-            known = [_one(n, int(k), c, ties) for k in at]
+            known = _several(n, at, c, ties)
             result[first : last + 1] = make_interp_spline(at, known, k=7)(np.arange(first, last + 1))
         else:
-            result[first : last + 1] = [_one(n, k, c, ties) for k in range(first, last + 1)]
+            result[first : last + 1] = _several(n, np.arange(first, last + 1), c, ties)
     result = np.clip(result, 0.0, 1.0)
     result.setflags(write=False)
     return result
@@ -177,30 +180,24 @@ def _bisect(condition: Callable[[int], bool], first: int, last: int) -> int:
     return first
 
 
-def _saddle(c: np.ndarray, k: int, wrong: int) -> float:
-    """t at which the cut Poissons (rates c t, at most k each) have mean ``wrong`` in all; mean t g(k-1)/g(k)."""
-    low = high = float(wrong)
-    if wrong >= k * c.size:
-        return math.inf
+def _saddles(c: np.ndarray, cap: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """t at which the cut Poissons (rates c t, at most ``cap`` each) have mean ``wrong`` in all, for each pair [K] with
+    wrong < cap c.size; the mean is t times the sum of c g(cap-1)/g(cap). About is enough: Q_k does not depend on it."""
+    shape = cap[:, None]
 
-    def mean(t: float) -> float:
-        rate = c * t
-        return float((rate * _cut_ratio(rate, k)).sum())
+    def excess(t: np.ndarray) -> np.ndarray:
+        rate = c * t[:, None]
+        return (rate * _cut_ratio(rate, shape)).sum(axis=1) / wrong - 1.0
 
-    while mean(high) < wrong and high < 1e16:
-        low, high = high, 4.0 * high
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        if mean(middle) < wrong:
-            low = middle
-        else:
-            high = middle
-        if high - low < 1e-6 * high:
-            break
-    return high
+    high = wrong.copy()
+    short = excess(high) < 0
+    while short.any() and high.max() < 1e16:
+        high[short] *= 4.0
+        short = excess(high) < 0
+    return crossing(np.where(high > wrong, high / 4.0, high), high, excess, 1e-4)
 
 
-def _cut_ratio(rate: np.ndarray, k: int) -> np.ndarray:
+def _cut_ratio(rate: np.ndarray, k: np.ndarray) -> np.ndarray:
     """P(Poisson(rate) <= k-1) / P(Poisson(rate) <= k), stable where both vanish."""
     from scipy import special
 
@@ -211,19 +208,29 @@ def _cut_ratio(rate: np.ndarray, k: int) -> np.ndarray:
         return np.where(small, out, special.pdtr(k - 1, rate) / np.where(small, 1.0, upper))
 
 
-def _one(n: int, k: int, c: np.ndarray, ties: str) -> float:
-    """Q_k(n) for 1 <= k <= n - k."""
+def _several(n: int, k: np.ndarray, c: np.ndarray, ties: str) -> np.ndarray:
+    """Q_k(n) for each of k [K], 1 <= k <= n - k."""
+    from scipy import special
+
+    wrong, cap = n - k, k if ties == "random" else k - 1
+    out, most = np.zeros(k.size), cap * c.size
+    for i in np.flatnonzero(wrong == most):  # all at the cap
+        chance = special.gammaln(wrong[i] + 1) - c.size * special.gammaln(cap[i] + 1) + cap[i] * np.log(c).sum()
+        out[i] = math.exp(chance) / (1 + c.size if ties == "random" else 1)
+    some = np.flatnonzero(wrong < most)
+    if some.size:
+        rates = _saddles(c, cap[some].astype(np.float64), wrong[some].astype(np.float64))
+        out[some] = [_one(n, one, c, ties, t) for one, t in zip(k[some].tolist(), rates.tolist(), strict=True)]
+    return out
+
+
+def _one(n: int, k: int, c: np.ndarray, ties: str, t: float) -> float:
+    """Q_k(n) by Poissons of rates c t."""
     from scipy import fft, special
 
     wrong = n - k
     most_tied = min(c.size, wrong // k) if ties == "random" else 0
     cap = k if ties == "random" else k - 1
-    if wrong > cap * c.size:
-        return 0.0
-    if wrong == cap * c.size:  # all at the cap
-        chance = math.exp(special.gammaln(wrong + 1) - c.size * special.gammaln(cap + 1) + cap * np.log(c).sum())
-        return chance / (1 + c.size if ties == "random" else 1)
-    t = _saddle(c, cap, wrong)
     rate, far = c * t, t > 2.0 * wrong
     tail = special.pdtrc(k - 1, rate)
     cut = np.flatnonzero(tail > _CANNOT)  # categories that may reach k
@@ -292,10 +299,22 @@ def _log_poisson(counts: np.ndarray, rate: float, far: bool) -> np.ndarray:
     if far:
         return i * math.log(rate) - special.gammaln(i + 1.0)
     # i log(i/rate) - (i - rate) from the excess, so that nothing large cancels
-    safe = np.maximum(i, 1.0)
-    rest = np.where(i > 0, 0.5 * np.log(2.0 * np.pi * safe) + stirling_error(safe), 0.0)
+    last = int(counts[-1])
+    rest = _stirling_rest(1 << last.bit_length())[counts[0] : last + 1] if last < _KEPT else _rest(i)
     excess = i - rate
     return -rest - special.xlog1py(i, np.maximum(excess / rate, -1.0)) + excess
+
+
+def _rest(i: np.ndarray) -> np.ndarray:
+    """What Stirling's i log i - i lacks of log i!."""
+    safe = np.maximum(i, 1.0)
+    return np.where(i > 0, 0.5 * np.log(2.0 * np.pi * safe) + stirling_error(safe), 0.0)
+
+
+@lru_cache(maxsize=32)
+def _stirling_rest(size: int) -> np.ndarray:
+    """That of 0 .. size - 1."""
+    return _rest(np.arange(float(size)))
 
 
 def _transform(law: np.ndarray, begin: int, length: int, angle: np.ndarray) -> np.ndarray:
