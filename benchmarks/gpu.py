@@ -42,7 +42,7 @@ class Sizes:
     ``points`` of a sweep with ``each`` traces, ``values`` of a histogram, ``seconds`` of one timing at least."""
 
     traces: int = 2**21 + 12345
-    lanes: tuple[int, ...] = (2**18, 2**20, 2**21, 2**22, 2**23)
+    lanes: tuple[int, ...] = (2**18, 2**20, 2**22, 2**24)
     long: int = 2**30
     points: int = 10_000
     each: int = 10_000
@@ -102,6 +102,8 @@ class Bench:
 def cpu() -> Backend:
     """The CPU cores of this machine, as the engine uses them where there is no accelerator."""
     device = runtime.cpu_device()
+    if device.platform != "cpu":
+        raise RuntimeError("JAX sees no CPU to compare with: leave JAX_PLATFORMS unset, or say cuda,cpu")
     lanes, threads = runtime.lanes_per_launch(device), runtime.workers_per_device(device, 1)
     return Backend([device], lanes, threads, runtime.compiled())
 

@@ -8,8 +8,8 @@ import pytest
 from statistics_budget import MOST_Z, agrees
 
 from ds3sim.core.errors import InputError
-from ds3sim.engine.importance import tilt
 from ds3sim.engine.simulate import exact, simulate
+from ds3sim.engine.tilt import tilt
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.task.aggregate import BestOfN
 from ds3sim.task.steps import ToT
@@ -59,7 +59,7 @@ def test_population_goes_on_until_the_error_is_reached():
 
 def test_tilted_chain_is_the_chain_of_rate_m_over_k():
     graph, m, r, k = SkillGraph.chain(20, 0.05), 20, 0.05, 100
-    found = tilt(graph.transition_tensor(), graph.start, graph.goal, graph.reaches_goal, k)
+    found = tilt(graph.transition_tensor(), graph.start, graph.goal, k)
     np.testing.assert_allclose(found.tensor, SkillGraph.chain(m, m / k).transition_tensor(), atol=1e-9)
     assert found.theta == pytest.approx((1 - m / k) / (1 - r), rel=1e-9)
     np.testing.assert_allclose(found.tensor.sum(axis=1), 1.0, atol=1e-14)
@@ -82,6 +82,35 @@ def test_importance_is_right_where_plain_simulation_sees_nothing(task):
     assert np.all(error[rare] < 0.03 * expected[rare])
     steps = tally.expected_steps(task.budgets)
     assert agrees(steps.estimate, np.asarray(exact(task).expected_steps(task.budgets)), (steps.high - steps.low) / 3.9)
+
+
+def test_weights_say_how_much_their_traces_know():
+    task = Task(SkillGraph.chain(20, 0.05), steps=[10, 60, 400])
+    tally = simulate(task, 30_000, 2, "importance")
+    found, success = tally.weights([10, 60, 400]), tally.success([10, 60, 400])
+    for i, k in enumerate((60, 400), start=1):
+        tilted, part = tally.parts[k]
+        time = np.repeat(np.arange(k + 1), part.hits[: k + 1])
+        weight = np.exp(tilted.log_h - time * np.log(tilted.theta))
+        whole = np.concatenate([weight, np.zeros(part.traces - time.size)])
+        np.testing.assert_allclose(found.effective[i], weight.sum() ** 2 / (weight**2).sum())
+        np.testing.assert_allclose(found.largest[i], weight.max() / weight.sum())
+        np.testing.assert_allclose(found.relative_error[i], whole.std() / np.sqrt(whole.size) / whole.mean())
+        np.testing.assert_allclose(success.estimate[i], whole.mean())
+    assert (found.effective[0], found.largest[0], found.relative_error[0]) == (0.0, 0.0, 0.0)
+
+
+def test_importance_goes_on_until_the_error_is_reached():
+    task = Task(SkillGraph.chain(20, 0.05), steps=[10, 60, 400])
+    tally = simulate(task, seed=3, engine="importance", relative_error=4e-3)
+    assert tally.stopping.reached and tally.stopping.rule == "relative_error"
+    traces = {k: part and part.traces for k, (_, part) in tally.parts.items()}
+    assert traces[10] is None and traces[60] > traces[400] >= 2**16 and tally.traces == traces[60]
+    assert np.all(tally.weights([60, 400]).relative_error <= 4e-3)
+    whole = simulate(task, traces[60], 3, "importance")  # the same traces as with their number given
+    assert np.array_equal(whole.parts[60][1].hits, tally.parts[60][1].hits)
+    short = simulate(task, seed=3, engine="importance", relative_error=1e-6, max_traces=70_000)
+    assert short.traces == 70_000 and not short.stopping.reached
 
 
 def test_importance_refusals():
@@ -140,20 +169,40 @@ def test_validate_has_power(perturb, passed, some_cases, monkeypatch):
         assert failed == {c.name for c in some_cases}
 
 
+def test_importance_refuses_what_no_number_holds():
+    with pytest.raises(InputError, match="success within 1000 steps is below the smallest number"):
+        simulate(Task(SkillGraph.chain(300, 0.01), steps=1000), traces=100, engine="importance")
+
+
+def walled(rare):
+    """A walk that falls back four times before it gets on once, and then meets a wall."""
+    edges = [(i, i + 1, 0.1) for i in range(80)] + [(i, i - 1, 0.4) for i in range(1, 80)]
+    return SkillGraph.from_edges([*edges, (80, "end", rare)], start=0, goal="end")
+
+
 @pytest.mark.parametrize(
-    ("graph", "steps", "said"),
+    ("graph", "steps"),
     [
-        (SkillGraph.chain(300, 0.01), 1000, "success within 1000 steps is below the smallest number"),
-        (
-            SkillGraph.from_edges([("b", "e", 1e-300), ("b", "c", 0.25), ("c", "b", 1e-20)], start="b", goal="e"),
-            5,
-            "no number tells it from never",
-        ),
+        (SkillGraph.chain(400, 0.2), [400, 1200, 1700, 1900]),  # h(start) has 1000 zeros at the best theta
+        (SkillGraph.chain(500, 0.05, feasible=0.5), [7241]),
+        (SkillGraph.layered(20, 10, 0.1), [21, 60, 150]),
+        (SkillGraph.random(300, 0.3, degree=4, death=0.1, seed=3), [3, 6, 200]),
+        (walled(0.5), [500, 20_000]),
+        (walled(1e-12), [500, 20_000]),
+        (SkillGraph.from_edges([("b", "e", 1e-300), ("b", "c", 0.25), ("c", "b", 1e-20)], start="b", goal="e"), [5]),
     ],
+    ids=["chain", "long chain", "layers", "random", "drift", "wall", "return"],
 )
-def test_importance_refuses_what_no_number_holds(graph, steps, said):
-    with pytest.raises(InputError, match=said):
-        simulate(Task(graph, steps=steps), traces=100, engine="importance")
+def test_importance_of_graphs_that_solves_of_h_do_not_settle_on(graph, steps):
+    """The iterative tilts; every budget has one of its own."""
+    task = Task(graph, steps=steps)
+    tally = simulate(task, 20_000, 5, "importance")
+    found, expected = tally.success(steps), np.asarray(exact(task).success(steps))
+    error = (found.high - found.low) / 3.9
+    assert np.all(np.abs(found.estimate - expected) <= MOST_Z * error + 1e-9 * expected)
+    assert np.all(error <= 0.05 * expected)
+    for tilted in (part[0] for part in tally.parts.values() if part[0] is not None):
+        assert np.abs(np.asarray(tilted.tensor.sum(axis=1)) - 1).max() < 1e-12
 
 
 def test_importance_of_hardly_any_chance():

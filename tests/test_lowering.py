@@ -76,6 +76,16 @@ def test_histograms(platform, owners, bins):
     assert ("stablehlo.sort" in found) == (owners * bins > MOST_COMPARED)
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_votes_need_no_atomic_additions(platform):
+    task = TRACES["vote"]
+    shape, arrays, static, marks = launch(task, 3)
+    ending = np.zeros((1, static["width"]), np.int32)
+    found = lowered(outcome, (ending, arrays[0], marks), platform, n=task.n, kind=shape.outcome)
+    scatters = found.count('"stablehlo.scatter"')
+    assert scatters == 2 == found.count("unique_indices = true")
+
+
 @pytest.mark.parametrize("rows", [1, 8])
 def test_the_walk_in_registers(rows):
     """Triton's code: stores, and no atomic additions."""

@@ -231,14 +231,61 @@ def test_rare_and_usual_walks_in_one_batch():
         assert np.array_equal(law.hits, alone.hits) and np.array_equal(law.task_hits, alone.task_hits)
 
 
-def test_large_walks_draw_step_by_step():
-    """Powers of a sparse tensor are dense: tables of several steps would grow with the square of the nodes."""
+def grid(side):
+    """A walk between neighbours on a square, with a preference for the corner of the goal."""
+    at = np.arange(side * side).reshape(side, side)
+    pairs = [
+        (at[:, :-1], at[:, 1:], 0.3),
+        (at[:-1], at[1:], 0.3),
+        (at[:, 1:], at[:, :-1], 0.15),
+        (at[1:], at[:-1], 0.1),
+    ]
+    edges = [(a, b, p) for ends, others, p in pairs for a, b in zip(ends.flat, others.flat, strict=True)]
+    edges += [(a, "dead", 0.001) for a in at.flat]
+    return ds.SkillGraph.from_edges(
+        edges, start={0: 0.7, side + 1: 0.2, "dead": 0.1}, goal=side * side - 1, dead="dead"
+    )
+
+
+@pytest.mark.parametrize("steps", [2, 8])
+@pytest.mark.parametrize("kind", ["chain", "grid", "rare"])
+def test_many_steps_a_draw_on_a_sparse_tensor(kind, steps):
+    """The law of so many steps, from products of the sparse tensor."""
+    edges = [("a", "b", 0.5), ("b", "a", 0.25), ("b", "z", 1e-9), ("b", "x", 1e-3)]
+    rare = ds.SkillGraph.from_edges(edges, start={"a": 0.5, "z": 0.5}, goal="z", dead="x")
+    graph = {"chain": GRAPHS["chain"], "grid": grid(6), "rare": rare}[kind]
+    walk = walk_of(graph, graph.sparse_tensor())
+    assert steps in walk.powers
+    law = tables._sparse_law(walk, steps).toarray()
+    np.testing.assert_allclose(law, tables._laws([walk], walk.start.size, steps)[0], rtol=1e-13)
+    (table,) = macro_tables([(walk, steps)])
+    assert bool(table.wide) == (kind == "rare")
+    np.testing.assert_allclose(law.sum(axis=1), 1.0, rtol=1e-12)
+
+
+def test_steps_a_draw_follow_the_fan_out():
+    """Chains and grids make many steps a draw; where edges lead anywhere, a table of two steps is too wide."""
     nodes = graphs.DENSE_NODES + 500
-    graph = ds.SkillGraph.chain(nodes - 1, 0.5)
-    walk = walk_of(graph, graph.tensor())
-    assert tables.macro_steps(walk, 4000) == 1
-    (table,) = macro_tables([(walk, 1)])
-    assert table.threshold.nbytes + table.outcome.nbytes <= 8 * 4 * nodes
+    chain = ds.SkillGraph.chain(nodes - 1, 0.5)
+    walk = walk_of(chain, chain.tensor())
+    assert [tables.macro_steps(walk, k) for k in (0, 3, 50, 4000)] == [1, 1, 8, 32]
+    (table,) = macro_tables([(walk, 32)])
+    assert table.threshold.nbytes + table.outcome.nbytes <= 8 * 64 * nodes
+    square, anywhere = grid(50), ds.SkillGraph.random(nodes, 0.9, degree=8, seed=1)
+    assert tables.macro_steps(walk_of(square, square.tensor()), 4000) in (4, 8)
+    assert list(walk_of(anywhere, anywhere.tensor()).powers) == [1]
+
+
+def test_large_sparse_walks_of_many_steps_a_draw():
+    task = ds.Task(grid(50), steps=[150, 400])
+    assert task.graph.size > graphs.DENSE_NODES and len(walk_of(task.graph, task.tensor).powers) > 1
+    expected = ds.exact(task)
+    for found in (ds.simulate(task, 20_000), ds.simulate(task, 20_000, macro_steps=1)):
+        p = expected.success([150, 400]).estimate
+        assert agrees(found.success([150, 400]).estimate, p, np.sqrt(p * (1 - p) / 20_000))
+        died = np.cumsum(expected.death_pmf)[[10, 100, 400]]
+        share = np.cumsum(found.deaths)[[10, 100, 400]] / 20_000
+        assert agrees(share, died, np.sqrt(died * (1 - died) / 20_000))
 
 
 @pytest.mark.parametrize("chance", [1e-100, 1e-200, 1e-300])

@@ -69,6 +69,29 @@ class Counted(Sampled, Protocol):
     def task_hits(self) -> np.ndarray: ...
 
 
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """What the weights of simulated traces say of an estimate of success, float64 [B] each.
+
+    Attributes:
+        effective: (sum of weights)^2 / sum of their squares: so many traces of equal weight know as much (Kish,
+            "Survey Sampling", 1965).
+        largest: the largest share of the estimate that a single trace has.
+        relative_error: standard error of success as a share of it; inf where no trace succeeded, 0 where none can.
+    """
+
+    effective: np.ndarray
+    largest: np.ndarray
+    relative_error: np.ndarray
+
+
+@runtime_checkable
+class Weighed(Sampled, Protocol):
+    """A law whose traces have weights; :meth:`weights` tells how unequal they are at each budget."""
+
+    def weights(self, steps: ArrayLike) -> Weights: ...
+
+
 def like(
     steps: ArrayLike, estimate: ArrayLike, low: ArrayLike | None = None, high: ArrayLike | None = None
 ) -> Estimate:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -90,6 +90,10 @@ class Task:
             )
         _ = self.budgets
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes: without the tensor, which they make faster than it is sent."""
+        return {name: value for name, value in vars(self).items() if name != "tensor"}
+
     @cached_property
     def budgets(self) -> np.ndarray:
         """The budgets in steps per task, int64 [B], in the order given."""
@@ -101,9 +105,14 @@ class Task:
         return self.aggregate.n
 
     @cached_property
+    def max_budget(self) -> int:
+        """The largest budget, in steps per task."""
+        return int(self.budgets.max())
+
+    @cached_property
     def max_steps(self) -> int:
         """The largest budget per trace, floor(max K / n)."""
-        return int(self.budgets.max()) // self.n
+        return self.max_budget // self.n
 
     def per_trace(self, steps: ArrayLike) -> np.ndarray:
         """Budgets per trace, floor(K / n), int64 of the shape of ``steps``.
@@ -111,12 +120,11 @@ class Task:
         Raises:
             InputError: a budget that is not a whole number >= 0, or above the task's largest.
         """
-        array = budget_array(steps)
-        top = int(self.budgets.max())
-        require(
-            int(array.max()) <= top,
-            f"steps = {int(array.max())} is above the task's largest budget {top}: make the task with a larger steps",
-        )
+        array, top = budget_array(steps), self.max_budget
+        if (most := array.max()) > top:
+            raise InputError(
+                f"steps = {most} is above the task's largest budget {top}: make the task with a larger steps"
+            )
         out = array // self.n
         return out if np.ndim(steps) else out[0]
 

@@ -30,13 +30,13 @@ def alias_tables(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         threshold float64 [R, W] in [0, 1] and alias int64 [R, W]: draw a column c uniformly, keep it
         with chance ``threshold[r, c]``, else take ``alias[r, c]``.
     """
-    rows, width = probability.shape
-    weight = probability / probability.sum(axis=1, keepdims=True) * width
+    weight = _weights(probability)
     if runtime.compiled():
         from ds3sim.engine.traces.native_alias import settled
 
         threshold, alias = settled(weight)
         return np.clip(threshold, 0.0, 1.0), alias
+    rows, width = weight.shape
     everyone = np.arange(rows)
     light = weight < 1.0
     order = np.argsort(~light, axis=1, kind="stable")
@@ -69,17 +69,26 @@ def alias_tables(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(threshold, 0.0, 1.0), alias
 
 
+def _weights(probability: np.ndarray) -> np.ndarray:
+    """Rows that sum to their width."""
+    return probability / probability.sum(axis=1, keepdims=True) * probability.shape[1]
+
+
 def _packed_alias(probability: np.ndarray, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An alias table for two 32-bit words: uint32 thresholds, and both outcomes in one uint32.
 
     Args:
         probability: float64 [R, W], W a power of two.
-        code: int [R, W] in [0, 65536), what column c of row r stands for.
+        code: uint16 [R, W], what column c of row r stands for.
 
     Returns:
         threshold and outcome, uint32 [R, W] (low half: the column's own code, high half: its alias). Each probability
         is kept to within 2^-32 absolutely.
     """
+    if runtime.compiled():
+        from ds3sim.engine.traces.native_alias import packed
+
+        return packed(_weights(probability), code)
     threshold, alias = alias_tables(probability)
     other = np.take_along_axis(code, alias, axis=1)
     limit = np.minimum(np.rint(threshold * 2.0**32), 2.0**32 - 1).astype(np.uint32)
@@ -100,13 +109,7 @@ def row_tables(stacks: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarra
         for width in np.unique(widths).tolist():
             members = np.flatnonzero(widths == width)
             flat = (laws if len(members) == len(laws) else laws[members]).reshape(-1, laws.shape[2])
-            code = np.argsort(flat <= 0, axis=1, kind="stable")[:, :width]
-            chance = np.take_along_axis(flat, code, axis=1)
-            more = ((0, 0), (0, width - code.shape[1]))
-            code, chance = np.pad(code, more, mode="edge"), np.pad(chance, more)
-            # What has no chance repeats a possible outcome, so that rounding can never produce it.
-            code = np.where(chance > 0, code, code[:, :1])
-            wide.setdefault(width, []).append(((total + members).tolist(), chance, code))
+            wide.setdefault(width, []).append(((total + members).tolist(), *_possible(flat, width)))
         total += len(laws)
     out = {}
     for width, parts in wide.items():
@@ -120,6 +123,19 @@ def row_tables(stacks: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarra
                 own = slice(end, end := end + len(chance) // len(members))
                 out[i] = (threshold[own].ravel(), outcome[own].ravel(), width)
     return [out[i] for i in range(total)]
+
+
+def _possible(laws: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Chances and codes, [R, width] each, of the possible outcomes of rows, float64 [R, C]."""
+    row, column = np.nonzero(laws > 0)
+    fanout = np.bincount(row, minlength=len(laws))
+    first = np.cumsum(fanout) - fanout
+    place = row * width + np.arange(row.size) - np.repeat(first, fanout)
+    chance = np.zeros((len(laws), width))
+    # What has no chance repeats a possible outcome, so that rounding can never produce it.
+    code = np.repeat(column[first].astype(np.uint16), width).reshape(chance.shape)
+    chance.ravel()[place], code.ravel()[place] = laws[row, column], column
+    return chance, code
 
 
 def uniform_tables(law: csr_array, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -168,7 +184,7 @@ def _filled(law: csr_array, widths: np.ndarray) -> Iterator[tuple[np.ndarray, np
         for rows in np.array_split(every, -(-every.size * width // CELLS_AT_ONCE)):
             inside = np.arange(width) < fanout[rows][:, None]
             place = law.indptr[rows][:, None] + np.where(inside, np.arange(width), 0)
-            yield rows, np.where(inside, law.data[place], 0.0), law.indices[place].astype(np.int64)
+            yield rows, np.where(inside, law.data[place], 0.0), law.indices[place].astype(np.uint16)
 
 
 def padded(table: np.ndarray, least: int = 4096) -> np.ndarray:

@@ -89,11 +89,16 @@ def _voted(
     wrong = jnp.take_along_axis(wrong, order, axis=1)
     everyone = jnp.arange(trials, dtype=jnp.int32)
     votes = jnp.zeros((trials, answers), dtype=jnp.int32)
-    votes = lax.fori_loop(0, n, lambda i, v: v.at[everyone, wrong[:, i]].add(1), votes)
+
+    def more(votes: arrays.Array, i: arrays.Array, count: int) -> arrays.Array:
+        # Each trial has a row of its own: told so, accelerators need no atomic additions.
+        return jnp.asarray(votes).at[everyone, wrong[:, i]].add(count, unique_indices=True)
+
+    votes = lax.fori_loop(0, n, lambda i, votes: more(votes, i, 1), votes)
 
     def turn(i: arrays.Array, carry: tuple[Any, ...]) -> tuple[arrays.Array, arrays.Array]:
         votes, success = carry
-        votes = votes.at[everyone, wrong[:, i]].add(-1)
+        votes = more(votes, i, -1)
         most = votes.max(axis=1)
         tied = (votes == most[:, None]).sum(axis=1, dtype=jnp.uint32)
         # The tie-break number wins against t tied answers when it is below 2^32 / (1 + t).

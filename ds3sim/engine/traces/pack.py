@@ -25,6 +25,9 @@ FEWEST_LANES = 64
 """A smaller chunk saves no memory: a launch would only cost more than what it does."""
 ROW_LANES = 1024
 """Lanes of a row where several tasks share a launch; a single task has one row of all lanes."""
+DEVICE_ROW, SHARED_LANES = 2**13, 2**22
+"""On an accelerator: lanes of a row where several tasks share a launch, and of any launch but those of one task's
+single traces, which have as many as :func:`ds3sim.core.runtime.lanes_per_launch` says."""
 TASKS_AT_ONCE = 1024
 ENTRIES_AT_ONCE = 2**23
 """At most so many tasks, and about so many table entries, are made together."""
@@ -45,6 +48,7 @@ class Job:
         stream: names the random stream.
         most: trials it may take, for the size of launches.
         walk: another walk than the task's own.
+        error: the relative standard error that the tally leaves; None: :func:`enough` decides.
         ended: nothing is left to do; reached: the stopping rule is met.
         counts: hits, deaths and task_hits as in :class:`Tally`; empty before the first launch came back.
         squares: as in :class:`Tally`.
@@ -56,6 +60,7 @@ class Job:
     most: int
     stream: str
     walk: Walk | None = None
+    error: Callable[[Tally], float] | None = None
     done: int = 0
     infeasible: int = 0
     ended: bool = False
@@ -86,7 +91,8 @@ class Job:
     def goes_on(self, seed: int, options: EngineOptions) -> bool:
         """Whether ``relative_error`` wants another round; sets its goal."""
         assert options.relative_error is not None
-        self.reached = enough(self.task, self.tally(seed, options), options.relative_error)
+        wanted, tally = options.relative_error, self.tally(seed, options)
+        self.reached = enough(self.task, tally, wanted) if self.error is None else self.error(tally) <= wanted
         self.ended = self.reached or self.done >= self.most
         if not self.ended:
             self.goal = min(2 * self.done, self.most)
@@ -153,7 +159,7 @@ class Ready:
 @dataclass(frozen=True, eq=False)
 class Wave:
     """Jobs of one shape with their tables; launches of ``rows`` rows of ``width`` lanes; ``compiled`` and
-    ``accelerator`` as in :class:`~ds3sim.engine.traces.backend.Backend`; ``long``: the run is worth a choice."""
+    ``accelerator`` as in :class:`~ds3sim.engine.traces.backend.Backend`."""
 
     shape: Shape
     ready: Sequence[Ready]
@@ -161,7 +167,12 @@ class Wave:
     rows: int
     compiled: bool = False
     accelerator: Choice | None = None
-    long: bool = False
+
+    @property
+    def long(self) -> bool:
+        """Whether there is so much to do, as far as is known now, that a choice of kernels is worth its time."""
+        job = self.ready[-1].job  # the one with the longest walks
+        return len(self.ready) * job.goal * job.task.n * job.task.max_steps >= LONG_RUN
 
     @property
     def trials(self) -> int:
@@ -183,7 +194,6 @@ def waves(
 ) -> Iterator[Wave]:
     """The jobs by kernel shape, a bounded number at a time; walks ``compiled`` by numba where asked for, or made for an
     ``accelerator``. Budgets of one law share its table."""
-    long = sum(job.goal * job.task.n * job.task.max_steps for job in jobs) >= LONG_RUN
     shapes: dict[tuple[Any, ...], list[Job]] = {}
     for job in jobs:
         own = beam if isinstance(job.task.step, Beam) else urn if shared_rate(job.task) is not None else None
@@ -205,17 +215,17 @@ def waves(
             for ready in _prepare(part, macro):
                 own = id(ready) if len(ready.arrays) > 2 else None  # a wide table goes alone
                 groups.setdefault((ready.law[3] > 8, own), []).append(ready)
-            for (many, _), group in groups.items():
+            for (long, _), group in groups.items():
                 # Walks of about equal length end together, so that no row waits for others.
                 group.sort(key=lambda r: r.law[3])
-                yield Wave(Shape(walk, (), n, outcome, many), group, *layout, compiled, accelerator, long)
+                yield Wave(Shape(walk, (), n, outcome, long), group, *layout, compiled, accelerator)
 
 
 def _layout(
     jobs: Sequence[Job], n: int, lanes: int, outcome: tuple[Any, ...], compiled: bool, several: bool
 ) -> tuple[int, int]:
-    """(lanes of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel; ``several``: a
-    single task may have several rows, since none crosses the end of a batch."""
+    """(lanes of a row, rows of a launch): one size for all launches of a shape, so one compiled kernel; ``several``:
+    for an accelerator, and kernels that take several rows."""
     most = max(job.most for job in jobs)
     step, steps = jobs[0].task.step, max(job.task.max_steps for job in jobs)
     fewest, held = FEWEST_LANES, lanes
@@ -224,12 +234,11 @@ def _layout(
     if steps > LONG_LAUNCH:
         lanes, fewest = max(1, lanes * LONG_LAUNCH // steps), 1
     lanes = min(lanes, held)
-    if len(jobs) == 1 or compiled:
+    if several:
+        width, rows = _device_rows(jobs, n, lanes, outcome)
+    elif len(jobs) == 1 or compiled:
         width = power_of_two(max(n, min(max(lanes, fewest), max(ROW_LANES, most * n))))
         rows = 1 if len(jobs) == 1 else max(1, min(lanes // width, power_of_two(2 * len(jobs))))
-        if len(jobs) == 1 and several:
-            width = min(width, power_of_two(n * batch_trials(n)))
-            rows = max(1, min(lanes // width, power_of_two(-(-most * n // width))))
     else:
         trials = max(1, min(power_of_two(most), ROW_LANES // n))
         total = sum(-(-job.most // trials) + 1 for job in jobs)
@@ -238,6 +247,21 @@ def _layout(
         while rows * (width // n) > 1 and rows * (width // n) * outcome[2] > MOST_VOTE_COUNTS:
             width, rows = (width, rows // 2) if rows > 1 else (width // 2, rows)
     return width, rows
+
+
+def _device_rows(jobs: Sequence[Job], n: int, lanes: int, outcome: tuple[Any, ...]) -> tuple[int, int]:
+    """As :func:`_layout` on an accelerator: the host works for each launch and each row, so both are large. A row never
+    crosses the end of a batch, so a single task takes several too."""
+    most, alone = max(job.most for job in jobs), len(jobs) == 1
+    if not alone or n > 1 or outcome != ("first",):
+        lanes = min(lanes, SHARED_LANES)
+    size = batch_trials(n)
+    longest = max(1, min(size if alone else DEVICE_ROW // n, lanes // n))
+    trials = -(-most // -(-most // longest))  # evenly, so that few lanes idle
+    trials = min(longest, power_of_two(max(trials, ROW_LANES // n)) if alone else -(-trials // 64) * 64)
+    total = sum(-(-job.most // trials) + (job.first % size + job.most) // size for job in jobs)
+    # A quarter of a long run at most: the next launch is prepared while one runs.
+    return trials * n, max(1, min(lanes // (trials * n), power_of_two(-(-total // 4) if alone else total)))
 
 
 def _parts(jobs: Sequence[Job]) -> Iterator[list[Job]]:

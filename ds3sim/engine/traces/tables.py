@@ -10,6 +10,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, chain, groupby
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,11 @@ TABLE_BYTES = 128 * 2**20
 LARGEST_TABLE = 2**30
 """Bytes of the largest table that is made."""
 USUAL_STEPS = 32
+SPARSE_BYTES, SPARSE_GROWTH = 2**24, 4
+"""Twice the steps per draw pay on a sparse tensor while the table stays so small, and grows no more than so many times:
+on chains, layers and grids, not where edges lead anywhere."""
+MOST_PRODUCTS, PROBED = 2**24, 64
+"""Products of entries that a power of a sparse tensor may take; rows that say beforehand how wide it will be."""
 RARE = 2.0**-28
 """A table of 32-bit thresholds keeps a chance to 2^-33 of a column; walks with a smaller chance of a step than this get
 thresholds of 96 bits."""
@@ -89,6 +95,21 @@ class Walk:
     at_dead: float
     rare: bool = False
 
+    @cached_property
+    def powers(self) -> dict[int, Any]:
+        """Powers of sparse ``moves`` by the steps they make, 1, 2, 4, ..., as far as a draw of so many steps pays."""
+        power: Any = sparse(self.moves)
+        found, rows = {1: power}, self.start.size
+        probed = np.random.default_rng(0).integers(0, rows, PROBED) if rows else []
+        while (steps := 2 * max(found)) <= USUAL_STEPS:
+            most = min(SPARSE_GROWTH * _width(power), SPARSE_BYTES // (8 * (rows + 1)))
+            if np.diff(power.indptr)[power.indices].sum() > MOST_PRODUCTS or _width(power[probed] @ power) > most:
+                break
+            if _width(power := power @ power) > most:
+                break
+            found[steps] = power
+        return found
+
     def digest(self, steps: int) -> bytes:
         """A name of the table of ``steps`` steps a draw."""
         law = self.moves
@@ -136,13 +157,13 @@ def has_rare(tensor: Tensor, graph: SkillGraph, start: np.ndarray) -> bool:
 
 
 def macro_steps(walk: Walk, max_steps: int) -> int:
-    """L, the steps per draw: about 32; less where the table would not fit memory, more for long walks on few nodes; 1
-    on a sparse tensor, whose powers are dense: memory, and the time to make a table, grow with the edges alone."""
+    """L, the steps per draw: about 32; less where the table would not fit memory, more for long walks on few nodes; on
+    a sparse tensor as many as nodes reach few others in."""
     rows, max_steps = walk.start.size, max(1, max_steps)
-    if not isinstance(walk.moves, np.ndarray):
-        return 1
     # A walk to the budget takes four draws at least: it stays a walk, not a table of the answer.
     steps = min(USUAL_STEPS, power_of_two(max_steps // 4 + 1) // 2 or 1)
+    if not isinstance(walk.moves, np.ndarray):
+        return min(steps, max(walk.powers)) if rows and steps > 1 else 1
     while steps > 1 and _table_bytes(rows, rows + 2 * steps) > TABLE_BYTES:
         steps //= 2
     if steps == 1 and rows:
@@ -175,7 +196,7 @@ def _made(walks: Sequence[tuple[Walk, int]]) -> list[Table]:
     out = {
         i: _sparse_table(walk, steps)
         for i, (walk, steps) in enumerate(walks)
-        if walk.rare or (steps == 1 and not isinstance(walk.moves, np.ndarray))
+        if walk.rare or (not isinstance(walk.moves, np.ndarray) and (steps == 1 or steps in walk.powers))
     }
     order = sorted(set(range(len(walks))) - out.keys(), key=shapes.__getitem__)
     for rows, steps in {shapes[i] for i in order}:
@@ -212,8 +233,8 @@ def law_table(graph: SkillGraph) -> tuple[Any, ...]:
 def _sparse_table(walk: Walk, steps: int) -> Table:
     """The table of one walk from its entries alone."""
     rows = walk.start.size
-    if steps == 1 and rows:
-        law = _one_step(walk)
+    if rows and (steps == 1 or (not isinstance(walk.moves, np.ndarray) and steps in walk.powers)):
+        law = _sparse_law(walk, steps)
     else:
         _check_bytes(8 * (rows + 1) * (rows + 2 * steps), rows, steps)
         law = sparse(_laws([walk], rows, steps)[0])
@@ -223,8 +244,7 @@ def _sparse_table(walk: Walk, steps: int) -> Table:
 
 def _law_table(law: csr_array, rare: bool, steps: int) -> tuple[Any, ...]:
     """threshold, outcome and width; and more where chances are rare or the rows are of very unequal length."""
-    rows = law.indptr.size - 1
-    width = power_of_two(max(2, int(np.diff(law.indptr).max(initial=1))))
+    rows, width = law.indptr.size - 1, _width(law)
     if not rare and rows * width * 8 <= TABLE_BYTES:
         return *uniform_tables(law, width), width
     _check_bytes(16 * wide_entries(law), rows, steps)
@@ -241,19 +261,26 @@ def _check_bytes(need: int, rows: int, steps: int) -> None:
     )
 
 
-def _one_step(walk: Walk) -> csr_array:
-    """The law of one step of every state and of the start, float64 [rows + 1, C], from the entries alone."""
-    rows = walk.start.size
-    row, column, value = entries(sparse(walk.moves))
-    begin = walk.start @ sparse(walk.moves)
-    ends = np.array([walk.at_goal, walk.start @ walk.to_goal, walk.at_dead, walk.start @ walk.to_dead])
-    every = np.arange(rows)
-    where = (
-        np.concatenate([row, every, every, np.full(rows + 4, rows)]),
-        np.concatenate([column, np.full(rows, rows + 1), np.full(rows, rows + 3), np.arange(rows + 4)]),
-    )
-    chance = np.concatenate([value, walk.to_goal, walk.to_dead, begin, ends])
-    return assembled(*where, chance, (rows + 1, rows + 4))
+def _width(law: csr_array) -> int:
+    """Columns of the table of a law: a power of two, at least the entries of any row."""
+    return power_of_two(max(2, int(np.diff(law.indptr).max(initial=1))))
+
+
+def _sparse_law(walk: Walk, steps: int) -> csr_array:
+    """The law of ``steps`` steps of every state and of the start, float64 [rows + 1, C], from the entries alone."""
+    rows, moves = walk.start.size, sparse(walk.moves)
+    power: Any = moves if steps == 1 else walk.powers[steps]
+    row, column, value = entries(power)
+    parts = [(row, column, value), (np.full(rows, rows), np.arange(rows), walk.start @ power)]
+    for first, begun, reach in ((rows, walk.at_goal, walk.to_goal), (rows + steps + 1, walk.at_dead, walk.to_dead)):
+        parts.append((np.array([rows]), np.array([first]), np.array([begun])))
+        for j in range(1, steps + 1):
+            chance = np.append(reach, walk.start @ reach)
+            able = np.flatnonzero(chance)
+            parts.append((able, np.full(able.size, first + j), chance[able]))
+            reach = moves @ reach
+    row, column, value = map(np.concatenate, zip(*parts, strict=True))
+    return assembled(row, column, value, (rows + 1, rows + 2 * steps + 2))
 
 
 def _laws(walks: Sequence[Walk], rows: int, steps: int) -> np.ndarray:
@@ -274,12 +301,22 @@ def _laws(walks: Sequence[Walk], rows: int, steps: int) -> np.ndarray:
             law[i, rows, :rows] = start[i] @ moves[i]
         law[:, :rows, :rows] = moves
         return law
-    now = np.concatenate([np.broadcast_to(np.eye(rows), (many, rows, rows)), start[:, None, :]], axis=1)
+    one = rows > 0 and bool(np.all((np.count_nonzero(start, axis=1) == 1) & (start == 1.0).any(axis=1)))
+    # Products with the identity give what is known; they are made where the start needs its row of them.
+    now = None if one else np.concatenate([np.broadcast_to(np.eye(rows), moves.shape), start[:, None, :]], axis=1)
     for j in range(1, steps + 1):
-        goal_at[:, :, j], dead_at[:, :, j] = _apply(now, reach_goal), _apply(now, reach_dead)
+        if now is None:
+            goal_at[:, :rows, j], dead_at[:, :rows, j] = reach_goal, reach_dead
+        else:
+            goal_at[:, :, j], dead_at[:, :, j] = _apply(now, reach_goal), _apply(now, reach_dead)
         if j < steps:
             reach_goal, reach_dead = _apply(moves, reach_goal), _apply(moves, reach_dead)
-    law[:, :, :rows] = now @ np.linalg.matrix_power(moves, steps)
+    power = np.linalg.matrix_power(moves, steps)
+    if now is None:
+        law[:, :rows, :rows] = power
+        law[:, rows] += law[np.arange(many), start.argmax(axis=1)]
+    else:
+        law[:, :, :rows] = now @ power
     return law
 
 
