@@ -5,9 +5,12 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from statistics_budget import MOST_Z, agrees
+from scipy.stats import kstest
+from statistics_budget import LEVEL, MOST_Z, agrees
 
 from ds3sim.core.errors import InputError
+from ds3sim.engine import population
+from ds3sim.engine.limits import MOST_TRACES
 from ds3sim.engine.simulate import exact, simulate
 from ds3sim.engine.tilt import tilt
 from ds3sim.graph.graph import SkillGraph
@@ -22,11 +25,12 @@ validating = import_module("ds3sim.validate.validate")
 GRAPH = SkillGraph.random(8, 0.6, degree=3, death=0.05, seed=9)
 
 
-def test_population_means_and_variances():
-    # Standard deviations of counts of 10^12 traces, over 400 seeds: a binomial in float32 fails here.
+@pytest.mark.parametrize("traces", [10**12, 10**15])
+def test_population_means_and_variances(traces):
+    # Standard deviations of counts of so many traces, over 400 seeds: a binomial in float32 fails here.
     task = Task(SkillGraph.chain(3, 0.2, feasible=0.9), steps=[5, 12])
     expected = np.asarray(exact(task).success([5, 12]))
-    traces, runs = 10**12, 400
+    runs = 400
     found = np.array([np.asarray(simulate(task, traces, s, "population").success([5, 12])) for s in range(runs)])
     error = np.sqrt(expected * (1 - expected) / traces)
     z = (found - expected) / error
@@ -39,10 +43,47 @@ def test_population_is_additive_by_whole_batches():
     whole = simulate(task, 2 * 10**12, 1, "population")
     parts = simulate(task, 10**12, 1, "population", first=10**12) + simulate(task, 10**12, 1, "population")
     assert np.array_equal(whole.hits, parts.hits) and np.array_equal(whole.deaths, parts.deaths)
+    most = simulate(task, 10**15, 1, "population")
+    rest = simulate(task, 10**15 - 3 * 10**12, 1, "population", first=3 * 10**12)
+    start = simulate(task, 3 * 10**12, 1, "population")
+    assert np.array_equal(most.hits, (start + rest).hits) and most.ranges == (start + rest).ranges == ((1, 0, 10**15),)
     with pytest.raises(InputError, match="whole batches"):
         simulate(task, 10, 1, "population", first=5)
     with pytest.raises(InputError, match="single traces"):
         simulate(Task(GRAPH, aggregate=BestOfN(2), steps=20), 10, 1, "population")
+
+
+def test_a_population_takes_four_walks_at_most():
+    for traces, walks in ((1, 1), (10**12, 1), (2 * 10**12 + 5, 3), (4 * 10**12, 4), (10**15, 4)):
+        told = []
+        simulate(Task(GRAPH, steps=5), traces, 1, "population", progress=told.append)
+        assert len(told) == walks and sum(told) == traces
+
+
+@pytest.mark.parametrize("traces", [10**9, 10**12, 10**15])
+def test_binomials_of_very_many_traces(traces):
+    """Mean, variance and the whole law of NumPy's binomials, for common chances and rare ones."""
+    assert MOST_TRACES < 2**53
+    rng, draws = np.random.Generator(np.random.Philox(8)), 3000
+    for chance in (0.5, 0.3, 1e-3, 1 - 1e-6, 1e-8, 3e-12):
+        found = np.array([population.binomial(rng, traces, chance) for _ in range(draws)])
+        deviation = np.sqrt(traces * chance * (1 - chance))
+        z = (found - traces * chance) / deviation
+        assert agrees(z.mean(), 0, 1 / np.sqrt(draws))
+        fourth = 3 + (1 - 6 * chance * (1 - chance)) / deviation**2
+        assert agrees(z.var(), 1, np.sqrt((fourth - 1) / draws))
+        if deviation > 1000:
+            assert kstest(z, "norm").pvalue > LEVEL
+
+
+def test_splits_are_one_stream_however_they_are_drawn(monkeypatch):
+    """Laws padded to one length draw what each law alone draws."""
+    for graph in (GRAPH, SkillGraph.layered(4, 5, 0.3), SkillGraph.chain(7, 0.4)):
+        together = simulate(Task(graph, steps=30), 10**10, 3, "population")
+        with monkeypatch.context() as patch:
+            patch.setattr(population, "MOST_CELLS", -(10**9))
+            alone = simulate(Task(graph, steps=30), 10**10, 3, "population")
+        assert np.array_equal(together.hits, alone.hits) and np.array_equal(together.deaths, alone.deaths)
 
 
 def test_population_goes_on_until_the_error_is_reached():

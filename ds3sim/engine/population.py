@@ -1,21 +1,22 @@
 """The population engine: how many traces are at each node, split by multinomials at every step.
 
 Exact in law, at a cost that does not depend on the number of traces. Counts are int64 and the
-splits NumPy's (binomials in float32 have a wrong variance above 10^6).
+splits NumPy's (binomials in float32 have a wrong variance above 10^6). Up to 2^53 every count is a
+float64 too, as NumPy's binomials take it; docs/theory.md says how exact they are there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.progress import Stage, working
-from ds3sim.engine.limits import FIRST_ROUND, MOST_STEPS_PER_TRACE, EngineOptions, Stopping
+from ds3sim.engine.limits import FIRST_ROUND, MOST_STEPS_PER_TRACE, MOST_TRACES, EngineOptions, Stopping
 from ds3sim.engine.tally import Tally, enough
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.tensor import entries
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
 RARE = 2.0**-28
 """Below this, digits of a chance are lost in 1 - p: in multinomials, and in binomials of some versions of NumPy."""
 THINNED = 2.0**-20
+MOST_CELLS = 2**20
+"""Cells of a table of laws that are all padded to the longest, beside four times the entries."""
 
 BATCH = 10**12
-"""Traces of one batch, which has a random stream of its own."""
+"""Traces of each of the first batches; every batch is one walk and has a random stream of its own."""
+BATCHES = (BATCH, 2 * BATCH, 3 * BATCH, MOST_TRACES)
+"""Where the first batches end; later ones have ``MOST_TRACES`` each."""
 
 
 def tallies(
@@ -79,16 +84,21 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable[...,
         f"engine population follows single traces, not groups of n = {task.n}: use engine traces for"
         f" aggregate = {task.aggregate.name}",
     )
-    require(first % BATCH == 0, f"engine population can only go on after whole batches of {BATCH:.0e} traces")
+    parts = batches(first, first + traces)
+    ends_of_batches = ", ".join(f"{end:.0e}" for end in BATCHES)
+    require(
+        first in (0, *BATCHES),
+        f"engine population can only go on after whole batches, which end at {ends_of_batches} traces, not at {first}",
+    )
     require(task.max_steps <= MOST_STEPS_PER_TRACE, f"steps = {task.max_steps} is more than {MOST_STEPS_PER_TRACE}")
     graph, tensor = task.graph, task.tensor
     ends = np.zeros((2, task.max_steps + 1), np.int64)
     done, feasible, stopped = 0, 0, False
     try:
         with working("traces", traces) as stage:
-            while done < traces:
-                count = min(BATCH, traces - done)
-                key = np.random.SeedSequence([seed, int(task.identity, 16), (first + done) // BATCH])
+            for begin, end in parts:
+                count = end - begin
+                key = np.random.SeedSequence([seed, int(task.identity, 16), begin // BATCH])
                 rng = np.random.Generator(np.random.Philox(key))
                 able = binomial(rng, count, graph.feasible)
                 with working("steps", task.max_steps + 1, count) as walk:
@@ -105,19 +115,19 @@ def _run(task: Task, seed: int, first: int, traces: int, progress: Callable[...,
     return tally
 
 
+def batches(first: int, end: int) -> list[tuple[int, int]]:
+    """The traces ``first`` .. ``end - 1``, cut where batches end."""
+    cuts = [*BATCHES, *range(2 * MOST_TRACES, end, MOST_TRACES)]
+    return list(pairwise([first, *(cut for cut in cuts if first < cut < end), end]))
+
+
 def _walk(
     rng: np.random.Generator, traces: int, graph: SkillGraph, tensor: Tensor, max_steps: int, stage: Stage
 ) -> np.ndarray:
     """Hits and deaths by time, int64 [2, max_steps + 1], of one population."""
     out = np.zeros((2, max_steps + 1), np.int64)
     counts = multinomial(rng, traces, graph.start)
-    # Only possible successors, so that a rounded last probability cannot leak into an impossible one.
-    row, column, chance = entries(tensor)
-    bounds = np.searchsorted(row, np.arange(1, graph.size))
-    rows = np.split(column, bounds)
-    laws = [law / law.sum() for law in np.split(chance, bounds)]
-    draws = [partial(multinomial, rng) if law.size and law.min() < RARE else rng.multinomial for law in laws]
-    moves = list(zip(rows, laws, draws, strict=True))
+    split = _splits(tensor)
     for step in range(max_steps + 1):
         out[:, step] = counts[graph.goal].sum(), counts[graph.dead].sum()
         counts[graph.goal | graph.dead] = 0
@@ -125,12 +135,41 @@ def _walk(
         occupied = np.flatnonzero(counts)
         if not occupied.size or step == max_steps:
             break
-        after = np.zeros_like(counts)
-        for s, count in zip(occupied.tolist(), counts[occupied].tolist(), strict=True):
-            targets, law, draw = moves[s]
-            after[targets] += draw(count, law)
-        counts = after
+        counts = split(rng, occupied, counts)
     return out
+
+
+def _splits(tensor: Tensor) -> Callable[[np.random.Generator, np.ndarray, np.ndarray], np.ndarray]:
+    """(rng, nodes, int64 [S]) -> where the traces at the nodes are after a step, int64 [S]."""
+    # Only possible successors, so that a rounded last probability cannot leak into an impossible one.
+    row, column, chance = entries(tensor)
+    size = tensor.shape[0]
+    lengths = np.bincount(row, minlength=size)
+    laws = chance / np.repeat([law.sum() for law in np.split(chance, np.cumsum(lengths)[:-1])], lengths)
+    width = int(lengths.max(initial=1))
+    if laws.min(initial=1.0) >= RARE and size * width <= MOST_CELLS + 4 * row.size:
+        # Zeros before a law draw nothing, so one call is the same stream as one for each node.
+        place = width - lengths[row] + np.arange(row.size) - (np.cumsum(lengths) - lengths)[row]
+        chances, targets = np.zeros((size, width)), np.zeros((size, width), np.int64)
+        chances[row, place], targets[row, place] = laws, column
+
+        def together(rng: np.random.Generator, nodes: np.ndarray, counts: np.ndarray) -> np.ndarray:
+            after = np.zeros_like(counts)
+            np.add.at(after, targets[nodes], rng.multinomial(counts[nodes], chances[nodes]))
+            return after
+
+        return together
+    bounds = np.cumsum(lengths)[:-1]
+    moves = list(zip(np.split(column, bounds), np.split(laws, bounds), strict=True))
+
+    def one_by_one(rng: np.random.Generator, nodes: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        after = np.zeros_like(counts)
+        for s, count in zip(nodes.tolist(), counts[nodes].tolist(), strict=True):
+            targets, law = moves[s]
+            after[targets] += multinomial(rng, count, law)
+        return after
+
+    return one_by_one
 
 
 def multinomial(rng: np.random.Generator, count: int, law: np.ndarray) -> np.ndarray:

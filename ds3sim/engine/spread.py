@@ -15,7 +15,7 @@ from ds3sim.core.progress import working
 from ds3sim.core.workers import Crew
 from ds3sim.engine.law import Law
 from ds3sim.engine.limits import ENGINES, FIRST_ROUND, EngineOptions, Stopping
-from ds3sim.engine.population import BATCH
+from ds3sim.engine.population import batches
 from ds3sim.engine.simulate import evaluate
 from ds3sim.engine.tally import Tally, enough
 from ds3sim.graph.lump import ChainForm
@@ -131,10 +131,11 @@ def evaluate_spread(
         return _whole(crew, tasks, forms, options, seed, progress)
     pieces: list[Piece] = []
     for task in {task.identity: task for task in tasks}.values():
-        size = BATCH if kind.name == "population" else piece_trials(task)
+        size = piece_trials(task)
         while options.traces > size * MOST_PIECES:
             size *= 2
-        pieces += [Piece(task, first, end - first) for first, end in cut(0, options.traces, size)]
+        parts = batches(0, options.traces) if kind.name == "population" else cut(0, options.traces, size)
+        pieces += [Piece(task, first, end - first) for first, end in parts]
     found: dict[str, Tally] = {}
     try:
         for tallies in each(crew, units_of(pieces, options, seed), progress):

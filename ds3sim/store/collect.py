@@ -11,7 +11,7 @@ from typing import Any
 from ds3sim.core.errors import StoppedEarly, require
 from ds3sim.core.workers import Crew
 from ds3sim.engine.limits import ENGINES, EngineOptions, Stopping
-from ds3sim.engine.population import BATCH
+from ds3sim.engine.population import batches
 from ds3sim.engine.simulate import evaluate
 from ds3sim.engine.spread import Piece, Unit, asked, cut, each, group, piece_trials, rounds, units_of
 from ds3sim.engine.tally import Tally
@@ -105,7 +105,7 @@ class _Run:
             if self.options.kind == "population":
                 # Splits of a population are drawn for the whole batch: a shorter row is no part of a longer one.
                 rows = set(self.store.rows(*key))
-                new = [piece for piece in cut(0, traces, BATCH) if piece not in rows]
+                new = [piece for piece in batches(0, traces) if piece not in rows]
             else:
                 left = self.store.missing(*key, 0, traces)
                 new = [piece for part in left for piece in cut(*part, piece_trials(task))]
