@@ -61,8 +61,10 @@ def _joined(args: Namespace) -> bool:
         None if given[name] is None else int(typed_number(name, given[name], whole=True, low=low, high=1e6))
         for name, low in (("--process", 0), ("--processes", 1))
     ]
-    own_stdout()
-    if join(args.coordinator, *numbers) == 0:
+    number = join(args.coordinator, *numbers)
+    if args.processes is None or numbers[1] != 1:
+        own_stdout()
+    if number == 0:
         return True
     args.quiet = True
     silence()

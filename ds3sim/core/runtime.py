@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import platform
 import socket
@@ -81,6 +82,8 @@ def join(coordinator: str | None = None, process: int | None = None, processes: 
             raise InputError(
                 f"--coordinator {coordinator}: {host} is not known ({error}): give a host's name"
             ) from None
+    if processes == 1:
+        return 0
     import jax
 
     jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM for itself
@@ -228,7 +231,8 @@ def cache_folder() -> dict[str, str]:
 
 
 def configure_process(collects: bool = False) -> None:
-    """Settings for a process that is ours (the command line): keep compiled kernels on disk.
+    """Settings for a process that is ours (the command line): keep compiled kernels on disk, and look for garbage
+    rarely, since the points of a sweep are many objects that stay.
 
     The library never calls this; importing ds3sim changes no setting of JAX.
 
@@ -240,6 +244,7 @@ def configure_process(collects: bool = False) -> None:
     """
     import jax
 
+    gc.set_threshold(100_000, 20, 100)
     for name, value in cache_folder().items():
         jax.config.update(name.lower(), float(value) if name.endswith("SECS") else value)
     if collects:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ds3sim.core.check import one_of
-from ds3sim.core.errors import InputError, require, require_kind
+from ds3sim.core.errors import InputError, require, require_kind, shown
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.parts import BetaRate
 from ds3sim.task.aggregate import Aggregate, Majority, Single
@@ -79,7 +79,7 @@ class Task:
     on_dead: str = "exhaust"
 
     def __post_init__(self) -> None:
-        require_kind(self.graph, SkillGraph, f"graph = {self.graph!r} is not a SkillGraph")
+        require_kind(self.graph, SkillGraph, lambda: f"graph = {shown(self.graph)} is not a SkillGraph")
         _check(self.step, self.aggregate, self.feasibility)
         one_of("on_dead", self.on_dead, ("exhaust", "stop"))
         if self.graph.rate is not None:
@@ -179,7 +179,7 @@ def latent_rate(task: Task) -> BetaRate:
 
 def _check(step: StepPolicy, aggregate: Aggregate, feasibility: str) -> None:
     """Refuse what is no step policy, no aggregator or no kind of feasibility."""
-    require_kind(step, StepPolicy, f"step = {step!r} is not a step policy: use CoT, ToT or Beam")
-    what = f"aggregate = {aggregate!r} is not an aggregator: use Single, BestOfN or Majority"
-    require_kind(aggregate, Aggregate, what)
+    require_kind(step, StepPolicy, lambda: f"step = {shown(step)} is not a step policy: use CoT, ToT or Beam")
+    what = "is not an aggregator: use Single, BestOfN or Majority"
+    require_kind(aggregate, Aggregate, lambda: f"aggregate = {shown(aggregate)} {what}")
     one_of("feasibility", feasibility, ("per_task", "per_trace"))
