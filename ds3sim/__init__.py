@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ds3sim.config.tables import schema
     from ds3sim.core.errors import InputError, Interrupted, NoClosedForm
     from ds3sim.core.estimate import Estimate
+    from ds3sim.core.workers import Workers
     from ds3sim.engine.simulate import closed_form, exact, simulate
     from ds3sim.engine.tally import Tally
     from ds3sim.fit.estimates.curve import Curve
@@ -105,6 +106,7 @@ __all__ = [
     "Store",
     "StoreContents",
     "merge",
+    "Workers",
     "doctor",
     "Diagnosis",
     "InputError",
@@ -165,6 +167,7 @@ _HOME = {
     "Store": "store.store",
     "StoreContents": "store.contents",
     "merge": "store.merge",
+    "Workers": "core.workers",
     "doctor": "study.doctor",
     "Diagnosis": "study.doctor",
     "InputError": "core.errors",

@@ -241,6 +241,11 @@ def test_a_long_run_makes_the_choice(monkeypatch):
         same(found, ds.simulate(task, traces, seed=5))
         assert len(walks.found) == chosen
     assert all(said.startswith("usual ") for said in walks.found.values())
+    walks, options = Choice(interpreted), EngineOptions(relative_error=1e-4, max_traces=2**17)
+    monkeypatch.setattr("ds3sim.engine.traces.pack.LONG_RUN", 2**17 * 40)  # the last round alone is so long
+    (found,) = tallies([task], options, 5, [0], backend=accelerator(2**14, walks))
+    same(found, ds.simulate(task, seed=5, relative_error=1e-4, max_traces=2**17))
+    assert found.traces == 2**17 and len(walks.found) == 1
     assert choice.LONG_RUN > 2**30
 
 

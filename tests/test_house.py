@@ -16,7 +16,7 @@ ORDER = (
 )
 LAYERS = tuple(ORDER.split())
 HEAVY = "matplotlib networkx jinja2 rich pandas pyarrow xarray h5netcdf zarr math_verify sympy tomli_w numba stormpy"
-LAZY = set(HEAVY.split())
+LAZY = {*HEAVY.split(), "distributed", "dask", "ray", "executorlib"}
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 60
 FUNCTION_OF = {"fit pass-at-n": "fit_pass_at_n", "fit votes": "fit_votes", "export": "export_chain"}
@@ -244,7 +244,7 @@ def used_by(folders: tuple[str, ...]) -> set[str]:
         (None, ("ds3sim",)),
         ("test", ("tests", "benchmarks")),
         ("bench", ("benchmarks",)),
-        *((extra, ("ds3sim", "tests")) for extra in ("zarr", "math", "fast")),
+        *((extra, ("ds3sim", "tests")) for extra in ("zarr", "math", "fast", "dask", "ray", "slurm")),
     ],
 )
 def test_each_declared_dependency_is_used(extra, folders):
@@ -263,7 +263,8 @@ def test_each_import_is_declared():
     from sys import stdlib_module_names
 
     extras = PROJECT["optional-dependencies"]
-    declared = distributions([*PROJECT["dependencies"], *extras["zarr"], *extras["math"], *extras["fast"]])
+    names = [name for extra in ("zarr", "math", "fast", "dask", "ray", "slurm") for name in extras[extra]]
+    declared = distributions([*PROJECT["dependencies"], *names])
     known = {MODULE_OF.get(name, name).split(".")[0] for name in declared}
     used = {source.split(".")[0] for module in MODULES for source, _, _ in module.imports()}
     # Parts of pydantic, of Python 3.14, of annotations and of math-verify.

@@ -111,7 +111,9 @@ def test_interpolated_transition(categories, decay, monkeypatch):
     quick = votes.plurality(n, weights)
     first, last = votes._transition(n, votes.positive_weights(weights), 1, n // 2)
     for k in np.linspace(first, last, 23).astype(int):
-        assert quick[k] == pytest.approx(votes._one(n, int(k), votes.positive_weights(weights), "random"), abs=1e-6)
+        assert quick[k] == pytest.approx(
+            float(votes._several(n, np.array([k]), votes.positive_weights(weights), "random")[0]), abs=1e-6
+        )
     assert np.all(quick[: first - 1] == 0) and np.all(quick[last + 1 :] == 1)
     assert np.all(np.diff(quick) > -1e-6)
 

@@ -8,9 +8,10 @@ import pytest
 from ds3sim.core.errors import InputError, StoppedEarly
 from ds3sim.core.estimate import Estimate
 from ds3sim.engine.closed_form import closed_forms
-from ds3sim.engine.law import Counted, Law, Mixture, Sampled, mixed
+from ds3sim.engine.law import Counted, Law, Measured, Sampled, mixed
 from ds3sim.engine.limits import ENGINES, EngineOptions, Stopping
 from ds3sim.engine.simulate import closed_form, evaluate, exact, simulate
+from ds3sim.engine.tally import measured
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.stats.intervals import clopper_pearson
 from ds3sim.task.aggregate import BestOfN
@@ -24,7 +25,6 @@ MAKERS = {
     "exact": lambda: exact(TASK),
     "closed_form": lambda: closed_form(TASK),
     "known": lambda: closed_forms([TASK], [None])[0],
-    "mixture": lambda: Mixture([exact(TASK), exact(TASK)], (0.25, 0.75)),
 }
 
 
@@ -34,7 +34,7 @@ def test_every_law_has_the_protocol(name):
     assert isinstance(law, Law)
     assert isinstance(law, Sampled) is (name in ("traces", "population", "importance"))
     assert isinstance(law, Counted) is (name in ("traces", "population"))
-    assert law.engine == {"known": "closed_form", "mixture": "exact"}.get(name, name)
+    assert law.engine == {"known": "closed_form"}.get(name, name)
     assert law.traces == (500 if isinstance(law, Sampled) else 0)
     for found in (law.success([4, 9]), law.expected_steps([4, 9])):
         assert found.shape == (2,) and np.all((found.low <= found.estimate) & (found.estimate <= found.high))
@@ -62,21 +62,35 @@ def test_evaluate_until_an_error_is_reached():
 
 
 def test_mixture_weighs_its_parts():
-    parts = [exact(Task(SkillGraph.chain(m, 0.4), steps=[4, 9])) for m in (1, 2, 3)]
+    steps = np.array([4, 9])
+    parts = measured([exact(Task(SkillGraph.chain(m, 0.4), steps=[4, 9])) for m in (1, 2, 3)], 3 * [steps])
     by_budget = [[0.2, 1.0], [0.3, 0.0], [0.5, 0.0]]
     for weights in ((0.2, 0.3, 0.5), by_budget):
         share = np.broadcast_to(np.array(weights).reshape(3, -1), (3, 2))
-        mixture = Mixture(parts, weights)
-        for what in ("success", "expected_steps", "expected_square_steps"):
-            each = np.array([np.asarray(getattr(part, what)([4, 9])) for part in parts])
-            np.testing.assert_allclose(
-                np.asarray(getattr(mixture, what)([4, 9])), (share * each).sum(axis=0), rtol=1e-14
-            )
+        mixture = Measured.mixed(parts, weights)
+        for what in ("success", "expected_steps", "square"):
+            each = np.array([np.asarray(getattr(part, what)) for part in parts])
+            np.testing.assert_allclose(np.asarray(getattr(mixture, what)), (share * each).sum(axis=0), rtol=1e-14)
     sampled = [simulate(TASK, 800, seed) for seed in (1, 2)]
-    mixture, found = Mixture(sampled, (0.5, 0.5)), [law.success([4, 9]) for law in sampled]
+    mixture, found = Measured.mixed(measured(sampled, 2 * [steps]), (0.5, 0.5)), [law.success(steps) for law in sampled]
     half = np.sqrt(sum((0.5 * (one.high - one.estimate)) ** 2 for one in found))
-    np.testing.assert_allclose(mixture.success([4, 9]).high - mixture.success([4, 9]).estimate, half, rtol=1e-12)
-    assert mixture.traces == 1600
+    np.testing.assert_allclose(mixture.success.high - mixture.success.estimate, half, rtol=1e-12)
+
+
+@pytest.mark.parametrize("how", [{}, {"aggregate": BestOfN(3)}, {"feasibility": "per_trace"}, {"on_dead": "stop"}])
+def test_tallies_measured_together_are_those_measured_alone(how):
+    graph = SkillGraph.from_edges([("a", "b", 0.4), ("a", "x", 0.1)], start="a", goal="b", dead="x", feasible=0.8)
+    tasks = [Task(graph, steps=[30, 12], **how), TASK, Task(SkillGraph.latent(0.9, 0.5, 2.0), aggregate=BestOfN(4))]
+    laws = [simulate(task, 300, seed) for task in tasks for seed in (1, 2)] + [exact(TASK)]
+    budgets = [task.budgets for task in tasks for _ in (1, 2)] + [TASK.budgets]
+    for law, steps, found in zip(laws, budgets, measured(laws, budgets), strict=True):
+        for what in ("success", "expected_steps"):
+            one, other = getattr(law, what)(steps), getattr(found, what)
+            for end in ("estimate", "low", "high"):
+                assert np.array_equal(getattr(one, end), getattr(other, end)), what
+        assert np.array_equal(law.expected_square_steps(steps), found.square)
+    with pytest.raises(InputError, match="a budget of 999 steps per trace was not simulated"):
+        measured(laws[2:3], [np.array([999])])
 
 
 def test_the_interval_of_a_mixture_covers():

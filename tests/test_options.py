@@ -35,17 +35,19 @@ VALID = {
     "run": [
         "chain.toml --set name=x --seed 3 --traces 50 --chunk 50 --store a.ds3 --out out --json --quiet",
         "chain.toml --engine exact --quiet",
+        "chain.toml --distributed --coordinator 127.0.0.1:12355 --process 0 --processes 1 --quiet",
     ],
     "sweep": [
         "axes.toml --set name=x --seed 3 --traces 50 --chunk 50 --store b.ds3 --out found.csv --json --quiet",
-        "axes.toml --engine exact --quiet",
+        "axes.toml --engine exact --executor processes --workers 1 --quiet",
     ],
     "choose": [
         "two.toml --set name=x --seed 3 --traces 50 --chunk 50 --store c.ds3 --out out.csv --json --quiet",
-        "two.toml --engine closed_form --quiet",
+        "two.toml --engine closed_form --executor processes --workers 1 --quiet",
     ],
     "validate": [
-        "chain.toml --set name=x --traces 2000 --engine traces --perturb 0 --seed 3 --out v.csv --json --quiet"
+        "chain.toml --set name=x --traces 2000 --engine traces --perturb 0 --seed 3 --out v.csv --json --quiet",
+        "chain.toml --executor processes --workers 1 --quiet",
     ],
     "report": ["kept --out page.html", "s.ds3 --sweep chain --out page.html"],
     "merge": ["s.ds3 t.ds3 --out m.ds3 --json"],
@@ -90,6 +92,8 @@ WRONG = {
     "--tokens-column": ("nothing",), "--score": ("nothing",), "--n": ("nothing",), "--threshold": ("x", "0", "2"),
     "--filter": ("nothing",), "--metric": ("nothing",), "--pattern": ("(",), "--match": ("x", "1.5"),
     "--scorer": ("nothing",), "--key": ("nothing",), "--model": ("nothing",), "--failures": ("nothing", "skipped"),
+    "--executor": ("nothing", "processes:4"), "--workers": ("x", "0", "1.5"), "--coordinator": ("nowhere",),
+    "--process": ("x", "-1", "1"), "--processes": ("x", "0"),
     "--aggregate": ("nothing",), "--compare": ("nothing",), "--x": ("nothing",), "--y": ("nothing",),
 }  # fmt: skip
 """Values that each option refuses."""

@@ -7,7 +7,7 @@ from beartype.roar import BeartypeCallHintParamViolation
 from jaxtyping import TypeCheckError
 
 from ds3sim.core import rng
-from ds3sim.theory import spending
+from ds3sim.theory.crossing import crossing
 from ds3sim.theory.difficulty import Bridge
 
 
@@ -108,7 +108,7 @@ def test_signatures_are_held(key, lane, number):
         rng.draw(key, np.zeros(lane, np.uint32), np.zeros(number, np.uint32))
 
 
-@pytest.mark.parametrize("call", [lambda: spending.crossing([0.0], [1.0], bool), lambda: Bridge(a="1")])
+@pytest.mark.parametrize("call", [lambda: crossing([0.0], [1.0], bool), lambda: Bridge(a="1")])
 def test_types_are_held(call):
     """The same for the types of signatures without dimensions."""
     with pytest.raises(BeartypeCallHintParamViolation):

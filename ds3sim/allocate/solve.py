@@ -21,9 +21,10 @@ from ds3sim.core.errors import require
 from ds3sim.task.budget import whole_steps
 from ds3sim.theory import spending
 from ds3sim.theory.cost import attention_flops, training_flops
+from ds3sim.theory.crossing import crossing
 from ds3sim.theory.difficulty import Difficulty, Moments
 from ds3sim.theory.loss import CONSTANTS, LossConstants, constants_of, loss
-from ds3sim.theory.spending import Architecture, Box, Training, crossing, lifetime_flops
+from ds3sim.theory.spending import Architecture, Box, Training, lifetime_flops
 
 
 def at(record: Any, index: int) -> Any:

@@ -10,12 +10,12 @@ from typing import Any
 import ds3sim as ds
 from ds3sim.cli.config import many
 from ds3sim.cli.console import MOST_LINES, axis_value, new_table, put
-from ds3sim.cli.options import PRINT, RESULT, STUDY
+from ds3sim.cli.options import PRINT, RESULT, STUDY, WORKERS
 from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
 
 ABOUT = "say which strategy is best at each budget, how sure that is, and by how much"
-OPTIONS = (*STUDY, RESULT, *PRINT)
+OPTIONS = (*STUDY, *WORKERS, RESULT, *PRINT)
 WORDS = {"flops": "FLOPs", "cot_tokens": "tokens of one chain of thought"}
 """Units of budgets in sentences."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import ds3sim as ds
 from ds3sim.cli.console import check_result, kept, show, show_result
+from ds3sim.core.errors import require
 from ds3sim.core.runtime import configure_process
 
 SHORT = {"seed": "seed", "traces": "engine.traces", "engine": "engine.kind", "chunk": "engine.chunk"}
@@ -35,15 +36,24 @@ def seed_of(args: Namespace) -> int:
     return int(typed_number("--seed", args.seed, whole=True, low=0, high=2**63 - 1))
 
 
-def computed(args: Namespace, compute: Callable[..., Any]) -> tuple[Any, bool]:
+def workers_of(args: Namespace) -> ds.Workers | None:
+    """``--executor`` and ``--workers``."""
+    from ds3sim.core.check import typed_number
+
+    count = None if args.workers is None else int(typed_number("--workers", args.workers, whole=True, low=1, high=1e6))
+    require(args.executor is not None or count is None, f"--workers {args.workers} needs --executor: name one")
+    return None if args.executor is None else ds.Workers(args.executor, count)
+
+
+def computed(args: Namespace, compute: Callable[..., Any], **how: Any) -> tuple[Any, bool]:
     """(record, interrupted) of a run, a sweep or a choice, with its store."""
     config = config_of(args)
     if config.engine.random:
-        configure_process()
+        configure_process(collects=how.get("executor") is not None)
     if config.origin.axes and compute is ds.run:
         told = f"{args.config}: [sweep] is for ds3sim sweep: this is the point of the tables as they stand"
         args.notes = (*args.notes, told)
-    return kept(compute, config, store=args.store)
+    return kept(compute, config, store=args.store, **how)
 
 
 def many(
@@ -51,7 +61,7 @@ def many(
 ) -> int:
     """A sweep or a choice; after Ctrl-C a line says what was kept."""
     check_result(args)
-    record, interrupted = computed(args, compute)
+    record, interrupted = computed(args, compute, executor=workers_of(args))
     count, what = done(record)
     (show_result if count else show)(args, record, table)
     if not interrupted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
@@ -108,6 +109,14 @@ def write_record(record: Record, out: str) -> Path:
     if out.lower().endswith(".json"):
         return write_file(out, record.to_json() + "\n")
     return record.save(out)
+
+
+def own_stdout() -> None:
+    """Stdout is for our results alone: what compiled libraries write to it (Gloo does) goes nowhere."""
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def say(args: Namespace, message: str) -> None:

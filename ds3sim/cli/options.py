@@ -25,6 +25,16 @@ TRACES = option("--traces", "N", "trials of the whole task: same as --set engine
 ENGINE = option("--engine", "KIND", "how it is computed: same as --set engine.kind=KIND")
 CHUNK = option("--chunk", "N", "walks in one launch: same as --set engine.chunk=N; never changes results")
 STORE = option("--store", "FILE", "keep what is simulated in this file, and go on from there")
+WORKERS = (
+    option("--executor", "NAME", "who computes: processes, dask, dask:ADDRESS, ray, ray:ADDRESS or slurm"),
+    option("--workers", "N", "workers that --executor starts: one for each GPU, else for each core"),
+)
+JOB = (
+    option("--distributed", None, "this process is one of a job, of srun, mpirun or as below; they share the trials"),
+    option("--coordinator", "HOST:PORT", "where process 0 of the job listens; not needed under srun or mpirun"),
+    option("--process", "I", "number of this process, from 0"),
+    option("--processes", "N", "processes of the job"),
+)
 JSON = option("--json", None, "print JSON instead of a table")
 QUIET = option("--quiet", None, "no progress and no messages")
 PRINT = (JSON, QUIET)

@@ -146,6 +146,12 @@ def progress_line(quiet: bool) -> Iterator[None]:
         line.end()
 
 
+def silence() -> None:
+    """No more lines of this command."""
+    if _current is not None:
+        _current.end()
+
+
 def make_way() -> None:
     """Take the line off the terminal before something else is written."""
     if _current is not None:

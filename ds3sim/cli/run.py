@@ -8,23 +8,31 @@ from typing import Any
 
 import ds3sim as ds
 from ds3sim.cli.config import computed
-from ds3sim.cli.console import MOST_LINES, axis_value, interval, new_table, put, say, show
-from ds3sim.cli.options import PRINT, STUDY, option
-from ds3sim.core.errors import InputError
+from ds3sim.cli.console import MOST_LINES, axis_value, interval, new_table, own_stdout, put, say, show
+from ds3sim.cli.options import JOB, PRINT, STUDY, option
+from ds3sim.cli.progress import silence
+from ds3sim.core.errors import InputError, require
 from ds3sim.core.folder import check_folder
+from ds3sim.core.runtime import join, leave
 from ds3sim.core.text import terminal_budget as budget
 from ds3sim.core.text import terminal_number as number
 from ds3sim.core.text import terminal_probability as probability
 
 ABOUT = "run a config: success and cost at every budget, beside the theory"
-OPTIONS = (*STUDY, option("--out", "DIR", "write config, results, figures and report.html to this folder"), *PRINT)
+OUT = option("--out", "DIR", "write config, results, figures and report.html to this folder")
+OPTIONS = (*STUDY, *JOB, OUT, *PRINT)
 
 
 def run(args: Namespace) -> int:
     """``ds3sim run``."""
+    leads = _joined(args)
     if args.out is not None:
         check_folder(args.out, ds.Result.folder)
-    result, interrupted = computed(args, ds.run)
+    result, interrupted = computed(args, ds.run, distributed=args.distributed)
+    if args.distributed:
+        leave()
+    if not leads:
+        return 130 if interrupted else 0
     failed = None
     if args.out is not None:
         try:
@@ -37,6 +45,30 @@ def run(args: Namespace) -> int:
     if interrupted:
         say(args, f"interrupted: the numbers are of the {result.traces:,} traces done until then")
     return 130 if interrupted else 0
+
+
+def _joined(args: Namespace) -> bool:
+    """Join the job of ``--distributed``; whether this process tells the result, as the only one of a job."""
+    from ds3sim.core.check import typed_number
+
+    given = {"--coordinator": args.coordinator, "--process": args.process, "--processes": args.processes}
+    if not args.distributed:
+        for name, value in given.items():
+            require(value is None, f"{name} {value} needs --distributed")
+        return True
+    require(args.store is None, f"--store {args.store}: a store has one writer: leave it out of a distributed run")
+    numbers = [
+        None if given[name] is None else int(typed_number(name, given[name], whole=True, low=low, high=1e6))
+        for name, low in (("--process", 0), ("--processes", 1))
+    ]
+    number = join(args.coordinator, *numbers)
+    if args.processes is None or numbers[1] != 1:
+        own_stdout()
+    if number == 0:
+        return True
+    args.quiet = True
+    silence()
+    return False
 
 
 def print_result(result: ds.Result) -> None:
@@ -78,6 +110,8 @@ def _columns(result: ds.Result) -> dict[str, Callable[[Any], str]]:
     out["success"] = lambda row: probability(row.success)
     if result.traces:
         out["95% interval<"] = lambda row: interval(row.success_low, row.success_high)
+    if any(row.effective_traces is not None for row in rows):
+        out["effective traces"] = lambda row: number(row.effective_traces)
     out["theory"] = lambda row: probability(row.reference.success if row.reference else None)
     out["expected steps"] = lambda row: number(row.expected_steps)
     out["tokens"] = lambda row: number(row.expected_tokens)

@@ -6,11 +6,11 @@ from argparse import Namespace
 
 import ds3sim as ds
 from ds3sim.cli.config import many
-from ds3sim.cli.options import PRINT, RESULT, STUDY
+from ds3sim.cli.options import PRINT, RESULT, STUDY, WORKERS
 from ds3sim.cli.run import print_result
 
 ABOUT = "run every point of a config's [sweep] axes, points of one shape together"
-OPTIONS = (*STUDY, RESULT, *PRINT)
+OPTIONS = (*STUDY, *WORKERS, RESULT, *PRINT)
 
 
 def run(args: Namespace) -> int:

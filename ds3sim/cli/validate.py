@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 
 import ds3sim as ds
-from ds3sim.cli.config import config_of, overrides_of, seed_of
+from ds3sim.cli.config import config_of, overrides_of, seed_of, workers_of
 from ds3sim.cli.console import check_result, kept, new_table, put, say, show_result
-from ds3sim.cli.options import ENGINE, PRINT, TRACES, config, option
+from ds3sim.cli.options import ENGINE, PRINT, TRACES, WORKERS, config, option
 from ds3sim.core.errors import require
 from ds3sim.core.runtime import configure_process
 from ds3sim.core.text import terminal_number as number
@@ -19,6 +19,7 @@ OPTIONS = (
     ENGINE,
     option("--perturb", "X", "shift the simulated r by this share", default=0.0, type=float),
     option("--seed", "N", "seed of the simulations (0), whatever the config's", default="0"),
+    *WORKERS,
     option("--out", "FILE", "write the checks: .csv, .json, .parquet, .nc or .zarr"),
     *PRINT,
 )
@@ -35,8 +36,9 @@ def run(args: Namespace) -> int:
     config = None if args.config is None else config_of(args)
     for path, _, text in [] if config is None else config.origin.overrides:
         require(path != ("seed",), f"{text}: has no effect on validate, whose simulations have their own: use --seed")
-    configure_process()
-    found, interrupted = kept(ds.validate, config, perturb=perturb, seed=seed)
+    executor = workers_of(args)
+    configure_process(collects=executor is not None)
+    found, interrupted = kept(ds.validate, config, perturb=perturb, seed=seed, executor=executor)
     show_result(args, found, print_validation)
     if interrupted:
         say(args, "interrupted: the checks are those of the cases done until then")

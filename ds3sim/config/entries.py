@@ -15,11 +15,12 @@ from ds3sim.config.axes import Axis, points
 from ds3sim.config.graphs import GRAPHS, ChainGraph, EdgesGraph, FileGraph
 from ds3sim.config.levels import chains, priced
 from ds3sim.config.models import LossModel, TripartiteModel
-from ds3sim.config.read import Override, apply_overrides, choose_kinds, config_at
+from ds3sim.config.read import Override, choose_kinds, config_at, put_overrides
 from ds3sim.config.say import dotted, first_error, shown, value_at
 from ds3sim.config.strategy import StrategyTable
 from ds3sim.config.tasks import TasksTable
 from ds3sim.config.values import Table
+from ds3sim.core.check import is_dict
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.memory import require_memory
 from ds3sim.core.progress import working
@@ -112,7 +113,7 @@ class Entries:
         engine = self._once(
             ("engine", keys["engine"]), lambda at: self._table(c.EngineTable, ("engine",), at).options, axes
         )
-        table, plan = self._once(of_strategy, self._strategy, axes, home)
+        dumped, plan = self._once(of_strategy, self._strategy, axes, home)
         of_cost = (keys["cost"], keys["model"])
         cost, omega = self._once(("cost", *of_cost), self._cost, axes)
         rows, on_dead = self._once(("rows", keys["budget"], of_cost, of_strategy), self._rows, axes, plan, omega, cost)
@@ -129,7 +130,7 @@ class Entries:
         key = ("tasks", drawn, of_strategy, steps, on_dead)
         tasks = self._once(key, lambda _: tuple(Task(graph, *how) for graph in drawn_graphs), axes)
         seed = axes.get("seed", self.config.seed)
-        said = {"strategy": table.dump(), "feasible": drawn_graphs[0].feasible, "tasks": told}
+        said = {"strategy": dumped, "feasible": drawn_graphs[0].feasible, "tasks": told}
         price = (plan.n, plan.step.proposals, omega, cost)
         return Entry(number, dict(axes), name, *price, weights, rows, tasks, forms, engine, seed, said, real)
 
@@ -147,10 +148,11 @@ class Entries:
                 raise type(error)(f"{error} (at the point {told})" if axes else str(error)) from None
         return self._kept[key]
 
-    def _strategy(self, axes: Mapping[str, Any], home: tuple[str, ...]) -> tuple[StrategyTable, Strategy]:
+    def _strategy(self, axes: Mapping[str, Any], home: tuple[str, ...]) -> tuple[dict[str, Any], Strategy]:
+        """The table as plain data, and the strategy."""
         table = self._table(StrategyTable, home, axes)
         with within(f"{self.source}: {dotted(home)}"):
-            return table, table.build()
+            return table.dump(), table.build()
 
     @property
     def _levels(self) -> bool:
@@ -205,7 +207,8 @@ class Entries:
             return self._chains(found, axes), found.forms, found.weights, told
 
     def _graph(self, axes: Mapping[str, Any]) -> tuple[Any, ...]:
-        table = self._table(GRAPHS[self._raw(("graph",), axes)["kind"]], ("graph",), axes)
+        raw = self._raw(("graph",), axes)
+        table = self._table(GRAPHS[raw["kind"]], ("graph",), axes, raw)
         graph = self._graphs.get(self._key(axes, ("graph",)))
         if graph is None:
             # A file's graph says itself which key is wrong.
@@ -241,18 +244,25 @@ class Entries:
         changes: list[Override] = [(full, axis.value(axes[key]), key) for key, full, axis in self._swept.get(path, ())]
         if not changes:
             return value_at(self._raw_tables, path) or {}
-        data = apply_overrides({path[0]: self._raw_tables.get(path[0], {})}, changes)
+        data = put_overrides({path[0]: _copied(self._raw_tables.get(path[0], {}))}, changes)
         choose_kinds(data, self._origin.place)
         return value_at(data, path) or {}
 
-    def _table(self, model: type[AnyTable], path: tuple[str, ...], axes: Mapping[str, Any]) -> AnyTable:
+    def _table(
+        self, model: type[AnyTable], path: tuple[str, ...], axes: Mapping[str, Any], raw: dict[str, Any] | None = None
+    ) -> AnyTable:
         """A checked table; on an error the whole config is read, which says what is wrong."""
-        raw = self._raw(path, axes)
+        raw = self._raw(path, axes) if raw is None else raw
         try:
             return model.model_validate(raw)
         except ValidationError as error:
             config_at(self._origin, axes)
             raise first_error(error, {path[0]: raw}, self._origin.place, path) from None
+
+
+def _copied(table: dict[str, Any]) -> dict[str, Any]:
+    """A table whose tables can be changed: those of every point are."""
+    return {key: _copied(value) if is_dict(value) else value for key, value in table.items()}
 
 
 @contextmanager

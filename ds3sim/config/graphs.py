@@ -33,7 +33,7 @@ class _Made(GraphTable):
     maker: ClassVar[str]
 
     def build(self, folder: Path) -> SkillGraph:
-        return getattr(SkillGraph, self.maker)(**self.model_dump(exclude={"kind"}))
+        return getattr(SkillGraph, self.maker)(**{key: value for key, value in self if key != "kind"})
 
 
 class ChainGraph(_Graph, _Made):

@@ -204,7 +204,11 @@ def override_value(text: str) -> Any:
 
 def apply_overrides(data: dict[Any, Any], overrides: Iterable[Override]) -> dict[Any, Any]:
     """A copy of ``data`` with the overrides in. A budget in one unit replaces one in another."""
-    data = copy.deepcopy(data)
+    return put_overrides(copy.deepcopy(data), overrides)
+
+
+def put_overrides(data: dict[Any, Any], overrides: Iterable[Override]) -> dict[Any, Any]:
+    """``data`` itself with the overrides in, as :func:`apply_overrides`."""
     for path, value, _ in overrides:
         node = data
         for name in path[:-1]:

@@ -1,6 +1,7 @@
 """Errors a user can cause. Each message names the value, the cause and the fix."""
 
 import warnings
+from collections.abc import Callable
 from types import UnionType
 from typing import Any
 
@@ -72,6 +73,10 @@ def require(condition: bool, message: str) -> None:
         raise InputError(message)
 
 
-def require_kind(value: object, kind: type | UnionType, message: str) -> None:
-    """:func:`require` that ``value`` is of a kind, where only an annotation says so: users' values can be anything."""
-    require(isinstance(value, kind), message)
+def require_kind(value: object, kind: type | UnionType, message: str | Callable[[], str]) -> None:
+    """:func:`require` that ``value`` is of a kind, where only an annotation says so: users' values can be anything.
+
+    A ``message`` that is a function is made on failure only: for checks that are done many times.
+    """
+    if not isinstance(value, kind):
+        raise InputError(message if isinstance(message, str) else message())

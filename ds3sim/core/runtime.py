@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import platform
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,14 +19,17 @@ from typing import Any
 
 from ds3sim.core import forks
 from ds3sim.core.errors import InputError, require
+from ds3sim.core.text import short
 
 
 def cores() -> int:
-    """CPU cores this process may use."""
+    """CPU cores this process may use; ``DS3SIM_THREADS`` in the environment says fewer, as for one worker of many."""
     try:
-        return len(os.sched_getaffinity(0))
+        found = len(os.sched_getaffinity(0))
     except AttributeError:
-        return os.cpu_count() or 1
+        found = os.cpu_count() or 1
+    said = os.environ.get("DS3SIM_THREADS", "")
+    return min(found, max(1, int(said))) if said.isascii() and said.isdigit() else found
 
 
 def devices() -> list[Any]:
@@ -51,6 +56,62 @@ def devices() -> list[Any]:
         ) from None
     outside_jit()
     return found
+
+
+def join(coordinator: str | None = None, process: int | None = None, processes: int | None = None) -> int:
+    """Make this process one of a job's, before JAX is used; returns its number.
+
+    Args:
+        coordinator: HOST:PORT of process 0, of which any free port will do; None: srun or mpirun say it.
+        process, processes: its number, and how many there are; None: as above.
+
+    Raises:
+        InputError: only some of them are given, there is no job, or not all processes came.
+    """
+    given = (coordinator, process, processes)
+    require(process is None or processes is None or process < processes, f"--process {process}: they are 0 to N - 1")
+    told = "--coordinator, --process and --processes belong together: give all three, or none under srun or mpirun"
+    require(all(one is None for one in given) or all(one is not None for one in given), told)
+    if coordinator is not None:
+        host, _, port = coordinator.rpartition(":")
+        told = f"--coordinator {coordinator}: give HOST:PORT of process 0, as in node1:12355"
+        require(bool(host) and port.isdigit() and 0 < int(port) < 2**16, told)
+        try:
+            socket.getaddrinfo(host.strip("[]"), int(port))
+        except OSError as error:
+            raise InputError(
+                f"--coordinator {coordinator}: {host} is not known ({error}): give a host's name"
+            ) from None
+    if processes == 1:
+        return 0
+    import jax
+
+    jax.config.update("jax_enable_preemption_service", False)  # it would take SIGTERM for itself
+    alone = coordinator is not None
+    try:
+        jax.distributed.initialize(
+            coordinator, processes, process, cluster_detection_method="deactivate" if alone else None
+        )
+    except (RuntimeError, ValueError) as error:
+        why = short(error, 200)
+        fix = "is that address right, and were all processes started?" if alone else "give --coordinator HOST:PORT"
+        raise InputError(f"the processes of the job cannot find each other ({why}): {fix}") from None
+    return rank()[0]
+
+
+def leave() -> None:
+    """Leave the job, when all others do."""
+    import jax
+
+    jax.distributed.shutdown()
+
+
+def rank() -> tuple[int, int]:
+    """(number of this process, processes of the job); (0, 1) where it is alone."""
+    import jax
+
+    devices()
+    return jax.process_index(), jax.process_count()
 
 
 def outside_jit() -> None:
@@ -157,24 +218,37 @@ def in_order(
             raise
 
 
-def configure_process() -> None:
-    """Settings for a process that is ours (the command line): keep compiled kernels on disk.
+def cache_folder() -> dict[str, str]:
+    """JAX's settings, as variables of the environment, that keep compiled kernels on disk: in $DS3SIM_CACHE, else the
+    user's cache folder. Empty where that cannot be written."""
+    base = os.environ.get("DS3SIM_CACHE")
+    folder = Path(base or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ds3sim") / "xla"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        return {}
+    return {"JAX_COMPILATION_CACHE_DIR": str(folder), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3"}
 
-    The library never calls this; importing ds3sim changes no setting of JAX. A cache folder that
-    cannot be written is left alone. The folder is $DS3SIM_CACHE, else the user's cache folder.
+
+def configure_process(collects: bool = False) -> None:
+    """Settings for a process that is ours (the command line): keep compiled kernels on disk, and look for garbage
+    rarely, since the points of a sweep are many objects that stay.
+
+    The library never calls this; importing ds3sim changes no setting of JAX.
+
+    Args:
+        collects: workers compute for this process, and it leaves accelerators to them.
 
     Raises:
         InputError: JAX cannot start.
     """
     import jax
 
-    base = os.environ.get("DS3SIM_CACHE")
-    folder = Path(base or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ds3sim") / "xla"
-    with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-    if os.access(folder, os.W_OK):
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    gc.set_threshold(100_000, 20, 100)
+    for name, value in cache_folder().items():
+        jax.config.update(name.lower(), float(value) if name.endswith("SECS") else value)
+    if collects:
+        jax.config.update("jax_platforms", "cpu")
     devices()
 
 

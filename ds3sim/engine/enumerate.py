@@ -34,7 +34,7 @@ def success(aggregate: Aggregate, correct: float) -> float:
             not isinstance(aggregate, BestOfN) or aggregate.verifier.perfect or n <= MOST_VOTES,
             f"engine exact enumerates an imperfect verifier up to n = {MOST_VOTES}, not {n}: use closed_form or traces",
         )
-        found = sum(chance * _given(aggregate, n, c) for c, chance in _weighted(n, correct))
+        found = sum(chance * given(aggregate, n, c) for c, chance in _weighted(n, correct))
     return min(1.0, found)  # the sum of many rounded chances may end just above
 
 
@@ -98,13 +98,13 @@ def by_sums(task: Task, steps_per_trace: np.ndarray) -> np.ndarray:
     log_law = special.betaln(rate.alpha + k, rate.beta + n - k) - special.betaln(rate.alpha, rate.beta)
     law = np.exp(_log_binomial(n, k) + log_law)
     # below 1e-13 a term cannot be seen in the sum
-    given = np.array([_given(how, n, int(c)) if law[c] > 1e-13 else 0.0 for c in k])
-    none = _given(how, n, 0)
-    value = able * float(law @ given / law.sum()) + (1.0 - able) * none
+    chances = np.array([given(how, n, int(c)) if law[c] > 1e-13 else 0.0 for c in k])
+    none = given(how, n, 0)
+    value = able * float(law @ chances / law.sum()) + (1.0 - able) * none
     return np.where(steps_per_trace >= 1, value, none)
 
 
-def _given(how: Aggregate, n: int, c: int) -> float:
+def given(how: Aggregate, n: int, c: int) -> float:
     """Success of the aggregator given that c of n traces are correct."""
     if isinstance(how, Majority):
         return _wins(n, c, how.errors.weights, how.ties) if c else 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,16 +14,15 @@ from ds3sim.core.progress import working
 from ds3sim.engine.enumerate import by_sums, success
 from ds3sim.engine.law import Computed, Known, known
 from ds3sim.engine.limits import MOST_STEPS_PER_TRACE
-from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.tensor import part
-from ds3sim.task.steps import Beam
+from ds3sim.task.steps import StepPolicy
 from ds3sim.task.task import Task
 
 if TYPE_CHECKING:
     from ds3sim.graph.tensor import Tensor
 
-SMALL_GRAPH, SHORT_WALK = 64, 1024
-BATCH_BYTES = 2**26
+KEPT_TENSOR = 64
+"""Nodes up to which a task keeps its tensor."""
 DOUBLED_STATES = 256
 """Transient states up to which steps are doubled: beyond, products of matrices cost more than they save."""
 LONGEST_LEAP = 4096
@@ -54,7 +52,7 @@ class Exact(Computed):
             " use engine closed_form, or lower the budget",
         )
         graph = task.graph
-        tensor = task.tensor if graph.size <= SMALL_GRAPH else task.step_tensor()
+        tensor = task.tensor if graph.size <= KEPT_TENSOR else task.step_tensor()
         return cls(task, *propagate(tensor, graph.start, graph.goal, graph.dead, task.max_steps))
 
     @cached_property
@@ -70,12 +68,16 @@ class Exact(Computed):
     def _together(self, k: np.ndarray) -> np.ndarray:
         return by_sums(self.task, k)
 
-    def _moment(self, k: np.ndarray, power: int) -> np.ndarray:
+    @cached_property
+    def _left(self) -> np.ndarray:
+        """P(not ended by j), float64 [max_steps]."""
         ends = self.pmf + self.death_pmf if self.task.on_dead == "stop" else self.pmf
+        return np.maximum(0.0, 1.0 - np.cumsum(ends[:-1]))
+
+    def _moment(self, k: np.ndarray, power: int) -> np.ndarray:
         # sum over j < k of ((j+1)^power - j^power) P(not ended by j): no difference of large sums.
-        left = np.maximum(0.0, 1.0 - np.cumsum(ends))[:-1]
-        j = np.arange(len(left), dtype=np.float64)
-        sums = np.concatenate([[0.0], np.cumsum(((j + 1) ** power - j**power) * left)])
+        left = self._left if power == 1 else (2.0 * np.arange(self.task.max_steps) + 1.0) * self._left
+        sums = np.concatenate([[0.0], np.cumsum(left)])
         able = self.task.graph.feasible
         return able * sums[k] + (1 - able) * k.astype(np.float64) ** power
 
@@ -132,50 +134,18 @@ def _stepping(moves: Tensor, leave: np.ndarray, now: np.ndarray, out: np.ndarray
             stage.advance()
 
 
-def propagate_batch(
-    graphs: Sequence[SkillGraph], tensors: Sequence[np.ndarray], max_steps: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """P(T <= k) and P(dead by k) of many small walks of one size S at once, float64 [B, max_steps + 1] each: a product
-    of [B, 1, S] and [B, S, S] a step. Nothing cancels, since absorbing states keep what they hold."""
-    start, goal, dead = (np.stack([getattr(graph, name) for graph in graphs]) for name in ("start", "goal", "dead"))
-    tensor, now = np.stack(tensors), start[:, None, :]
-    goals, deaths = np.empty((len(graphs), max_steps + 1)), np.empty((len(graphs), max_steps + 1))
-    for k in range(max_steps + 1):
-        goals[:, k] = np.where(goal, now[:, 0], 0.0).sum(axis=1)
-        deaths[:, k] = np.where(dead, now[:, 0], 0.0).sum(axis=1)
-        if k < max_steps:
-            now = now @ tensor
-    return goals, deaths
-
-
 def exacts(tasks: Sequence[Task]) -> list[Known]:
-    """The exact law of every task at its budgets; small graphs of one size walk together. InputError: a beam, or a
-    budget too long to propagate."""
+    """The exact law of every task at its budgets; tasks that differ in budget and aggregator alone share a walk.
+    InputError: a beam, or a budget too long to propagate."""
     out: dict[int, Known] = {}
-    alike = defaultdict(list)
+    walks: dict[tuple[int, StepPolicy], list[int]] = {}
     for i, task in enumerate(tasks):
-        small = task.graph.size <= SMALL_GRAPH and task.max_steps <= SHORT_WALK and not isinstance(task.step, Beam)
-        alike[(task.graph.size, -(-task.max_steps // 128)) if small else None].append(i)
-    alone = alike.pop(None, [])
+        walks.setdefault((id(task.graph), task.step), []).append(i)
     with working("tasks", len(tasks)) as stage:
-        for i in alone:
-            out[i] = known(Exact.of(tasks[i]), tasks[i])
-            stage.advance()
-    for (size, _), members in alike.items():
-        most = max(tasks[i].max_steps for i in members)
-        walks = defaultdict(list)  # tasks that differ in budget and aggregator alone
-        for i in members:
-            walks[id(tasks[i].graph), tasks[i].step].append(i)
-        groups = list(walks.values())
-        at_once = max(1, BATCH_BYTES // (8 * (size**2 + 2 * most + 2)))
-        for at in range(0, len(groups), at_once):
-            some = groups[at : at + at_once]
-            heads = [tasks[group[0]] for group in some]
-            tensors = [task.step_tensor() for task in heads]
-            goals, deaths = propagate_batch([task.graph for task in heads], tensors, most)
-            for group, goal, death in zip(some, goals, deaths, strict=True):
-                pmf, death_pmf = (np.maximum(np.diff(a, prepend=0.0), 0.0) for a in (goal, death))
-                for i in group:
-                    end = tasks[i].max_steps + 1
-                    out[i] = known(Exact(tasks[i], pmf[:end], death_pmf[:end]), tasks[i])
+        for members in walks.values():
+            law = Exact.of(max((tasks[i] for i in members), key=lambda task: task.max_steps))
+            for i in members:
+                end = tasks[i].max_steps + 1
+                out[i] = known(Exact(tasks[i], law.pmf[:end], law.death_pmf[:end]), tasks[i])
+                stage.advance()
     return [out[i] for i in range(len(tasks))]

@@ -69,6 +69,29 @@ class Counted(Sampled, Protocol):
     def task_hits(self) -> np.ndarray: ...
 
 
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """What the weights of simulated traces say of an estimate of success, float64 [B] each.
+
+    Attributes:
+        effective: (sum of weights)^2 / sum of their squares: so many traces of equal weight know as much (Kish,
+            "Survey Sampling", 1965).
+        largest: the largest share of the estimate that a single trace has.
+        relative_error: standard error of success as a share of it; inf where no trace succeeded, 0 where none can.
+    """
+
+    effective: np.ndarray
+    largest: np.ndarray
+    relative_error: np.ndarray
+
+
+@runtime_checkable
+class Weighed(Sampled, Protocol):
+    """A law whose traces have weights; :meth:`weights` tells how unequal they are at each budget."""
+
+    def weights(self, steps: ArrayLike) -> Weights: ...
+
+
 def like(
     steps: ArrayLike, estimate: ArrayLike, low: ArrayLike | None = None, high: ArrayLike | None = None
 ) -> Estimate:
@@ -218,34 +241,22 @@ class InOrder(Known):
 
 
 @dataclass(frozen=True, eq=False)
-class Mixture:
-    """The law of a task drawn from a distribution: the one place where laws are mixed. ``weights``, float64 [P] or one
-    column for each budget [P, B], sum to 1; the ``laws`` were computed independently."""
+class Measured:
+    """A law at some budgets, [B] each: success, expected steps of a task, E[(steps of one trace)^2]."""
 
-    laws: Sequence[Law]
-    weights: Sequence[Any] | np.ndarray
+    success: Estimate
+    expected_steps: Estimate
+    square: np.ndarray
 
-    @property
-    def engine(self) -> str:
-        """The engine of the parts."""
-        return self.laws[0].engine
-
-    @property
-    def traces(self) -> int:
-        """Trials of all parts."""
-        return int(sum(law.traces for law in self.laws))
-
-    def success(self, steps: ArrayLike) -> Estimate:
-        """Success probability, float64 [B] with 95% intervals: :func:`mixed`."""
-        return Estimate(*mixed([law.success(steps) for law in self.laws], self.weights))
-
-    def expected_steps(self, steps: ArrayLike) -> Estimate:
-        """Expected steps of a task, float64 [B] with 95% intervals: :func:`mixed`."""
-        return Estimate(*mixed([law.expected_steps(steps) for law in self.laws], self.weights))
-
-    def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
-        """E[(steps of one trace)^2], float64 [B]."""
-        return weighed(self.weights, np.array([law.expected_square_steps(steps) for law in self.laws], np.float64))
+    @classmethod
+    def mixed(cls, parts: Sequence[Measured], weights: Sequence[Any] | np.ndarray) -> Measured:
+        """That of a task drawn from a distribution: the one place where laws are mixed. ``weights``, float64 [P] or one
+        column for each budget [P, B], sum to 1; the ``parts`` were computed independently."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = ([part.success for part in parts], [part.expected_steps for part in parts])
+        success, spent = (Estimate(*mixed(column, weights)) for column in columns)
+        return cls(success, spent, weighed(weights, np.array([part.square for part in parts], np.float64)))
 
 
 def mixed(estimates: Sequence[Estimate], weights: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

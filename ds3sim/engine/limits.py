@@ -41,16 +41,16 @@ class Kind:
     not_stored: str | None = None
 
 
-_COUNTS = ("traces", "relative_error", "max_traces", "first")
+_STOPS = ("traces", "relative_error", "max_traces")
 _WEIGHS = "it keeps counts of traces, and importance weighs them for each budget"
 _NUMBERS = "it keeps counts of traces, and {} computes numbers at once"
 
 ENGINES: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("traces", True, adds=True, options=frozenset((*_COUNTS, "chunk", "macro_steps"))),
-        Kind("population", True, adds=True, options=frozenset(_COUNTS)),
-        Kind("importance", True, options=frozenset(("traces", "chunk")), not_stored=_WEIGHS),
+        Kind("traces", True, adds=True, options=frozenset((*_STOPS, "first", "chunk", "macro_steps"))),
+        Kind("population", True, adds=True, options=frozenset((*_STOPS, "first"))),
+        Kind("importance", True, options=frozenset((*_STOPS, "chunk")), not_stored=_WEIGHS),
         Kind("exact", False, not_stored=_NUMBERS.format("exact")),
         Kind("closed_form", False, not_stored=_NUMBERS.format("closed_form")),
     )
@@ -74,9 +74,11 @@ class EngineOptions:
 
     Attributes:
         kind: a name in ``ENGINES``.
-        traces: trials of the whole task; not used with ``relative_error``, nor by engines of numbers.
+        traces: trials of the whole task (of each of its budgets with ``importance``); not used with
+            ``relative_error``, nor by engines of numbers.
         relative_error: go on, doubling the trials, until the standard error of success is at most this share of
-            success at every budget where success is possible; None: do ``traces`` trials.
+            success at every budget where success is possible (with ``importance`` each budget ends for itself); None:
+            do ``traces`` trials.
         max_traces: end here although ``relative_error`` is not reached; None: 10^9.
         chunk: walks in one kernel launch; None fits the device. Never changes a result.
         macro_steps: steps per draw, 1 to 1024; None chooses. It is part of the random stream.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 from ds3sim.core.check import numbers
 from ds3sim.core.errors import InputError, require
 from ds3sim.core.estimate import Estimate
-from ds3sim.engine.law import LawRecord, like
+from ds3sim.engine.law import Law, LawRecord, Measured, like
 from ds3sim.engine.limits import Stopping
 from ds3sim.stats.intervals import clopper_pearson, mean_interval
 
@@ -108,7 +109,8 @@ class Tally(LawRecord):
         """The largest budget per trace that was simulated."""
         return len(self.hits) - 1
 
-    def _per_trace(self, steps: ArrayLike) -> np.ndarray:
+    def per_trace(self, steps: ArrayLike) -> np.ndarray:
+        """Budgets per trace, int64 [B]; InputError: one is larger than what was simulated."""
         budgets = numbers("steps", steps, whole=True, low=0, high=2**53).ravel()
         require(budgets.size > 0, "steps is empty: give at least one budget")
         k = budgets.astype(np.int64) // self.n
@@ -128,9 +130,7 @@ class Tally(LawRecord):
         Raises:
             InputError: a budget larger than the one simulated.
         """
-        hits = np.cumsum(self.task_hits)[self._per_trace(steps)]
-        low, high = clopper_pearson(hits, self.traces)
-        return like(steps, hits / max(1, self.traces), low, high)
+        return like(steps, *_Counted([self], [self.per_trace(steps)]).success())
 
     def trace_success(self, steps: ArrayLike) -> Estimate:
         """Success probability of one trace at its share floor(K/n) of each budget.
@@ -138,35 +138,13 @@ class Tally(LawRecord):
         Where the traces of a trial share something (feasibility, a success rate) the trial is the unit of the
         interval, else the trace.
         """
-        hits = np.cumsum(self.hits)[self._per_trace(steps)]
+        hits = np.cumsum(self.hits)[self.per_trace(steps)]
         total = self.traces * self.n
         low, high = clopper_pearson(hits, total)
         if self.shared_feasibility and self.n > 1:
-            variance = self._correct_variance(hits) / self.n**2
+            variance = _Counted([self], [self.per_trace(steps)]).correct_variance() / self.n**2
             low, high = mean_interval(hits / max(1, total), variance, self.traces, 1.0)
         return like(steps, hits / max(1, total), low, high)
-
-    def _correct_variance(self, hits: np.ndarray) -> np.ndarray:
-        """Variance of the number of correct traces of a trial, float64 [B]; ``hits`` of all traces are correct."""
-        trials = max(1, self.traces)
-        if self.squares is None:  # independent given feasibility
-            tasks = max(1, self.feasible // self.n)
-            p = hits / (tasks * self.n)
-            square = (self.n * p * (1 - p) + (self.n * p) ** 2) * tasks / trials
-        else:  # one step decides such traces: all are correct at once, or none
-            square = np.where(hits > 0, self.squares / trials, 0.0)
-        return np.maximum(0.0, square - (hits / trials) ** 2)
-
-    def _moments(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and second moment of the steps of one feasible trace at budget k, float64 [B]."""
-        ends = self.hits + self.deaths if self.stop_on_dead else self.hits
-        time = np.arange(self.max_steps + 1, dtype=np.float64)
-        count = np.cumsum(ends)[k]
-        first = np.cumsum(ends * time)[k]
-        second = np.cumsum(ends * time**2)[k]
-        total = max(1, self.feasible)
-        left = total - count
-        return (first + left * k) / total, (second + left * k.astype(np.float64) ** 2) / total
 
     def expected_steps(self, steps: ArrayLike) -> Estimate:
         """Expected steps of a task at each budget, summed over its n traces, with 95% intervals.
@@ -174,26 +152,19 @@ class Tally(LawRecord):
         An infeasible trace uses its whole share floor(K/n). Units: steps per task. The unit of the interval is the
         trial, as for :meth:`trace_success`.
         """
-        k = self._per_trace(steps)
-        mean, square = self._moments(k)
-        share = self.feasible / max(1, self.traces * self.n)
-        estimate = self.n * (share * mean + (1 - share) * k)
-        spread = self.n * np.maximum(0.0, square - mean**2)
-        if self.squares is not None and not self.stop_on_dead:
-            # A correct trace has used one step, any other its whole share.
-            variance = np.maximum(k - 1, 0) ** 2 * self._correct_variance(np.cumsum(self.hits)[k])
-        elif self.shared_feasibility:
-            variance = share * spread + share * (1 - share) * (self.n * (k - mean)) ** 2
-        else:
-            variance = share * spread + self.n * share * (1 - share) * (k - mean) ** 2
-        low, high = mean_interval(estimate, variance, self.traces, (self.n * k).astype(np.float64))
-        return like(steps, estimate, np.maximum(low, 0.0), np.minimum(high, self.n * k))
+        return like(steps, *_Counted([self], [self.per_trace(steps)]).expected_steps())
 
     def expected_square_steps(self, steps: ArrayLike) -> np.ndarray:
         """E[(steps of one trace)^2] at its share of each budget, float64 [B]."""
-        k = self._per_trace(steps)
-        share = self.feasible / max(1, self.traces * self.n)
-        return share * self._moments(k)[1] + (1 - share) * k.astype(np.float64) ** 2
+        return _Counted([self], [self.per_trace(steps)]).square_steps()
+
+    def at(self, budgets: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Sums up to each of ``budgets`` per trace, int64 [B]: trials and traces that succeed, traces that end, and the
+        sums of their steps and square steps, [B] each."""
+        ends = self.hits + self.deaths if self.stop_on_dead else self.hits
+        time, square = _times(self.max_steps + 1)
+        parts = (self.task_hits, self.hits, ends, ends * time, ends * square)
+        return tuple(part.cumsum()[budgets] for part in parts)
 
     def __add__(self, other: Tally) -> Tally:
         """The tally of both sets of trials.
@@ -218,6 +189,97 @@ class Tally(LawRecord):
             stopping=self.stopping + other.stopping,
             squares=None if self.squares is None or other.squares is None else self.squares + other.squares,
         )
+
+
+@lru_cache(maxsize=64)
+def _times(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """0, 1, ... and their squares, float64 [size]."""
+    time = np.arange(size, dtype=np.float64)
+    return time, time**2
+
+
+class _Counted:
+    """Tallies that differ in nothing but their counts, each at its budgets ``k`` per trace, int64 [B] of each; all
+    numbers are arrays over the budgets of the first, then those of the second, and so on."""
+
+    def __init__(self, tallies: Sequence[Tally], k: Sequence[np.ndarray]) -> None:
+        sums = [tally.at(own) for tally, own in zip(tallies, k, strict=True)]
+        columns = zip(*sums, strict=True)
+        self.of, self.k = tallies[0], np.concatenate(k)
+        self.solved, self.correct, self.ended, self.first, self.second = map(np.concatenate, columns)
+        sizes = [own.size for own in k]
+        self.feasible = np.repeat([tally.feasible for tally in tallies], sizes)
+        self.squares = None if self.of.squares is None else np.repeat([tally.squares or 0 for tally in tallies], sizes)
+        self.share = self.feasible / max(1, self.of.traces * self.of.n)
+
+    def success(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Success of the task with its interval."""
+        return self.solved / max(1, self.of.traces), *clopper_pearson(self.solved, self.of.traces)
+
+    def correct_variance(self) -> np.ndarray:
+        """Variance of the number of correct traces of a trial."""
+        n, trials = self.of.n, max(1, self.of.traces)
+        if self.squares is None:  # independent given feasibility
+            tasks = np.maximum(1, self.feasible // n)
+            p = self.correct / (tasks * n)
+            square = (n * p * (1 - p) + (n * p) ** 2) * tasks / trials
+        else:  # one step decides such traces: all are correct at once, or none
+            square = np.where(self.correct > 0, self.squares / trials, 0.0)
+        return np.maximum(0.0, square - (self.correct / trials) ** 2)
+
+    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and second moment of the steps of one feasible trace."""
+        total = np.maximum(1, self.feasible)
+        left = total - self.ended
+        k = self.k.astype(np.float64)
+        return (self.first + left * k) / total, (self.second + left * k**2) / total
+
+    def expected_steps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Expected steps of a task, summed over its traces, with their interval."""
+        k, n, share = self.k, self.of.n, self.share
+        mean, square = self._moments()
+        estimate = n * (share * mean + (1 - share) * k)
+        spread = n * np.maximum(0.0, square - mean**2)
+        if self.squares is not None and not self.of.stop_on_dead:
+            # A correct trace has used one step, any other its whole share.
+            variance = np.maximum(k - 1, 0) ** 2 * self.correct_variance()
+        elif self.of.shared_feasibility:
+            variance = share * spread + share * (1 - share) * (n * (k - mean)) ** 2
+        else:
+            variance = share * spread + n * share * (1 - share) * (k - mean) ** 2
+        low, high = mean_interval(estimate, variance, self.of.traces, (n * k).astype(np.float64))
+        return estimate, np.maximum(low, 0.0), np.minimum(high, n * k)
+
+    def square_steps(self) -> np.ndarray:
+        """E[(steps of one trace)^2]."""
+        return self.share * self._moments()[1] + (1 - self.share) * self.k.astype(np.float64) ** 2
+
+
+def measured(laws: Sequence[Law], budgets: Sequence[np.ndarray]) -> list[Measured]:
+    """Every law at its budgets, int64 [B]; tallies that differ in nothing but their counts together.
+
+    Raises:
+        InputError: a budget larger than the one simulated.
+    """
+    out: list[Measured | None] = [None] * len(laws)
+    alike: dict[tuple[Any, ...], list[tuple[int, Tally, np.ndarray]]] = {}
+    for i, (law, steps) in enumerate(zip(laws, budgets, strict=True)):
+        if isinstance(law, Tally):
+            kind = (law.n, law.traces, law.shared_feasibility, law.stop_on_dead, law.squares is None)
+            k = steps // law.n
+            alike.setdefault(kind, []).append(
+                (i, law, k if k.max(initial=0) <= law.max_steps else law.per_trace(steps))
+            )
+        else:
+            out[i] = Measured(law.success(steps), law.expected_steps(steps), law.expected_square_steps(steps))
+    for members in alike.values():
+        where, tallies, k = zip(*members, strict=True)
+        counted, ends = _Counted(tallies, k), np.cumsum([own.size for own in k])[:-1]
+        success, spent = (np.array(part) for part in (counted.success(), counted.expected_steps()))
+        columns = (np.split(part, ends, axis=-1) for part in (success, spent, counted.square_steps()))
+        for i, p, steps, square in zip(where, *columns, strict=True):
+            out[i] = Measured(Estimate(*p), Estimate(*steps), square)
+    return [found for found in out if found is not None]
 
 
 def enough(task: Task, tally: Tally, relative_error: float) -> bool:

@@ -20,7 +20,8 @@ def engine_version(engine: str) -> str:
     population engine draws NumPy's binomials, whose stream may change with NumPy.
     """
     folder = Path(__file__).parent
-    files = [Path(rng.__file__), folder / "population.py", *sorted((folder / "traces").glob("*.py"))]
+    own = [folder / f"{name}.py" for name in ("population", "groups", "splits")]
+    files = [Path(rng.__file__), *own, *sorted((folder / "traces").glob("*.py"))]
     code = hashlib.sha256()
     for file in files:
         code.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))

@@ -45,6 +45,12 @@ def _moves() -> np.ndarray:
 
 
 @functools.cache
+def _flat_moves() -> np.ndarray:
+    """The same, [s, states * states]."""
+    return _moves().reshape(LONGEST, -1)
+
+
+@functools.cache
 def totals() -> np.ndarray:
     """Samples in each pattern, int [states]."""
     return np.array([sum(p) for p in partitions()])
@@ -64,15 +70,16 @@ def _start(shape: tuple[int, ...] = ()) -> np.ndarray:
 
 def _add(state: np.ndarray, powers: np.ndarray) -> np.ndarray:
     """State after one more category; ``powers`` [..., s] has its weight for a part of 1..s."""
-    step = np.tensordot(powers, _moves(), axes=(-1, 0))
+    size = state.shape[-1]
+    step = np.dot(powers.reshape(-1, LONGEST), _flat_moves()).reshape(*powers.shape[:-1], size, size)
     return state + (step @ state[..., None])[..., 0]
 
 
 def chances(weights: ArrayLike) -> np.ndarray:
     """Chance of each pattern among as many wrong samples as it has, float64 [states]; c of the categories."""
     state = _start()
-    for c in np.asarray(weights, dtype=np.float64):
-        state = _add(state, c ** np.arange(1, LONGEST + 1))
+    for powers in np.asarray(weights, dtype=np.float64)[:, None] ** np.arange(1, LONGEST + 1):
+        state = _add(state, powers)
     return state * _orders()
 
 

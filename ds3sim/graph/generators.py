@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def chain(skills: int, success: float, feasible: float = 1.0) -> Parts:
     r = fraction("success", success)
     steps = np.arange(m)
     return Parts(
-        names=tuple(str(i) for i in range(m + 1)),
+        names=_numbers(m + 1),
         source=steps,
         target=steps + 1,
         probability=np.full(m, r),
@@ -37,6 +38,11 @@ def chain(skills: int, success: float, feasible: float = 1.0) -> Parts:
         dead=np.zeros(m + 1, dtype=bool),
         feasible=fraction("feasible", feasible),
     )
+
+
+@lru_cache(maxsize=64)
+def _numbers(size: int) -> tuple[str, ...]:
+    return tuple(str(i) for i in range(size))
 
 
 def layered(

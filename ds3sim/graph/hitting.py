@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ds3sim.core.errors import InputError
+from ds3sim.core.errors import require
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scipy.sparse import csr_array
+
+    Solve = Callable[[np.ndarray], np.ndarray]
 
 RESIDUAL = 1e-14
 """Largest difference between a value and what its successors say, relative to the value."""
@@ -32,9 +36,41 @@ def hitting_system(moves: csr_array, leave: np.ndarray, discount: float) -> csr_
     return csr_array(diags_array(pivot) - discount * others)
 
 
-def hitting_values(
-    moves: csr_array, leave: np.ndarray, discount: float, right: np.ndarray, rough: bool = False
-) -> np.ndarray:
+def factored(matrix: Any, order: str) -> Solve:
+    """right -> the solution for a matrix with diagonal 1 - d P_ss and no positive entries beside it: without pivots
+    nothing cancels off the diagonal. ``order``: SuperLU's name of the order of columns."""
+    from scipy.sparse import csc_array
+    from scipy.sparse.linalg import splu
+
+    options: Any = {"SymmetricMode": True}
+    return splu(csc_array(matrix), permc_spec=order, diag_pivot_thresh=0.0, options=options).solve
+
+
+def krylov(system: csr_array, near: Solve, right: np.ndarray, value: np.ndarray | None, digits: float) -> np.ndarray:
+    """About the solution of ``system`` v = ``right`` with v >= 0, from the guess ``value``; ``near`` solves nearly."""
+    from scipy.sparse.linalg import LinearOperator, bicgstab
+
+    nearly = LinearOperator(system.shape, matvec=near, dtype=np.float64)  # pyright: ignore[reportCallIssue]
+    found, _ = bicgstab(system, right, value, rtol=digits, atol=0.0, maxiter=500, M=nearly)
+    return np.where(np.isfinite(found), np.maximum(found, 0.0), 0.0)
+
+
+def swept(
+    near: Solve, behind: csr_array, right: np.ndarray, value: np.ndarray, least: float, sweeps: int
+) -> tuple[np.ndarray, float]:
+    """``value`` after sweeps of Gauss and Seidel until none changes by more than ``least`` of itself, and the last
+    change; all terms are nonnegative. ``near`` solves the lower triangle, ``behind`` is minus the strict upper one."""
+    change = np.inf
+    for _ in range(sweeps):
+        after = near(right + behind @ value)
+        change = float(np.max(np.abs(after - value) / np.maximum(after, SMALLEST), initial=0.0))
+        value = after
+        if change <= least:
+            break
+    return value, change
+
+
+def hitting_values(moves: csr_array, leave: np.ndarray, discount: float, right: np.ndarray) -> np.ndarray:
     """The v that solves v = d P v + ``right``, float64 [S]; all terms are nonnegative.
 
     A Krylov method finds v nearly; sweeps of Gauss and Seidel, nearest nodes first, then settle every value to its
@@ -46,28 +82,18 @@ def hitting_values(
         leave: float64 [S], chance of a step away from these nodes.
         discount: d in (0, 1].
         right: float64 [S]; d times the chance of a step to the goal for v = E[d^T].
-        rough: a few digits will do.
 
     Raises:
         InputError: the sweeps do not settle.
     """
-    from scipy.sparse import csc_array, tril, triu
-    from scipy.sparse.linalg import LinearOperator, bicgstab, splu
+    from scipy.sparse import tril, triu
 
-    size = right.size
     system = hitting_system(moves, leave, discount)
-    lower, behind = tril(system), -triu(system, 1)
-    near = splu(csc_array(lower), permc_spec="NATURAL", diag_pivot_thresh=0.0, options={"SymmetricMode": True}).solve
-    nearly = LinearOperator((size, size), matvec=near, dtype=np.float64)  # pyright: ignore[reportCallIssue]
-    value, _ = bicgstab(system, right, rtol=1e-8 if rough else 1e-14, atol=0.0, maxiter=500, M=nearly)
-    value = np.where(np.isfinite(value), np.maximum(value, 0.0), 0.0)
-    for _ in range(SWEEPS):
-        after = near(right + behind @ value)
-        change = np.max(np.abs(after - value) / np.maximum(after, SMALLEST), initial=0.0)
-        value = after
-        if change <= (1e-5 if rough else RESIDUAL):
-            return value
-    raise InputError(
-        f"the hitting values of a graph of {size} nodes do not settle in {SWEEPS} sweeps: give every node a score, or"
-        " use step = cot and engine traces, population or exact"
+    near, behind = factored(tril(system), "NATURAL"), -triu(system, 1)
+    value, change = swept(near, behind, right, krylov(system, near, right, None, 1e-14), RESIDUAL, SWEEPS)
+    require(
+        change <= RESIDUAL,
+        f"the hitting values of a graph of {right.size} nodes do not settle in {SWEEPS} sweeps: give every node a"
+        " score, or use step = cot and engine traces, population or exact",
     )
+    return value

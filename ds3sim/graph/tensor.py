@@ -35,6 +35,8 @@ def part(tensor: Tensor, rows: np.ndarray, columns: np.ndarray) -> Tensor:
     """The entries in ``rows`` and ``columns``, as a tensor of the same kind."""
     if isinstance(tensor, np.ndarray):
         return tensor.take(rows, axis=0).take(columns, axis=1)
+    if isinstance(tensor, np.ndarray):
+        return tensor.take(rows, axis=0).take(columns, axis=1)
     return tensor[np.ix_(rows, columns)]
 
 

@@ -12,7 +12,7 @@ from ds3sim.core.text import number, probability, signed
 from ds3sim.results.labels import COLUMNS
 from ds3sim.results.plot import units
 from ds3sim.results.result import Result
-from ds3sim.results.row import ENDS, Row
+from ds3sim.results.row import ENDS, WEIGHED, Row
 from ds3sim.stats.intervals import NORMAL_95, normal_quantile
 from ds3sim.stats.tests import binomial_p, binomial_z
 
@@ -75,7 +75,7 @@ def _z(difference: float, width: float) -> float:
 
 FIELDS = ("steps", "steps_per_trace", "budget_tokens", "budget_flops",
           *(name + end for name in ("success", "expected_steps") for end in ENDS.values()),
-          "expected_tokens", "expected_flops", "mean_flops")  # fmt: skip
+          "expected_tokens", "expected_flops", "mean_flops", *WEIGHED)  # fmt: skip
 
 
 def run_table(result: Result) -> list[dict[str, Any]]:
@@ -88,7 +88,8 @@ def run_table(result: Result) -> list[dict[str, Any]]:
         row, known = one.row, one.row.reference
         cells: dict[str, Any] = {"name": result.name, "engine": result.engine, "seed": result.seed}
         cells |= {"traces": row.traces, "strategy": row.strategy}
-        cells |= {COLUMNS[name].header: getattr(row, name) for name in FIELDS}
+        values = {name: getattr(row, name) for name in FIELDS}
+        cells |= {COLUMNS[name].header: v for name, v in values.items() if v is not None or name not in WEIGHED}
         cells |= {"reference": known and known.by, "reference_success_probability": known and known.success}
         cells |= {"reference_expected_steps": known and known.expected_steps}
         out.append(cells | {"z_success": one.z_success, "z_expected_steps": one.z_steps})
@@ -176,6 +177,7 @@ def results_table(result: Result, rows: Sequence[Compared]) -> Table:
         _value("per trace", "steps", "steps_per_trace"),
         _value("success", "probability", "success", probability),
         _interval("probability", "success", probability),
+        _value("effective", "traces", "effective_traces"),
         _value("expected", "steps", "expected_steps"),
         _interval("steps", "expected_steps", number, 5),
         _value("expected", "tokens", "expected_tokens"),

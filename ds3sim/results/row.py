@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ import numpy as np
 from ds3sim.config.entries import Place
 from ds3sim.core.errors import InputError
 from ds3sim.core.estimate import Estimate
-from ds3sim.engine.law import Law, Mixture
+from ds3sim.engine.law import Law, Measured, Weighed
+from ds3sim.engine.tally import Tally, measured
 from ds3sim.theory.cost import CostModel
 
+WEIGHED = ("effective_traces", "largest_weight", "relative_error")
+"""Fields that only engines whose traces have weights fill."""
 AS_GIVEN = ("tokens", "flops", "cot_steps", "cot_tokens")
 """Fields that hold the budget as the config gives it."""
 COSTS = ("expected_tokens", "expected_flops", "mean_flops", "budget_tokens", "budget_flops")
@@ -43,6 +47,8 @@ class Row:
         expected_flops, mean_flops, budget_flops: None without a cost model.
         tokens, flops: None where the budget is in steps.
         authors_flops: for tasks of levels of skills; NaN where the authors' code has no such strategy.
+        effective_traces, largest_weight, relative_error: of engines whose traces have weights, else None: see
+            :class:`ds3sim.engine.law.Weights`; of a distribution over tasks those of its worst part.
         reference: what a formula or linear algebra gives for the same row, where it can be had.
     """
 
@@ -68,6 +74,9 @@ class Row:
     cot_steps: int | float | None = None
     cot_tokens: float | None = None
     authors_flops: float | None = None
+    effective_traces: float | None = None
+    largest_weight: float | None = None
+    relative_error: float | None = None
     reference: Reference | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,6 +96,7 @@ class Row:
                 for name in ("success", "expected_steps")
             },
             **{name: getattr(self, name) for name in COSTS},
+            **{name: value for name in WEIGHED if (value := getattr(self, name)) is not None},
         }
 
     def reference_dict(self) -> dict[str, Any]:
@@ -120,7 +130,7 @@ def _read(
     authors = row.get("authors_flops")
     if authors is None and "authors_flops" in row:
         authors = math.nan
-    values: dict[str, Any] = {key: row.get(key) for key in ("strategy", *COSTS, *AS_GIVEN)}
+    values: dict[str, Any] = {key: row.get(key) for key in ("strategy", *COSTS, *AS_GIVEN, *WEIGHED)}
     values |= {key: row[key] for key in ("steps", "expected_tokens", "budget_tokens")}
     values |= {
         key + suffix: float(row[key][end]) for key in ("success", "expected_steps") for end, suffix in ENDS.items()
@@ -138,34 +148,34 @@ def _read(
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """A law at the budgets of a place: success and steps of a task [3, B], E[(steps of a trace)^2] [B], trials."""
-
-    success: np.ndarray
-    steps: np.ndarray
-    square: np.ndarray
-    traces: int
-
-
 def rows_of(
     places: Sequence[Place],
     laws: Sequence[Sequence[Law]],
     references: Sequence[Sequence[Reference | None]] | None = None,
 ) -> list[tuple[Row, ...]]:
     """The rows of every place, from the laws of its tasks, with the references at its budgets."""
-    found = [_measured(place, own) for place, own in zip(places, laws, strict=True)]
+    budgets = {id(place.rows): np.array([int(row.steps) for row in place.rows], dtype=np.int64) for place in places}
+    steps = [budgets[id(place.rows)] for place in places]
+    asked = [k for k, own in zip(steps, laws, strict=True) for _ in own]
+    each = iter(measured([law for own in laws for law in own], asked))
+    found = [Measured.mixed(list(islice(each, len(own))), p.weights) for p, own in zip(places, laws, strict=True)]
     flops = _flops(places, found)
     if references is None:
         references = [[None] * len(place.rows) for place in places]
-    return [_rows(*parts) for parts in zip(places, found, flops, references, strict=True)]
+    return [_rows(*parts) for parts in zip(places, laws, steps, found, flops, references, strict=True)]
 
 
-def _measured(place: Place, laws: Sequence[Law]) -> _Measured:
-    steps = np.array([int(row.steps) for row in place.rows], dtype=np.int64)
-    law = Mixture(laws, place.weights)
-    success, spent = _within(law.success(steps), 1.0), _within(law.expected_steps(steps), steps)
-    return _Measured(success, spent, np.asarray(law.expected_square_steps(steps)), law.traces)
+def _weighed(laws: Sequence[Law], steps: np.ndarray) -> Sequence[Sequence[float | None]]:
+    """The fields ``WEIGHED`` at each budget, of the worst of the laws."""
+    found = [law.weights(steps) for law in laws if not isinstance(law, Tally) and isinstance(law, Weighed)]
+    if not found:
+        return [[None] * len(WEIGHED)] * len(steps)
+    effective = np.min([one.effective for one in found], axis=0)
+    largest, error = (np.max([getattr(one, name) for one in found], axis=0) for name in ("largest", "relative_error"))
+    return [
+        [many, most, share if np.isfinite(share) else None]
+        for many, most, share in np.stack([effective, largest, error], axis=1).tolist()
+    ]
 
 
 def _within(found: Estimate, most: float | np.ndarray) -> np.ndarray:
@@ -174,7 +184,7 @@ def _within(found: Estimate, most: float | np.ndarray) -> np.ndarray:
     return np.array([found.estimate, np.maximum(found.low, 0.0), high])
 
 
-def _flops(places: Sequence[Place], found: Sequence[_Measured]) -> list[np.ndarray | None]:
+def _flops(places: Sequence[Place], found: Sequence[Measured]) -> list[np.ndarray | None]:
     """FLOPs at the expected tokens, mean FLOPs, FLOPs of the budget: [3, B] a place; one call a cost model."""
     out: list[np.ndarray | None] = [None] * len(places)
     groups: dict[CostModel, list[int]] = {}
@@ -186,7 +196,7 @@ def _flops(places: Sequence[Place], found: Sequence[_Measured]) -> list[np.ndarr
         sizes = [len(place.rows) for place in own]
         omega, n = cost.tokens_per_step, np.repeat([place.n for place in own], sizes)
         kind = {"branches": np.repeat([place.proposals for place in own], sizes), "n": n}
-        mean = omega * (np.concatenate([found[i].steps[0] for i in members]) / n)
+        mean = omega * (np.concatenate([found[i].expected_steps.estimate for i in members]) / n)
         # A mean and a mean square that were rounded apart may miss mean^2 <= square by an ulp or two.
         square = np.maximum(omega**2 * np.concatenate([found[i].square for i in members]), mean * mean)
         full = omega * np.array([row.steps_per_trace for place in own for row in place.rows], dtype=np.float64)
@@ -196,16 +206,24 @@ def _flops(places: Sequence[Place], found: Sequence[_Measured]) -> list[np.ndarr
     return out
 
 
-def _rows(place: Place, found: _Measured, flops: np.ndarray | None, references: Sequence[Any]) -> tuple[Row, ...]:
-    tokens = place.proposals * place.tokens_per_step
+def _rows(
+    place: Place,
+    laws: Sequence[Law],
+    steps: np.ndarray,
+    found: Measured,
+    flops: np.ndarray | None,
+    references: Sequence[Any],
+) -> tuple[Row, ...]:
+    tokens, traces = place.proposals * place.tokens_per_step, int(sum(law.traces for law in laws))
     none = [None] * len(place.rows)
     costs = (none, none, none) if flops is None else flops.tolist()
-    columns = zip(place.rows, found.success.T.tolist(), found.steps.T.tolist(), *costs, references, strict=True)
+    success, spent = _within(found.success, 1.0), _within(found.expected_steps, steps)
+    columns = (place.rows, success.T.tolist(), spent.T.tolist(), *costs, references, _weighed(laws, steps))
     out = []
-    for given, p, k, at_mean, mean, full, known in columns:
+    for given, p, k, at_mean, mean, full, known, weighed in zip(*columns, strict=True):
         price = (tokens * k[0], at_mean, mean, float(tokens * place.n * given.steps_per_trace), full)
         asked = (given.tokens, given.flops, given.cot_steps, given.cot_tokens, given.authors_flops)
-        budget = (given.steps, given.steps_per_trace, found.traces)
-        values = [place.point, place.axes, place.strategy, *budget, *p, *k, *price, *asked, known]
+        budget = (given.steps, given.steps_per_trace, traces)
+        values = [place.point, place.axes, place.strategy, *budget, *p, *k, *price, *asked, *weighed, known]
         out.append(Row(*values))
     return tuple(out)

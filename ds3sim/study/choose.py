@@ -25,13 +25,14 @@ from ds3sim.config.study import study_of
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.estimate import Estimate
 from ds3sim.core.progress import working
+from ds3sim.core.workers import AnyExecutor, crew_of
 from ds3sim.engine.law import Counted, Law, mixed
 from ds3sim.engine.limits import NUMBERS
 from ds3sim.results.choice import Choice, Decision, Gap
 from ds3sim.results.row import Row, rows_of
 from ds3sim.stats.intervals import clopper_pearson, normal_quantile
 from ds3sim.store.store import Store
-from ds3sim.study.evaluate import Progress, about, evaluate, opened
+from ds3sim.study.evaluate import Means, Progress, about, evaluate, opened
 from ds3sim.study.run import Source
 
 LEVEL = 0.95
@@ -46,6 +47,7 @@ def choose(
     seed: int | None = None,
     store: Store | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    executor: AnyExecutor | None = None,
 ) -> Choice:
     """The best strategy at each point and budget.
 
@@ -53,6 +55,7 @@ def choose(
         source: a config file or a study, with two strategies or more; axes are allowed.
         seed: instead of the study's.
         store, progress: as for :func:`ds3sim.run`.
+        executor: as for :func:`ds3sim.sweep`.
 
     Raises:
         InputError: fewer than two strategies, or budgets that do not cost the same.
@@ -87,8 +90,8 @@ def choose(
         )
 
     try:
-        with opened(store) as kept:
-            for entries, laws, _ in evaluate(study, kept, progress, whole_points=True):
+        with opened(store) as kept, crew_of(executor) as crew:
+            for entries, laws, _ in evaluate(study, Means(kept, progress, crew), whole_points=True):
                 rows = rows_of(entries, laws)
                 for at in range(0, len(entries), len(names)):
                     part = slice(at, at + len(names))

@@ -6,19 +6,23 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from ds3sim.config.entries import Entry
 from ds3sim.config.study import Study
-from ds3sim.core.errors import InputError, StoppedEarly
+from ds3sim.core.errors import InputError, StoppedEarly, require
 from ds3sim.core.memory import require_memory
 from ds3sim.core.progress import working
 from ds3sim.core.runtime import environment
+from ds3sim.core.workers import Crew
 from ds3sim.engine.closed_form import real_law
+from ds3sim.engine.distributed import evaluate_distributed
 from ds3sim.engine.law import Law, Sampled
 from ds3sim.engine.limits import ENGINES, NUMBERS
 from ds3sim.engine.simulate import evaluate as evaluate_tasks
+from ds3sim.engine.spread import evaluate_spread
 from ds3sim.store.collect import collect, require_storable
 from ds3sim.store.contents import Point
 from ds3sim.store.store import Store
@@ -32,6 +36,23 @@ VALUE_BYTES, ROW_BYTES = 96, 1000
 
 Progress = Callable[[int, int], None]
 """Called with the numbers of trials and points just done."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """How tasks are computed; no result depends on it.
+
+    Attributes:
+        store: keeps what is simulated.
+        progress: called with what was just done.
+        crew: workers that compute; None: this process.
+        distributed: this process is one of a job's, which share the trials.
+    """
+
+    store: Store | None = None
+    progress: Progress | None = None
+    crew: Crew | None = None
+    distributed: bool = False
 
 
 def about(study: Study, begun: float) -> dict[str, Any]:
@@ -66,7 +87,7 @@ def opened(store: Store | str | os.PathLike[str] | None) -> Iterator[Store | Non
 
 
 def evaluate(
-    study: Study, store: Store | None = None, progress: Progress | None = None, whole_points: bool = False
+    study: Study, means: Means, whole_points: bool = False
 ) -> Iterator[tuple[list[Entry], list[list[Law]], bool]]:
     """(entries, for each the laws of its tasks, Ctrl-C came), block by block, in the order of the points.
 
@@ -78,7 +99,10 @@ def evaluate(
     require_memory(ROW_BYTES * rows, f"{study.source}: a result of {rows:,} rows", "take fewer budgets or points")
     entries: Iterable[Entry] = study.entries()
     whole = whole_points or study.count > 1
+    store = means.store
     if store is not None:
+        told = f"{study.source}: a store has one process that writes to it: leave it out of a distributed run"
+        require(not means.distributed, told)
         entries = list(entries)
         for options in dict.fromkeys(entry.engine for entry in entries):
             require_storable(options, f"{study.source}: ")
@@ -89,7 +113,7 @@ def evaluate(
             stopped = False
             laws: dict[tuple[Any, ...], Law] = {}
             try:
-                _block(study, block, store, progress, laws, whole)
+                _block(study, block, means, laws, whole)
             except KeyboardInterrupt:
                 stopped = True
             found = [[laws.get(_name(entry, task)) for task in entry.tasks] for entry in block]
@@ -148,8 +172,7 @@ def _name(entry: Entry, task: Task) -> tuple[Any, ...]:
 def _block(
     study: Study,
     block: Sequence[Entry],
-    store: Store | None,
-    progress: Progress | None,
+    means: Means,
     laws: dict[Any, Any],
     whole: bool,
 ) -> None:
@@ -165,7 +188,7 @@ def _block(
         for (options, _, _), names in kinds.items():
             entries, tasks, forms = zip(*(wanted[name] for name in names), strict=True)
             try:
-                laws.update(zip(names, _laws(entries, tasks, forms, store, progress), strict=True))
+                laws.update(zip(names, _laws(entries, tasks, forms, means), strict=True))
             except StoppedEarly as stop:
                 done = [(name, law) for name, law in zip(names, stop.partial, strict=True) if law is not None]
                 cut = {name for name, law in done if whole and isinstance(law, Sampled) and law.stopping.interrupted}
@@ -178,20 +201,19 @@ def _block(
             stage.advance()
 
 
-def _laws(
-    entries: Sequence[Entry],
-    tasks: Sequence[Task],
-    forms: Sequence[Any],
-    store: Store | None,
-    progress: Progress | None,
-) -> Sequence[Law]:
+def _laws(entries: Sequence[Entry], tasks: Sequence[Task], forms: Sequence[Any], means: Means) -> Sequence[Law]:
     """The laws of tasks that share engine options and seed."""
     first = entries[0]
+    progress = means.progress
     count = None if progress is None else lambda trials: progress(trials, 0)
     if first.real is not None:
         pairs = zip(entries, tasks, forms, strict=True)
         return [real_law(task, form, entry.real) for entry, task, form in pairs if entry.real is not None]
-    if store is None:
-        return evaluate_tasks(tasks, forms, first.engine, first.seed, progress=count)
-    items = [(task, {**entry.said, "axes": entry.axes}) for entry, task in zip(entries, tasks, strict=True)]
-    return collect(items, store, first.engine, first.seed, count)
+    if means.store is not None:
+        items = [(task, {**entry.said, "axes": entry.axes}) for entry, task in zip(entries, tasks, strict=True)]
+        return collect(items, means.store, first.engine, first.seed, count, means.crew)
+    if means.distributed:
+        return evaluate_distributed(tasks, forms, first.engine, first.seed, progress=count)
+    if means.crew is not None:
+        return evaluate_spread(means.crew, tasks, forms, first.engine, first.seed, progress=count)
+    return evaluate_tasks(tasks, forms, first.engine, first.seed, progress=count)

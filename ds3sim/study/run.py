@@ -13,12 +13,13 @@ from typing import Any
 from ds3sim.config.study import Study, study_of
 from ds3sim.config.tables import Config
 from ds3sim.core.errors import InputError, Interrupted
+from ds3sim.core.workers import AnyExecutor, crew_of
 from ds3sim.engine.law import Sampled
 from ds3sim.engine.limits import EngineOptions, Stopping
 from ds3sim.results.result import Result
 from ds3sim.results.row import Row, rows_of
 from ds3sim.store.store import Store
-from ds3sim.study.evaluate import Progress, about, evaluate, opened
+from ds3sim.study.evaluate import Means, Progress, about, evaluate, opened
 from ds3sim.study.references import References
 from ds3sim.task.task import Task
 from ds3sim.theory.cost import CostModel
@@ -37,6 +38,7 @@ def run(
     seed: int | None = None,
     store: Store | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    distributed: bool = False,
 ) -> Result:
     """Success and cost of a task or a study at every budget, beside the theory.
 
@@ -47,6 +49,8 @@ def run(
         seed: of the random engines; None: 0 for a task, its own for a study.
         store: file or :class:`ds3sim.Store` that keeps what is simulated; a later run goes on from there.
         progress: called with the numbers of trials and points just done.
+        distributed: this process is one of several that call this with the same arguments, after
+            ``jax.distributed.initialize``. They share the trials of engine traces, and each has the whole result.
 
     Raises:
         InputError: the engine cannot do a task, or an argument that has no effect.
@@ -64,7 +68,7 @@ def run(
         except InputError as error:
             keys = ", ".join(key for axis in study.axes for key in axis.keys)
             raise InputError(f"{error}; run leaves the axes ({keys}) aside: use sweep for them") from None
-    return _result(study, store, progress)
+    return _result(study, store, progress, distributed=distributed)
 
 
 def sweep(
@@ -74,6 +78,7 @@ def sweep(
     seed: int | None = None,
     *,
     progress: Progress | None = None,
+    executor: AnyExecutor | None = None,
 ) -> Result:
     """Every point of a study's axes: success and cost, beside the theory; tasks of one kernel shape share launches.
 
@@ -82,20 +87,29 @@ def sweep(
         axes: instead of its own: dotted keys and their values, as in ``{"graph.success": [0.1, 0.2]}``.
         store, progress: as for :func:`run`.
         seed: instead of the study's.
+        executor: workers that compute: an executor of :mod:`concurrent.futures`, a function that opens one, a name
+            (``processes``, ``dask``, ``ray``, ``slurm``), or :class:`ds3sim.Workers`. The numbers are the same, bit for
+            bit, whatever becomes of the workers; the store stays with this process.
 
     Raises:
-        InputError: an engine that cannot do a point, or a store that cannot be used.
+        InputError: an engine that cannot do a point, workers that fail again and again, or a store that cannot be used.
         Interrupted: Ctrl-C; ``.result`` holds the points done until then.
 
     >>> study = ds.Study(ds.SkillGraph.chain(3, 0.5), steps=10, engine="exact", axes={"graph.success": [0.25, 0.5]})
     >>> ds.sweep(study).to_dataset()["success"].round(4).values.ravel().tolist()
     [0.4744, 0.9453]
     """
-    return _result(study_of(source, axes, seed=seed), store, progress, swept=True)
+    return _result(study_of(source, axes, seed=seed), store, progress, executor, swept=True)
 
 
 def _result(
-    study: Study, store: Store | str | os.PathLike[str] | None, progress: Progress | None, swept: bool = False
+    study: Study,
+    store: Store | str | os.PathLike[str] | None,
+    progress: Progress | None,
+    executor: AnyExecutor | None = None,
+    *,
+    swept: bool = False,
+    distributed: bool = False,
 ) -> Result:
     begun = time.perf_counter()
     refer = References(len(study.strategies))
@@ -114,8 +128,8 @@ def _result(
         )
 
     try:
-        with opened(store) as kept:
-            for entries, laws, stopped in evaluate(study, kept, progress):
+        with opened(store) as kept, crew_of(executor) as crew:
+            for entries, laws, stopped in evaluate(study, Means(kept, progress, crew, distributed)):
                 known = None
                 try:
                     if stopped:

@@ -7,13 +7,13 @@ import struct
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ds3sim.core.check import one_of
-from ds3sim.core.errors import InputError, require, require_kind
+from ds3sim.core.errors import InputError, require, require_kind, shown
 from ds3sim.graph.graph import SkillGraph
 from ds3sim.graph.parts import BetaRate
 from ds3sim.task.aggregate import Aggregate, Majority, Single
@@ -79,7 +79,7 @@ class Task:
     on_dead: str = "exhaust"
 
     def __post_init__(self) -> None:
-        require_kind(self.graph, SkillGraph, f"graph = {self.graph!r} is not a SkillGraph")
+        require_kind(self.graph, SkillGraph, lambda: f"graph = {shown(self.graph)} is not a SkillGraph")
         _check(self.step, self.aggregate, self.feasibility)
         one_of("on_dead", self.on_dead, ("exhaust", "stop"))
         if self.graph.rate is not None:
@@ -89,6 +89,10 @@ class Task:
                 "graph = latent: the n traces of a task share its success rate: use feasibility = per_task",
             )
         _ = self.budgets
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes: without the tensor, which they make faster than it is sent."""
+        return {name: value for name, value in vars(self).items() if name != "tensor"}
 
     @cached_property
     def budgets(self) -> np.ndarray:
@@ -101,9 +105,14 @@ class Task:
         return self.aggregate.n
 
     @cached_property
+    def max_budget(self) -> int:
+        """The largest budget, in steps per task."""
+        return int(self.budgets.max())
+
+    @cached_property
     def max_steps(self) -> int:
         """The largest budget per trace, floor(max K / n)."""
-        return int(self.budgets.max()) // self.n
+        return self.max_budget // self.n
 
     def per_trace(self, steps: ArrayLike) -> np.ndarray:
         """Budgets per trace, floor(K / n), int64 of the shape of ``steps``.
@@ -111,12 +120,11 @@ class Task:
         Raises:
             InputError: a budget that is not a whole number >= 0, or above the task's largest.
         """
-        array = budget_array(steps)
-        top = int(self.budgets.max())
-        require(
-            int(array.max()) <= top,
-            f"steps = {int(array.max())} is above the task's largest budget {top}: make the task with a larger steps",
-        )
+        array, top = budget_array(steps), self.max_budget
+        if (most := array.max()) > top:
+            raise InputError(
+                f"steps = {most} is above the task's largest budget {top}: make the task with a larger steps"
+            )
         out = array // self.n
         return out if np.ndim(steps) else out[0]
 
@@ -171,7 +179,7 @@ def latent_rate(task: Task) -> BetaRate:
 
 def _check(step: StepPolicy, aggregate: Aggregate, feasibility: str) -> None:
     """Refuse what is no step policy, no aggregator or no kind of feasibility."""
-    require_kind(step, StepPolicy, f"step = {step!r} is not a step policy: use CoT, ToT or Beam")
-    what = f"aggregate = {aggregate!r} is not an aggregator: use Single, BestOfN or Majority"
-    require_kind(aggregate, Aggregate, what)
+    require_kind(step, StepPolicy, lambda: f"step = {shown(step)} is not a step policy: use CoT, ToT or Beam")
+    what = "is not an aggregator: use Single, BestOfN or Majority"
+    require_kind(aggregate, Aggregate, lambda: f"aggregate = {shown(aggregate)} {what}")
     one_of("feasibility", feasibility, ("per_task", "per_trace"))

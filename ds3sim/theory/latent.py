@@ -10,6 +10,7 @@ for beta up to 10^9, where differences of log-gammas have none left.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -19,6 +20,8 @@ from ds3sim.core.errors import require
 from ds3sim.theory import votes
 from ds3sim.theory.binomial import log_ratio, log_rising
 
+_SMOOTH = 200.0
+"""Up to this alpha + beta rates are so spread out that the counts of thousands of trials follow them."""
 MOST_EXACT = 2**22
 """Largest N whose beta-binomial law is written out."""
 
@@ -76,7 +79,8 @@ def count_law(n: int, alpha: float, beta: float) -> np.ndarray:
     require(size <= MOST_EXACT, f"n = {size} is more than {MOST_EXACT}, the most whose law is written out")
     _, alpha, beta = (float(v) for v in check(1.0, alpha, beta))
     k = np.arange(size, dtype=np.float64)
-    ratios = np.log((k + alpha) / (k + 1.0)) + np.log((size - k) / (size - k - 1.0 + beta))
+    left = size - k
+    ratios = np.log((k + alpha) / (k + 1.0) * (left / (left - 1.0 + beta)))
     law = np.exp(np.concatenate([[0.0], np.cumsum(ratios)]) - float(log_ratio(alpha, beta, float(size))))
     return law / law.sum()
 
@@ -157,12 +161,46 @@ def vote_at_n(
     size = int(whole_array("n", n, 1))
     solvable, alpha, beta = (float(v) for v in check(solvable, alpha, beta))
     if size <= votes.LARGEST:
-        law = _known_law(size, alpha, beta) if size <= votes.EXACT else count_law(size, alpha, beta)
-        return solvable * float(law @ votes.plurality(size, weights, ties, quick))
+        return solvable * _vote(size, alpha, beta, tuple(votes.positive_weights(weights).tolist()), ties, quick)
     far = float(plateau(solvable, alpha, beta, np.max(weights)))
     scale = (votes.LARGEST / size) ** 0.5
     near = vote_at_n(votes.LARGEST, solvable, alpha, beta, _spread_out(weights, 1.0 / scale), ties, quick)
     return far + (near - far) * scale
+
+
+@lru_cache(maxsize=4096)
+def _vote(n: int, alpha: float, beta: float, weights: tuple[float, ...], ties: str, quick: bool) -> float:
+    """(13) of A = 1, kept: intervals ask for the same ones again."""
+    from scipy.special import betaln
+
+    chance = votes.plurality(n, weights, ties, quick)
+    if n <= votes.EXACT:
+        return float(_known_law(n, alpha, beta) @ chance)
+    if alpha + beta > _SMOOTH:
+        return float(count_law(n, alpha, beta) @ chance)
+    unsure = np.flatnonzero((chance > 0) & (chance < 1))  # above them Q_k is 1
+    first, sure = (int(unsure[0]), int(unsure[-1]) + 1) if unsure.size else (int(np.argmax(chance)),) * 2
+    k = np.arange(first, sure, dtype=np.float64)
+    law = np.exp(log_rising(k + 1.0, alpha - 1.0) + log_rising(n - k + 1.0, beta - 1.0)
+                 - log_rising(n + 1.0, alpha + beta - 1.0) - betaln(alpha, beta))  # fmt: skip
+    return float(law @ chance[first:sure]) + _at_least(sure, n, alpha, beta)
+
+
+def _at_least(k: int, n: int, alpha: float, beta: float) -> float:
+    """P(X >= k), 0 < k <= n, for the law of :func:`count_law` with a smooth density of rates.
+
+    X reaches k where the rate is above a Beta(k, n-k+1) number, which is near k/n: the mean of P(R > y) over it, by the
+    trapezoid rule in the logit of y, over 9 standard deviations and more.
+    """
+    from scipy.special import betaincc, expit
+
+    left = n - k + 1.0
+    sd = math.sqrt(1.0 / k + 1.0 / left)
+    z = math.log(k / left) + sd * np.linspace(-12.0, 12.0, 161)
+    y = expit(z)
+    log_weight = k * np.log(y) + left * np.log1p(-y)
+    weight = np.exp(log_weight - log_weight.max())
+    return float(weight @ betaincc(alpha, beta, y) / weight.sum())
 
 
 def _spread_out(weights: Numbers, by: float) -> np.ndarray:

@@ -17,13 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from ds3sim.core.check import Numbers, fraction, fraction_array, one_of, whole_array, whole_number
 from ds3sim.core.errors import require
 from ds3sim.theory.binomial import binomial_pmf, binomial_tails, stirling_error
+from ds3sim.theory.crossing import crossing
 
 EXACT = 2048
 """Most votes for which every Q_k is computed; above, the transition from 0 to 1 is interpolated."""
@@ -34,6 +34,8 @@ _NODES = 72
 _SURE = 1e-13
 """Where a bound says that Q_k is this close to 0 or 1 it is taken to be."""
 _CANNOT = 1e-19
+_KEPT = 2**16
+"""Counts up to which Stirling's errors are kept."""
 _TERMS = 2**21
 """Most terms of a sum over votes held at once."""
 
@@ -145,10 +147,10 @@ def _chances(n: int, weights: tuple[float, ...], ties: str, exact: int, nodes: i
             from scipy.interpolate import make_interp_spline
 
             at = np.unique(np.rint(np.linspace(first, last, nodes)).astype(int))
-            known = [_one(n, int(k), c, ties) for k in at]
+            known = _several(n, at, c, ties)
             result[first : last + 1] = make_interp_spline(at, known, k=7)(np.arange(first, last + 1))
         else:
-            result[first : last + 1] = [_one(n, k, c, ties) for k in range(first, last + 1)]
+            result[first : last + 1] = _several(n, np.arange(first, last + 1), c, ties)
     result = np.clip(result, 0.0, 1.0)
     result.setflags(write=False)
     return result
@@ -157,50 +159,42 @@ def _chances(n: int, weights: tuple[float, ...], ties: str, exact: int, nodes: i
 def _transition(n: int, c: np.ndarray, first: int, last: int) -> tuple[int, int]:
     """The k between which Q_k is not surely 0 (P(W_1 <= k) small) or 1 (sum of P(W_j >= k) small)."""
 
-    def lost(k: int) -> bool:
-        return bool(binomial_tails(k + 1.0, float(n - k), c[0])[1] < _SURE)
+    def lost(k: np.ndarray) -> np.ndarray:
+        return binomial_tails(k + 1.0, n - k, c[0])[1] < _SURE
 
-    def open_(k: int) -> bool:
-        return bool(binomial_tails(float(k), float(n - k), c)[0].sum() >= _SURE)
+    def unsure(k: np.ndarray) -> np.ndarray:
+        return binomial_tails(k[:, None], n - k[:, None], c)[0].sum(axis=1) >= _SURE
 
-    return _bisect(lost, first, last), _bisect(open_, first, last)
+    return _first_false(lost, first, last), _first_false(unsure, first, last)
 
 
-def _bisect(condition: Callable[[int], bool], first: int, last: int) -> int:
+def _first_false(condition: Callable[[np.ndarray], np.ndarray], first: int, last: int) -> int:
     """The first k in first..last where ``condition``, true before and false after, fails; last where none fails."""
     while first < last:
-        middle = (first + last) // 2
-        if condition(middle):
-            first = middle + 1
-        else:
-            last = middle
+        k = np.unique(np.linspace(first, last - 1, 16).astype(np.int64))
+        true = int(condition(k.astype(np.float64)).sum())
+        first, last = int(k[true - 1]) + 1 if true else first, int(k[true]) if true < k.size else last
     return first
 
 
-def _saddle(c: np.ndarray, k: int, wrong: int) -> float:
-    """t at which the cut Poissons (rates c t, at most k each) have mean ``wrong`` in all; mean t g(k-1)/g(k)."""
-    low = high = float(wrong)
-    if wrong >= k * c.size:
-        return math.inf
+def _saddles(c: np.ndarray, cap: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """t at which the cut Poissons (rates c t, at most ``cap`` each) have mean ``wrong`` in all, for each pair [K] with
+    wrong < cap c.size; the mean is t times the sum of c g(cap-1)/g(cap). About is enough: Q_k does not depend on it."""
+    shape = cap[:, None]
 
-    def mean(t: float) -> float:
-        rate = c * t
-        return float((rate * _cut_ratio(rate, k)).sum())
+    def excess(t: np.ndarray) -> np.ndarray:
+        rate = c * t[:, None]
+        return (rate * _cut_ratio(rate, shape)).sum(axis=1) / wrong - 1.0
 
-    while mean(high) < wrong and high < 1e16:
-        low, high = high, 4.0 * high
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        if mean(middle) < wrong:
-            low = middle
-        else:
-            high = middle
-        if high - low < 1e-6 * high:
-            break
-    return high
+    high = wrong.copy()
+    short = excess(high) < 0
+    while short.any() and high.max() < 1e16:
+        high[short] *= 4.0
+        short = excess(high) < 0
+    return crossing(np.where(high > wrong, high / 4.0, high), high, excess, 1e-4)
 
 
-def _cut_ratio(rate: np.ndarray, k: int) -> np.ndarray:
+def _cut_ratio(rate: np.ndarray, k: np.ndarray) -> np.ndarray:
     """P(Poisson(rate) <= k-1) / P(Poisson(rate) <= k), stable where both vanish."""
     from scipy import special
 
@@ -211,97 +205,113 @@ def _cut_ratio(rate: np.ndarray, k: int) -> np.ndarray:
         return np.where(small, out, special.pdtr(k - 1, rate) / np.where(small, 1.0, upper))
 
 
-def _one(n: int, k: int, c: np.ndarray, ties: str) -> float:
-    """Q_k(n) for 1 <= k <= n - k."""
+def _several(n: int, k: np.ndarray, c: np.ndarray, ties: str) -> np.ndarray:
+    """Q_k(n) for each of k [K], 1 <= k <= n - k."""
+    from scipy import special
+
+    wrong, cap = n - k, k if ties == "random" else k - 1
+    out, most = np.zeros(k.size), cap * c.size
+    for i in np.flatnonzero(wrong == most):  # all at the cap
+        chance = special.gammaln(wrong[i] + 1) - c.size * special.gammaln(cap[i] + 1) + cap[i] * np.log(c).sum()
+        out[i] = math.exp(chance) / (1 + c.size if ties == "random" else 1)
+    some = np.flatnonzero(wrong < most)
+    if some.size:
+        rates = _saddles(c, cap[some].astype(np.float64), wrong[some].astype(np.float64))
+        out[some] = [_one(n, one, c, ties, t) for one, t in zip(k[some].tolist(), rates.tolist(), strict=True)]
+    return out
+
+
+def _one(n: int, k: int, c: np.ndarray, ties: str, t: float) -> float:
+    """Q_k(n) by Poissons of rates c t."""
     from scipy import fft, special
 
     wrong = n - k
     most_tied = min(c.size, wrong // k) if ties == "random" else 0
     cap = k if ties == "random" else k - 1
-    if wrong > cap * c.size:
-        return 0.0
-    if wrong == cap * c.size:  # all at the cap
-        chance = math.exp(special.gammaln(wrong + 1) - c.size * special.gammaln(cap + 1) + cap * np.log(c).sum())
-        return chance / (1 + c.size if ties == "random" else 1)
-    t = _saddle(c, cap, wrong)
     rate, far = c * t, t > 2.0 * wrong
     tail = special.pdtrc(k - 1, rate)
     cut = np.flatnonzero(tail > _CANNOT)  # categories that may reach k
     free = rate[tail <= _CANNOT].sum()
-    power, pieces, log_scale, variance = _cut_laws(rate[cut], k, cap, far)
+    power, begin, law, log_scale, variance = _cut_laws(rate[cut], k, cap, far)
     variance += free
     span = int(45.0 * math.sqrt(variance) + 45.0)
     least = min(span, wrong + cap * c.size + 1)
     length = int(fft.next_fast_len(max(least, 8), real=True) or least)
     angle = 2.0 * np.pi / length * np.arange(length // 2 + 1)
-    turn = np.exp(-1j * angle)
-    base = np.exp(free * (turn - 1.0)) if free > 0 else np.ones(angle.size, dtype=complex)
-    fewer, at_k = [], []
-    for begin, law in pieces:
-        full = begin + law.size - 1 >= k
-        kept = law[:-1] if full else law
-        fewer.append(_transform(kept, begin, length, angle))
-        at_k.append(law[-1] if full else 0.0)
-    fewer, at_k = np.array(fewer).reshape(len(pieces), angle.size), np.array(at_k)[:, None]
-    back = np.exp(1j * ((angle * wrong) % (2.0 * np.pi)))
+    base = np.exp(free * (np.exp(-1j * angle) - 1.0)) if free > 0 else np.ones(angle.size, dtype=complex)
+    full = begin + law.shape[1] - 1 >= k
+    fewer = _transform(law[:, :-1] if full else law, begin, length, angle)
+    at_k = law[:, -1:] if full else np.zeros((len(law), 1))
+    base *= np.exp(1j * ((angle * wrong) % (2.0 * np.pi)))
     fold = np.full(angle.size, 2.0)
     fold[0] = 1.0
     if length % 2 == 0:
         fold[-1] = 1.0
     tied = at_k * np.exp(-1j * ((angle * k) % (2.0 * np.pi)))[None]
     nodes, node_weights = _legendre(most_tied // 2 + 1) if most_tied else (np.zeros(1), np.ones(1))
-    total = 0.0
+    several, total = bool(np.any(power > 1)), 0.0
     for y, share in zip(nodes, node_weights, strict=True):
         factor = (fewer + y * tied) if y else fewer
-        product = base.copy()
-        for row, number in zip(factor, power, strict=True):
-            product *= row if number == 1 else row**number
-        total += share * float((fold * np.real(product * back)).sum())
+        product = (factor ** power[:, None] if several else factor).prod(axis=0)
+        total += share * float((fold * np.real(product * base)).sum())
     whole = float(_log_poisson(np.array([wrong]), t, far)[0]) - (free if far else 0.0)
     return float(np.exp(log_scale - whole) * max(total, 0.0) / length)
 
 
-def _cut_laws(rates: np.ndarray, k: int, cap: int, far: bool) -> tuple[np.ndarray, list[Any], float, float]:
+def _cut_laws(rates: np.ndarray, k: int, cap: int, far: bool) -> tuple[np.ndarray, int, np.ndarray, float, float]:
     """Poissons that may reach k, equal ones together, each scaled so that its part up to ``cap`` sums to 1.
 
     Returns:
-        how many of each, (first count, law) of each, the log of all scales, the variance of the sum of their cut laws.
+        how many of each, [G]; the first count of their laws, and these, [G, counts]; the log of all scales; the
+        variance of the sum of their cut laws.
     """
-    group_rate, power = np.unique(rates, return_counts=True)
-    pieces, log_scale, variance = [], 0.0, 0.0
-    for value, number in zip(group_rate, power, strict=True):
-        begin = max(0, int(min(value, cap) - 12.0 * math.sqrt(min(value, cap)) - 30)) if cap > 200 else 0
-        counts = np.arange(begin, min(k, int(value + 12.0 * math.sqrt(value) + 60)) + 1)
-        logs = _log_poisson(counts, value, far)
-        top, inside = logs.max(), counts <= cap
-        law = np.exp(logs - top)
-        mass = law[inside].sum()
-        law /= mass
-        log_scale += number * (top + math.log(mass))
-        mean = float(law[inside] @ counts[inside])
-        variance += number * float(law[inside] @ (counts[inside] - mean) ** 2)
-        pieces.append((begin, law))
-    return power, pieces, log_scale, variance
+    rate, power = np.unique(rates, return_counts=True)
+    if not rate.size:
+        return power, 0, np.zeros((0, 1)), 0.0, 0.0
+    low, most = min(float(rate[0]), cap), float(rate[-1])
+    begin = max(0, int(low - 12.0 * math.sqrt(low)) - 30) if cap > 200 else 0
+    counts = np.arange(begin, min(k, int(most + 12.0 * math.sqrt(most) + 60)) + 1)
+    logs = _log_poisson(counts, rate[:, None], far)
+    top, inside = logs.max(axis=1, keepdims=True), counts <= cap
+    law = np.exp(logs - top)
+    mass = law[:, inside].sum(axis=1, keepdims=True)
+    law /= mass
+    kept, those = law[:, inside], counts[inside]
+    spread = (kept * (those - (kept @ those)[:, None]) ** 2).sum(axis=1)
+    return power, begin, law, float(power @ (top + np.log(mass))[:, 0]), float(power @ spread)
 
 
-def _log_poisson(counts: np.ndarray, rate: float, far: bool) -> np.ndarray:
+def _log_poisson(counts: np.ndarray, rate: np.ndarray | float, far: bool) -> np.ndarray:
     """log P(Poisson(rate) = counts) + (rate if ``far``, where the rate is no help to cancel against)."""
     from scipy import special
 
     i = counts.astype(np.float64)
     if far:
-        return i * math.log(rate) - special.gammaln(i + 1.0)
+        return i * np.log(rate) - special.gammaln(i + 1.0)
     # i log(i/rate) - (i - rate) from the excess, so that nothing large cancels
-    safe = np.maximum(i, 1.0)
-    rest = np.where(i > 0, 0.5 * np.log(2.0 * np.pi * safe) + stirling_error(safe), 0.0)
+    last = int(counts[-1])
+    rest = _stirling_rest(1 << last.bit_length())[counts[0] : last + 1] if last < _KEPT else _rest(i)
     excess = i - rate
     return -rest - special.xlog1py(i, np.maximum(excess / rate, -1.0)) + excess
 
 
+def _rest(i: np.ndarray) -> np.ndarray:
+    """What Stirling's i log i - i lacks of log i!."""
+    safe = np.maximum(i, 1.0)
+    return np.where(i > 0, 0.5 * np.log(2.0 * np.pi * safe) + stirling_error(safe), 0.0)
+
+
+@lru_cache(maxsize=32)
+def _stirling_rest(size: int) -> np.ndarray:
+    """That of 0 .. size - 1."""
+    return _rest(np.arange(float(size)))
+
+
 def _transform(law: np.ndarray, begin: int, length: int, angle: np.ndarray) -> np.ndarray:
-    """sum_i law_i e^{-i angle (begin + i)} at the angles 2 pi l / length, l = 0..length/2."""
-    if law.size > length:
-        law = np.pad(law, (0, -law.size % length)).reshape(-1, length).sum(0)
+    """sum_i law_i e^{-i angle (begin + i)} of each law [G, counts] at the angles 2 pi l / length, l = 0..length/2."""
+    many, size = law.shape
+    if size > length:
+        law = np.pad(law, ((0, 0), (0, -size % length))).reshape(many, -1, length).sum(axis=1)
     out = np.fft.rfft(law, length)
     return out * np.exp(-1j * ((angle * begin) % (2.0 * np.pi))) if begin else out
 

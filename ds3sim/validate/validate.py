@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from ds3sim.core import runtime
 from ds3sim.core.check import fraction, whole_number
 from ds3sim.core.errors import Interrupted, require
 from ds3sim.core.progress import working
+from ds3sim.core.workers import AnyExecutor, Crew, crew_of
 from ds3sim.engine.limits import RANDOM
 from ds3sim.study.run import Source
 from ds3sim.task.steps import Beam, ToT
@@ -31,6 +32,7 @@ def validate(
     perturb: float = 0.0,
     seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
+    executor: AnyExecutor | None = None,
 ) -> Validation:
     """Simulate every case and test it against ``exact`` and ``closed_form``.
 
@@ -40,7 +42,8 @@ def validate(
         perturb: multiply every chance to move by 1 + perturb in the simulation alone; a check that
             has power must then fail.
         seed: of the simulations, whatever the seed of the study.
-        progress: called as progress(name, number, of) before each case.
+        progress: called as progress(name, number, of) with each case.
+        executor: workers that simulate and compare, as for :func:`ds3sim.sweep`.
 
     Returns:
         All checks. The chance that any of them fails although everything is right is at most
@@ -54,34 +57,53 @@ def validate(
     >>> ds.validate(study).passed
     True
     """
-    perturb = fraction("perturb", perturb, -0.5, 0.5)
-    seed = whole_number("seed", seed, 0, 2**63 - 1)
+    perturb, seed = fraction("perturb", perturb, -0.5, 0.5), whole_number("seed", seed, 0, 2**63 - 1)
     study = None if source is None else study_of(source)
-    runtime.devices()  # says where none can be used
+    if executor is None:
+        runtime.devices()  # says where none can be used
     cases = suite() if study is None else cases_of(study)
     of = len(cases) + (study is None)
-    found: list[Check] = []
+    found: dict[int, list[Check]] = {}
 
     def result(interrupted: bool) -> Validation:
-        name = "suite" if study is None else study.name
-        return Validation(name, adjusted(found), perturb=perturb, seed=seed, interrupted=interrupted)
+        checks = adjusted([check for _, own in sorted(found.items()) for check in own])
+        return Validation(study.name if study else "suite", checks, perturb=perturb, seed=seed, interrupted=interrupted)
+
+    def tell(number: int, name: str = "training side") -> None:
+        if progress is not None:
+            progress(name, number, of)
 
     try:
-        with working("cases", of) as stage:
-            for number, case in enumerate(cases):
-                if progress is not None:
-                    progress(case.name, number, of)
-                found += compare(case, perturb, seed)
+        with working("cases", of) as stage, crew_of(executor) as crew:
+            for number, checks in _checked([(case, perturb, seed) for case in cases], crew, tell):
+                found[number] = checks
                 stage.advance()
             if study is None:
-                if progress is not None:
-                    progress("training side", len(cases), of)
-                found += training_checks(perturb, seed)
+                tell(of - 1)
+                found[of - 1] = training_checks(perturb, seed)
     except KeyboardInterrupt:
         if not found:
             raise
         raise Interrupted(result(True)) from None
     return result(False)
+
+
+def _compared(call: tuple[Case, float, int]) -> list[Check]:
+    return compare(*call)
+
+
+def _checked(
+    calls: Sequence[tuple[Case, float, int]], crew: Crew | None, tell: Callable[[int, str], None]
+) -> Iterator[tuple[int, list[Check]]]:
+    """(number, checks) of every case; ``tell`` is called before each, or by workers after it."""
+    if crew is not None:
+        for number, checks in crew.each(_compared, calls):
+            tell(number, calls[number][0].name)
+            yield number, checks
+        return
+    for number, call in enumerate(calls):
+        tell(number, call[0].name)
+        yield number, _compared(call)
 
 
 def cases_of(study: Study) -> list[Case]:

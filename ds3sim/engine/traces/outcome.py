@@ -92,7 +92,7 @@ def _voted(
 
     def more(votes: arrays.Array, i: arrays.Array, count: int) -> arrays.Array:
         # Each trial has a row of its own: told so, accelerators need no atomic additions.
-        return votes.at[everyone, wrong[:, i]].add(count, unique_indices=True, indices_are_sorted=True)
+        return jnp.asarray(votes).at[everyone, wrong[:, i]].add(count, unique_indices=True)
 
     votes = lax.fori_loop(0, n, lambda i, votes: more(votes, i, 1), votes)
 

@@ -48,6 +48,7 @@ class Job:
         stream: names the random stream.
         most: trials it may take, for the size of launches.
         walk: another walk than the task's own.
+        error: the relative standard error that the tally leaves; None: :func:`enough` decides.
         ended: nothing is left to do; reached: the stopping rule is met.
         counts: hits, deaths and task_hits as in :class:`Tally`; empty before the first launch came back.
         squares: as in :class:`Tally`.
@@ -59,6 +60,7 @@ class Job:
     most: int
     stream: str
     walk: Walk | None = None
+    error: Callable[[Tally], float] | None = None
     done: int = 0
     infeasible: int = 0
     ended: bool = False
@@ -89,7 +91,8 @@ class Job:
     def goes_on(self, seed: int, options: EngineOptions) -> bool:
         """Whether ``relative_error`` wants another round; sets its goal."""
         assert options.relative_error is not None
-        self.reached = enough(self.task, self.tally(seed, options), options.relative_error)
+        wanted, tally = options.relative_error, self.tally(seed, options)
+        self.reached = enough(self.task, tally, wanted) if self.error is None else self.error(tally) <= wanted
         self.ended = self.reached or self.done >= self.most
         if not self.ended:
             self.goal = min(2 * self.done, self.most)
@@ -156,7 +159,7 @@ class Ready:
 @dataclass(frozen=True, eq=False)
 class Wave:
     """Jobs of one shape with their tables; launches of ``rows`` rows of ``width`` lanes; ``compiled`` and
-    ``accelerator`` as in :class:`~ds3sim.engine.traces.backend.Backend`; ``long``: the run is worth a choice."""
+    ``accelerator`` as in :class:`~ds3sim.engine.traces.backend.Backend`."""
 
     shape: Shape
     ready: Sequence[Ready]
@@ -164,7 +167,12 @@ class Wave:
     rows: int
     compiled: bool = False
     accelerator: Choice | None = None
-    long: bool = False
+
+    @property
+    def long(self) -> bool:
+        """Whether there is so much to do, as far as is known now, that a choice of kernels is worth its time."""
+        job = self.ready[-1].job  # the one with the longest walks
+        return len(self.ready) * job.goal * job.task.n * job.task.max_steps >= LONG_RUN
 
     @property
     def trials(self) -> int:
@@ -186,7 +194,6 @@ def waves(
 ) -> Iterator[Wave]:
     """The jobs by kernel shape, a bounded number at a time; walks ``compiled`` by numba where asked for, or made for an
     ``accelerator``. Budgets of one law share its table."""
-    long = sum(job.goal * job.task.n * job.task.max_steps for job in jobs) >= LONG_RUN
     shapes: dict[tuple[Any, ...], list[Job]] = {}
     for job in jobs:
         own = beam if isinstance(job.task.step, Beam) else urn if shared_rate(job.task) is not None else None
@@ -208,10 +215,10 @@ def waves(
             for ready in _prepare(part, macro):
                 own = id(ready) if len(ready.arrays) > 2 else None  # a wide table goes alone
                 groups.setdefault((ready.law[3] > 8, own), []).append(ready)
-            for (many, _), group in groups.items():
+            for (long, _), group in groups.items():
                 # Walks of about equal length end together, so that no row waits for others.
                 group.sort(key=lambda r: r.law[3])
-                yield Wave(Shape(walk, (), n, outcome, many), group, *layout, compiled, accelerator, long)
+                yield Wave(Shape(walk, (), n, outcome, long), group, *layout, compiled, accelerator)
 
 
 def _layout(

@@ -148,6 +148,8 @@ def walk_of(graph: SkillGraph, tensor: Tensor, start: np.ndarray | None = None, 
 def has_rare(tensor: Tensor, graph: SkillGraph, start: np.ndarray) -> bool:
     """Whether some step to another state, or the start, has a chance below ``RARE``. A rare wasted step is not looked
     at: it is mostly what rounding leaves of a row that sums to 1, and nothing follows from it."""
+    if isinstance(tensor, np.ndarray) and not np.any((tensor > 0) & (tensor < RARE)):
+        return bool(np.any((start > 0) & (start < RARE)))
     row, column, value = entries(tensor)
     moving = (row != column) & ~(graph.goal | graph.dead)[row]
     chances = np.concatenate([value[moving], start[start > 0]])
