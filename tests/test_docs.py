@@ -3,6 +3,7 @@
 import doctest
 import importlib.util
 import re
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -39,6 +40,10 @@ def test_the_reference_is_current():
     assert written == reference.pages(), "run scripts/api_reference.py"
 
 
+@pytest.mark.skipif(
+    tuple(map(int, metadata.version("pydantic").split(".")[:2])) < (2, 12),
+    reason="this pydantic words schemas otherwise",
+)
 def test_the_config_reference_is_current():
     assert (ROOT / "README.md").read_text(encoding="utf-8") == reference.readme(), "run scripts/api_reference.py"
 

@@ -173,7 +173,8 @@ def test_parquet_round_trip(tmp_path):
 
 
 def test_csv_round_trip(tmp_path):
-    back = pandas.read_csv(made().save(tmp_path / "x.csv"))
+    exact = {} if int(pandas.__version__.split(".")[0]) > 2 else {"float_precision": "round_trip"}  # now the default
+    back = pandas.read_csv(made().save(tmp_path / "x.csv"), **exact)
     pandas.testing.assert_frame_equal(back, made().to_table(), check_dtype=False, rtol=0, atol=0)
 
 

@@ -212,7 +212,8 @@ def _write_parquet(frame: pandas.DataFrame, file: Path) -> None:
     arrow = pyarrow.Table.from_pandas(frame, preserve_index=False)
     said = (("units", frame.attrs.get("units", {})), ("long_name", frame.attrs.get("meanings", {})))
     fields = [f.with_metadata({key: by[f.name] for key, by in said if by.get(f.name)}) for f in arrow.schema]
-    schema = pyarrow.schema(fields, metadata=arrow.schema.metadata)
+    attrs = {"PANDAS_ATTRS": json.dumps(frame.attrs)} if frame.attrs else {}  # pyarrow keeps them since a later version
+    schema = pyarrow.schema(fields, metadata={**(arrow.schema.metadata or {}), **attrs})
     pyarrow.parquet.write_table(pyarrow.Table.from_arrays(arrow.columns, schema=schema), file)
 
 
