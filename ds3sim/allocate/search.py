@@ -47,6 +47,7 @@ def zoom(evaluate: Callable[..., Any], most: int, sign: int) -> tuple[np.ndarray
                 ends[i] = float(part[max(top - 1, 0)]), float(part[min(top + 1, part.size - 1)])
         if ends:
             look(np.concatenate([_last(low, high) for low, high in ends]))
+        stage.advance(stage.total - stage.done)  # fewer points were enough
     values = seen[0][1]
     steps = np.concatenate([s for s, _ in seen])
     steps, first = np.unique(steps, return_index=True)
